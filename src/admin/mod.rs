@@ -1,0 +1,3 @@
+//! The operator door.
+mod settings;
+pub use settings::AdminSettings;

@@ -1,0 +1,10 @@
+//! What the operator decides about the operator's door.
+
+use std::path::PathBuf;
+
+/// `[admin]`, checked.
+#[derive(Clone, Debug)]
+pub struct AdminSettings {
+    /// The unix socket that the command line speaks to.
+    pub socket: PathBuf,
+}

@@ -1,0 +1,3 @@
+//! The auth endpoints.
+mod settings;
+pub use settings::{EndpointSettings, LoginFailure, Registration};

@@ -1,0 +1,31 @@
+//! What the operator decides about keys.
+
+use std::path::PathBuf;
+
+use super::Algorithm;
+use crate::secret::Secret;
+
+/// Where the signing key comes from.
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// Made at first start and kept in the ring file; `portcullis key rotate` replaces it.
+    Made,
+    /// A private key in PEM (PKCS#8, or PKCS#1 for RSA), kept by the operator.
+    Pem(Secret),
+    /// An HMAC secret of at least 32 bytes, shared with another project.
+    Shared(Secret),
+}
+
+/// `[auth.signing]`, checked.
+#[derive(Clone, Debug)]
+pub struct KeySettings {
+    /// The one algorithm that our tokens have.
+    pub algorithm: Algorithm,
+    /// Where the signing key comes from.
+    pub source: KeySource,
+    /// Older keys that still verify: PEM (private or public), or HMAC secrets. Same algorithm.
+    pub previous: Vec<Secret>,
+    /// The file with the keys that the gateway makes itself (signing keys, and the one that
+    /// seals secrets kept in the store). Mode 0600.
+    pub ring: PathBuf,
+}

@@ -1,0 +1,3 @@
+//! Passwords.
+mod settings;
+pub use settings::PasswordSettings;

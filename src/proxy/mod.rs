@@ -1,0 +1,3 @@
+//! The path of a proxied request.
+mod settings;
+pub use settings::{Address, Target, UpstreamSettings};

@@ -1,0 +1,52 @@
+//! What the operator decides about upstreams.
+
+use std::time::Duration;
+
+/// One `[upstreams]` entry, checked.
+#[derive(Clone, Debug)]
+pub struct UpstreamSettings {
+    /// Its name in the routes.
+    pub name: String,
+    /// What answers.
+    pub target: Target,
+    /// Longest wait for a connection.
+    pub connect: Duration,
+    /// Longest wait for the response head, from the last request byte sent.
+    pub timeout: Duration,
+    /// How long an unused connection is kept.
+    pub idle: Duration,
+    /// Requests at once, over all workers; further ones are refused (503).
+    pub in_flight: usize,
+}
+
+/// What answers for an upstream.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Target {
+    /// Servers that speak HTTP/1.1 in clear, taken in turn. Never empty.
+    Http(Vec<Address>),
+    /// Built in: answers with the request as an upstream sees it.
+    Whoami,
+}
+
+/// Where one server of an upstream is: `http://host:port`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Address {
+    /// A name or an IP address; IPv6 without brackets.
+    pub host: String,
+    /// The port, 80 if none was written.
+    pub port: u16,
+}
+
+impl UpstreamSettings {
+    /// An upstream with the default deadlines.
+    pub fn new(name: impl Into<String>, target: Target) -> Self {
+        Self {
+            name: name.into(),
+            target,
+            connect: Duration::from_secs(2),
+            timeout: Duration::from_secs(30),
+            idle: Duration::from_secs(60),
+            in_flight: 1024,
+        }
+    }
+}

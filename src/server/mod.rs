@@ -1,0 +1,3 @@
+//! Listeners and connections.
+mod settings;
+pub use settings::{ConnectionLimits, ListenAddr};

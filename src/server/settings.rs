@@ -1,0 +1,54 @@
+//! What the operator decides about listeners and connections.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One entry of `listen`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ListenAddr {
+    /// `host:port`; each worker binds it for itself (`SO_REUSEPORT`).
+    Tcp(SocketAddr),
+    /// `unix:/path`.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for ListenAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(addr) => addr.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// The connection part of `[limits]`, checked.
+#[derive(Clone, Debug)]
+pub struct ConnectionLimits {
+    /// Most bytes of a request head (431).
+    pub head: usize,
+    /// Most header fields (431).
+    pub headers: usize,
+    /// From accept to the first request, and from the first byte of a head to its last.
+    pub head_timeout: Duration,
+    /// A connection without a request is closed after this.
+    pub idle_timeout: Duration,
+    /// Connections at once, over all workers; further ones wait in the listener's queue.
+    pub connections: usize,
+    /// How long running requests may go on after the end was asked for.
+    pub drain: Duration,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            head: 64 * 1024,
+            headers: 100,
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            connections: 10_000,
+            drain: Duration::from_secs(30),
+        }
+    }
+}

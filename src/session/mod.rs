@@ -1,0 +1,3 @@
+//! Sessions.
+mod settings;
+pub use settings::SessionSettings;

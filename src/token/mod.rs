@@ -1,0 +1,3 @@
+//! Tokens.
+mod settings;
+pub use settings::{IssuerSettings, TokenSettings};

@@ -1,0 +1,60 @@
+//! What the operator decides about tokens.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::keys::{Algorithm, JwkSet};
+
+/// The token part of `[auth]`, checked.
+#[derive(Clone, Debug)]
+pub struct TokenSettings {
+    /// Life of an access token.
+    pub access: Duration,
+    /// Life of a refresh token, renewed at each rotation.
+    pub refresh: Duration,
+    /// Written as `iss`, and then required.
+    pub issuer: Option<String>,
+    /// Written as `aud`, and then required.
+    pub audience: Option<String>,
+    /// Clock difference forgiven at `exp`, `nbf` and `iat`.
+    pub leeway: Duration,
+    /// Whether sliding tokens are accepted and issued.
+    pub sliding: bool,
+}
+
+impl Default for TokenSettings {
+    fn default() -> Self {
+        Self {
+            access: Duration::from_secs(30 * 60),
+            refresh: Duration::from_secs(24 * 60 * 60),
+            issuer: None,
+            audience: None,
+            leeway: Duration::ZERO,
+            sliding: false,
+        }
+    }
+}
+
+/// One `[[issuers]]` entry, checked: somebody else whose tokens open our routes.
+#[derive(Clone, Debug)]
+pub struct IssuerSettings {
+    /// Our name for it: the prefix of its user ids.
+    pub name: Arc<str>,
+    /// The `iss` of its tokens.
+    pub issuer: String,
+    /// The `aud` its tokens must have.
+    pub audience: String,
+    /// Its public keys, or shared ones (`kty: oct`).
+    pub keys: JwkSet,
+    /// What its tokens may be signed with.
+    pub algorithms: Vec<Algorithm>,
+    /// Our claim name -> theirs. `user_id` and `username` have defaults.
+    pub claims: BTreeMap<String, String>,
+    /// Their role -> ours. Nothing else is granted.
+    pub roles: BTreeMap<String, String>,
+    /// The claim that lists their roles.
+    pub roles_claim: String,
+    /// Clock difference forgiven at `exp`, `nbf` and `iat`.
+    pub leeway: Duration,
+}

@@ -1,0 +1,250 @@
+//! Identity headers: removed from whatever a client sends, set from what we know.
+//!
+//! A header is *ours* if its folded name equals a configured one or begins with `x-user-`; see
+//! [`fold`]. Servers behind us fold in this or a weaker way (CGI and its heirs read `X_User-Id`
+//! and `X-User-Id` as one variable, RFC 3875 section 4.1.18), so whatever they could mistake for
+//! ours is gone before anything looks at it.
+
+use std::borrow::Cow;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use crate::identity::{Claim, Identity};
+
+/// The prefix that is reserved whether configured or not, folded.
+const RESERVED: &[u8] = b"x-user-";
+
+/// What is escaped in a value: `%` itself and whatever is not visible ASCII.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+
+/// The table `[identity]`: header = claim.
+#[derive(Clone, Debug)]
+pub struct IdentityHeaders {
+    rules: Vec<Rule>,
+    /// Whether every configured name begins with [`RESERVED`], so that one look decides.
+    only_reserved: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Rule {
+    header: HeaderName,
+    folded: Vec<u8>,
+    claim: String,
+}
+
+/// Why a header cannot carry identity.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum IdentityHeaderError {
+    /// The name belongs to HTTP itself.
+    #[error("`{0}` has a meaning of its own in HTTP; choose a name such as `X-User-Id`")]
+    Reserved(HeaderName),
+    /// Two names that a server behind us reads as one.
+    #[error("`{0}` and `{1}` are one header to many servers; keep one of them")]
+    Alike(HeaderName, HeaderName),
+}
+
+impl IdentityHeaders {
+    /// Builds the table.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentityHeaderError`] for the first pair that cannot be; show it to the operator.
+    pub fn new(
+        pairs: impl IntoIterator<Item = (HeaderName, String)>,
+    ) -> Result<Self, IdentityHeaderError> {
+        let mut rules: Vec<Rule> = Vec::new();
+        for (header, claim) in pairs {
+            let folded: Vec<u8> = header.as_str().bytes().map(fold).collect();
+            if is_http_own(&header, &folded) {
+                return Err(IdentityHeaderError::Reserved(header));
+            }
+            if let Some(other) = rules.iter().find(|rule| rule.folded == folded) {
+                return Err(IdentityHeaderError::Alike(other.header.clone(), header));
+            }
+            rules.push(Rule { header, folded, claim });
+        }
+        let only_reserved = rules.iter().all(|rule| rule.folded.starts_with(RESERVED));
+        Ok(Self { rules, only_reserved })
+    }
+
+    /// Header and claim of each rule, in the order they were given.
+    pub fn iter(&self) -> impl Iterator<Item = (&HeaderName, &str)> {
+        self.rules.iter().map(|rule| (&rule.header, rule.claim.as_str()))
+    }
+
+    /// Whether a header of that name could be read as one of ours.
+    pub fn is_ours(&self, name: &HeaderName) -> bool {
+        let name = name.as_str().as_bytes();
+        starts_with_folded(name, RESERVED)
+            || (!self.only_reserved
+                && self.rules.iter().any(|rule| {
+                    rule.folded.len() == name.len() && starts_with_folded(name, &rule.folded)
+                }))
+    }
+
+    /// The headers that tell an upstream who `identity` is, ready to be set.
+    ///
+    /// A claim that is absent gives no header.
+    pub fn render(&self, identity: &Identity) -> Vec<(HeaderName, HeaderValue)> {
+        self.rules
+            .iter()
+            .filter_map(|rule| {
+                let claim = identity.claim(&rule.claim)?;
+                Some((rule.header.clone(), encode(&claim)?))
+            })
+            .collect()
+    }
+}
+
+impl Default for IdentityHeaders {
+    /// `X-User-Id`, `-Name`, `-Email`, `-Roles` and `-Email-Verified`.
+    fn default() -> Self {
+        let pairs = [
+            ("x-user-id", "user_id"),
+            ("x-user-name", "username"),
+            ("x-user-email", "email"),
+            ("x-user-roles", "roles"),
+            ("x-user-email-verified", "email_verified"),
+        ];
+        let rules = pairs.map(|(header, claim)| Rule {
+            header: HeaderName::from_static(header),
+            folded: header.as_bytes().to_vec(),
+            claim: claim.to_owned(),
+        });
+        Self { rules: rules.to_vec(), only_reserved: true }
+    }
+}
+
+/// One byte of a header name as the sloppiest reader sees it: letters without case, every
+/// other sign the same.
+const fn fold(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
+}
+
+fn starts_with_folded(name: &[u8], folded: &[u8]) -> bool {
+    name.len() >= folded.len()
+        && name.iter().zip(folded).all(|(sent, ours)| fold(*sent) == *ours)
+}
+
+/// Names that frame or steer a message, and what is removed hop by hop: an identity header of
+/// that name would be overwritten, or would overwrite.
+fn is_http_own(name: &HeaderName, folded: &[u8]) -> bool {
+    const OWN: [HeaderName; 16] = [
+        header::HOST,
+        header::AUTHORIZATION,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::CONTENT_ENCODING,
+        header::TRANSFER_ENCODING,
+        header::CONNECTION,
+        header::UPGRADE,
+        header::TE,
+        header::TRAILER,
+        header::PROXY_AUTHENTICATE,
+        header::PROXY_AUTHORIZATION,
+        header::COOKIE,
+        header::EXPECT,
+        header::FORWARDED,
+        header::RANGE,
+    ];
+    OWN.contains(name)
+        || OWN.iter().any(|own| own.as_str().as_bytes() == folded)
+        || matches!(folded, b"keep-alive" | b"proxy-connection" | b"x-real-ip" | b"x-request-id")
+        || folded.starts_with(b"x-forwarded-")
+}
+
+fn encode(claim: &Claim) -> Option<HeaderValue> {
+    let text: Cow<'_, str> = match claim {
+        Claim::Text(text) => utf8_percent_encode(text, ESCAPED).into(),
+        Claim::List(items) => {
+            // A comma inside an item would make two of it.
+            let (whole, torn): (Vec<_>, Vec<_>) = items.iter().partition(|i| !i.contains(','));
+            if !torn.is_empty() {
+                tracing::warn!(count = torn.len(), "list claim items with a comma were left out");
+            }
+            let items: Vec<String> =
+                whole.iter().map(|item| utf8_percent_encode(item, ESCAPED).to_string()).collect();
+            items.join(",").into()
+        }
+    };
+    (!text.is_empty()).then(|| HeaderValue::from_str(&text).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn identity() -> Identity {
+        Identity {
+            user_id: "7".into(),
+            username: "Zoë\r\nX: 1 %".into(),
+            email: None,
+            email_verified: false,
+            roles: vec!["a".into(), "b:c".into()],
+            claims: BTreeMap::from([("teams".into(), Claim::List(vec!["x".into(), "y,z".into()]))]),
+            session: None,
+            issuer: None,
+        }
+    }
+
+    fn rendered(table: &IdentityHeaders) -> Vec<(String, String)> {
+        let pair = |(name, value): (HeaderName, HeaderValue)| {
+            (name.to_string(), value.to_str().unwrap().to_owned())
+        };
+        table.render(&identity()).into_iter().map(pair).collect()
+    }
+
+    #[test]
+    fn values_are_one_line_of_visible_ascii_and_absent_claims_are_absent() {
+        let got = rendered(&IdentityHeaders::default());
+        let want = [
+            ("x-user-id", "7"),
+            ("x-user-name", "Zo%C3%AB%0D%0AX:%201%20%25"),
+            ("x-user-roles", "a,b:c"),
+            ("x-user-email-verified", "false"),
+        ];
+        assert_eq!(got, want.map(|(n, v)| (n.to_owned(), v.to_owned())));
+    }
+
+    #[test]
+    fn an_item_with_a_comma_never_becomes_two() {
+        let name = HeaderName::from_static("x-teams");
+        let table = IdentityHeaders::new([(name, "teams".into())]).unwrap();
+        assert_eq!(rendered(&table), [("x-teams".to_owned(), "x".to_owned())]);
+    }
+
+    #[test]
+    fn framing_names_and_twins_are_refused() {
+        for name in ["host", "authorization", "te", "content_length", "x-forwarded-for", "cookie"] {
+            let name: HeaderName = name.parse().unwrap();
+            let made = IdentityHeaders::new([(name.clone(), "user_id".into())]);
+            assert_eq!(made.unwrap_err(), IdentityHeaderError::Reserved(name));
+        }
+        let (a, b) = ("x-who".parse::<HeaderName>(), "x_who".parse::<HeaderName>());
+        let pairs = [(a.unwrap(), "user_id".into()), (b.unwrap(), "email".into())];
+        assert!(matches!(IdentityHeaders::new(pairs), Err(IdentityHeaderError::Alike(..))));
+    }
+
+    proptest! {
+        /// Whatever spelling a client finds, a name that folds to ours is ours.
+        #[test]
+        fn every_spelling_of_ours_is_ours(seps in "[-_.!~#]{2}", upper: bool, tail in "[a-z]{0,6}") {
+            let mut signs = seps.chars();
+            let (a, b) = (signs.next().unwrap(), signs.next().unwrap());
+            let mut name = format!("x{a}user{b}{tail}");
+            if upper { name = name.to_uppercase() }
+            let other = format!("x{a}who");
+            let table = IdentityHeaders::new([(HeaderName::from_static("x-who"), "user_id".into())]).unwrap();
+            prop_assert!(table.is_ours(&name.parse()?));
+            prop_assert!(table.is_ours(&other.parse()?));
+            let longer = format!("x{a}who{tail}x");
+            prop_assert!(!table.is_ours(&longer.parse()?));
+            prop_assert!(!IdentityHeaders::default().is_ours(&HeaderName::from_static("x-username")));
+        }
+    }
+}
