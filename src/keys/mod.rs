@@ -2,8 +2,14 @@
 
 mod algorithm;
 mod jwks;
+mod pair;
+mod ring;
+mod ring_file;
+mod seal;
 mod settings;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
-pub use jwks::{JwkSet, JwksError};
+pub use jwks::{JwkSet, JwksError, PublicKey};
+pub use pair::VerifyingKey;
+pub use ring::{KeyError, KeyInfo, KeyRing};
 pub use settings::{KeySettings, KeySource};

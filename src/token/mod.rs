@@ -1,3 +1,17 @@
-//! Tokens.
+//! Tokens: made, taken apart, verified, remembered. One verifier for all of the code.
+
+mod cache;
+mod claims;
+mod compact;
+mod issue;
+mod revision;
 mod settings;
+mod strict_json;
+mod verify;
+
+pub use cache::{Entry, TokenCache};
+pub use claims::{Claims, TokenKind};
+pub use issue::{Grant, Profile, Signer, new_id};
+pub use revision::{Revision, Revisions};
 pub use settings::{IssuerSettings, TokenSettings};
+pub use verify::{Origin, TokenError, Verified, Verifier};

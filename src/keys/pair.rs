@@ -1,0 +1,185 @@
+//! One key: how it is made, read, signed with and published.
+
+use std::fmt;
+
+use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
+use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
+use jsonwebtoken::{DecodingKey, EncodingKey};
+use pem::Pem;
+
+use super::{Algorithm, KeyError};
+use crate::secret::Secret;
+
+/// A key that checks signatures of one algorithm.
+#[derive(Clone)]
+pub struct VerifyingKey {
+    pub(super) kid: String,
+    pub(super) algorithm: Algorithm,
+    pub(super) key: DecodingKey,
+    /// How it is published; `None` for shared secrets, which are never.
+    pub(super) jwk: Option<Jwk>,
+}
+
+impl VerifyingKey {
+    /// The key's name in token headers.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// The one algorithm it is good for.
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Whether `signature` (strict base64url) is this key's under `message`.
+    pub fn verify(&self, message: &[u8], signature: &str) -> bool {
+        signature_is_good(message, signature, &self.key, self.algorithm)
+    }
+
+    /// A public key in PEM, or a shared secret.
+    pub(super) fn read(algorithm: Algorithm, material: &Secret) -> Result<Self, KeyError> {
+        if algorithm.is_hmac() {
+            return Ok(SigningKey::shared(algorithm, material)?.verifying);
+        }
+        let bytes = material.expose();
+        let parsed = pem::parse(bytes).map_err(|_| KeyError::NotPem)?;
+        if parsed.tag().ends_with("PRIVATE KEY") {
+            return Ok(SigningKey::from_pem(algorithm, bytes)?.verifying);
+        }
+        let key = match algorithm {
+            Algorithm::Es256 => DecodingKey::from_ec_pem(bytes),
+            Algorithm::EdDsa => DecodingKey::from_ed_pem(bytes),
+            Algorithm::Rs256 => DecodingKey::from_rsa_pem(bytes),
+            _ => return Err(KeyError::WrongKind(algorithm)),
+        };
+        Self::public(algorithm, key.map_err(|_| KeyError::WrongKind(algorithm))?)
+    }
+
+    fn public(algorithm: Algorithm, key: DecodingKey) -> Result<Self, KeyError> {
+        let wrong = |_| KeyError::WrongKind(algorithm);
+        let mut jwk = Jwk::from_decoding_key(&key, Some(algorithm.to_jwt())).map_err(wrong)?;
+        let kid = jwk.thumbprint(ThumbprintHash::SHA256).map_err(wrong)?;
+        jwk.common.key_id = Some(kid.clone());
+        jwk.common.public_key_use = Some(PublicKeyUse::Signature);
+        Ok(Self { kid, algorithm, key, jwk: Some(jwk) })
+    }
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifyingKey")
+            .field("kid", &self.kid)
+            .field("algorithm", &self.algorithm)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether `signature` is good; every failure is a plain no.
+pub(super) fn signature_is_good(
+    message: &[u8],
+    signature: &str,
+    key: &DecodingKey,
+    algorithm: Algorithm,
+) -> bool {
+    jsonwebtoken::crypto::verify(signature, message, key, algorithm.to_jwt()).unwrap_or(false)
+}
+
+/// A key that makes signatures.
+#[derive(Clone)]
+pub(super) struct SigningKey {
+    pub(super) verifying: VerifyingKey,
+    encoding: EncodingKey,
+}
+
+impl SigningKey {
+    /// A fresh private key, in PKCS#8 DER.
+    pub(super) fn generate(algorithm: Algorithm) -> Result<Secret, KeyError> {
+        let rng = SystemRandom::new();
+        let made = match algorithm {
+            Algorithm::Es256 => {
+                let alg = &signature::ECDSA_P256_SHA256_FIXED_SIGNING;
+                EcdsaKeyPair::generate_pkcs8(alg, &rng).map(|key| key.as_ref().to_vec())
+            }
+            Algorithm::EdDsa => {
+                Ed25519KeyPair::generate_pkcs8v1(&rng).map(|key| key.as_ref().to_vec())
+            }
+            Algorithm::Rs256 => RsaKeyPair::generate(KeySize::Rsa2048)
+                .and_then(|pair| AsDer::<Pkcs8V1Der<'_>>::as_der(&pair))
+                .map(|key| key.as_ref().to_vec()),
+            _ => return Err(KeyError::WrongKind(algorithm)),
+        };
+        made.map(Secret::from).map_err(|_| KeyError::NoRandomness)
+    }
+
+    /// A private key in PKCS#8 DER.
+    pub(super) fn from_pkcs8(algorithm: Algorithm, der: &[u8]) -> Result<Self, KeyError> {
+        let text = pem::encode(&Pem::new("PRIVATE KEY", der));
+        Self::from_pem(algorithm, text.as_bytes())
+    }
+
+    /// A private key in PEM.
+    pub(super) fn from_pem(algorithm: Algorithm, text: &[u8]) -> Result<Self, KeyError> {
+        let wrong = || KeyError::WrongKind(algorithm);
+        let der = pem::parse(text).map_err(|_| KeyError::NotPem)?.into_contents();
+        let (encoding, public) = match algorithm {
+            Algorithm::Es256 => {
+                let alg = &signature::ECDSA_P256_SHA256_FIXED_SIGNING;
+                let pair = EcdsaKeyPair::from_pkcs8(alg, &der).map_err(|_| wrong())?;
+                let public = DecodingKey::from_ec_der(pair.public_key().as_ref());
+                (EncodingKey::from_ec_pem(text), public)
+            }
+            Algorithm::EdDsa => {
+                let pair =
+                    Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| wrong())?;
+                let public = DecodingKey::from_ed_der(pair.public_key().as_ref());
+                (EncodingKey::from_ed_pem(text), public)
+            }
+            Algorithm::Rs256 => {
+                let encoding = EncodingKey::from_rsa_pem(text).map_err(|_| wrong())?;
+                let jwk = Jwk::from_encoding_key(&encoding, algorithm.to_jwt());
+                let public = jwk.and_then(|jwk| DecodingKey::from_jwk(&jwk));
+                (Ok(encoding), public.map_err(|_| wrong())?)
+            }
+            _ => return Err(wrong()),
+        };
+        let verifying = VerifyingKey::public(algorithm, public)?;
+        Self { verifying, encoding: encoding.map_err(|_| wrong())? }.proven()
+    }
+
+    /// A secret that others know as well.
+    pub(super) fn shared(algorithm: Algorithm, secret: &Secret) -> Result<Self, KeyError> {
+        let bytes = secret.expose();
+        if bytes.len() < 32 {
+            return Err(KeyError::ShortSecret);
+        }
+        // Names the key without telling it: a keyed hash, not a hash of the secret.
+        let name = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, bytes), b"portcullis key id");
+        let kid: String = name.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let key = DecodingKey::from_secret(bytes);
+        let verifying = VerifyingKey { kid, algorithm, key, jwk: None };
+        Self { verifying, encoding: EncodingKey::from_secret(bytes) }.proven()
+    }
+
+    /// The signature under `message`, in base64url.
+    pub(super) fn sign(&self, message: &[u8]) -> Result<String, KeyError> {
+        jsonwebtoken::crypto::sign(message, &self.encoding, self.verifying.algorithm.to_jwt())
+            .map_err(|_| KeyError::WrongKind(self.verifying.algorithm))
+    }
+
+    // A key that is read but cannot sign would fail at the first login instead of at the start.
+    fn proven(self) -> Result<Self, KeyError> {
+        let signature = self.sign(b"trial")?;
+        let good = self.verifying.verify(b"trial", &signature);
+        good.then_some(self.clone()).ok_or(KeyError::WrongKind(self.verifying.algorithm))
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SigningKey").field(&self.verifying).finish()
+    }
+}

@@ -1,0 +1,305 @@
+//! The key ring: one key that signs, all that still verify.
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use jsonwebtoken::jwk;
+
+use super::pair::{SigningKey, VerifyingKey};
+use super::ring_file::{MadeKey, RingFile};
+use super::seal::Seal;
+use super::{Algorithm, KeySettings, KeySource};
+use crate::clock::Timestamp;
+use crate::secret::Secret;
+
+/// Why keys cannot be used. `Display` is for the operator.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The text is no PEM.
+    #[error("the key is not PEM (it should begin with `-----BEGIN PRIVATE KEY-----`)")]
+    NotPem,
+    /// A key of another kind than the algorithm needs.
+    #[error("the key does not fit {0}; give a PKCS#8 key of that kind (`openssl pkcs8 -topk8` converts)")]
+    WrongKind(Algorithm),
+    /// An HMAC secret that can be guessed.
+    #[error("the secret is shorter than 32 bytes; make one with `openssl rand -base64 48`")]
+    ShortSecret,
+    /// The operating system gave no random bytes.
+    #[error("no randomness from the operating system")]
+    NoRandomness,
+    /// The keys come from the configuration; rotate them there.
+    #[error("the signing key is given in the configuration: put the new one there and the old one under `previous`")]
+    NotOurs,
+    /// There is no key file yet.
+    #[error("{}: there is no key file; the first start of the gateway makes it", .0.display())]
+    Missing(PathBuf),
+    /// The key file is no key file.
+    #[error("{}: not a key file of portcullis, or damaged; put a backup in its place", .0.display())]
+    Foreign(PathBuf),
+    /// Others may read the key file.
+    #[error("{}: others may read this key file; run `chmod 600` on it and think about `portcullis key rotate`", .0.display())]
+    Exposed(PathBuf),
+    /// A key inside the key file cannot be used.
+    #[error("a key in the key file is damaged")]
+    Damaged,
+    /// The operating system refused.
+    #[error("{}: cannot use the key file", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Its answer.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// What `key list` shows of one key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KeyInfo {
+    /// Its name in token headers.
+    pub kid: String,
+    /// What it signs with.
+    pub algorithm: Algorithm,
+    /// When it was made; `None` for keys from the configuration.
+    pub created: Option<Timestamp>,
+    /// Since when it only verifies; `None` for the current one.
+    pub retired: Option<Timestamp>,
+}
+
+/// The keys of our own tokens.
+#[derive(Debug)]
+pub struct KeyRing {
+    settings: KeySettings,
+    /// How long after retiring a key may still have living tokens.
+    outlived_by: Duration,
+    seal: Seal,
+    keys: RwLock<Arc<Keys>>,
+}
+
+#[derive(Debug)]
+struct Keys {
+    signing: SigningKey,
+    /// The signing key's own half first.
+    verifying: Vec<VerifyingKey>,
+    infos: Vec<KeyInfo>,
+}
+
+impl KeyRing {
+    /// Reads the keys, and makes those that are missing and ours to make.
+    ///
+    /// `longest` is the longest life of a token: a retired key is kept for that long.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`]; nothing was overwritten.
+    pub fn open(
+        settings: KeySettings,
+        longest: Duration,
+        now: Timestamp,
+    ) -> Result<Self, KeyError> {
+        let mut file = match RingFile::read(&settings.ring)? {
+            Some(file) => file,
+            None => RingFile { seal: Seal::generate()?.material().clone(), keys: Vec::new() },
+        };
+        let before = file.keys.len();
+        let fresh = before == 0 && !settings.ring.exists();
+        if matches!(settings.source, KeySource::Made) {
+            ensure_current(&mut file.keys, settings.algorithm, now)?;
+        }
+        if fresh || file.keys.len() != before {
+            file.write(&settings.ring)?;
+        }
+        Self::assemble(settings, file, longest, now)
+    }
+
+    /// Reads the keys and makes none: for the command line while no gateway runs.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Missing`] where [`KeyRing::open`] would make a file.
+    pub fn open_existing(
+        settings: KeySettings,
+        longest: Duration,
+        now: Timestamp,
+    ) -> Result<Self, KeyError> {
+        let file = RingFile::read(&settings.ring)?;
+        let file = file.ok_or_else(|| KeyError::Missing(settings.ring.clone()))?;
+        Self::assemble(settings, file, longest, now)
+    }
+
+    /// Keys in memory only, for tests and embedders that keep none.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`] if `settings` do not fit each other.
+    pub fn ephemeral(settings: KeySettings, now: Timestamp) -> Result<Self, KeyError> {
+        let mut file = RingFile { seal: Seal::generate()?.material().clone(), keys: Vec::new() };
+        if matches!(settings.source, KeySource::Made) {
+            ensure_current(&mut file.keys, settings.algorithm, now)?;
+        }
+        Self::assemble(settings, file, Duration::MAX, now)
+    }
+
+    fn assemble(
+        settings: KeySettings,
+        file: RingFile,
+        longest: Duration,
+        now: Timestamp,
+    ) -> Result<Self, KeyError> {
+        let keys = Keys::assemble(&settings, &file.keys, longest, now)?;
+        let seal = Seal::from_material(file.seal)?;
+        Ok(Self { settings, outlived_by: longest, seal, keys: RwLock::new(Arc::new(keys)) })
+    }
+
+    fn keys(&self) -> Arc<Keys> {
+        // A reader cannot leave the Arc half written, so a poisoned lock is still good.
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The signature of the current key under `message`, in base64url.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`]; answer 503.
+    pub fn sign(&self, message: impl FnOnce(&str, Algorithm) -> String) -> Result<String, KeyError> {
+        let keys = self.keys();
+        let current = &keys.signing.verifying;
+        let mut token = message(&current.kid, current.algorithm);
+        let signature = keys.signing.sign(token.as_bytes())?;
+        token.push('.');
+        token.push_str(&signature);
+        Ok(token)
+    }
+
+    /// Whether one of our keys that goes by `kid` made `signature` under `message` with
+    /// `algorithm`. A token without `kid` may be signed with any of our keys.
+    pub fn verify(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+        message: &[u8],
+        signature: &str,
+    ) -> bool {
+        self.keys()
+            .verifying
+            .iter()
+            .filter(|key| key.algorithm == algorithm && kid.is_none_or(|kid| key.kid == kid))
+            .any(|key| key.verify(message, signature))
+    }
+
+    /// The public keys, as `/.well-known/jwks.json` shows them. Shared secrets are not in it.
+    pub fn jwks(&self) -> jwk::JwkSet {
+        jwk::JwkSet { keys: self.keys().verifying.iter().filter_map(|k| k.jwk.clone()).collect() }
+    }
+
+    /// Every key, the current one first.
+    pub fn list(&self) -> Vec<KeyInfo> {
+        self.keys().infos.clone()
+    }
+
+    /// Makes a new signing key; the old one goes on verifying until its last token is dead.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::NotOurs`] if the key is the operator's; otherwise nothing was changed.
+    pub fn rotate(&self, now: Timestamp) -> Result<KeyInfo, KeyError> {
+        if !matches!(self.settings.source, KeySource::Made) {
+            return Err(KeyError::NotOurs);
+        }
+        // Held over the write, so that two rotations cannot lose each other's key.
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let path = &self.settings.ring;
+        let mut file = RingFile::read(path)?.ok_or_else(|| KeyError::Missing(path.clone()))?;
+        file.keys.retain(|key| alive(key, self.outlived_by, now));
+        insert_current(&mut file.keys, self.settings.algorithm, now)?;
+        let fresh = Keys::assemble(&self.settings, &file.keys, self.outlived_by, now)?;
+        let info = fresh.infos.first().cloned().ok_or(KeyError::Damaged)?;
+        file.write(path)?;
+        *keys = Arc::new(fresh);
+        Ok(info)
+    }
+
+    /// Encrypts a secret that the store keeps and shows again. `context` says what it is.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::NoRandomness`]; answer 503.
+    pub fn seal(&self, plain: &[u8], context: &str) -> Result<Vec<u8>, KeyError> {
+        self.seal.seal(plain, context)
+    }
+
+    /// Decrypts what [`KeyRing::seal`] made; `None` if it is damaged or of another ring.
+    pub fn unseal(&self, sealed: &[u8], context: &str) -> Option<Secret> {
+        self.seal.open(sealed, context)
+    }
+}
+
+impl Keys {
+    fn assemble(
+        settings: &KeySettings,
+        made: &[MadeKey],
+        longest: Duration,
+        now: Timestamp,
+    ) -> Result<Self, KeyError> {
+        let algorithm = settings.algorithm;
+        let mut infos = Vec::new();
+        let mut verifying = Vec::new();
+        let signing = match &settings.source {
+            KeySource::Pem(pem) => SigningKey::from_pem(algorithm, pem.expose())?,
+            KeySource::Shared(secret) => SigningKey::shared(algorithm, secret)?,
+            KeySource::Made => {
+                let current = made.iter().find(|key| key.retired.is_none());
+                let current = current.ok_or(KeyError::Damaged)?;
+                SigningKey::from_pkcs8(current.algorithm, current.pkcs8.expose())?
+            }
+        };
+        let mut add = |key: VerifyingKey, created, retired| {
+            let algorithm = key.algorithm;
+            infos.push(KeyInfo { kid: key.kid.clone(), algorithm, created, retired });
+            verifying.push(key);
+        };
+        let current_made = made.iter().find(|key| key.retired.is_none()).map(|key| key.created);
+        let ours = matches!(settings.source, KeySource::Made);
+        add(signing.verifying.clone(), current_made.filter(|_| ours), None);
+        for older in &settings.previous {
+            add(VerifyingKey::read(algorithm, older)?, None, Some(now));
+        }
+        for key in made.iter().filter(|key| key.retired.is_some() && alive(key, longest, now)) {
+            let signing = SigningKey::from_pkcs8(key.algorithm, key.pkcs8.expose())?;
+            add(signing.verifying, Some(key.created), key.retired);
+        }
+        Ok(Self { signing, verifying, infos })
+    }
+}
+
+/// Whether a token signed with the key may still be good.
+fn alive(key: &MadeKey, longest: Duration, now: Timestamp) -> bool {
+    key.retired.is_none_or(|retired| now < retired.plus(longest))
+}
+
+fn ensure_current(
+    keys: &mut Vec<MadeKey>,
+    algorithm: Algorithm,
+    now: Timestamp,
+) -> Result<(), KeyError> {
+    let current = keys.iter().find(|key| key.retired.is_none());
+    if current.is_some_and(|key| key.algorithm == algorithm) {
+        return Ok(());
+    }
+    insert_current(keys, algorithm, now)
+}
+
+fn insert_current(
+    keys: &mut Vec<MadeKey>,
+    algorithm: Algorithm,
+    now: Timestamp,
+) -> Result<(), KeyError> {
+    for key in keys.iter_mut() {
+        key.retired.get_or_insert(now);
+    }
+    let pkcs8 = SigningKey::generate(algorithm)?;
+    keys.insert(0, MadeKey { algorithm, pkcs8, created: now, retired: None });
+    Ok(())
+}

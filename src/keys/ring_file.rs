@@ -1,0 +1,132 @@
+//! The file with the keys that the gateway makes itself.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{Algorithm, KeyError};
+use crate::clock::Timestamp;
+use crate::secret::Secret;
+
+/// The only format there is so far; a file of another is refused.
+const VERSION: u32 = 1;
+
+/// What the file holds.
+#[derive(Debug)]
+pub(super) struct RingFile {
+    /// Seals secrets in the store.
+    pub(super) seal: Secret,
+    /// Signing keys, the current one first.
+    pub(super) keys: Vec<MadeKey>,
+}
+
+/// A signing key of our own making.
+#[derive(Clone, Debug)]
+pub(super) struct MadeKey {
+    pub(super) algorithm: Algorithm,
+    pub(super) pkcs8: Secret,
+    pub(super) created: Timestamp,
+    /// Since when it only verifies.
+    pub(super) retired: Option<Timestamp>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    version: u32,
+    seal: String,
+    keys: Vec<Entry>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    algorithm: String,
+    pkcs8: String,
+    created: u64,
+    retired: Option<u64>,
+}
+
+impl Drop for Document {
+    fn drop(&mut self) {
+        self.seal.zeroize();
+        for entry in &mut self.keys {
+            entry.pkcs8.zeroize();
+        }
+    }
+}
+
+impl RingFile {
+    /// Reads the file; `None` if there is none.
+    pub(super) fn read(path: &Path) -> Result<Option<Self>, KeyError> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => Zeroizing::new(text),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(KeyError::Io { path: path.into(), source: error }),
+        };
+        let mode = fs::metadata(path).map(|meta| meta.permissions().mode()).unwrap_or_default();
+        if mode & 0o077 != 0 {
+            return Err(KeyError::Exposed(path.into()));
+        }
+        Self::decode(&text).map(Some).ok_or_else(|| KeyError::Foreign(path.into()))
+    }
+
+    /// Replaces the file at once and durably: a crash leaves the old or the new one.
+    pub(super) fn write(&self, path: &Path) -> Result<(), KeyError> {
+        let failed = |source| KeyError::Io { path: path.into(), source };
+        let text = Zeroizing::new(self.encode());
+        let beside = beside(path);
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&beside).map_err(failed)?;
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        fs::rename(&beside, path).map_err(failed)?;
+        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let folder = File::open(folder.unwrap_or_else(|| Path::new("."))).map_err(failed)?;
+        folder.sync_all().map_err(failed)
+    }
+
+    fn decode(text: &str) -> Option<Self> {
+        let document: Document = serde_json::from_str(text).ok()?;
+        if document.version != VERSION {
+            return None;
+        }
+        let bytes = |text: &str| STANDARD.decode(text).ok().map(Secret::from);
+        let keys = document.keys.iter().map(|entry| {
+            Some(MadeKey {
+                algorithm: entry.algorithm.parse().ok()?,
+                pkcs8: bytes(&entry.pkcs8)?,
+                created: Timestamp::from_secs(entry.created),
+                retired: entry.retired.map(Timestamp::from_secs),
+            })
+        });
+        Some(Self { seal: bytes(&document.seal)?, keys: keys.collect::<Option<_>>()? })
+    }
+
+    fn encode(&self) -> String {
+        let keys = self.keys.iter().map(|key| Entry {
+            algorithm: key.algorithm.to_string(),
+            pkcs8: STANDARD.encode(key.pkcs8.expose()),
+            created: key.created.as_secs(),
+            retired: key.retired.map(Timestamp::as_secs),
+        });
+        let document = Document {
+            version: VERSION,
+            seal: STANDARD.encode(self.seal.expose()),
+            keys: keys.collect(),
+        };
+        serde_json::to_string_pretty(&document).unwrap_or_default()
+    }
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
