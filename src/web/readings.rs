@@ -133,6 +133,9 @@ pub(super) fn all(canonical: &[u8], mut holds: impl FnMut(Reading<'_>) -> bool) 
 
 /// The path with every escape decoded once; `None` if there is none.
 fn decode(bytes: &[u8]) -> Option<Vec<u8>> {
+    if !bytes.contains(&b'%') {
+        return None;
+    }
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while let Some((&byte, after)) = rest.split_first() {
@@ -247,11 +250,13 @@ fn fold(bytes: &mut Vec<u8>) {
     if bytes.is_ascii() {
         return;
     }
-    if let Ok(text) = str::from_utf8(bytes) {
-        let folded: String =
-            text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
-        *bytes = folded.into_bytes();
+    let mut folded = Vec::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        let chars = chunk.valid().chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+        folded.extend(chars.collect::<String>().into_bytes());
+        folded.extend(chunk.invalid());
     }
+    *bytes = folded;
 }
 
 #[cfg(test)]
@@ -285,6 +290,7 @@ mod tests {
             ("/;x/b", &["/;x/b", "//b", "/b"]),
             ("//b;x", &["/b;x", "//b", "/b"]),
             ("/%C4%B1", &["/%c4%b1", "/ı", "/i"]),
+            ("/%C4%B1/%FF", &["/i/\u{fffd}"]),
             ("/x/%20/b", &["/x/ /b", "/x//b", "/x/b"]),
         ] {
             let seen = readings(raw);
