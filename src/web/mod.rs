@@ -6,4 +6,4 @@ mod readings;
 
 pub use host::{HostError, HostName};
 pub use path::{CanonicalPath, PathError};
-pub use readings::{Form, Reading};
+pub use readings::{Form, Reading, Scope};
