@@ -24,5 +24,5 @@ pub use identity_headers::{IdentityHeaderError, IdentityHeaders};
 pub use limits::MessageLimits;
 pub use path::{CanonicalPath, PathError};
 pub use peer::Peer;
-pub use readings::{Form, Reading};
+pub use readings::{Form, Reading, Scope};
 pub use request_body::{BodyFault, RequestBody};
