@@ -66,11 +66,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// See [`StoreError`].
-    async fn change_user(
-        &self,
-        id: UserId,
-        change: UserChange,
-    ) -> Result<Option<User>, StoreError>;
+    async fn change_user(&self, id: UserId, change: UserChange)
+    -> Result<Option<User>, StoreError>;
 
     /// Removes a user with its name, sessions and keys; `false` if there was none. The name is
     /// free again, the id is not.
@@ -104,11 +101,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// See [`StoreError`]; answer 503, never "not revoked".
-    async fn standing(
-        &self,
-        user: UserId,
-        session: SessionRef<'_>,
-    ) -> Result<Standing, StoreError>;
+    async fn standing(&self, user: UserId, session: SessionRef<'_>)
+    -> Result<Standing, StoreError>;
 
     /// Exchanges a refresh token for its successor, at most once, and lifts the session's
     /// `expires` to the successor's.
@@ -159,11 +153,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// See [`StoreError`].
-    async fn api_key(
-        &self,
-        user: UserId,
-        candidate: ApiKey,
-    ) -> Result<Option<ApiKey>, StoreError>;
+    async fn api_key(&self, user: UserId, candidate: ApiKey) -> Result<Option<ApiKey>, StoreError>;
 
     /// The user whose API key has that SHA-256.
     ///

@@ -1,7 +1,13 @@
-//! Words of HTTP that every surface uses: bodies, addresses, names, refusals.
+//! Words of HTTP that every surface uses, and that have exactly one reading.
 
+mod host;
 mod identity_headers;
 mod limits;
+mod path;
+mod readings;
 
+pub use host::{HostError, HostName};
 pub use identity_headers::{IdentityHeaderError, IdentityHeaders};
 pub use limits::MessageLimits;
+pub use path::{CanonicalPath, PathError};
+pub use readings::{Form, Reading};
