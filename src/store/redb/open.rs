@@ -196,12 +196,11 @@ impl Place<'_> {
         }
         if let DatabaseError::Storage(StorageError::Io(error)) = error {
             // What the file holds, or what the disk says?
-            return match error.kind() {
-                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
-                    self.foreign(DAMAGED, Some(error.into()))
-                }
-                _ => self.io(error),
-            };
+            use io::ErrorKind::{InvalidData, UnexpectedEof};
+            if !matches!(error.kind(), InvalidData | UnexpectedEof) {
+                return self.io(error);
+            }
+            return self.foreign(DAMAGED, Some(error.into()));
         }
         self.foreign(DAMAGED, Some(error.into()))
     }
