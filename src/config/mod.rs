@@ -128,6 +128,15 @@ impl Config {
     /// Checks the text of a policy file that problems shall call `file`. Relative paths in it
     /// hang under `base`. Files and variables that hold secrets are read here.
     ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// let text = "[upstreams]\napi.to = \"http://127.0.0.1:8000\"\n[routes]\n\"/*\".to = \"apu\"\n";
+    /// let problem = portcullis::config::Config::parse("p.toml", text, Path::new(".")).unwrap_err();
+    /// let message = "p.toml:4:11: there is no upstream `apu`; did you mean `api`?";
+    /// assert_eq!(problem.to_string(), message);
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ConfigError::Invalid`] with every problem that was found; show it to the operator.

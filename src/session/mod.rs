@@ -1,3 +1,87 @@
-//! Sessions.
+//! Sessions: started at login, renewed by refresh tokens, ended for good; and what a credential
+//! says about its owner *now*.
+
+mod accounts;
+mod authenticate;
+mod names;
+mod refusal;
+mod renew;
 mod settings;
+mod start;
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::keys::KeyRing;
+use crate::store::Store;
+use crate::token::{IssuerSettings, Revisions, Signer, TokenCache, TokenSettings, Verifier};
+use crate::web::IdentityHeaders;
+
+pub use accounts::{AccountError, Accounts, NewAccount, Registered};
+pub use authenticate::Authenticated;
+pub use names::{EmailFault, NameFault, check_email, check_username, normalize_username};
+pub use refusal::{Answer, AuthError, Presented};
+pub use renew::Renewed;
 pub use settings::SessionSettings;
+pub use start::{Client, Pair};
+
+/// Everything that sessions stand on.
+#[derive(Debug)]
+pub struct Foundations {
+    /// Where users and sessions are kept.
+    pub store: Arc<dyn Store>,
+    /// Where `now` comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Our keys.
+    pub keys: Arc<KeyRing>,
+    /// Shared with [`Accounts`], so that a change of a user is seen at once.
+    pub revisions: Arc<Revisions>,
+    /// What is told to upstreams.
+    pub headers: IdentityHeaders,
+    /// Other issuers.
+    pub issuers: Vec<IssuerSettings>,
+}
+
+/// The sessions of all users, and the one place where a credential becomes an identity.
+#[derive(Debug)]
+pub struct Sessions {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    keys: Arc<KeyRing>,
+    revisions: Arc<Revisions>,
+    headers: IdentityHeaders,
+    settings: SessionSettings,
+    verifier: Verifier,
+    signer: Signer,
+    cache: TokenCache<Authenticated>,
+}
+
+impl Sessions {
+    /// Sessions on these foundations.
+    pub fn new(
+        foundations: Foundations,
+        settings: SessionSettings,
+        tokens: TokenSettings,
+    ) -> Self {
+        let Foundations { store, clock, keys, revisions, headers, issuers } = foundations;
+        let verifier = Verifier::new(Arc::clone(&keys), tokens.clone(), issuers);
+        let signer = Signer::new(Arc::clone(&keys), tokens);
+        let cache = TokenCache::default();
+        Self { store, clock, keys, revisions, headers, settings, verifier, signer, cache }
+    }
+
+    /// Whether sliding tokens are issued and accepted.
+    pub const fn sliding(&self) -> bool {
+        self.signer.settings().sliding
+    }
+
+    /// How the refusal of a credential in the `Authorization` header reads.
+    pub const fn in_header(&self) -> Presented {
+        Presented::Header { sliding: self.sliding() }
+    }
+
+    /// What is told to upstreams, header by header.
+    pub const fn headers(&self) -> &IdentityHeaders {
+        &self.headers
+    }
+}

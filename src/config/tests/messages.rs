@@ -260,7 +260,7 @@ fn routes() {
     );
     warns(
         "routes.'/api/auth/x'.to = 'w'",
-        "1:8: `/api/auth/x`: every path of it is the gateway's own, so that it is never used; remove it",
+        "1:8: `/api/auth/x`: every path of it is the gateway's own, whose case does not matter, so it is never used; remove it",
     );
 }
 

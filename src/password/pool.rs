@@ -1,0 +1,150 @@
+//! Hashing on its own few threads: a flood of logins costs a queue, not the gateway.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::{PasswordError, PasswordSettings};
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A bounded number of threads behind a bounded queue.
+#[derive(Debug)]
+pub(super) struct Pool {
+    queue: SyncSender<Job>,
+    wait: Duration,
+}
+
+const WAITING: u8 = 0;
+const STARTED: u8 = 1;
+const ABANDONED: u8 = 2;
+
+impl Pool {
+    /// Starts the threads. They end when the pool is dropped and the queue is empty.
+    pub(super) fn start(settings: &PasswordSettings) -> std::io::Result<Self> {
+        let (queue, jobs) = sync_channel(settings.queue);
+        let jobs = Arc::new(Mutex::new(jobs));
+        for number in 0..settings.at_once.get() {
+            let jobs = Arc::clone(&jobs);
+            thread::Builder::new()
+                .name(format!("hashing-{number}"))
+                .spawn(move || work(&jobs))?;
+        }
+        Ok(Self { queue, wait: settings.queue_wait })
+    }
+
+    /// Runs `work` on a hashing thread.
+    ///
+    /// A caller that goes away before its turn costs nothing; one that has waited for
+    /// `queue_wait` is turned away. What has begun is finished, so that the time of an answer
+    /// does not tell whether it was right.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, PasswordError> {
+        let state = Arc::new(AtomicU8::new(WAITING));
+        let ticket = Arc::clone(&state);
+        let (answer, mut answered) = oneshot::channel();
+        let job = Box::new(move || {
+            let mine = ticket.compare_exchange(WAITING, STARTED, Ordering::AcqRel, Ordering::Acquire);
+            if mine.is_ok() && !answer.is_closed() {
+                // The caller may be gone by now; then nobody wants the result.
+                drop(answer.send(work()));
+            }
+        });
+        match self.queue.try_send(job) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(PasswordError::Busy(self.wait)),
+            Err(TrySendError::Disconnected(_)) => return Err(PasswordError::Failed),
+        }
+        match tokio::time::timeout(self.wait, &mut answered).await {
+            Ok(result) => result.map_err(|_| PasswordError::Failed),
+            Err(_late) => {
+                let gone = state.compare_exchange(
+                    WAITING,
+                    ABANDONED,
+                    Ordering::AcqRel,
+                    Ordering::Acquire,
+                );
+                if gone.is_ok() {
+                    return Err(PasswordError::Busy(self.wait));
+                }
+                answered.await.map_err(|_| PasswordError::Failed)
+            }
+        }
+    }
+}
+
+fn work(jobs: &Mutex<Receiver<Job>>) {
+    loop {
+        // The lock is held while waiting for a job, never while doing one.
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        match job {
+            Ok(job) => job(),
+            Err(_queue_gone) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+
+    fn pool(queue: usize, wait: Duration) -> Pool {
+        let settings = PasswordSettings {
+            at_once: NonZeroUsize::MIN,
+            queue,
+            queue_wait: wait,
+            ..PasswordSettings::default()
+        };
+        Pool::start(&settings).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_the_queue_is_turned_away_at_once() {
+        let pool = Arc::new(pool(1, Duration::from_secs(60)));
+        let (begun, has_begun) = std::sync::mpsc::channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let first = tokio::spawn({
+            let pool = Arc::clone(&pool);
+            async move {
+                pool.run(move || {
+                    begun.send(()).unwrap();
+                    released.recv().unwrap();
+                })
+                .await
+            }
+        });
+        tokio::task::spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
+        let mut second = Box::pin(pool.run(|| 2));
+        assert!(futures_util::poll!(second.as_mut()).is_pending());
+        assert!(matches!(pool.run(|| 3).await, Err(PasswordError::Busy(_))));
+        release.send(()).unwrap();
+        assert_eq!(second.await.unwrap(), 2);
+        first.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_waits_too_long_is_turned_away_and_never_hashed() {
+        let pool = Arc::new(pool(4, Duration::from_millis(20)));
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let blocker = tokio::spawn({
+            let pool = Arc::clone(&pool);
+            async move { pool.run(move || released.recv().unwrap()).await }
+        });
+        tokio::task::yield_now().await;
+        let (ran, has_run) = std::sync::mpsc::channel();
+        let late = pool.run(move || ran.send(()).unwrap()).await;
+        assert!(matches!(late, Err(PasswordError::Busy(_))));
+        release.send(()).unwrap();
+        blocker.await.unwrap().unwrap();
+        pool.run(|| ()).await.unwrap();
+        assert!(has_run.try_recv().is_err(), "an abandoned job was run");
+    }
+}

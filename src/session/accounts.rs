@@ -1,0 +1,222 @@
+//! Accounts: made, found and changed; whoever remembers them hears of it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::normalize_username;
+use crate::clock::Clock;
+use crate::identity::UserId;
+use crate::password::{PasswordError, Passwords};
+use crate::secret::Secret;
+use crate::store::{Creation, EndReason, NewUser, Store, StoreError, User, UserChange};
+use crate::identity::SessionId;
+use crate::token::Revisions;
+
+/// Why an account operation did not happen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AccountError {
+    /// The store failed: nothing was changed, or nothing is known about it.
+    #[error("store failed")]
+    Store(#[from] StoreError),
+    /// The password could not be hashed now.
+    #[error("password could not be hashed")]
+    Password(#[from] PasswordError),
+}
+
+/// An account to be made, checked by [`super::check_username`] and [`super::check_email`].
+#[derive(Clone, Debug)]
+pub struct NewAccount {
+    /// In NFKC.
+    pub username: String,
+    /// Empty if none was given.
+    pub email: String,
+    /// `None`: no login by password.
+    pub password: Option<Secret>,
+    /// Checked role names.
+    pub roles: Vec<String>,
+}
+
+/// What became of a [`NewAccount`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Registered {
+    /// It is stored, durably.
+    Created(User),
+    /// Somebody has that name, or nobody but an operator may take it.
+    NameTaken,
+}
+
+/// The users of the store, for everything that changes them.
+///
+/// Every change goes through here, because here the counters are bumped that make the next
+/// request of the user look at the store again.
+#[derive(Debug)]
+pub struct Accounts {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    passwords: Arc<Passwords>,
+    revisions: Arc<Revisions>,
+    reserved: HashSet<String>,
+}
+
+impl Accounts {
+    /// Accounts on these foundations. `reserved` are names that a policy rule speaks of: only
+    /// an operator may make them.
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        passwords: Arc<Passwords>,
+        revisions: Arc<Revisions>,
+        reserved: impl IntoIterator<Item = String>,
+    ) -> Self {
+        let reserved = reserved.into_iter().map(|name| normalize_username(&name)).collect();
+        Self { store, clock, passwords, revisions, reserved }
+    }
+
+    /// Hashing and password policy.
+    pub fn passwords(&self) -> &Passwords {
+        &self.passwords
+    }
+
+    /// Whether a name cannot be registered: somebody has it, or it is reserved.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`]; nothing is known.
+    pub async fn is_taken(&self, username: &str) -> Result<bool, AccountError> {
+        Ok(self.reserved.contains(username) || self.find(username).await?.is_some())
+    }
+
+    /// Makes an account for somebody who asked for it.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`]; nothing was changed.
+    pub async fn register(&self, account: NewAccount) -> Result<Registered, AccountError> {
+        if self.reserved.contains(&account.username) {
+            return Ok(Registered::NameTaken);
+        }
+        self.create(account).await
+    }
+
+    /// Makes an account for an operator: reserved names are free to them.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`]; nothing was changed.
+    pub async fn create(&self, account: NewAccount) -> Result<Registered, AccountError> {
+        let password = match account.password {
+            Some(password) => Some(self.passwords.hash(password).await?),
+            None => None,
+        };
+        let created = self.clock.now();
+        let NewAccount { username, email, roles, .. } = account;
+        let new = NewUser { username, email, password, roles, created };
+        Ok(match self.store.create_user(new).await? {
+            Creation::Created(user) => Registered::Created(user),
+            Creation::NameTaken => Registered::NameTaken,
+        })
+    }
+
+    /// The user of that name in any spelling that NFKC makes one.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`]; nothing is known.
+    pub async fn find(&self, username: &str) -> Result<Option<User>, AccountError> {
+        Ok(self.store.user_by_name(&normalize_username(username)).await?)
+    }
+
+    /// The user whose name and password these are, if the account may log in.
+    ///
+    /// Unknown name, wrong password and disabled account take the same time and have the same
+    /// answer: `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`]; nobody was told anything.
+    pub async fn check_login(
+        &self,
+        username: &str,
+        password: Secret,
+    ) -> Result<Option<User>, AccountError> {
+        let found = self.find(username).await?;
+        let hash = found.as_ref().and_then(|user| user.password.clone());
+        let right = self.passwords.verify(password, hash).await?;
+        let Some(user) = found.filter(|user| right && user.active) else { return Ok(None) };
+        let at = self.clock.now();
+        // Not a fact that anything is decided by, so no counter is bumped for it.
+        Ok(self.store.change_user(user.id, UserChange::LoggedIn(at)).await?)
+    }
+
+    /// Sets a password; every session of the user is over. `false` if there is no such user.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`]; nothing was changed.
+    pub async fn set_password(
+        &self,
+        user: UserId,
+        password: Secret,
+    ) -> Result<bool, AccountError> {
+        let hash = self.passwords.hash(password).await?;
+        let at = self.clock.now();
+        Ok(self.change(user, UserChange::Password { hash, at }).await?.is_some())
+    }
+
+    /// Changes a user; in force from the next request on.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`]; nothing was changed, or nothing is known about it.
+    pub async fn change(
+        &self,
+        user: UserId,
+        change: UserChange,
+    ) -> Result<Option<User>, AccountError> {
+        let changed = self.store.change_user(user, change).await;
+        // Also after a failure: what is not known to have happened may have happened.
+        self.revisions.bump(user);
+        Ok(changed?)
+    }
+
+    /// Deletes a user; its tokens are over. `false` if there was none.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`]; nothing was changed, or nothing is known about it.
+    pub async fn delete(&self, user: UserId) -> Result<bool, AccountError> {
+        let deleted = self.store.delete_user(user).await;
+        self.revisions.bump(user);
+        Ok(deleted?)
+    }
+
+    /// Ends a session of a user; `false` if it had ended or is none.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`]; nothing was changed, or nothing is known about it.
+    pub async fn end_session(
+        &self,
+        user: UserId,
+        session: SessionId,
+        reason: EndReason,
+    ) -> Result<bool, AccountError> {
+        let ended = self.store.end_session(session, self.clock.now(), reason).await;
+        self.revisions.bump(user);
+        Ok(ended?)
+    }
+
+    /// At most `limit` users after that id, in order of their ids.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`].
+    pub async fn list(
+        &self,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Vec<User>, AccountError> {
+        Ok(self.store.users(after, limit).await?)
+    }
+}

@@ -1,0 +1,276 @@
+//! From a credential to an identity, at the state of the store now.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::Value;
+
+use super::{AuthError, Sessions};
+use crate::clock::Timestamp;
+use crate::identity::{Claim, Identity, SessionId, UserId, is_role_name};
+use crate::store::{Mark, SessionRef, Standing, User};
+use crate::token::{
+    Claims, Entry, IssuerSettings, Origin, Revision, Revisions, TokenError, TokenKind,
+};
+use crate::web::Authorization;
+
+/// A caller, with what an upstream is told about it.
+#[derive(Debug)]
+pub struct Authenticated {
+    /// Who it is.
+    pub identity: Identity,
+    /// The user in our store; `None` for callers of other issuers.
+    pub user: Option<UserId>,
+    /// Identity headers, ready to be set.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// When the credential ends.
+    pub expires: Timestamp,
+}
+
+/// What was learnt about a credential, and for how long that may be believed.
+struct Learnt {
+    authenticated: Authenticated,
+    revision: Revision,
+    until: Timestamp,
+}
+
+impl Sessions {
+    /// Who the request speaks for; `None` if it presents nothing that is ours.
+    ///
+    /// A credential that was seen lately costs a look-up in memory. Anything that changes about
+    /// its user or session since makes the next call read the store again.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`]: refuse with [`AuthError::answer`], also where no credential was needed.
+    pub async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+    ) -> Result<Option<Arc<Authenticated>>, AuthError> {
+        let (credential, is_key) = match Authorization::of(headers) {
+            Authorization::Absent | Authorization::Other => return Ok(None),
+            Authorization::Bearer(token) => (token, false),
+            Authorization::BrokenBearer => return Err(AuthError::BrokenHeader),
+            Authorization::Several => return Err(AuthError::Several),
+            Authorization::Token(key) if self.settings.token_scheme => (key, true),
+            Authorization::EmptyToken if self.settings.token_scheme => {
+                return Err(AuthError::EmptyKey);
+            }
+            Authorization::SpacedToken if self.settings.token_scheme => {
+                return Err(AuthError::SpacedKey);
+            }
+            Authorization::Token(_) | Authorization::EmptyToken | Authorization::SpacedToken => {
+                return Ok(None);
+            }
+        };
+        let now = self.clock.now();
+        // A key is 40 hex digits and a token has two dots, so one cache serves both.
+        if let Some(known) = self.cache.get(credential, &self.revisions, now)
+            && known.is_of_kind(is_key)
+        {
+            return Ok(Some(known));
+        }
+        let learnt = if is_key {
+            self.learn_key(credential).await?
+        } else {
+            self.learn_token(credential, now).await?
+        };
+        let value = Arc::new(learnt.authenticated);
+        let entry =
+            Entry { value: Arc::clone(&value), revision: learnt.revision, expires: learnt.until };
+        self.cache.insert(credential, entry);
+        Ok(Some(value))
+    }
+
+    async fn learn_token(&self, token: &[u8], now: Timestamp) -> Result<Learnt, AuthError> {
+        let verified = self.verifier.verify(token, now)?;
+        let claims = verified.claims;
+        match verified.origin {
+            Origin::Own => {
+                let kinds = [TokenKind::Access, TokenKind::Sliding];
+                let kinds = kinds.get(..if self.sliding() { 2 } else { 1 }).unwrap_or_default();
+                self.learn_own(&claims, kinds).await
+            }
+            Origin::Issuer(issuer) => {
+                let expires = claims.expires()?;
+                let identity = foreign_identity(&issuer, &claims)?;
+                let authenticated = self.introduce(identity, None, expires);
+                let until = expires.plus(issuer.leeway);
+                Ok(Learnt { authenticated, revision: Revisions::none(), until })
+            }
+        }
+    }
+
+    async fn learn_own(&self, claims: &Claims, kinds: &[TokenKind]) -> Result<Learnt, AuthError> {
+        // The order of complaints is the original's.
+        let expires = claims.expires()?;
+        claims.id()?;
+        claims.kind(kinds)?;
+        let user = claims.user()?;
+        // Before the store is read: whatever changes from here on is noticed.
+        let revision = self.revisions.of(user);
+        let (user, session) = self.stands(claims, user).await?;
+        let authenticated = self.introduce(own_identity(&user, session), Some(user.id), expires);
+        let until = expires.plus(self.signer.settings().leeway);
+        Ok(Learnt { authenticated, revision, until })
+    }
+
+    /// The user of a token that is still good, and its session if it names one.
+    pub(super) async fn stands(
+        &self,
+        claims: &Claims,
+        user: UserId,
+    ) -> Result<(User, Option<SessionId>), AuthError> {
+        let session = claims.session()?;
+        let reference = match session {
+            Some(id) => SessionRef::Own(id),
+            None => SessionRef::Foreign(claims.id()?),
+        };
+        let standing = self.store.standing(user, reference).await?;
+        judge(standing, session, claims.issued()).map(|user| (user, session))
+    }
+
+    async fn learn_key(&self, key: &[u8]) -> Result<Learnt, AuthError> {
+        let hash = hash_of_key(key);
+        let found = self.store.user_by_api_key(hash).await?.ok_or(AuthError::UnknownKey)?;
+        // Read again under the counter: the first look was only to learn whose key it is.
+        let revision = self.revisions.of(found.id);
+        let user = self.store.user_by_api_key(hash).await?.ok_or(AuthError::UnknownKey)?;
+        if !user.active {
+            return Err(AuthError::KeyUserInactive);
+        }
+        let forever = Timestamp::from_millis(u64::MAX);
+        let authenticated = self.introduce(own_identity(&user, None), Some(user.id), forever);
+        Ok(Learnt { authenticated, revision, until: forever })
+    }
+
+    fn introduce(
+        &self,
+        identity: Identity,
+        user: Option<UserId>,
+        expires: Timestamp,
+    ) -> Authenticated {
+        let headers = self.headers.render(&identity);
+        Authenticated { identity, user, headers, expires }
+    }
+}
+
+impl Authenticated {
+    /// A cached entry answers only for the scheme it came by.
+    const fn is_of_kind(&self, key: bool) -> bool {
+        (self.expires.as_millis() == u64::MAX) == key
+    }
+}
+
+/// What an API key is found by.
+pub(super) fn hash_of_key(key: &[u8]) -> [u8; 32] {
+    digest(&SHA256, key).as_ref().try_into().unwrap_or_default()
+}
+
+/// State of the user first, then revocation: the order of the original.
+fn judge(
+    standing: Standing,
+    session: Option<SessionId>,
+    issued: Timestamp,
+) -> Result<User, AuthError> {
+    let user = standing.user.ok_or(AuthError::UserNotFound)?;
+    if !user.active {
+        return Err(AuthError::UserInactive);
+    }
+    let crossed = |mark: Option<Mark>| {
+        mark.is_some_and(|mark| match session {
+            Some(id) => id.number <= mark.session,
+            // To the second, as `iat` is; a token of the same second is over too.
+            None => issued.as_secs() <= mark.at.as_secs(),
+        })
+    };
+    if crossed(user.password_mark) {
+        return Err(AuthError::PasswordChanged);
+    }
+    let over = match (session, standing.session) {
+        (_, Some(found)) => {
+            found.ended.is_some() || found.user != user.id || session.is_some_and(|id| id != found.id)
+        }
+        // A session of ours that the store does not know is none.
+        (Some(_), None) => true,
+        (None, None) => false,
+    };
+    if over || crossed(user.logout_mark) {
+        return Err(AuthError::Revoked);
+    }
+    Ok(user)
+}
+
+fn own_identity(user: &User, session: Option<SessionId>) -> Identity {
+    let claims = user.claims.iter();
+    Identity {
+        user_id: user.id.to_string(),
+        username: user.username.clone(),
+        email: (!user.email.is_empty()).then(|| user.email.clone()),
+        email_verified: user.email_verified,
+        roles: user.roles.clone(),
+        claims: claims.map(|(name, value)| (name.clone(), Claim::Text(value.clone()))).collect(),
+        session,
+        issuer: None,
+    }
+}
+
+/// Another issuer's token in our words: its claims after mapping, no look into our store.
+fn foreign_identity(issuer: &IssuerSettings, claims: &Claims) -> Result<Identity, AuthError> {
+    let theirs = |ours: &'static str, default: &'static str| {
+        let name = issuer.claims.get(ours).map_or(default, String::as_str);
+        claims.get(name).and_then(as_claim)
+    };
+    let text = |ours, default| match theirs(ours, default) {
+        Some(Claim::Text(text)) if !text.is_empty() => Some(text),
+        _ => None,
+    };
+    let subject = text("user_id", "sub").ok_or(TokenError::NoUser)?;
+    let mut all: std::collections::BTreeMap<_, _> = claims
+        .iter()
+        .filter_map(|(name, value)| Some((name.clone(), as_claim(value)?)))
+        .collect();
+    for (ours, theirs) in &issuer.claims {
+        match claims.get(theirs).and_then(as_claim) {
+            Some(claim) => all.insert(ours.clone(), claim),
+            None => all.remove(ours),
+        };
+    }
+    Ok(Identity {
+        user_id: format!("{}:{subject}", issuer.name),
+        username: text("username", "preferred_username").unwrap_or_default(),
+        email: text("email", "email"),
+        email_verified: text("email_verified", "email_verified").as_deref() == Some("true"),
+        roles: foreign_roles(issuer, claims),
+        claims: all,
+        session: None,
+        issuer: Some(Arc::clone(&issuer.name)),
+    })
+}
+
+/// Only what the table lists is granted, under our names.
+fn foreign_roles(issuer: &IssuerSettings, claims: &Claims) -> Vec<String> {
+    let held = match claims.get(&issuer.roles_claim).and_then(as_claim) {
+        Some(Claim::List(items)) => items,
+        Some(Claim::Text(text)) => vec![text],
+        None => Vec::new(),
+    };
+    let granted = held.iter().filter_map(|role| issuer.roles.get(role));
+    let mut roles: Vec<_> = granted.filter(|role| is_role_name(role)).cloned().collect();
+    roles.sort_unstable();
+    roles.dedup();
+    roles
+}
+
+fn as_claim(value: &Value) -> Option<Claim> {
+    match value {
+        Value::String(text) => Some(Claim::Text(text.clone())),
+        Value::Number(_) | Value::Bool(_) => Some(Claim::Text(value.to_string())),
+        Value::Array(items) => {
+            let texts = items.iter().map(|item| item.as_str().map(str::to_owned));
+            texts.collect::<Option<_>>().map(Claim::List)
+        }
+        Value::Null | Value::Object(_) => None,
+    }
+}

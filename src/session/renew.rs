@@ -1,0 +1,188 @@
+//! Refresh tokens: exchanged, checked, spent; the end of a session.
+
+use std::time::Duration;
+
+use super::start::Client;
+use super::{AuthError, Sessions};
+use crate::clock::Timestamp;
+use crate::store::{EndReason, RefreshGrant, Rotation, RotationRequest, Session, SessionRef, User};
+use crate::token::{Claims, Origin, TokenError, TokenKind};
+
+/// How old the note of a session's last use may get before it is written again.
+const LAST_USE: Duration = Duration::from_secs(60);
+
+/// What a refresh token was exchanged for.
+#[derive(Clone, Debug)]
+pub struct Renewed {
+    /// A new access token.
+    pub access: String,
+    /// The successor, where tokens are rotated.
+    pub refresh: Option<String>,
+}
+
+impl Sessions {
+    /// Exchanges a refresh token for a new access token, and with rotation for its successor.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`], told as [`super::Presented::Body`]. A spent token ends its session.
+    pub async fn refresh(&self, token: &str) -> Result<Renewed, AuthError> {
+        let now = self.clock.now();
+        let claims = self.own_claims(token, now)?;
+        claims.expires()?;
+        let presented = claims.id()?.to_owned();
+        claims.kind(&[TokenKind::Refresh])?;
+        let (user, session) = self.session_of(&claims, now).await?;
+        if now >= session.ends {
+            return Err(TokenError::Expired.into());
+        }
+        let refresh = if self.settings.rotation {
+            let grant = self.rotate(&user, &session, presented, now).await?;
+            Some(self.refresh_token(&session, &grant)?)
+        } else {
+            if now.since(session.last_used) >= LAST_USE {
+                self.store.touch_session(session.id, now, session.expires).await?;
+            }
+            None
+        };
+        Ok(Renewed { access: self.access_token(&user, &session, now)?, refresh })
+    }
+
+    /// Renews a sliding token; its last day stays what it was.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`], told as [`super::Presented::Body`].
+    pub async fn refresh_sliding(&self, token: &str) -> Result<String, AuthError> {
+        let now = self.clock.now();
+        let claims = self.own_claims(token, now)?;
+        claims.expires()?;
+        let id = claims.id()?.to_owned();
+        claims.kind(&[TokenKind::Sliding])?;
+        let ends = claims.refresh_expires()?;
+        if ends <= now {
+            return Err(TokenError::RefreshExpired.into());
+        }
+        let (user, session) = self.session_of(&claims, now).await?;
+        self.sliding_token(&user, &session, &id, now, ends)
+    }
+
+    /// Whether a token of any kind is good now.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`], told as [`super::Presented::Body`]; a spent or ended one is refused too.
+    pub async fn check(&self, token: &str) -> Result<(), AuthError> {
+        let now = self.clock.now();
+        let claims = self.own_claims(token, now)?;
+        claims.expires()?;
+        let id = claims.id()?;
+        let user = claims.user()?;
+        self.stands(&claims, user).await?;
+        let kind = claims.kind(&[TokenKind::Access, TokenKind::Refresh, TokenKind::Sliding])?;
+        if kind == TokenKind::Refresh && self.is_spent(&claims, id, now).await? {
+            return Err(AuthError::Revoked);
+        }
+        Ok(())
+    }
+
+    /// Ends the session of a refresh token, its access tokens too, durably.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`], told as [`super::Presented::Body`]; [`AuthError::Revoked`] if it had ended
+    /// or the token was spent.
+    pub async fn blacklist(&self, token: &str) -> Result<(), AuthError> {
+        let now = self.clock.now();
+        let claims = self.own_claims(token, now)?;
+        claims.expires()?;
+        let id = claims.id()?;
+        claims.kind(&[TokenKind::Refresh])?;
+        let spent = self.is_spent(&claims, id, now).await?;
+        let (user, session) = self.session_of(&claims, now).await?;
+        let reason = if spent { EndReason::Reused } else { EndReason::LoggedOut };
+        let ended = self.store.end_session(session.id, now, reason).await;
+        // Also after a failure: what is not known to have happened may have happened.
+        self.revisions.bump(user.id);
+        let ended = ended?;
+        if spent {
+            return Err(AuthError::Reused);
+        }
+        if ended { Ok(()) } else { Err(AuthError::Revoked) }
+    }
+
+    /// The claims of a token of our own making: those of other issuers buy nothing here.
+    fn own_claims(&self, token: &str, now: Timestamp) -> Result<Claims, AuthError> {
+        let verified = self.verifier.verify(token.as_bytes(), now)?;
+        match verified.origin {
+            Origin::Own => Ok(verified.claims),
+            Origin::Issuer(_) => Err(TokenError::Invalid.into()),
+        }
+    }
+
+    /// The living session of a refresh or sliding token. One that was made elsewhere with our
+    /// key gets a session of its own at first sight, so that it can be spent and ended as well.
+    async fn session_of(
+        &self,
+        claims: &Claims,
+        now: Timestamp,
+    ) -> Result<(User, Session), AuthError> {
+        let id = claims.user()?;
+        let (user, sid) = self.stands(claims, id).await?;
+        let jti = claims.id()?;
+        if let Some(sid) = sid {
+            let standing = self.store.standing(id, SessionRef::Own(sid)).await?;
+            return Ok((user, standing.session.ok_or(AuthError::Revoked)?));
+        }
+        let expires = claims.expires()?;
+        let grant = RefreshGrant { jti: jti.to_owned(), issued: claims.issued(), expires };
+        let last = expires.plus(self.signer.settings().access);
+        let new = self.new_session(&user, Client::default(), now, last, Some(grant))?;
+        let session = self.store.adopt_session(jti, new).await?.ok_or(AuthError::UserNotFound)?;
+        if session.ended.is_some() || session.user != user.id {
+            return Err(AuthError::Revoked);
+        }
+        Ok((user, session))
+    }
+
+    /// Whether a refresh token has a successor already.
+    async fn is_spent(
+        &self,
+        claims: &Claims,
+        jti: &str,
+        now: Timestamp,
+    ) -> Result<bool, AuthError> {
+        let reference = match claims.session()? {
+            Some(sid) => SessionRef::Own(sid),
+            None => SessionRef::Foreign(jti),
+        };
+        let session = self.store.standing(claims.user()?, reference).await?.session;
+        let Some(session) = session else { return Ok(false) };
+        let current = session.refresh.as_ref().is_some_and(|grant| grant.jti == jti);
+        let forgiven = session.spent.iter().any(|spent| {
+            spent.jti == jti && now.since(spent.at) < self.settings.grace
+        });
+        Ok(!current && !forgiven)
+    }
+
+    async fn rotate(
+        &self,
+        user: &User,
+        session: &Session,
+        presented: String,
+        now: Timestamp,
+    ) -> Result<RefreshGrant, AuthError> {
+        let successor = self.refresh_grant(now, session.ends)?;
+        let grace = self.settings.grace;
+        let request = RotationRequest { session: session.id, presented, successor, now, grace };
+        match self.store.rotate(request).await? {
+            Rotation::Rotated(grant) | Rotation::Repeated(grant) => Ok(grant),
+            Rotation::Reused => {
+                self.revisions.bump(user.id);
+                tracing::warn!(user = %user.id, session = %session.id, "spent refresh token used again; session ended");
+                Err(AuthError::Reused)
+            }
+            Rotation::Ended | Rotation::Unknown => Err(AuthError::Revoked),
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Logins: a session begins, and its first tokens are made.
+
+use std::time::Duration;
+
+use super::authenticate::hash_of_key;
+use super::{AuthError, Sessions};
+use crate::clock::Timestamp;
+use crate::keys::KeyError;
+use crate::store::{ApiKey, NewSession, RefreshGrant, Session, User};
+use crate::token::{Grant, Profile, TokenKind, new_id};
+
+/// Longest text of a device that is kept.
+const DEVICE_LENGTH: usize = 200;
+
+/// What logs in, for the list of sessions.
+#[derive(Clone, Debug, Default)]
+pub struct Client {
+    /// `User-Agent`, as sent.
+    pub device: String,
+    /// The client address.
+    pub address: String,
+}
+
+/// The two tokens of a login.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// Opens routes.
+    pub access: String,
+    /// Buys more of them.
+    pub refresh: String,
+}
+
+impl Sessions {
+    /// Starts a session for a user whose password was right.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`]; no session was started, or nobody will hear of it.
+    pub async fn log_in(&self, user: &User, client: Client) -> Result<Pair, AuthError> {
+        let now = self.clock.now();
+        let tokens = self.signer.settings();
+        let grant = self.refresh_grant(now, now.plus(self.settings.lifetime))?;
+        let expires = grant.expires.plus(tokens.access);
+        let session = self.start(user, client, now, expires, Some(grant.clone())).await?;
+        Ok(Pair {
+            access: self.access_token(user, &session, now)?,
+            refresh: self.refresh_token(&session, &grant)?,
+        })
+    }
+
+    /// Starts a session whose one token both opens routes and renews itself.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`]; no session was started, or nobody will hear of it.
+    pub async fn log_in_sliding(&self, user: &User, client: Client) -> Result<String, AuthError> {
+        let now = self.clock.now();
+        let ends = now.plus(self.signer.settings().refresh.min(self.settings.lifetime));
+        let session = self.start(user, client, now, ends, None).await?;
+        self.sliding_token(user, &session, &new_id()?, now, ends)
+    }
+
+    /// The user's API key: always the same.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`]; answer as it says.
+    pub async fn api_key(&self, user: &User) -> Result<String, AuthError> {
+        let context = format!("api key of user {}", user.id);
+        let mut bits = [0; 20];
+        getrandom::fill(&mut bits).map_err(|_| KeyError::NoRandomness)?;
+        let fresh: String = bits.iter().map(|byte| format!("{byte:02x}")).collect();
+        let sealed = self.keys.seal(fresh.as_bytes(), &context)?;
+        let candidate = ApiKey { hash: hash_of_key(fresh.as_bytes()), sealed };
+        let kept = self.store.api_key(user.id, candidate).await?.ok_or(AuthError::UserNotFound)?;
+        let opened = self.keys.unseal(&kept.sealed, &context).ok_or(KeyError::Damaged)?;
+        String::from_utf8(opened.expose().to_vec()).map_err(|_| KeyError::Damaged.into())
+    }
+
+    async fn start(
+        &self,
+        user: &User,
+        client: Client,
+        now: Timestamp,
+        expires: Timestamp,
+        refresh: Option<RefreshGrant>,
+    ) -> Result<Session, AuthError> {
+        let new = self.new_session(user, client, now, expires, refresh)?;
+        self.store.start_session(new).await?.ok_or(AuthError::UserNotFound)
+    }
+
+    pub(super) fn new_session(
+        &self,
+        user: &User,
+        client: Client,
+        now: Timestamp,
+        expires: Timestamp,
+        refresh: Option<RefreshGrant>,
+    ) -> Result<NewSession, KeyError> {
+        let tag = getrandom::u64().map_err(|_| KeyError::NoRandomness)?;
+        Ok(NewSession {
+            user: user.id,
+            tag,
+            started: now,
+            expires,
+            ends: now.plus(self.settings.lifetime),
+            refresh,
+            device: client.device.chars().take(DEVICE_LENGTH).collect(),
+            address: client.address,
+        })
+    }
+
+    /// The claims of a refresh token issued now; never beyond the end of its session.
+    pub(super) fn refresh_grant(
+        &self,
+        now: Timestamp,
+        ends: Timestamp,
+    ) -> Result<RefreshGrant, KeyError> {
+        let issued = whole(now);
+        let expires = issued.plus(self.signer.settings().refresh).min(ends);
+        Ok(RefreshGrant { jti: new_id()?, issued, expires })
+    }
+
+    pub(super) fn access_token(
+        &self,
+        user: &User,
+        session: &Session,
+        now: Timestamp,
+    ) -> Result<String, KeyError> {
+        let issued = whole(now);
+        let expires = issued.plus(self.signer.settings().access);
+        let (kind, id) = (TokenKind::Access, new_id()?);
+        self.sign(session, kind, &id, issued, expires, None, Some(profile(user)))
+    }
+
+    pub(super) fn refresh_token(
+        &self,
+        session: &Session,
+        grant: &RefreshGrant,
+    ) -> Result<String, KeyError> {
+        let kind = TokenKind::Refresh;
+        self.sign(session, kind, &grant.jti, grant.issued, grant.expires, None, None)
+    }
+
+    pub(super) fn sliding_token(
+        &self,
+        user: &User,
+        session: &Session,
+        id: &str,
+        now: Timestamp,
+        ends: Timestamp,
+    ) -> Result<String, AuthError> {
+        let issued = whole(now);
+        let expires = issued.plus(self.signer.settings().access).min(ends);
+        let kind = TokenKind::Sliding;
+        Ok(self.sign(session, kind, id, issued, expires, Some(ends), Some(profile(user)))?)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the claims of three kinds of token, set once")]
+    fn sign(
+        &self,
+        session: &Session,
+        kind: TokenKind,
+        id: &str,
+        issued: Timestamp,
+        expires: Timestamp,
+        refresh_expires: Option<Timestamp>,
+        profile: Option<Profile<'_>>,
+    ) -> Result<String, KeyError> {
+        self.signer.sign(&Grant {
+            kind,
+            id,
+            user: session.user,
+            session: session.id,
+            authenticated: session.started,
+            issued,
+            expires,
+            refresh_expires,
+            profile,
+        })
+    }
+}
+
+fn profile(user: &User) -> Profile<'_> {
+    Profile { username: &user.username, email: &user.email, roles: &user.roles }
+}
+
+/// Down to the second, as tokens count, so that `exp - iat` is the life that was configured.
+fn whole(now: Timestamp) -> Timestamp {
+    Timestamp::from_secs(now.as_secs())
+}
+
+/// How much longer than its tokens a session record is kept: their leeway, and the access
+/// tokens that were bought at the very end.
+impl Sessions {
+    /// Removes the records of sessions whose last token is dead, and returns how many.
+    ///
+    /// # Errors
+    ///
+    /// The store's; try again later.
+    pub async fn sweep(&self) -> Result<usize, AuthError> {
+        let tokens = self.signer.settings();
+        let slack: Duration = tokens.access + tokens.leeway;
+        let now = self.clock.now();
+        let before = Timestamp::default().plus(now.since(Timestamp::default().plus(slack)));
+        Ok(self.store.sweep(before).await?)
+    }
+}

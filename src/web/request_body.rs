@@ -1,0 +1,189 @@
+//! The body of a request, under the limits of size and patience.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt;
+use tokio::time::{Instant, Sleep};
+
+use super::{BodyError, MessageLimits};
+
+/// Why a request body ends early.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum BodyFault {
+    /// More bytes than the limit: answer 413.
+    #[error("request body over the limit")]
+    TooLarge,
+    /// The client fell silent or trickles: answer 408.
+    #[error("request body too slow")]
+    TooSlow,
+    /// The client went away, or its framing is broken: answer 400, if anybody is there.
+    #[error("request body incomplete")]
+    Broken,
+}
+
+/// A request body. Trailers are dropped: no route asks for them yet, and a trailer may not
+/// become a header on the way (RFC 9110 section 6.5.1).
+pub struct RequestBody(Option<Box<Inner>>);
+
+struct Inner {
+    source: Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError> + Send>>,
+    /// Bytes that may still come.
+    left: u64,
+    patience: Patience,
+    /// Why it ended early, for whoever sees only that the request failed.
+    fault: Arc<OnceLock<BodyFault>>,
+}
+
+/// Measures the time that we wait for the client, not the time that it waits for us.
+struct Patience {
+    timeout: Duration,
+    /// Fewest bytes in `timeout` of waiting.
+    least: u64,
+    seen: u64,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl RequestBody {
+    /// No body.
+    pub const fn empty() -> Self {
+        Self(None)
+    }
+
+    /// A body under `limits`; [`RequestBody::limit`] changes how large it may be.
+    pub fn new<B>(source: B, limits: &MessageLimits) -> Self
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BodyError>,
+    {
+        if source.is_end_stream() {
+            return Self::empty();
+        }
+        let timeout = limits.body_timeout;
+        let least = limits.body_rate.saturating_mul(timeout.as_secs()).max(1);
+        Self(Some(Box::new(Inner {
+            source: Box::pin(source.map_err(Into::into)),
+            left: limits.body,
+            patience: Patience { timeout, least, seen: 0, timer: None },
+            fault: Arc::default(),
+        })))
+    }
+
+    /// Sets how many bytes may come.
+    ///
+    /// # Errors
+    ///
+    /// [`BodyFault::TooLarge`] if the request says itself that more will come.
+    pub fn limit(&mut self, most: u64) -> Result<(), BodyFault> {
+        let Some(inner) = &mut self.0 else { return Ok(()) };
+        inner.left = most;
+        if inner.source.size_hint().lower() > most { Err(BodyFault::TooLarge) } else { Ok(()) }
+    }
+
+    /// Where the reason of an early end will stand.
+    pub fn fault(&self) -> Option<Arc<OnceLock<BodyFault>>> {
+        self.0.as_ref().map(|inner| Arc::clone(&inner.fault))
+    }
+
+    /// Reads the whole body.
+    ///
+    /// # Errors
+    ///
+    /// [`BodyFault`]; at most the limit was held in memory.
+    pub async fn read(mut self, most: u64) -> Result<Bytes, BodyFault> {
+        self.limit(most)?;
+        let mut whole = BytesMut::new();
+        while let Some(frame) = self.frame().await {
+            if let Ok(data) = frame?.into_data() {
+                whole.extend_from_slice(&data);
+            }
+        }
+        Ok(whole.freeze())
+    }
+}
+
+impl http_body::Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyFault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        let Some(inner) = &mut self.0 else { return Poll::Ready(None) };
+        let end = ready!(inner.poll_data(cx));
+        if let Err(fault) = &end {
+            // The first reason is the reason.
+            inner.fault.get_or_init(|| *fault);
+        }
+        Poll::Ready(end.map(|data| data.map(Frame::data)).transpose())
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(|inner| inner.source.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |inner| inner.source.size_hint())
+    }
+}
+
+impl Inner {
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyFault>> {
+        loop {
+            let frame = match self.source.as_mut().poll_frame(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
+                    ready!(self.patience.poll_exhausted(cx));
+                    return Poll::Ready(Err(BodyFault::TooSlow));
+                }
+            };
+            let Some(frame) = frame else { return Poll::Ready(Ok(None)) };
+            let Ok(frame) = frame else { return Poll::Ready(Err(BodyFault::Broken)) };
+            let Ok(data) = frame.into_data() else { continue };
+            let length = data.len() as u64;
+            let Some(left) = self.left.checked_sub(length) else {
+                return Poll::Ready(Err(BodyFault::TooLarge));
+            };
+            self.left = left;
+            self.patience.arrived(length);
+            return Poll::Ready(Ok(Some(data)));
+        }
+    }
+}
+
+impl Patience {
+    /// Ready when too little came in too long a wait.
+    fn poll_exhausted(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let timeout = self.timeout;
+        loop {
+            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+            ready!(timer.as_mut().poll(cx));
+            if self.seen < self.least {
+                return Poll::Ready(());
+            }
+            self.seen = 0;
+            timer.as_mut().reset(Instant::now() + timeout);
+        }
+    }
+
+    fn arrived(&mut self, bytes: u64) {
+        self.seen = self.seen.saturating_add(bytes);
+        // Past its deadline only because nobody looked: it was us who kept the client waiting.
+        if self.timer.as_ref().is_some_and(|timer| timer.is_elapsed()) {
+            self.timer = None;
+            self.seen = 0;
+        }
+    }
+}
+
+impl fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBody").field("empty", &self.0.is_none()).finish_non_exhaustive()
+    }
+}
