@@ -177,6 +177,10 @@ impl Rejection {
             Self::MethodNotAllowed(allow) => {
                 headers.insert(header::ALLOW, allow.clone());
             }
+            Self::BadFraming => {
+                // Where this request ends, and whether what follows is one, nobody can tell.
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             Self::Trace => {
                 // TRACE is refused before the route is looked for; this is true of every route.
                 headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
