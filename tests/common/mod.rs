@@ -1,6 +1,7 @@
 //! The harness: the real gateway on a port of its own, raw bytes in, a recording upstream behind.
 
 mod gateway;
+mod keys;
 mod stage;
 mod tokens;
 mod upstream;
@@ -8,6 +9,7 @@ mod wire;
 
 use std::time::Duration;
 
+pub(crate) use keys::{Signer, is_signed_by};
 pub(crate) use gateway::{Policy, Setup, TestGateway};
 pub(crate) use stage::{PASSWORD, Stage};
 pub(crate) use tokens::{SECRET, claims, header, hs256, mint, mint_raw, mint_with, part};

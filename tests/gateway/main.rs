@@ -17,6 +17,7 @@ mod connections;
 mod framing;
 mod identity;
 mod issuers;
+mod own_keys;
 mod paths;
 mod revocation;
 mod streams;
