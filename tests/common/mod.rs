@@ -9,8 +9,8 @@ mod wire;
 
 use std::time::Duration;
 
-pub(crate) use keys::{Signer, is_signed_by};
 pub(crate) use gateway::{Policy, Setup, TestGateway};
+pub(crate) use keys::{Signer, is_signed_by};
 pub(crate) use stage::{PASSWORD, Stage};
 pub(crate) use tokens::{SECRET, claims, header, hs256, mint, mint_raw, mint_with, part};
 pub(crate) use upstream::{Act, Seen, Upstream, refusing};

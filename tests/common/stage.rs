@@ -32,10 +32,7 @@ impl Stage {
         Self::before(Upstream::scripted(script).await, |policy| policy).await
     }
 
-    pub(crate) async fn before(
-        upstream: Upstream,
-        policy: impl FnOnce(Policy) -> Policy,
-    ) -> Self {
+    pub(crate) async fn before(upstream: Upstream, policy: impl FnOnce(Policy) -> Policy) -> Self {
         let setup = Setup::new(&policy(Policy::to(&upstream)));
         Self::of(upstream, setup).await
     }

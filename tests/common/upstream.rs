@@ -8,8 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use super::wire::{Conn, read_chunk, read_exactly, read_head};
 use super::soon;
+use super::wire::{Conn, read_chunk, read_exactly, read_head};
 
 /// Fields that end at the gateway (RFC 9110 section 7.6.1).
 const HOP_BY_HOP: [&str; 8] = [
@@ -89,7 +89,8 @@ impl Seen {
         fault(words.last() != Some(&"HTTP/1.1"), "another version");
         fault(!self.target().starts_with('/'), "no origin form");
         for (name, value) in &self.headers {
-            let token = |byte: u8| byte.is_ascii_alphanumeric() || b"-!#$%&'*+.^`|~_".contains(&byte);
+            let token =
+                |byte: u8| byte.is_ascii_alphanumeric() || b"-!#$%&'*+.^`|~_".contains(&byte);
             fault(name.is_empty() || !name.bytes().all(token), "a bad field name");
             fault(!clean(value), "a control byte");
             fault(HOP_BY_HOP.contains(&name.to_ascii_lowercase().as_str()), "a hop-by-hop field");
@@ -151,7 +152,17 @@ impl Upstream {
 
     /// Answers as the script says, once a request has come completely.
     pub(crate) async fn scripted(script: impl Fn(&Seen) -> Act + Send + Sync + 'static) -> Self {
-        let mut upstream = Self::made(Box::new(script)).await;
+        Self::made(Box::new(script)).await.answering()
+    }
+
+    /// Answers `ok` at an address where nobody was before.
+    pub(crate) async fn start_at(addr: SocketAddr) -> Self {
+        let listener = TcpListener::bind(addr).await.expect("somebody else took the port");
+        Self::at(listener, Box::new(|_| Act::ok("ok"))).answering()
+    }
+
+    fn answering(self) -> Self {
+        let mut upstream = self;
         let listener = upstream.by_hand.take().expect("it was just made");
         let shared = Arc::clone(&upstream.shared);
         upstream.accepting = Some(tokio::spawn(async move {
@@ -172,6 +183,10 @@ impl Upstream {
 
     async fn made(script: Box<Script>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("no port");
+        Self::at(listener, script)
+    }
+
+    fn at(listener: TcpListener, script: Box<Script>) -> Self {
         let addr = listener.local_addr().expect("no address");
         let (seen, connections) = (Mutex::default(), AtomicUsize::new(0));
         let shared = Arc::new(Shared { seen, connections, serving: Mutex::default(), script });
@@ -184,6 +199,14 @@ impl Upstream {
         let (stream, _) = soon("a connection", listener.accept()).await.expect("no connection");
         stream.set_nodelay(true).expect("no TCP_NODELAY");
         Conn::new(stream)
+    }
+
+    /// Nobody may wait to be accepted: the end of a test that answers by hand.
+    pub(crate) fn expect_nobody(self) {
+        let listener = self.by_hand.expect("this upstream answers by itself");
+        let listener = listener.into_std().expect("no socket");
+        let waiting = listener.accept().map_err(|error| error.kind());
+        assert_eq!(waiting.err(), Some(std::io::ErrorKind::WouldBlock), "one more connection");
     }
 
     /// How many connections there were.

@@ -136,10 +136,30 @@ async fn a_coding_wins_over_a_length_and_ends_the_connection() {
 #[tokio::test]
 async fn names_like_those_of_a_length_are_no_length() {
     run(&[
-        ("FRM-te-under", POST, b"Content-Length: 5\r\nTransfer_Encoding: chunked\r\n\r\nhello", Body("hello")),
-        ("FRM-cl-under-name", POST, b"Content_Length: 50\r\nContent-Length: 5\r\n\r\nhello", Body("hello")),
-        ("FRM-te-upper", POST, b"Transfer-Encoding: CHUNKED\r\n\r\n5\r\nhello\r\n0\r\n\r\n", Body("hello")),
-        ("x-te", POST, b"X-Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\nhello", Body("hello")),
+        (
+            "FRM-te-under",
+            POST,
+            b"Content-Length: 5\r\nTransfer_Encoding: chunked\r\n\r\nhello",
+            Body("hello"),
+        ),
+        (
+            "FRM-cl-under-name",
+            POST,
+            b"Content_Length: 50\r\nContent-Length: 5\r\n\r\nhello",
+            Body("hello"),
+        ),
+        (
+            "FRM-te-upper",
+            POST,
+            b"Transfer-Encoding: CHUNKED\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+            Body("hello"),
+        ),
+        (
+            "x-te",
+            POST,
+            b"X-Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\nhello",
+            Body("hello"),
+        ),
         ("cl-zeros", POST, b"Content-Length: 0005\r\n\r\nhello", Body("hello")),
         ("cl-twice", POST, b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", Body("hello")),
         ("cl-none", POST, b"\r\n", Body("")),
@@ -165,15 +185,22 @@ async fn a_chunked_body_is_framed_anew_or_refused() {
         ("FRM-chunk-lf", b"5\nhello\n0\n\n", Refused),
         ("chunk-long", b"5\r\nhelloX\r\n0\r\n\r\n", Refused),
         ("chunk-ext-lf", b"5;a\nX\r\nhello\r\n0\r\n\r\n", Refused),
-        ("FRM-trailer-host", b"5\r\nhello\r\n0\r\nHost: evil\r\nContent-Length: 9\r\n\r\n", Body("hello")),
+        (
+            "FRM-trailer-host",
+            b"5\r\nhello\r\n0\r\nHost: evil\r\nContent-Length: 9\r\n\r\n",
+            Body("hello"),
+        ),
         ("FRM-trailer-space", b"5\r\nhello\r\n0\r\nHost : evil\r\n\r\n", Refused),
     ];
     let framed: Vec<_> = cases
         .iter()
         .map(|(_, body, _)| [b"Transfer-Encoding: chunked\r\n\r\n", *body].concat())
         .collect();
-    let cases: Vec<_> =
-        cases.iter().zip(&framed).map(|((id, _, end), rest)| (*id, POST, rest.as_slice(), *end)).collect();
+    let cases: Vec<_> = cases
+        .iter()
+        .zip(&framed)
+        .map(|((id, _, end), rest)| (*id, POST, rest.as_slice(), *end))
+        .collect();
     run(&cases).await;
 }
 
@@ -238,7 +265,8 @@ async fn the_body_of_a_refused_request_is_never_the_next_request() {
     let stage = Stage::start().await;
     let inner = "GET /public/smuggled HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
     let sized = format!("Content-Length: {}\r\n\r\n{inner}", inner.len());
-    let chunked = format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{inner}\r\n0\r\n\r\n", inner.len());
+    let chunked =
+        format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{inner}\r\n0\r\n\r\n", inner.len());
     let end = "GET /public/last HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
     for (target, status) in [("/app/x", 401), ("/nothing", 404), ("/a%2f../x", 400)] {
         for body in [&sized, &chunked] {
@@ -322,7 +350,9 @@ async fn an_upgrade_that_nobody_allowed_is_a_plain_request() {
 #[tokio::test]
 async fn half_a_body_never_looks_whole() {
     let stage = Stage::start().await;
-    for framing in ["Content-Length: 50\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"] {
+    for framing in
+        ["Content-Length: 50\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"]
+    {
         let mut connection = stage.connect().await;
         connection.write(format!("POST /public/x HTTP/1.1\r\nHost: a.test\r\n{framing}")).await;
         drop(connection);
@@ -379,7 +409,11 @@ async fn a_body_that_does_not_come_is_given_up() {
     ] {
         for target in ["/public/x", "/api/auth/token/"] {
             let kind = "Content-Type: application/json\r\n";
-            let framing = if target.starts_with("/api") { framing.replace("500", "50") } else { framing.to_owned() };
+            let framing = if target.starts_with("/api") {
+                framing.replace("500", "50")
+            } else {
+                framing.to_owned()
+            };
             let mut connection = stage.connect().await;
             let reply = connection
                 .ask(format!("POST {target} HTTP/1.1\r\nHost: a.test\r\n{kind}{framing}"))
@@ -412,7 +446,11 @@ async fn a_head_over_the_limit_is_refused() {
         ("headers-over", get("/public/x", &fields(20)), &[431]),
         ("RES-hdr-1000", get("/public/x", &fields(1000)), &[431]),
         ("RES-hdr-1m", get("/public/x", &format!("X: {}\r\n", "x".repeat(1 << 20))), &[431, 0]),
-        ("RES-cookie-64k", get("/public/x", &format!("Cookie: {}\r\n", "x".repeat(80_000))), &[431, 0]),
+        (
+            "RES-cookie-64k",
+            get("/public/x", &format!("Cookie: {}\r\n", "x".repeat(80_000))),
+            &[431, 0],
+        ),
     ] {
         let reply = stage.send(request).await;
         assert!(statuses.contains(&reply.status), "{id}: {reply:?}");

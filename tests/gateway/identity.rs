@@ -147,7 +147,8 @@ async fn an_identity_does_not_stick_to_a_connection() {
     assert_eq!(connection.ask(&with_token).await.status, 200);
     drop(connection);
     let seen = stage.finish().await;
-    let ids: Vec<_> = seen.iter().map(|request| (request.target(), request.all("x-user-id"))).collect();
+    let ids: Vec<_> =
+        seen.iter().map(|request| (request.target(), request.all("x-user-id"))).collect();
     assert_eq!(ids, [("/app/a", vec!["1"]), ("/public/c", vec![]), ("/app/a", vec!["1"])]);
     // All on one upstream connection: it does not stick to that either.
     assert!(seen.iter().all(|request| request.connection == 0), "{seen:?}");
@@ -198,7 +199,10 @@ async fn forwarding_fields_of_an_untrusted_peer_are_replaced() {
         assert_eq!(request.one(name), value);
     }
     let text = format!("{request:?}");
-    assert!(!text.contains("evil") && !text.contains("1.2.3.4") && !text.contains("DELETE"), "{text}");
+    assert!(
+        !text.contains("evil") && !text.contains("1.2.3.4") && !text.contains("DELETE"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -292,7 +296,8 @@ async fn what_the_store_says_counts_and_not_what_a_token_says() {
 
 #[tokio::test]
 async fn a_table_of_ones_own_names_the_headers() {
-    let table = "[identity]\nX-Who = \"username\"\nRemote-User = \"user_id\"\nX-Tenant = \"tenant\"\n";
+    let table =
+        "[identity]\nX-Who = \"username\"\nRemote-User = \"user_id\"\nX-Tenant = \"tenant\"\n";
     let stage = Stage::with(|policy| policy.and(table)).await;
     let tenant = "Süd, \"50%\"\r\nX-Evil: 1";
     let change = UserChange::SetClaim { name: "tenant".to_owned(), value: tenant.to_owned() };
@@ -317,7 +322,8 @@ async fn a_table_of_ones_own_names_the_headers() {
 
 #[tokio::test]
 async fn names_with_underscores_pass_only_where_a_route_says_so() {
-    let route = "[routes.\"/loose/*\"]\nto = \"up\"\nallow = \"anyone\"\nunderscores = \"forward\"\n";
+    let route =
+        "[routes.\"/loose/*\"]\nto = \"up\"\nallow = \"anyone\"\nunderscores = \"forward\"\n";
     let stage = Stage::with(|policy| policy.and(route)).await;
     let fields = "X_Custom: 1\r\nX_User_Id: evil\r\nContent_Length: 5\r\nTransfer_Encoding: chunked\r\n\
         X_Forwarded_For: evil\r\nX_Real_IP: evil\r\nAUTHORIZATION_: 1\r\nProxy_Connection: evil\r\n";

@@ -139,16 +139,26 @@ async fn only_the_issuers_own_keys_algorithms_and_audience_count() {
     not_listed["iss"] = json!("https://evil.test");
     for (id, token) in [
         ("another key", Signer::es256().mint(&es, &good)),
-        ("kid of another of its keys", corp.es.mint(&json!({ "alg": "ES256", "kid": "ed" }), &good)),
+        (
+            "kid of another of its keys",
+            corp.es.mint(&json!({ "alg": "ES256", "kid": "ed" }), &good),
+        ),
         ("unknown kid", corp.es.mint(&json!({ "alg": "ES256", "kid": "x" }), &good)),
-        ("alg of another of its keys", corp.es.mint(&json!({ "alg": "EdDSA", "kid": "es" }), &good)),
+        (
+            "alg of another of its keys",
+            corp.es.mint(&json!({ "alg": "EdDSA", "kid": "es" }), &good),
+        ),
         ("alg none", format!("{}.{}.", part(r#"{"alg":"none"}"#), part(good.to_string()))),
         ("rsa as pss", corp.rs.mint(&json!({ "alg": "PS256", "kid": "rs" }), &good)),
         ("hmac with our secret", mint_with(&header(), &good, SECRET.as_bytes())),
         ("hmac with the shop's secret", mint_with(&header(), &good, SHARED.as_bytes())),
         ("hmac with the public key", {
             let jwk = corp.rs.jwk("rs");
-            mint_with(&json!({ "alg": "HS256", "kid": "rs" }), &good, jwk["n"].as_str().unwrap().as_bytes())
+            mint_with(
+                &json!({ "alg": "HS256", "kid": "rs" }),
+                &good,
+                jwk["n"].as_str().unwrap().as_bytes(),
+            )
         }),
         ("no fall-back to our keys", ours(&as_ours)),
         ("the shop's word by corp's key", corp.es.mint(&es, &shop)),

@@ -90,7 +90,7 @@ async fn no_spelling_opens_a_protected_path() {
     assert_eq!(targets(&seen), forwarded);
 }
 
-/// PATH-role-plain, -slash, -pct, -pub, -noslash.
+/// PATH-role-plain, PATH-role-slash, PATH-role-pct, PATH-role-pub, PATH-role-noslash.
 #[tokio::test]
 async fn no_spelling_opens_a_role_route_to_another_user() {
     let stage = Stage::start().await;
@@ -186,8 +186,7 @@ async fn a_request_has_one_host() {
 #[tokio::test]
 async fn only_hosts_that_are_served_are_answered_once_one_is_named() {
     let route = "[routes.\"api.test/v1/*\"]\nto = \"up\"\nallow = \"anyone\"\n";
-    let stage =
-        Stage::with(|policy| policy.top("public = \"https://app.test\"").and(route)).await;
+    let stage = Stage::with(|policy| policy.top("public = \"https://app.test\"").and(route)).await;
     for (host, target, status) in [
         ("app.test", "/public/x", 200),
         ("APP.test.:443", "/public/x", 200),
@@ -201,7 +200,8 @@ async fn only_hosts_that_are_served_are_answered_once_one_is_named() {
         let reply = stage.send(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
         assert_eq!(reply.status, status, "{host}{target}: {reply:?}");
     }
-    let reply = stage.send("GET http://evil.test/public/x HTTP/1.1\r\nHost: app.test\r\n\r\n").await;
+    let reply =
+        stage.send("GET http://evil.test/public/x HTTP/1.1\r\nHost: app.test\r\n\r\n").await;
     assert!(matches!(reply.status, 400 | 421), "{reply:?}");
     assert_eq!(stage.finish().await.len(), 3);
 }
@@ -214,7 +214,9 @@ async fn a_method_without_a_route_is_refused_and_never_tried_elsewhere() {
     let ask = async |method: &str, target: &str| {
         let token = &stage.token;
         let credential = format!("Authorization: Bearer {token}");
-        stage.send(format!("{method} {target} HTTP/1.1\r\nHost: a.test\r\n{credential}\r\n\r\n")).await
+        stage
+            .send(format!("{method} {target} HTTP/1.1\r\nHost: a.test\r\n{credential}\r\n\r\n"))
+            .await
     };
     // `/app/*` would let alice do anything.
     for method in ["PUT", "PATCH", "OPTIONS", "QUERY", "get", "G"] {
@@ -230,11 +232,8 @@ async fn a_method_without_a_route_is_refused_and_never_tried_elsewhere() {
     assert_eq!(ask("PUT", "/app/other").await.status, 200);
     let seen = stage.finish().await;
     let lines: Vec<_> = seen.iter().map(|request| request.line.as_str()).collect();
-    let expected = [
-        "GET /app/orders/7 HTTP/1.1",
-        "HEAD /app/orders/7 HTTP/1.1",
-        "PUT /app/other HTTP/1.1",
-    ];
+    let expected =
+        ["GET /app/orders/7 HTTP/1.1", "HEAD /app/orders/7 HTTP/1.1", "PUT /app/other HTTP/1.1"];
     assert_eq!(lines, expected);
 }
 
@@ -257,7 +256,8 @@ async fn methods_that_are_not_for_a_gateway_end_at_it() {
         ("GET *", 400),
     ] {
         let secret = "Authorization: Basic c2VjcmV0";
-        let reply = stage.send(format!("{line} HTTP/1.1\r\nHost: a.test\r\n{secret}\r\n\r\n")).await;
+        let reply =
+            stage.send(format!("{line} HTTP/1.1\r\nHost: a.test\r\n{secret}\r\n\r\n")).await;
         assert_eq!(reply.status, status, "{line}: {reply:?}");
         assert!(!reply.text().contains("c2VjcmV0"), "{line}: {reply:?}");
     }
@@ -272,7 +272,8 @@ async fn what_no_route_names_is_refused_and_the_gateways_own_paths_stay_its_own(
     let upstream = Upstream::start().await;
     // A route for everything: the gateway's own paths are still not in it.
     let all = "[routes.\"/*\"]\nto = \"up\"\nallow = \"anyone\"\n";
-    let stage = Stage::of(upstream, Setup::new(&Policy::to(&Upstream::start().await).and(all))).await;
+    let stage =
+        Stage::of(upstream, Setup::new(&Policy::to(&Upstream::start().await).and(all))).await;
     for target in [
         "/api/auth",
         "/api/auth/",
@@ -284,7 +285,9 @@ async fn what_no_route_names_is_refused_and_the_gateways_own_paths_stay_its_own(
         assert_eq!(reply.status, 404, "{target}: {reply:?}");
         assert_eq!(reply.json(), json!({ "detail": "Not found." }), "{target}");
     }
-    for target in ["/API/auth/token/", "/api%2Fauth/token/", "/api/auth;x/token/", "/api//auth/token/"] {
+    for target in
+        ["/API/auth/token/", "/api%2Fauth/token/", "/api/auth;x/token/", "/api//auth/token/"]
+    {
         let reply = stage.get(target, "").await;
         assert_eq!(reply.status, 400, "{target}: {reply:?}");
     }

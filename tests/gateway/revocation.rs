@@ -100,7 +100,10 @@ async fn a_role_is_given_and_taken_at_once() {
         let request = seen.iter().find(|request| request.target() == target).unwrap();
         request.all("x-user-roles").join("|")
     };
-    assert_eq!((roles("/admin-area/x").as_str(), roles("/app/last").as_str()), ("admin,editor", ""));
+    assert_eq!(
+        (roles("/admin-area/x").as_str(), roles("/app/last").as_str()),
+        ("admin,editor", "")
+    );
 }
 
 /// What one user loses, another keeps: also in the cache.

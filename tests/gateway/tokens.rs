@@ -101,7 +101,10 @@ async fn no_header_chooses_another_algorithm_or_key() {
         ("cty", headed("cty", json!("JWT"))),
         ("zip", by_attacker("zip", json!("DEF"))),
         ("JWT-bom", mint_raw("\u{feff}{\"alg\":\"HS256\"}", &text, KEY)),
-        ("JWT-jwe-pbes", format!("{}.x.x.x.x", part(r#"{"alg":"PBES2-HS256+A128KW","p2c":1000000000}"#))),
+        (
+            "JWT-jwe-pbes",
+            format!("{}.x.x.x.x", part(r#"{"alg":"PBES2-HS256+A128KW","p2c":1000000000}"#)),
+        ),
     ];
     refuse_all(stage, tokens).await;
 }
@@ -273,7 +276,11 @@ async fn only_one_authorization_field_carries_a_token() {
         ("bare", "/app/x", format!("Authorization: {token}\r\n")),
         ("JWT-auth-under", "/app/x", format!("AUTHORIZATION_: Bearer {token}\r\n")),
         ("proxy", "/app/x", format!("Proxy-Authorization: Bearer {token}\r\n")),
-        ("x-auth", "/app/x", format!("X-Authorization: Bearer {token}\r\nX-Access-Token: {token}\r\n")),
+        (
+            "x-auth",
+            "/app/x",
+            format!("X-Authorization: Bearer {token}\r\nX-Access-Token: {token}\r\n"),
+        ),
         ("JWT-in-cookie", "/app/x", format!("Cookie: access={token}; access_token={token}\r\n")),
         ("JWT-in-query", "/app/x?access_token={t}&token={t}&jwt={t}", String::new()),
     ] {
