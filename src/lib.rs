@@ -16,6 +16,6 @@ pub mod session;
 pub mod store;
 pub mod token;
 pub mod web;
+pub use gateway::*;
 pub use identity::is_role_name;
 pub use secret::Secret;
-pub use gateway::*;

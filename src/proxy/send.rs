@@ -51,12 +51,12 @@ impl Sending<'_> {
         let progress = (!body.is_end_stream()).then(|| Arc::new(Progress::new()));
         let mut request = Request::from_parts(parts, Tracked::new(body, progress.clone()));
         let mut last = Rejection::UpstreamUnreachable(None);
-        for (server_number, server) in self.upstream.in_turn() {
-            let attempt = Attempt { sending: self, server_number, server, progress: &progress };
+        for (turn, server) in self.upstream.in_turn() {
+            let attempt = Attempt { sending: self, turn, server, progress: &progress };
             match attempt.run(request).await {
                 Ok((response, sender)) => {
                     let pool = Arc::clone(self.pool);
-                    let lease = Lease::new(sender, pool, self.number, server_number, flight);
+                    let lease = Lease::new(sender, pool, self.number, turn, flight);
                     return finish(response, lease);
                 }
                 Err(Failure::Unsent(unsent, why)) => {
@@ -98,7 +98,7 @@ enum Failure {
 /// One server's turn.
 struct Attempt<'a> {
     sending: &'a Sending<'a>,
-    server_number: usize,
+    turn: usize,
     server: &'a Server,
     progress: &'a Option<Arc<Progress>>,
 }
@@ -108,7 +108,7 @@ impl Attempt<'_> {
         &self,
         mut request: Request<Outgoing>,
     ) -> Result<(Response<Incoming>, SendRequest<Outgoing>), Failure> {
-        let shelf = self.sending.pool.shelf(self.sending.number, self.server_number);
+        let shelf = self.sending.pool.shelf(self.sending.number, self.turn);
         // Connections that were waiting, as long as they turn out to be closed.
         while let Some(mut sender) = shelf.and_then(super::pool::Shelf::take) {
             if poll_fn(|cx| sender.poll_ready(cx)).await.is_err() {
@@ -205,4 +205,3 @@ async fn connect(address: &Address) -> io::Result<SendRequest<Outgoing>> {
     });
     Ok(sender)
 }
-

@@ -13,10 +13,7 @@ pub(super) fn object(json: &[u8]) -> Option<Map<String, Value>> {
     let mut reader = serde_json::Deserializer::from_slice(json);
     let value = Strict.deserialize(&mut reader).ok()?;
     reader.end().ok()?;
-    match value {
-        Value::Object(object) => Some(object),
-        _ => None,
-    }
+    if let Value::Object(object) = value { Some(object) } else { None }
 }
 
 struct Strict;
