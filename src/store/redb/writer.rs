@@ -188,15 +188,15 @@ mod tests {
 
     /// Keeps the thread busy until something is sent; what is queued meanwhile is one batch.
     async fn busy(writer: &Writer) -> channel::Sender<()> {
-        let (begin, begun) = channel::channel();
+        let (started, running) = channel::channel();
         let (release, wait) = channel::channel();
         let mut call = Box::pin(writer.call(move |_| {
-            begin.send(()).unwrap();
+            started.send(()).unwrap();
             wait.recv().unwrap();
             Ok(())
         }));
         assert!(poll_immediate(&mut call).await.is_none());
-        begun.recv().unwrap();
+        running.recv().unwrap();
         release
     }
 
