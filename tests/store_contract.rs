@@ -2,7 +2,12 @@
 //!
 //! A new backend adds one line to `backends!` below.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed call fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what is not as it must be fails the test"
+)]
 
 #[path = "store_contract/build.rs"]
 mod build;
