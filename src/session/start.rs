@@ -86,7 +86,7 @@ impl Sessions {
         refresh: Option<RefreshGrant>,
     ) -> Result<Session, AuthError> {
         let new = self.new_session(user, client, now, expires, refresh)?;
-        self.store.start_session(new).await?.ok_or(AuthError::UserNotFound)
+        self.store.start_session(new).await?.ok_or(AuthError::PasswordChanged)
     }
 
     pub(super) fn new_session(
@@ -100,6 +100,7 @@ impl Sessions {
         let tag = getrandom::u64().map_err(|_| KeyError::NoRandomness)?;
         Ok(NewSession {
             user: user.id,
+            password_mark: user.password_mark,
             tag,
             started: now,
             expires,

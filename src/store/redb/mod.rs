@@ -196,6 +196,7 @@ mod tests {
         let Creation::Created(user) = store.create_user(user).await.unwrap() else { panic!() };
         let session = NewSession {
             user: user.id,
+            password_mark: None,
             tag: 1,
             started: now,
             expires,
