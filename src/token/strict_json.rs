@@ -103,6 +103,6 @@ mod tests {
         ] {
             assert_eq!(object(text.as_bytes()), None, "{text}");
         }
-        assert_eq!(object(&[b'['; 200_000]), None);
+        assert_eq!(object("[".repeat(200_000).as_bytes()), None);
     }
 }
