@@ -1,6 +1,6 @@
 //! The auth endpoints: register, log in, renew, look at oneself.
 //!
-//! [`TABLE`] is the whole of them. A new endpoint is a file with a `handle` and one row here,
+//! `TABLE` is the whole of them. A new endpoint is a file with a `handle` and one row here,
 //! which has to say who may call it and what limits it.
 //!
 //! Every call takes the same way, and each step may be its end: path (404), `Accept` (406),
