@@ -19,7 +19,7 @@ pub use record::{
     ApiKey, Creation, EndReason, Mark, NewSession, NewUser, PasswordHash, RefreshGrant, Rotation,
     RotationRequest, Session, SessionRef, SpentGrant, Standing, User, UserChange,
 };
-pub use redb::RedbStore;
+pub use redb::{OpenMode, RedbStore};
 
 /// How many spent refresh tokens a session remembers for the grace period. A client that spends
 /// more than this within the grace is not a client that lost an answer.
@@ -66,11 +66,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// See [`StoreError`].
-    async fn change_user(
-        &self,
-        id: UserId,
-        change: UserChange,
-    ) -> Result<Option<User>, StoreError>;
+    async fn change_user(&self, id: UserId, change: UserChange)
+    -> Result<Option<User>, StoreError>;
 
     /// Removes a user with its name, sessions and keys; `false` if there was none. The name is
     /// free again, the id is not.
@@ -99,16 +96,14 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         session: NewSession,
     ) -> Result<Option<Session>, StoreError>;
 
-    /// The user, and the session a token belongs to, as they are at one moment.
+    /// The user, and the session a token belongs to, as they are at one moment. Whether that
+    /// session is the user's, has ended or is behind a mark is for the caller to judge.
     ///
     /// # Errors
     ///
     /// See [`StoreError`]; answer 503, never "not revoked".
-    async fn standing(
-        &self,
-        user: UserId,
-        session: SessionRef<'_>,
-    ) -> Result<Standing, StoreError>;
+    async fn standing(&self, user: UserId, session: SessionRef<'_>)
+    -> Result<Standing, StoreError>;
 
     /// Exchanges a refresh token for its successor, at most once, and lifts the session's
     /// `expires` to the successor's.
@@ -159,11 +154,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// See [`StoreError`].
-    async fn api_key(
-        &self,
-        user: UserId,
-        candidate: ApiKey,
-    ) -> Result<Option<ApiKey>, StoreError>;
+    async fn api_key(&self, user: UserId, candidate: ApiKey) -> Result<Option<ApiKey>, StoreError>;
 
     /// The user whose API key has that SHA-256.
     ///
@@ -172,7 +163,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// See [`StoreError`].
     async fn user_by_api_key(&self, hash: [u8; 32]) -> Result<Option<User>, StoreError>;
 
-    /// Removes sessions none of whose tokens can still be alive at `now` and returns how many.
+    /// Removes sessions none of whose tokens can still be alive at `now` (their `expires` is
+    /// before it), with what was adopted for them, and returns how many.
+    ///
+    /// The removal of each is atomic, the sweep need not be: after an error some are gone and
+    /// the others wait for the next sweep.
     ///
     /// # Errors
     ///
@@ -203,13 +198,19 @@ pub enum StoreError {
 #[non_exhaustive]
 pub enum OpenError {
     /// Another process has it open. Stop that process, or talk to it through its admin socket.
-    #[error("{}: the store is in use by another process", path.display())]
+    #[error(
+        "{}: the store is in use by another process: stop that one, or use its admin socket",
+        path.display()
+    )]
     Locked {
         /// The file.
         path: PathBuf,
     },
     /// There is no file. Start the gateway or run `portcullis user add` to make one.
-    #[error("{}: there is no store", path.display())]
+    #[error(
+        "{}: there is no store: start the gateway or add a user to make one",
+        path.display()
+    )]
     Missing {
         /// The file.
         path: PathBuf,

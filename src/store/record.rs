@@ -83,6 +83,7 @@ pub struct NewUser {
 
 /// What became of a [`NewUser`].
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one is made and taken apart at once")]
 pub enum Creation {
     /// It is stored, durably.
     Created(User),

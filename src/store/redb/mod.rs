@@ -1,5 +1,178 @@
-//! The embedded store.
+//! The embedded store: one redb file, one writing thread, any number of readers.
+
+mod codec;
+mod open;
+mod probe;
+mod sessions;
+mod tables;
+mod users;
+mod writer;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use redb::{Database, ReadableDatabase};
+
+use self::tables::{Change, View};
+use self::writer::Writer;
+use super::record::{
+    ApiKey, Creation, EndReason, NewSession, NewUser, Rotation, RotationRequest, Session,
+    SessionRef, Standing, User, UserChange,
+};
+use super::{Store, StoreError};
+use crate::clock::Timestamp;
+use crate::identity::{SessionId, UserId};
+
+pub use open::OpenMode;
+
+/// Sessions that one commit of a sweep removes at most, so that no login waits long for it.
+const SWEEP_STEP: usize = 512;
 
 /// The store in one redb file.
+///
+/// It must be used within a tokio runtime, whose blocking threads do the reading. Changes are
+/// queued to a thread of the store's own, and those that arrive together share one commit.
+/// Dropping the store blocks until what is queued is on disk, then frees the file.
+///
+/// After a failed write redb trusts the file no more: every later call is
+/// [`StoreError::Unavailable`] until the store is opened again.
 #[derive(Debug)]
-pub struct RedbStore;
+pub struct RedbStore {
+    // First, so that it is dropped first: the thread ends before the file is closed.
+    writer: Writer,
+    db: Arc<Database>,
+}
+
+impl RedbStore {
+    /// Reads the store as it is at one moment, off the async threads: the disk may be slow.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&View) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let db = Arc::clone(&self.db);
+        tokio::task::spawn_blocking(move || {
+            let txn = db.begin_read().map_err(|error| StoreError::Unavailable(error.into()))?;
+            work(&View(txn))
+        })
+        .await
+        .map_err(|panicked| StoreError::Unavailable(panicked.into()))?
+    }
+
+    /// Changes the store; see [`Writer::call`].
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Change<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.call(work).await
+    }
+}
+
+#[async_trait]
+impl Store for RedbStore {
+    async fn create_user(&self, user: NewUser) -> Result<Creation, StoreError> {
+        self.write(move |change| users::create(change, &user)).await
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.read(move |view| users::find(view, id)).await
+    }
+
+    async fn user_by_name(&self, name: &str) -> Result<Option<User>, StoreError> {
+        let name = name.to_owned();
+        self.read(move |view| users::by_name(view, &name)).await
+    }
+
+    async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>, StoreError> {
+        self.read(move |view| users::page(view, after, limit)).await
+    }
+
+    async fn change_user(
+        &self,
+        id: UserId,
+        change: UserChange,
+    ) -> Result<Option<User>, StoreError> {
+        self.write(move |txn| users::alter(txn, id, &change)).await
+    }
+
+    async fn delete_user(&self, id: UserId) -> Result<bool, StoreError> {
+        self.write(move |change| users::delete(change, id)).await
+    }
+
+    async fn start_session(&self, session: NewSession) -> Result<Option<Session>, StoreError> {
+        self.write(move |change| sessions::start(change, &session, None)).await
+    }
+
+    async fn adopt_session(
+        &self,
+        jti: &str,
+        session: NewSession,
+    ) -> Result<Option<Session>, StoreError> {
+        let jti = jti.to_owned();
+        self.write(move |change| sessions::adopt(change, &jti, &session)).await
+    }
+
+    async fn standing(
+        &self,
+        user: UserId,
+        session: SessionRef<'_>,
+    ) -> Result<Standing, StoreError> {
+        match session {
+            SessionRef::Own(id) => {
+                self.read(move |view| sessions::standing(view, user, SessionRef::Own(id))).await
+            }
+            SessionRef::Foreign(jti) => {
+                let jti = jti.to_owned();
+                self.read(move |view| sessions::standing(view, user, SessionRef::Foreign(&jti)))
+                    .await
+            }
+        }
+    }
+
+    async fn rotate(&self, request: RotationRequest) -> Result<Rotation, StoreError> {
+        self.write(move |change| sessions::rotate(change, &request)).await
+    }
+
+    async fn touch_session(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+        expires: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(move |change| sessions::touch(change, id, now, expires)).await
+    }
+
+    async fn end_session(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+        reason: EndReason,
+    ) -> Result<bool, StoreError> {
+        self.write(move |change| sessions::end(change, id, now, reason)).await
+    }
+
+    async fn sessions(&self, user: UserId) -> Result<Vec<Session>, StoreError> {
+        self.read(move |view| sessions::of_user(view, user)).await
+    }
+
+    async fn api_key(&self, user: UserId, candidate: ApiKey) -> Result<Option<ApiKey>, StoreError> {
+        // Asked at each login of a client that has one: no need to wait for the writer then.
+        if let Some(key) = self.read(move |view| users::stored_key(view, user)).await? {
+            return Ok(Some(key));
+        }
+        self.write(move |change| users::key(change, user, &candidate)).await
+    }
+
+    async fn user_by_api_key(&self, hash: [u8; 32]) -> Result<Option<User>, StoreError> {
+        self.read(move |view| users::by_key(view, hash)).await
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let dead = self.read(move |view| sessions::dead(view, now)).await?;
+        let mut removed = 0;
+        for step in dead.chunks(SWEEP_STEP) {
+            let step = step.to_vec();
+            removed += self.write(move |change| sessions::bury(change, &step, now)).await?;
+        }
+        Ok(removed)
+    }
+}

@@ -1,0 +1,290 @@
+//! How records look in the file: CBOR maps with small integers as keys.
+//!
+//! A key that is missing takes its default and one that is unknown is skipped, so a field can be
+//! added without rewriting a file. The numbers are for ever: never reuse one, never change what
+//! it means, and give each new field a default.
+
+use std::collections::BTreeMap;
+
+use minicbor::{Decode, Encode};
+
+use crate::clock::Timestamp;
+use crate::identity::{SessionId, UserId};
+use crate::store::record::{
+    ApiKey, EndReason, Mark, PasswordHash, RefreshGrant, Session, SpentGrant, User,
+};
+
+#[derive(Debug, Decode, Encode)]
+#[cbor(map)]
+pub(super) struct UserRecord {
+    #[n(0)]
+    username: String,
+    #[n(1)]
+    #[cbor(default)]
+    email: String,
+    #[n(2)]
+    #[cbor(default)]
+    email_verified: bool,
+    #[n(3)]
+    password: Option<String>,
+    #[n(4)]
+    active: bool,
+    #[n(5)]
+    #[cbor(default)]
+    roles: Vec<String>,
+    #[n(6)]
+    #[cbor(default)]
+    claims: BTreeMap<String, String>,
+    #[n(7)]
+    created: u64,
+    #[n(8)]
+    last_login: Option<u64>,
+    #[n(9)]
+    password_mark: Option<MarkRecord>,
+    #[n(10)]
+    logout_mark: Option<MarkRecord>,
+}
+
+#[derive(Debug, Decode, Encode)]
+#[cbor(map)]
+struct MarkRecord {
+    #[n(0)]
+    session: u64,
+    #[n(1)]
+    at: u64,
+}
+
+#[derive(Debug, Decode, Encode)]
+#[cbor(map)]
+pub(super) struct SessionRecord {
+    #[n(0)]
+    tag: u64,
+    #[n(1)]
+    user: u64,
+    #[n(2)]
+    started: u64,
+    #[n(3)]
+    last_used: u64,
+    #[n(4)]
+    expires: u64,
+    #[n(5)]
+    ends: u64,
+    #[n(6)]
+    ended: Option<EndRecord>,
+    #[n(7)]
+    refresh: Option<GrantRecord>,
+    #[n(8)]
+    #[cbor(default)]
+    spent: Vec<SpentRecord>,
+    #[n(9)]
+    #[cbor(default)]
+    device: String,
+    #[n(10)]
+    #[cbor(default)]
+    address: String,
+    /// The `jti` under which the session was adopted, so that its row goes when the session does.
+    #[n(11)]
+    adopted: Option<String>,
+}
+
+#[derive(Debug, Decode, Encode)]
+#[cbor(map)]
+struct EndRecord {
+    #[n(0)]
+    at: u64,
+    /// A plain number, not an enum: an optional enum of an unknown variant decodes as `None`,
+    /// and a session that a newer binary ended would live again in an older one.
+    #[n(1)]
+    #[cbor(default)]
+    reason: u8,
+}
+
+#[derive(Debug, Decode, Encode)]
+#[cbor(map)]
+struct GrantRecord {
+    #[n(0)]
+    jti: String,
+    #[n(1)]
+    issued: u64,
+    #[n(2)]
+    expires: u64,
+}
+
+#[derive(Debug, Decode, Encode)]
+#[cbor(map)]
+struct SpentRecord {
+    #[n(0)]
+    jti: String,
+    #[n(1)]
+    at: u64,
+    #[n(2)]
+    successor: GrantRecord,
+}
+
+#[derive(Debug, Decode, Encode)]
+#[cbor(map)]
+pub(super) struct ApiKeyRecord {
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    hash: [u8; 32],
+    #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    sealed: Vec<u8>,
+}
+
+impl UserRecord {
+    pub(super) fn into_user(self, id: UserId) -> User {
+        User {
+            id,
+            username: self.username,
+            email: self.email,
+            email_verified: self.email_verified,
+            password: self.password.map(PasswordHash::new),
+            active: self.active,
+            roles: self.roles,
+            claims: self.claims,
+            created: Timestamp::from_millis(self.created),
+            last_login: self.last_login.map(Timestamp::from_millis),
+            password_mark: self.password_mark.map(Into::into),
+            logout_mark: self.logout_mark.map(Into::into),
+        }
+    }
+}
+
+impl From<&User> for UserRecord {
+    fn from(user: &User) -> Self {
+        Self {
+            username: user.username.clone(),
+            email: user.email.clone(),
+            email_verified: user.email_verified,
+            password: user.password.as_ref().map(|hash| hash.expose().to_owned()),
+            active: user.active,
+            roles: user.roles.clone(),
+            claims: user.claims.clone(),
+            created: user.created.as_millis(),
+            last_login: user.last_login.map(Timestamp::as_millis),
+            password_mark: user.password_mark.map(Into::into),
+            logout_mark: user.logout_mark.map(Into::into),
+        }
+    }
+}
+
+impl From<MarkRecord> for Mark {
+    fn from(record: MarkRecord) -> Self {
+        Self { session: record.session, at: Timestamp::from_millis(record.at) }
+    }
+}
+
+impl From<Mark> for MarkRecord {
+    fn from(mark: Mark) -> Self {
+        Self { session: mark.session, at: mark.at.as_millis() }
+    }
+}
+
+impl SessionRecord {
+    pub(super) fn new(session: &Session, adopted: Option<String>) -> Self {
+        Self {
+            tag: session.id.tag,
+            user: session.user.0,
+            started: session.started.as_millis(),
+            last_used: session.last_used.as_millis(),
+            expires: session.expires.as_millis(),
+            ends: session.ends.as_millis(),
+            ended: session
+                .ended
+                .map(|(at, reason)| EndRecord { at: at.as_millis(), reason: reason_code(reason) }),
+            refresh: session.refresh.as_ref().map(Into::into),
+            spent: session.spent.iter().map(Into::into).collect(),
+            device: session.device.clone(),
+            address: session.address.clone(),
+            adopted,
+        }
+    }
+
+    /// The session under that number, and the `jti` it was adopted for.
+    pub(super) fn into_session(self, number: u64) -> (Session, Option<String>) {
+        let session = Session {
+            id: SessionId { number, tag: self.tag },
+            user: UserId(self.user),
+            started: Timestamp::from_millis(self.started),
+            last_used: Timestamp::from_millis(self.last_used),
+            expires: Timestamp::from_millis(self.expires),
+            ends: Timestamp::from_millis(self.ends),
+            ended: self.ended.map(|end| (Timestamp::from_millis(end.at), reason(end.reason))),
+            refresh: self.refresh.map(Into::into),
+            spent: self.spent.into_iter().map(Into::into).collect(),
+            device: self.device,
+            address: self.address,
+        };
+        (session, self.adopted)
+    }
+}
+
+const fn reason_code(reason: EndReason) -> u8 {
+    match reason {
+        EndReason::Operator => 0,
+        EndReason::LoggedOut => 1,
+        EndReason::Reused => 2,
+    }
+}
+
+/// A reason of a newer version counts as the operator's: the session is over all the same.
+const fn reason(code: u8) -> EndReason {
+    match code {
+        1 => EndReason::LoggedOut,
+        2 => EndReason::Reused,
+        _ => EndReason::Operator,
+    }
+}
+
+impl From<GrantRecord> for RefreshGrant {
+    fn from(record: GrantRecord) -> Self {
+        Self {
+            jti: record.jti,
+            issued: Timestamp::from_millis(record.issued),
+            expires: Timestamp::from_millis(record.expires),
+        }
+    }
+}
+
+impl From<&RefreshGrant> for GrantRecord {
+    fn from(grant: &RefreshGrant) -> Self {
+        Self {
+            jti: grant.jti.clone(),
+            issued: grant.issued.as_millis(),
+            expires: grant.expires.as_millis(),
+        }
+    }
+}
+
+impl From<SpentRecord> for SpentGrant {
+    fn from(record: SpentRecord) -> Self {
+        Self {
+            jti: record.jti,
+            at: Timestamp::from_millis(record.at),
+            successor: record.successor.into(),
+        }
+    }
+}
+
+impl From<&SpentGrant> for SpentRecord {
+    fn from(spent: &SpentGrant) -> Self {
+        Self {
+            jti: spent.jti.clone(),
+            at: spent.at.as_millis(),
+            successor: (&spent.successor).into(),
+        }
+    }
+}
+
+impl From<ApiKeyRecord> for ApiKey {
+    fn from(record: ApiKeyRecord) -> Self {
+        Self { hash: record.hash, sealed: record.sealed }
+    }
+}
+
+impl From<&ApiKey> for ApiKeyRecord {
+    fn from(key: &ApiKey) -> Self {
+        Self { hash: key.hash, sealed: key.sealed.clone() }
+    }
+}

@@ -1,0 +1,235 @@
+//! Sessions: started, rotated, ended and swept within a transaction.
+
+use redb::ReadableTable;
+
+use super::codec::SessionRecord;
+use super::tables::{
+    ADOPTED, Change, Counter, SESSIONS, Source, USER_SESSIONS, View, dangling, decode, failed,
+};
+use super::users;
+use crate::clock::Timestamp;
+use crate::identity::{SessionId, UserId};
+use crate::store::record::{
+    EndReason, NewSession, RefreshGrant, Rotation, RotationRequest, Session, SessionRef,
+    SpentGrant, Standing,
+};
+use crate::store::{SPENT_KEPT, StoreError};
+
+/// A session with what the store alone needs to know of it.
+struct Stored {
+    session: Session,
+    /// The `jti` it was adopted for.
+    adopted: Option<String>,
+}
+
+impl Stored {
+    fn at(source: &impl Source, number: u64) -> Result<Option<Self>, StoreError> {
+        let found: Option<SessionRecord> = source.record(&SESSIONS, number)?;
+        Ok(found.map(|record| {
+            let (session, adopted) = record.into_session(number);
+            Self { session, adopted }
+        }))
+    }
+
+    /// The session of that id; one with its number but another tag is not it.
+    fn of(source: &impl Source, id: SessionId) -> Result<Option<Self>, StoreError> {
+        Ok(Self::at(source, id.number)?.filter(|stored| stored.session.id == id))
+    }
+
+    fn save(self, change: &Change<'_>) -> Result<Session, StoreError> {
+        let record = SessionRecord::new(&self.session, self.adopted);
+        change.put_record(&SESSIONS, self.session.id.number, &record)?;
+        Ok(self.session)
+    }
+}
+
+/// The session that was adopted for `jti`.
+pub(super) fn adopted(source: &impl Source, jti: &str) -> Result<Option<Session>, StoreError> {
+    let Some(number) = source.number(&ADOPTED, jti)? else { return Ok(None) };
+    let stored = Stored::at(source, number)?.ok_or_else(|| dangling(&ADOPTED))?;
+    Ok(Some(stored.session))
+}
+
+pub(super) fn standing(
+    source: &impl Source,
+    user: UserId,
+    session: SessionRef<'_>,
+) -> Result<Standing, StoreError> {
+    let session = match session {
+        SessionRef::Own(id) => Stored::of(source, id)?.map(|stored| stored.session),
+        SessionRef::Foreign(jti) => adopted(source, jti)?,
+    };
+    Ok(Standing { user: users::find(source, user)?, session })
+}
+
+/// The session numbers of a user, in order.
+pub(super) fn numbers(source: &impl Source, user: UserId) -> Result<Vec<u64>, StoreError> {
+    let table = source.open(&USER_SESSIONS)?;
+    let rows = table.range((user.0, 0)..=(user.0, u64::MAX));
+    let rows = rows.map_err(|error| failed(&USER_SESSIONS, error))?;
+    rows.map(|row| {
+        let (key, _) = row.map_err(|error| failed(&USER_SESSIONS, error))?;
+        Ok(key.value().1)
+    })
+    .collect()
+}
+
+pub(super) fn of_user(source: &impl Source, user: UserId) -> Result<Vec<Session>, StoreError> {
+    let stored = |number| Stored::at(source, number)?.ok_or_else(|| dangling(&USER_SESSIONS));
+    let numbers = numbers(source, user)?.into_iter();
+    numbers.map(|number| stored(number).map(|stored| stored.session)).collect()
+}
+
+pub(super) fn start(
+    change: &Change<'_>,
+    new: &NewSession,
+    adopted: Option<&str>,
+) -> Result<Option<Session>, StoreError> {
+    if users::find(change, new.user)?.is_none() {
+        return Ok(None);
+    }
+    let number = change.next(Counter::Sessions)?;
+    let session = Session {
+        id: SessionId { number, tag: new.tag },
+        user: new.user,
+        started: new.started,
+        last_used: new.started,
+        expires: new.expires,
+        ends: new.ends,
+        ended: None,
+        refresh: new.refresh.clone(),
+        spent: Vec::new(),
+        device: new.device.clone(),
+        address: new.address.clone(),
+    };
+    change.put(&USER_SESSIONS, (new.user.0, number), ())?;
+    Stored { session, adopted: adopted.map(str::to_owned) }.save(change).map(Some)
+}
+
+pub(super) fn adopt(
+    change: &Change<'_>,
+    jti: &str,
+    new: &NewSession,
+) -> Result<Option<Session>, StoreError> {
+    if let Some(session) = adopted(change, jti)? {
+        return Ok(Some(session));
+    }
+    let session = start(change, new, Some(jti))?;
+    if let Some(session) = &session {
+        change.put(&ADOPTED, jti, session.id.number)?;
+    }
+    Ok(session)
+}
+
+pub(super) fn rotate(
+    change: &Change<'_>,
+    request: &RotationRequest,
+) -> Result<Rotation, StoreError> {
+    let Some(mut stored) = Stored::of(change, request.session)? else {
+        return Ok(Rotation::Unknown);
+    };
+    if stored.session.ended.is_some() {
+        return Ok(Rotation::Ended);
+    }
+    let current = stored.session.refresh.as_ref();
+    if current.is_some_and(|grant| grant.jti == request.presented) {
+        advance(&mut stored.session, request);
+        stored.save(change)?;
+        return Ok(Rotation::Rotated(request.successor.clone()));
+    }
+    if let Some(successor) = repeated(&stored.session, request) {
+        return Ok(Rotation::Repeated(successor));
+    }
+    stored.session.ended = Some((request.now, EndReason::Reused));
+    stored.save(change)?;
+    Ok(Rotation::Reused)
+}
+
+/// Puts the successor in the place of the token that was presented.
+fn advance(session: &mut Session, request: &RotationRequest) {
+    session.spent.push(SpentGrant {
+        jti: request.presented.clone(),
+        at: request.now,
+        successor: request.successor.clone(),
+    });
+    let surplus = session.spent.len().saturating_sub(SPENT_KEPT);
+    session.spent.drain(..surplus);
+    session.refresh = Some(request.successor.clone());
+    session.last_used = request.now;
+    session.expires = session.expires.max(request.successor.expires);
+}
+
+/// The successor that the presented token got, if that was less than the grace ago.
+fn repeated(session: &Session, request: &RotationRequest) -> Option<RefreshGrant> {
+    let spent = session.spent.iter().find(|spent| spent.jti == request.presented)?;
+    (request.now.since(spent.at) < request.grace).then(|| spent.successor.clone())
+}
+
+pub(super) fn touch(
+    change: &Change<'_>,
+    id: SessionId,
+    now: Timestamp,
+    expires: Timestamp,
+) -> Result<(), StoreError> {
+    let stored = Stored::of(change, id)?.filter(|stored| stored.session.ended.is_none());
+    let Some(mut stored) = stored else { return Ok(()) };
+    stored.session.last_used = now;
+    stored.session.expires = stored.session.expires.max(expires);
+    stored.save(change)?;
+    Ok(())
+}
+
+pub(super) fn end(
+    change: &Change<'_>,
+    id: SessionId,
+    now: Timestamp,
+    reason: EndReason,
+) -> Result<bool, StoreError> {
+    let stored = Stored::of(change, id)?.filter(|stored| stored.session.ended.is_none());
+    let Some(mut stored) = stored else { return Ok(false) };
+    stored.session.ended = Some((now, reason));
+    stored.save(change)?;
+    Ok(true)
+}
+
+/// Removes a session with all that points at it; `false` if there is none.
+pub(super) fn remove(change: &Change<'_>, number: u64) -> Result<bool, StoreError> {
+    let Some(stored) = Stored::at(change, number)? else { return Ok(false) };
+    if let Some(jti) = stored.adopted {
+        change.remove(&ADOPTED, jti.as_str())?;
+    }
+    change.remove(&USER_SESSIONS, (stored.session.user.0, number))?;
+    change.remove(&SESSIONS, number)?;
+    Ok(true)
+}
+
+/// The sessions whose every token is dead at `now`. Read beside the writer, for it may be long.
+pub(super) fn dead(view: &View, now: Timestamp) -> Result<Vec<u64>, StoreError> {
+    let table = view.open(&SESSIONS)?;
+    let mut dead = Vec::new();
+    for row in table.iter().map_err(|error| failed(&SESSIONS, error))? {
+        let (number, bytes) = row.map_err(|error| failed(&SESSIONS, error))?;
+        let record: SessionRecord = decode(&SESSIONS, bytes.value())?;
+        let (session, _) = record.into_session(number.value());
+        if session.expires < now {
+            dead.push(number.value());
+        }
+    }
+    Ok(dead)
+}
+
+/// Removes those of the sessions that are still dead, and returns how many.
+pub(super) fn bury(
+    change: &Change<'_>,
+    numbers: &[u64],
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    let mut removed = 0;
+    for &number in numbers {
+        let dead = Stored::at(change, number)?.is_some_and(|stored| stored.session.expires < now);
+        if dead && remove(change, number)? {
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}

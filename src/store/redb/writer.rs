@@ -1,0 +1,163 @@
+//! The one thread that writes.
+//!
+//! A durable commit waits for the disk, so calls that arrive while one is under way are gathered
+//! and share the next one.
+
+use std::fmt;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use redb::{Database, Durability, WriteTransaction};
+use tokio::sync::{mpsc, oneshot};
+
+use super::tables::Change;
+use crate::store::StoreError;
+
+/// Calls that may wait; the next caller waits for a place.
+const QUEUE: usize = 1024;
+
+/// Calls that share one commit at most, so that none waits long for its neighbours.
+const BATCH: usize = 256;
+
+/// The queue to the writing thread. Dropping it blocks until what is queued is done.
+pub(super) struct Writer {
+    queue: Option<mpsc::Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(db: Arc<Database>) -> std::io::Result<Self> {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || run(&db, jobs))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Has `work` done in a transaction, and answers when that is on disk.
+    ///
+    /// `work` may run more than once, each time on a transaction that knows nothing of the time
+    /// before. Dropping the future does not take back a call that is queued.
+    pub(super) async fn call<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Change<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (caller, answer) = oneshot::channel();
+        let job = Box::new(Call { work, outcome: None, caller });
+        let queue = self.queue.as_ref().ok_or_else(stopped)?;
+        queue.send(job).await.map_err(|_closed| stopped())?;
+        answer.await.map_err(|_dropped| stopped())?
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // The thread ends when the queue is closed and empty.
+        self.queue = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the writing thread of the store had panicked");
+        }
+    }
+}
+
+fn stopped() -> StoreError {
+    StoreError::Unavailable("the writing thread of the store has stopped".into())
+}
+
+/// A queued call.
+trait Job: Send {
+    /// Does the work and keeps its outcome. `false`: it failed, and the transaction must go.
+    fn apply(&mut self, change: &Change<'_>) -> bool;
+
+    /// Tells the caller the outcome of the last [`apply`](Self::apply), or why it is void.
+    fn answer(self: Box<Self>, lost: Option<&Arc<redb::Error>>);
+}
+
+struct Call<F, T> {
+    work: F,
+    outcome: Option<Result<T, StoreError>>,
+    caller: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<F, T> Job for Call<F, T>
+where
+    F: Fn(&Change<'_>) -> Result<T, StoreError> + Send,
+    T: Send,
+{
+    fn apply(&mut self, change: &Change<'_>) -> bool {
+        self.outcome.insert((self.work)(change)).is_ok()
+    }
+
+    fn answer(self: Box<Self>, lost: Option<&Arc<redb::Error>>) {
+        let outcome = match (lost, self.outcome) {
+            (Some(error), _) => Err(StoreError::Unavailable(Box::new(Arc::clone(error)))),
+            (None, Some(outcome)) => outcome,
+            (None, None) => Err(stopped()),
+        };
+        // A caller that has gone no longer wants to know.
+        drop(self.caller.send(outcome));
+    }
+}
+
+fn run(db: &Database, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
+    let mut batch = Vec::new();
+    while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
+        serve(db, std::mem::take(&mut batch));
+    }
+}
+
+/// Serves the jobs in one transaction; if one of them spoils it, each in its own, so that its
+/// neighbours do not pay for it.
+fn serve(db: &Database, mut jobs: Vec<Box<dyn Job>>) {
+    let lost = match attempt(db, &mut jobs) {
+        Ok(Ended::JobFailed) if jobs.len() > 1 => {
+            return jobs.into_iter().for_each(|job| serve(db, vec![job]));
+        }
+        Ok(_) => None,
+        Err(error) => Some(Arc::new(error)),
+    };
+    for job in jobs {
+        job.answer(lost.as_ref());
+    }
+}
+
+/// How a transaction ended.
+enum Ended {
+    /// All jobs are done, and durable.
+    Committed,
+    /// One did not succeed; nothing was changed.
+    JobFailed,
+}
+
+/// An error means that nothing was changed, or that nothing is known.
+fn attempt(db: &Database, jobs: &mut [Box<dyn Job>]) -> Result<Ended, redb::Error> {
+    let txn = begin(db)?;
+    let change = Change::new(&txn);
+    if !jobs.iter_mut().all(|job| job.apply(&change)) {
+        txn.abort()?;
+        return Ok(Ended::JobFailed);
+    }
+    if change.is_dirty() {
+        txn.commit()?;
+    } else {
+        txn.abort()?;
+    }
+    Ok(Ended::Committed)
+}
+
+/// A transaction whose commit is on disk when it returns, and that leaves a file which opens at
+/// once after a crash.
+pub(super) fn begin(db: &Database) -> Result<WriteTransaction, redb::Error> {
+    let mut txn = db.begin_write()?;
+    txn.set_durability(Durability::Immediate)?;
+    txn.set_quick_repair(true);
+    Ok(txn)
+}

@@ -1,0 +1,116 @@
+//! What every store must do, case by case, and what redb must do besides.
+//!
+//! A new backend adds one line to `backends!` below.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed call fails the test")]
+
+#[path = "store_contract/build.rs"]
+mod build;
+#[path = "store_contract/disk.rs"]
+mod disk;
+#[path = "store_contract/keys.rs"]
+mod keys;
+#[path = "store_contract/redb_faults.rs"]
+mod redb_faults;
+#[path = "store_contract/redb_open.rs"]
+mod redb_open;
+#[path = "store_contract/rotation.rs"]
+mod rotation;
+#[path = "store_contract/sessions.rs"]
+mod sessions;
+#[path = "store_contract/users.rs"]
+mod users;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use portcullis::store::{OpenMode, RedbStore, Store};
+
+/// An empty store, and what must outlive it.
+type Subject = (Arc<dyn Store>, Box<dyn Any>);
+
+fn redb_in_memory() -> Subject {
+    (Arc::new(RedbStore::in_memory().unwrap()), Box::new(()))
+}
+
+fn redb_in_a_file() -> Subject {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("test.redb");
+    let store = RedbStore::open(&path, OpenMode::CreateIfMissing).unwrap();
+    (Arc::new(store), Box::new(dir))
+}
+
+/// The whole contract, against one backend.
+macro_rules! contract {
+    ($make:path; $($room:ident: $($case:ident)+;)+) => {
+        $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $case() {
+                let (store, _kept) = $make();
+                crate::$room::$case(&store).await;
+            }
+        )+)+
+    };
+}
+
+macro_rules! backends {
+    ($($backend:ident)+) => {
+        $(mod $backend {
+            contract! {
+                crate::$backend;
+                users:
+                    a_new_user_is_found_by_id_and_by_name
+                    a_name_is_given_to_one_of_many
+                    a_taken_name_changes_nothing
+                    names_are_compared_as_given
+                    who_is_not_there_is_no_error
+                    users_come_in_pages_by_id
+                    an_id_is_never_given_twice
+                    a_password_change_draws_its_mark
+                    a_rehash_needs_the_hash_that_was_seen
+                    roles_stay_sorted_and_unique
+                    each_other_change_does_what_it_says
+                    concurrent_changes_are_all_kept
+                    deletion_takes_everything_along;
+                sessions:
+                    a_session_is_kept_as_it_was_started
+                    session_numbers_increase_and_never_return
+                    a_session_needs_a_user
+                    the_sessions_of_a_user_come_by_number
+                    another_tag_is_another_session
+                    a_session_ends_once_for_the_first_reason
+                    a_touch_lifts_the_end_and_never_lowers_it
+                    a_touch_leaves_an_ended_session_alone
+                    a_mark_covers_what_was_and_not_what_comes
+                    a_foreign_token_is_adopted_once
+                    standing_is_user_and_session_at_once
+                    a_sweep_takes_what_is_dead_and_nothing_else
+                    a_sweep_frees_adopted_tokens
+                    a_large_sweep_is_complete;
+                rotation:
+                    a_current_token_is_rotated
+                    of_many_rotations_one_wins
+                    a_spent_token_repeats_its_own_successor_within_the_grace
+                    after_the_grace_reuse_ends_the_session
+                    without_grace_a_second_use_ends_the_session
+                    an_unknown_token_ends_its_session
+                    reuse_ends_only_its_family
+                    an_ended_session_rotates_no_more
+                    an_unknown_session_is_unknown
+                    a_session_without_refresh_token_has_nothing_to_rotate
+                    only_the_latest_spent_tokens_are_kept;
+                keys:
+                    the_first_api_key_stays
+                    of_many_candidates_one_is_kept
+                    an_api_key_finds_its_user
+                    an_api_key_needs_a_user
+                    an_api_key_never_changes_hands;
+            }
+        })+
+    };
+}
+
+backends! {
+    redb_in_memory
+    redb_in_a_file
+}

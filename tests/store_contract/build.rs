@@ -1,0 +1,110 @@
+//! Records with little to say.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis::clock::Timestamp;
+use portcullis::identity::{SessionId, UserId};
+use portcullis::store::{
+    ApiKey, Creation, NewSession, NewUser, PasswordHash, RefreshGrant, Rotation, RotationRequest,
+    Session, SessionRef, Store, User,
+};
+
+pub(crate) fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_secs(1_800_000_000 + seconds)
+}
+
+pub(crate) fn hash(text: &str) -> PasswordHash {
+    PasswordHash::new(text.to_owned())
+}
+
+pub(crate) fn new_user(name: &str) -> NewUser {
+    NewUser {
+        username: name.to_owned(),
+        email: format!("{name}@example.com"),
+        password: Some(hash("first")),
+        roles: Vec::new(),
+        created: at(0),
+    }
+}
+
+pub(crate) fn grant(jti: &str, expires: u64) -> RefreshGrant {
+    RefreshGrant { jti: jti.to_owned(), issued: at(0), expires: at(expires) }
+}
+
+pub(crate) fn new_session(user: UserId) -> NewSession {
+    NewSession {
+        user,
+        tag: 0xfeed,
+        started: at(0),
+        expires: at(100),
+        ends: at(1000),
+        refresh: Some(grant("r0", 100)),
+        device: "test".to_owned(),
+        address: "192.0.2.1".to_owned(),
+    }
+}
+
+pub(crate) fn key(byte: u8) -> ApiKey {
+    ApiKey { hash: [byte; 32], sealed: vec![byte; 3] }
+}
+
+pub(crate) async fn user(store: &Arc<dyn Store>, name: &str) -> User {
+    match store.create_user(new_user(name)).await.unwrap() {
+        Creation::Created(user) => user,
+        Creation::NameTaken => panic!("{name} is taken"),
+    }
+}
+
+pub(crate) async fn session(store: &Arc<dyn Store>, user: UserId) -> Session {
+    store.start_session(new_session(user)).await.unwrap().unwrap()
+}
+
+/// The session as it is now.
+pub(crate) async fn now(store: &Arc<dyn Store>, session: &Session) -> Option<Session> {
+    store.standing(session.user, SessionRef::Own(session.id)).await.unwrap().session
+}
+
+pub(crate) fn request(
+    session: SessionId,
+    presented: &str,
+    successor: &str,
+    now: u64,
+) -> RotationRequest {
+    RotationRequest {
+        session,
+        presented: presented.to_owned(),
+        successor: grant(successor, now + 100),
+        now: at(now),
+        grace: Duration::from_secs(10),
+    }
+}
+
+pub(crate) async fn rotate(
+    store: &Arc<dyn Store>,
+    session: &Session,
+    presented: &str,
+    successor: &str,
+    now: u64,
+) -> Rotation {
+    store.rotate(request(session.id, presented, successor, now)).await.unwrap()
+}
+
+/// Runs `count` calls at once, each in its own task, and returns their answers in order.
+pub(crate) async fn at_once<T, F>(
+    store: &Arc<dyn Store>,
+    count: u64,
+    call: impl Fn(Arc<dyn Store>, u64) -> F,
+) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let tasks: Vec<_> =
+        (0..count).map(|number| tokio::spawn(call(Arc::clone(store), number))).collect();
+    let mut answers = Vec::new();
+    for task in tasks {
+        answers.push(task.await.unwrap());
+    }
+    answers
+}

@@ -1,0 +1,144 @@
+//! redb: commits are shared, a broken disk is reported, and no promise is lost with it.
+
+use std::sync::Arc;
+
+use futures_util::future::{join_all, poll_immediate};
+use portcullis::store::{Creation, RedbStore, Store, StoreError};
+
+use crate::build::{new_session, new_user, user};
+use crate::disk::Disk;
+
+fn open(disk: &Disk) -> Arc<dyn Store> {
+    Arc::new(RedbStore::with_backend(disk.clone()).unwrap())
+}
+
+#[tokio::test]
+async fn calls_that_wait_share_one_commit() {
+    let disk = Disk::default();
+    let store = open(&disk);
+    let before = disk.syncs();
+    user(&store, "alone").await;
+    let one_commit = disk.syncs() - before;
+
+    disk.close_gate();
+    let mut first = Box::pin(store.create_user(new_user("first")));
+    assert!(poll_immediate(&mut first).await.is_none());
+    disk.wait_for_sync();
+    let before = disk.syncs();
+    let names: Vec<_> = (0..64).map(|number| format!("user{number}")).collect();
+    let mut rest = Box::pin(join_all(names.iter().map(|name| store.create_user(new_user(name)))));
+    assert!(poll_immediate(&mut rest).await.is_none());
+    disk.open_gate();
+
+    assert!(matches!(first.await.unwrap(), Creation::Created(_)));
+    for outcome in rest.await {
+        assert!(matches!(outcome.unwrap(), Creation::Created(_)));
+    }
+    // That of the first, and one for all the others, which may have to make the file grow.
+    assert!(disk.syncs() - before <= 3 * one_commit, "{}", disk.syncs() - before);
+}
+
+#[tokio::test]
+async fn a_call_that_changes_nothing_costs_no_commit() {
+    let disk = Disk::default();
+    let store = open(&disk);
+    user(&store, "ada").await;
+    let before = disk.syncs();
+    assert_eq!(store.create_user(new_user("ada")).await.unwrap(), Creation::NameTaken);
+    assert_eq!(disk.syncs(), before);
+}
+
+#[tokio::test]
+async fn an_answer_waits_for_the_disk() {
+    let disk = Disk::default();
+    let store = open(&disk);
+    disk.close_gate();
+    let mut call = Box::pin(store.create_user(new_user("ada")));
+    assert!(poll_immediate(&mut call).await.is_none());
+    disk.wait_for_sync();
+    assert!(poll_immediate(&mut call).await.is_none());
+    assert_eq!(store.user_by_name("ada").await.unwrap(), None);
+    disk.open_gate();
+    assert!(matches!(call.await.unwrap(), Creation::Created(_)));
+    assert!(store.user_by_name("ada").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn dropping_the_store_finishes_what_is_queued() {
+    let disk = Disk::default();
+    let store = open(&disk);
+    disk.close_gate();
+    {
+        let names: Vec<_> = (0..20).map(|number| format!("user{number}")).collect();
+        let calls = join_all(names.iter().map(|name| store.create_user(new_user(name))));
+        assert!(poll_immediate(Box::pin(calls)).await.is_none());
+    }
+    disk.open_gate();
+    drop(store);
+    assert_eq!(open(&disk).users(None, 100).await.unwrap().len(), 20);
+}
+
+/// Breaks the disk at each of its next operations in turn; whatever the store acknowledged
+/// before and meanwhile must be there in both kinds of wreck.
+#[tokio::test]
+async fn a_broken_disk_is_unavailable_and_loses_no_promise() {
+    let mut survived = false;
+    for good in 0..400 {
+        let disk = Disk::default();
+        let store = open(&disk);
+        let ada = user(&store, "ada").await;
+        disk.fail_after(good);
+        let mut kept = vec!["ada".to_owned()];
+        let mut failed = false;
+        for number in 0..4 {
+            let name = format!("user{number}");
+            match store.create_user(new_user(&name)).await {
+                Ok(_) => {
+                    assert!(!failed, "a write succeeded after one that had failed");
+                    kept.push(name);
+                }
+                Err(error) => {
+                    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+                    failed = true;
+                }
+            }
+        }
+        if failed {
+            let error = store.start_session(new_session(ada.id)).await.unwrap_err();
+            assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+        }
+        let wrecks = [disk.after_power_loss(), disk.after_kill()];
+        drop(store);
+        for wreck in wrecks {
+            let store = open(&wreck);
+            for name in &kept {
+                assert!(store.user_by_name(name).await.unwrap().is_some(), "{name} at {good}");
+            }
+            // Whatever became of the others, it became of all of each.
+            let users = store.users(None, 100).await.unwrap();
+            for user in &users {
+                let named = store.user_by_name(&user.username).await.unwrap();
+                assert_eq!(named.as_ref(), Some(user));
+            }
+            let newest = users.last().unwrap().id;
+            assert!(user(&store, "later").await.id > newest);
+        }
+        survived = !failed;
+        if survived {
+            break;
+        }
+    }
+    assert!(survived, "the disk never got to the end");
+}
+
+#[tokio::test]
+async fn a_kill_between_writes_loses_no_promise() {
+    let disk = Disk::default();
+    let store = open(&disk);
+    for number in 0..20 {
+        user(&store, &format!("user{number}")).await;
+        for wreck in [disk.after_power_loss(), disk.after_kill()] {
+            assert_eq!(open(&wreck).users(None, 100).await.unwrap().len(), number + 1);
+        }
+    }
+}

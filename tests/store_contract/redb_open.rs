@@ -1,0 +1,212 @@
+//! redb: what opens, what is refused, and that a refusal leaves the file alone.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use portcullis::store::{OpenError, OpenMode, RedbStore, Store};
+use redb::{Database, ReadableDatabase, TableDefinition};
+use tempfile::TempDir;
+
+use crate::build::{new_session, session, user};
+
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+
+fn place() -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("portcullis.redb");
+    (dir, path)
+}
+
+fn create(path: &Path) -> Arc<dyn Store> {
+    Arc::new(RedbStore::open(path, OpenMode::CreateIfMissing).unwrap())
+}
+
+/// Opens in both modes; both must refuse alike, name the file, and leave it as it was.
+fn refused(path: &Path) -> String {
+    let before = fs::read(path).unwrap();
+    let [first, second] = [OpenMode::Existing, OpenMode::CreateIfMissing].map(|mode| {
+        let error = RedbStore::open(path, mode).unwrap_err();
+        assert!(fs::read(path).unwrap() == before, "the file was changed: {error}");
+        error.to_string()
+    });
+    assert_eq!(first, second);
+    first.strip_prefix(&format!("{}: ", path.display())).unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn everything_is_there_after_reopening() {
+    let (_dir, path) = place();
+    let store = create(&path);
+    let ada = user(&store, "ada").await;
+    let bob = user(&store, "bob").await;
+    let first = session(&store, ada.id).await;
+    let adopted = store.adopt_session("jti", new_session(ada.id)).await.unwrap().unwrap();
+    let last = session(&store, bob.id).await;
+    store.delete_user(bob.id).await.unwrap();
+    drop(store);
+
+    let store: Arc<dyn Store> = Arc::new(RedbStore::open(&path, OpenMode::Existing).unwrap());
+    assert_eq!(store.user_by_name("ada").await.unwrap(), Some(ada.clone()));
+    assert_eq!(store.sessions(ada.id).await.unwrap(), [first, adopted]);
+    // Not even the numbers of what was deleted come again.
+    assert!(user(&store, "eve").await.id > bob.id);
+    assert!(session(&store, ada.id).await.id.number > last.id.number);
+}
+
+#[test]
+fn a_new_file_is_for_its_owner_only() {
+    let (_dir, path) = place();
+    drop(create(&path));
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+}
+
+#[test]
+fn a_missing_file_is_made_only_when_asked() {
+    let (_dir, path) = place();
+    let error = RedbStore::open(&path, OpenMode::Existing).unwrap_err();
+    assert!(matches!(&error, OpenError::Missing { path: named } if *named == path));
+    assert!(error.to_string().contains(path.to_str().unwrap()));
+    assert!(!path.exists());
+    drop(create(&path));
+    RedbStore::open(&path, OpenMode::Existing).unwrap();
+}
+
+#[test]
+fn a_missing_directory_is_an_error_of_the_system() {
+    let (dir, _) = place();
+    let path = dir.path().join("nowhere/portcullis.redb");
+    let error = RedbStore::open(&path, OpenMode::CreateIfMissing).unwrap_err();
+    assert!(matches!(error, OpenError::Io { .. }), "{error:?}");
+    assert!(error.to_string().contains("nowhere/portcullis.redb"));
+}
+
+#[test]
+fn nothing_is_made_through_a_dangling_link() {
+    let (dir, path) = place();
+    let target = dir.path().join("target");
+    symlink(&target, &path).unwrap();
+    let error = RedbStore::open(&path, OpenMode::CreateIfMissing).unwrap_err();
+    assert!(matches!(error, OpenError::Io { .. }), "{error:?}");
+    assert!(!target.exists());
+    assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+}
+
+#[test]
+fn an_open_store_is_locked() {
+    let (_dir, path) = place();
+    let store = create(&path);
+    assert!(refused(&path).starts_with("the store is in use by another process"));
+    let error = RedbStore::open(&path, OpenMode::Existing).unwrap_err();
+    assert!(matches!(error, OpenError::Locked { .. }), "{error:?}");
+    drop(store);
+    RedbStore::open(&path, OpenMode::Existing).unwrap();
+}
+
+#[test]
+fn a_refused_file_is_free_again() {
+    let (_dir, path) = place();
+    drop(Database::create(&path).unwrap());
+    refused(&path);
+    Database::open(&path).unwrap();
+}
+
+#[test]
+fn an_empty_file_is_not_taken_over() {
+    let (_dir, path) = place();
+    fs::write(&path, b"").unwrap();
+    assert!(refused(&path).starts_with("the file is empty"));
+}
+
+#[test]
+fn a_directory_is_no_store() {
+    let (dir, _) = place();
+    for mode in [OpenMode::Existing, OpenMode::CreateIfMissing] {
+        let error = RedbStore::open(dir.path(), mode).unwrap_err();
+        assert!(matches!(error, OpenError::Foreign { .. }), "{error:?}");
+    }
+}
+
+#[test]
+fn a_file_of_another_format_is_no_store() {
+    let (_dir, path) = place();
+    for content in [&b"x"[..], b"SQLite format 3\0", b"redb", &[0; 5000]] {
+        fs::write(&path, content).unwrap();
+        assert!(refused(&path).starts_with("this is no store of portcullis"));
+    }
+}
+
+#[test]
+fn a_foreign_redb_file_is_no_store() {
+    const NUMBERS: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
+    let (_dir, path) = place();
+    drop(Database::create(&path).unwrap());
+    assert!(refused(&path).starts_with("this is no store of portcullis"));
+
+    // One with a table of that name, of another type; then one of the same type.
+    let db = Database::open(&path).unwrap();
+    let txn = db.begin_write().unwrap();
+    txn.open_table(NUMBERS).unwrap().insert("portcullis", "1").unwrap();
+    txn.commit().unwrap();
+    drop(db);
+    assert!(refused(&path).starts_with("this is no store of portcullis"));
+
+    let db = Database::open(&path).unwrap();
+    let txn = db.begin_write().unwrap();
+    txn.delete_table(NUMBERS).unwrap();
+    txn.open_table(META).unwrap().insert("version", 1).unwrap();
+    txn.commit().unwrap();
+    drop(db);
+    assert!(refused(&path).starts_with("this is no store of portcullis"));
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_refused() {
+    let (_dir, path) = place();
+    drop(create(&path));
+    let db = Database::open(&path).unwrap();
+    let txn = db.begin_write().unwrap();
+    txn.open_table(META).unwrap().insert("portcullis", 2).unwrap();
+    txn.commit().unwrap();
+    drop(db);
+    assert!(refused(&path).starts_with("the store was written by a newer portcullis"));
+    let db = Database::open(&path).unwrap();
+    let txn = db.begin_read().unwrap();
+    let meta = txn.open_table(META).unwrap();
+    assert_eq!(redb::ReadableTable::get(&meta, "portcullis").unwrap().unwrap().value(), 2);
+}
+
+/// The lengths at which something could be cut: in the header, at and beside pages, at the end.
+fn cuts(len: usize) -> Vec<usize> {
+    let mut cuts = vec![1, 8, 9, 10, 63, 64, 191, 192, 319, 320, 321, len - 1, len / 2];
+    for page in (0..len).step_by(4096).skip(1) {
+        cuts.extend([page - 1, page, page + 1]);
+    }
+    cuts.retain(|cut| *cut < len);
+    cuts
+}
+
+/// As much of a file as a cut leaves is a store no more, whether it was closed well or not.
+#[tokio::test]
+async fn a_truncated_store_is_refused() {
+    let (_dir, path) = place();
+    let store = create(&path);
+    for number in 0..50 {
+        let user = user(&store, &format!("user{number}")).await;
+        session(&store, user.id).await;
+    }
+    let killed = fs::read(&path).unwrap();
+    drop(store);
+    let closed = fs::read(&path).unwrap();
+    for whole in [closed, killed] {
+        for cut in cuts(whole.len()) {
+            fs::write(&path, &whole[..cut]).unwrap();
+            let reason = refused(&path);
+            assert!(reason.contains("portcullis") || reason.contains("damaged"), "{cut}: {reason}");
+        }
+        fs::write(&path, &whole).unwrap();
+        let store = RedbStore::open(&path, OpenMode::Existing).unwrap();
+        assert_eq!(store.users(None, 100).await.unwrap().len(), 50);
+    }
+}
