@@ -6,6 +6,7 @@ pub mod identity;
 pub mod keys;
 pub mod limit;
 pub mod password;
+mod printable;
 pub mod proxy;
 mod secret;
 pub mod server;
