@@ -6,6 +6,7 @@ pub mod identity;
 pub mod keys;
 pub mod limit;
 pub mod password;
+pub mod policy;
 mod printable;
 pub mod proxy;
 mod secret;

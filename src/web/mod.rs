@@ -1,13 +1,28 @@
-//! Words of HTTP that every surface uses: bodies, addresses, names, refusals.
+//! Words of HTTP that every surface uses, each with exactly one reading: paths, hosts,
+//! credentials, addresses, bodies, refusals.
 
 mod authorization;
 mod body;
+mod forwarding;
+mod fresh_id;
+mod hop;
+mod host;
 mod identity_headers;
 mod limits;
+mod path;
+mod peer;
+mod readings;
 mod request_body;
 
 pub use authorization::Authorization;
 pub use body::{Body, BodyError};
+pub use forwarding::{Origin, Trust};
+pub use fresh_id::RequestIds;
+pub use hop::{drop_hop_by_hop, is_framing};
+pub use host::{HostError, HostName};
 pub use identity_headers::{IdentityHeaderError, IdentityHeaders};
 pub use limits::MessageLimits;
+pub use path::{CanonicalPath, PathError};
+pub use peer::Peer;
+pub use readings::{Form, Reading};
 pub use request_body::{BodyFault, RequestBody};

@@ -1,0 +1,307 @@
+//! Who may use a route.
+
+use std::fmt;
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::identity::{Claim, Identity, is_role_name};
+
+/// Who is let through.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Allow {
+    /// Everybody, with or without an identity.
+    Anyone,
+    /// Whoever meets all terms of any of these rules. An empty list, and an empty rule, let
+    /// nobody through.
+    Rules(Vec<Vec<Term>>),
+}
+
+/// One demand on an identity.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Term {
+    /// Any authenticated caller.
+    User,
+    /// Whoever has this role.
+    Role(String),
+    /// The user of our own store with this (NFKC) name.
+    Named(String),
+    /// Whoever has this claim with this value, or with a list that has it.
+    Claim {
+        /// The claim's name.
+        name: String,
+        /// The value, compared as text.
+        value: String,
+    },
+}
+
+/// What is wrong with an `allow` rule, and what to write instead.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum RuleError {
+    /// `anyone` beside something else.
+    #[error("`anyone` stands alone; leave out the rest, or `anyone`")]
+    AnyoneStandsAlone,
+    /// Nothing where a term should be.
+    #[error("empty rule; write \"user\" for every authenticated caller")]
+    Empty,
+    /// A word that is no term.
+    #[error(
+        "`{0}` is no rule; write `anyone`, `user`, `role:x`, `user:name` or `claim:name=value`"
+    )]
+    Unknown(String),
+    /// Something that looks like a negation.
+    #[error("`{0}`: there is no negation; name who is allowed")]
+    Negation(String),
+    /// A role name that no user can have.
+    #[error("`{0}` is no role name; write up to 64 of `a-z`, `0-9`, `_`, `.`, `:` and `-`")]
+    Role(String),
+    /// A claim without name or value.
+    #[error("`{0}` lacks a name or a value; write `claim:name=value`")]
+    Claim(String),
+}
+
+/// What becomes of a request for a route.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// It may go on.
+    Allowed,
+    /// Nobody is authenticated and somebody must be: 401.
+    NeedsIdentity,
+    /// The caller is known and not among those allowed: 403.
+    Forbidden,
+}
+
+impl Allow {
+    /// What a route without `allow` has: every authenticated caller.
+    pub fn user() -> Self {
+        Self::Rules(vec![vec![Term::User]])
+    }
+
+    /// Reads one string: `anyone`, or terms joined with `&` that must all be met.
+    ///
+    /// # Errors
+    ///
+    /// A [`RuleError`]; show it to whoever wrote the rule.
+    pub fn parse_rule(text: &str) -> Result<Self, RuleError> {
+        if text.trim() == "anyone" {
+            return Ok(Self::Anyone);
+        }
+        let terms = text.split('&').map(|term| Term::parse(term.trim()));
+        Ok(Self::Rules(vec![terms.collect::<Result<_, _>>()?]))
+    }
+
+    /// Joins what several strings allow: whoever meets any of them is let through.
+    ///
+    /// # Errors
+    ///
+    /// [`RuleError::AnyoneStandsAlone`] if one of several is `anyone`, [`RuleError::Empty`] if
+    /// there is none.
+    pub fn any_of(parts: impl IntoIterator<Item = Self>) -> Result<Self, RuleError> {
+        let mut parts: Vec<_> = parts.into_iter().collect();
+        if parts.len() == 1 && parts.first() == Some(&Self::Anyone) {
+            return Ok(Self::Anyone);
+        }
+        let mut all = Vec::new();
+        for part in &mut parts {
+            match part {
+                Self::Anyone => return Err(RuleError::AnyoneStandsAlone),
+                Self::Rules(rules) => all.append(rules),
+            }
+        }
+        if all.is_empty() { Err(RuleError::Empty) } else { Ok(Self::Rules(all)) }
+    }
+}
+
+/// Decides whether that caller may use a route; `None` is a request without a credential.
+pub fn authorize(allow: &Allow, identity: Option<&Identity>) -> Verdict {
+    let rules = match (allow, identity) {
+        (Allow::Anyone, _) => return Verdict::Allowed,
+        (Allow::Rules(_), None) => return Verdict::NeedsIdentity,
+        (Allow::Rules(rules), Some(identity)) => {
+            // `all` of nothing is true, and an empty rule must not be.
+            rules
+                .iter()
+                .any(|rule| !rule.is_empty() && rule.iter().all(|term| term.met_by(identity)))
+        }
+    };
+    if rules { Verdict::Allowed } else { Verdict::Forbidden }
+}
+
+impl Term {
+    fn parse(text: &str) -> Result<Self, RuleError> {
+        if text.starts_with('!') || text.starts_with("not ") {
+            return Err(RuleError::Negation(text.into()));
+        }
+        let unknown = || RuleError::Unknown(text.into());
+        match text.split_once(':') {
+            Some(("role", role)) if is_role_name(role) => Ok(Self::Role(role.into())),
+            Some(("role", role)) => Err(RuleError::Role(role.into())),
+            Some(("user", "")) => Err(unknown()),
+            Some(("user", name)) => Ok(Self::Named(name.nfkc().collect())),
+            Some(("claim", claim)) => match claim.split_once('=') {
+                Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+                    Ok(Self::Claim { name: name.into(), value: value.into() })
+                }
+                _ => Err(RuleError::Claim(text.into())),
+            },
+            Some(_) => Err(unknown()),
+            None => match text {
+                "user" => Ok(Self::User),
+                "anyone" => Err(RuleError::AnyoneStandsAlone),
+                "" => Err(RuleError::Empty),
+                _ => Err(unknown()),
+            },
+        }
+    }
+
+    fn met_by(&self, identity: &Identity) -> bool {
+        match self {
+            Self::User => true,
+            Self::Role(role) => identity.has_role(role),
+            // A foreign issuer may give any name to anybody.
+            Self::Named(name) => identity.issuer.is_none() && identity.username == *name,
+            // An address that nobody confirmed is anybody's.
+            Self::Claim { name, .. } if name == "email" && !identity.email_verified => false,
+            Self::Claim { name, value } => match identity.claim(name).as_deref() {
+                Some(Claim::Text(text)) => text == value,
+                Some(Claim::List(items)) => items.contains(value),
+                None => false,
+            },
+        }
+    }
+}
+
+impl fmt::Display for Allow {
+    /// As it is written in the policy file; rules are joined with `, `.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Rules(rules) = self else { return f.write_str("anyone") };
+        let rule =
+            |terms: &Vec<Term>| terms.iter().map(Term::to_string).collect::<Vec<_>>().join(" & ");
+        f.write_str(&rules.iter().map(rule).collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User => f.write_str("user"),
+            Self::Role(role) => write!(f, "role:{role}"),
+            Self::Named(name) => write!(f, "user:{name}"),
+            Self::Claim { name, value } => write!(f, "claim:{name}={value}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn alice() -> Identity {
+        Identity {
+            user_id: "1".into(),
+            username: "alice".into(),
+            email: Some("alice@a.test".into()),
+            email_verified: true,
+            roles: vec!["admin".into()],
+            claims: BTreeMap::from([
+                ("tenant".into(), Claim::Text("acme".into())),
+                ("groups".into(), Claim::List(vec!["x".into(), "y".into()])),
+            ]),
+            session: None,
+            issuer: None,
+        }
+    }
+
+    fn verdict(rule: &str, identity: &Identity) -> Verdict {
+        authorize(&Allow::parse_rule(rule).unwrap(), Some(identity))
+    }
+
+    #[test]
+    fn a_rule_is_met_by_all_of_its_terms() {
+        for rule in [
+            "anyone",
+            "user",
+            "role:admin",
+            "user:alice",
+            "user:ａｌｉｃｅ",
+            "claim:tenant=acme",
+            "claim:groups=y",
+            "claim:roles=admin",
+            "claim:email=alice@a.test",
+            "role:admin & claim:tenant=acme",
+        ] {
+            assert_eq!(verdict(rule, &alice()), Verdict::Allowed, "{rule}");
+        }
+        for rule in [
+            "role:adm",
+            "user:Alice",
+            "claim:tenant=acm",
+            "claim:groups=z",
+            "claim:groups=x,y",
+            "claim:missing=x",
+            "role:admin & claim:tenant=other",
+        ] {
+            assert_eq!(verdict(rule, &alice()), Verdict::Forbidden, "{rule}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_let_through_where_somebody_is_demanded() {
+        assert_eq!(authorize(&Allow::Anyone, None), Verdict::Allowed);
+        assert_eq!(authorize(&Allow::user(), None), Verdict::NeedsIdentity);
+        for nobody in [Allow::Rules(vec![]), Allow::Rules(vec![vec![]])] {
+            assert_eq!(authorize(&nobody, None), Verdict::NeedsIdentity);
+            assert_eq!(authorize(&nobody, Some(&alice())), Verdict::Forbidden);
+        }
+    }
+
+    #[test]
+    fn a_foreign_namesake_is_not_our_user() {
+        let foreign = Identity { issuer: Some("corp".into()), ..alice() };
+        assert_eq!(verdict("user:alice", &foreign), Verdict::Forbidden);
+        assert_eq!(verdict("role:admin", &foreign), Verdict::Allowed);
+    }
+
+    #[test]
+    fn an_unverified_address_meets_no_rule() {
+        let unverified = Identity { email_verified: false, ..alice() };
+        assert_eq!(verdict("claim:email=alice@a.test", &unverified), Verdict::Forbidden);
+    }
+
+    #[test]
+    fn any_of_several_rules_is_enough() {
+        let rules = ["role:nobody", "role:analyst & user", "claim:tenant=acme"];
+        let allow = Allow::any_of(rules.map(|rule| Allow::parse_rule(rule).unwrap())).unwrap();
+        assert_eq!(authorize(&allow, Some(&alice())), Verdict::Allowed);
+        assert_eq!(allow.to_string(), "role:nobody, role:analyst & user, claim:tenant=acme");
+        assert_eq!(Allow::any_of([Allow::Anyone]), Ok(Allow::Anyone));
+        assert_eq!(Allow::any_of([]), Err(RuleError::Empty));
+        let mixed = Allow::any_of([Allow::user(), Allow::Anyone]);
+        assert_eq!(mixed, Err(RuleError::AnyoneStandsAlone));
+    }
+
+    #[test]
+    fn a_wrong_rule_is_told_what_to_write() {
+        let unknown =
+            "is no rule; write `anyone`, `user`, `role:x`, `user:name` or `claim:name=value`";
+        for (rule, message) in [
+            ("admin", &*format!("`admin` {unknown}")),
+            ("User", &format!("`User` {unknown}")),
+            ("group:x", &format!("`group:x` {unknown}")),
+            ("user:", &format!("`user:` {unknown}")),
+            ("", "empty rule; write \"user\" for every authenticated caller"),
+            ("user &", "empty rule; write \"user\" for every authenticated caller"),
+            ("anyone & user", "`anyone` stands alone; leave out the rest, or `anyone`"),
+            ("!role:x", "`!role:x`: there is no negation; name who is allowed"),
+            (
+                "role:Admin",
+                "`Admin` is no role name; write up to 64 of `a-z`, `0-9`, `_`, `.`, `:` and `-`",
+            ),
+            ("claim:x", "`claim:x` lacks a name or a value; write `claim:name=value`"),
+            ("claim:x=", "`claim:x=` lacks a name or a value; write `claim:name=value`"),
+        ] {
+            assert_eq!(Allow::parse_rule(rule).unwrap_err().to_string(), message, "{rule}");
+        }
+    }
+}

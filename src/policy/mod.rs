@@ -1,0 +1,75 @@
+//! Routes, rules and decisions: which route a request is for, and whether its caller may use it.
+//!
+//! A request has one [place](Routes::place), found by host, canonical path and method; every
+//! other way in which a server could read the path must lead to the same one. Then
+//! [`authorize`] compares the caller with what the route allows. [`Expectation`]s ask the same
+//! two questions, so that a policy file can test itself.
+
+mod allow;
+mod expect;
+mod key;
+mod pattern;
+mod routes;
+mod trie;
+
+use std::time::Duration;
+
+pub use allow::{Allow, RuleError, Term, Verdict, authorize};
+pub use expect::{Expectation, ExpectationError, ExpectationFailed};
+pub use key::{Key, KeyError, Methods};
+pub use pattern::{Pattern, PatternError};
+pub use routes::{Ambiguous, Conflict, ConflictKind, Place, Routes};
+
+/// One line of the routing table.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Which requests it is for.
+    pub key: Key,
+    /// The name of the upstream.
+    pub to: String,
+    /// The number of the upstream in the configuration's list.
+    pub upstream: usize,
+    /// Who may use it.
+    pub allow: Allow,
+    /// The largest request body in bytes; `None` leaves the gateway's limit.
+    pub body: Option<u64>,
+    /// How long the upstream may take to its response head; `None` leaves the upstream's.
+    pub timeout: Option<Duration>,
+    /// What becomes of the client's `Authorization`.
+    pub credential: CredentialPolicy,
+    /// What becomes of header names with an underscore.
+    pub underscores: Underscores,
+}
+
+/// What becomes of the client's `Authorization` on the way to the upstream.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum CredentialPolicy {
+    /// It is removed.
+    #[default]
+    Strip,
+    /// It is forwarded.
+    Forward,
+}
+
+/// What becomes of header names with an underscore, which CGI and its heirs cannot tell from
+/// those with a dash (RFC 3875 section 4.1.18).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Underscores {
+    /// They are removed.
+    #[default]
+    Drop,
+    /// They are forwarded, but for those that fold to a name of importance.
+    Forward,
+}
+
+/// Which paths the gateway keeps to itself, on every host.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Owned {
+    /// A path that is the gateway's with everything below, such as `/api/auth`; empty is none.
+    pub prefix: String,
+    /// Single paths, such as `/.well-known/jwks.json`.
+    pub exact: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests;

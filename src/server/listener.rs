@@ -1,0 +1,135 @@
+//! Listening sockets, and what accepts from them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+
+use super::ListenAddr;
+use crate::web::Peer;
+
+/// How long to wait after the machine refused a connection for want of files or memory.
+const BREATH: Duration = Duration::from_millis(50);
+/// Connections that the kernel keeps for us while we are busy.
+const BACKLOG: i32 = 1024;
+
+/// Why nothing can be listened at. `Display` is for the operator.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen at {at}")]
+pub struct BindError {
+    /// Where.
+    pub at: ListenAddr,
+    /// The operating system's answer.
+    #[source]
+    pub source: io::Error,
+}
+
+/// The sockets of one `listen` entry.
+#[derive(Debug)]
+pub enum Bound {
+    /// One for each worker, on one port (`SO_REUSEPORT`): the kernel deals connections out.
+    Tcp(Vec<std::net::TcpListener>, SocketAddr),
+    /// One, whose connections are handed to the workers in turn. Removed at the end.
+    Unix(std::os::unix::net::UnixListener, PathBuf),
+}
+
+impl Bound {
+    /// Binds one entry for `workers` workers.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`]; nothing is listened at.
+    pub fn bind(at: &ListenAddr, workers: usize) -> Result<Self, BindError> {
+        let bound = match at {
+            ListenAddr::Tcp(addr) => bind_tcp(*addr, workers),
+            ListenAddr::Unix(path) => bind_unix(path),
+        };
+        bound.map_err(|source| BindError { at: at.clone(), source })
+    }
+
+    /// Where it listens: the real port where 0 was asked for.
+    pub fn addr(&self) -> ListenAddr {
+        match self {
+            Self::Tcp(_, addr) => ListenAddr::Tcp(*addr),
+            Self::Unix(_, path) => ListenAddr::Unix(path.clone()),
+        }
+    }
+}
+
+fn bind_tcp(addr: SocketAddr, workers: usize) -> io::Result<Bound> {
+    // With SO_REUSEPORT a second gateway of the same user would silently share the port. The
+    // first socket is therefore tried without it, which fails where anybody listens.
+    drop(tcp_socket(addr, false)?);
+    let first = tcp_socket(addr, true)?;
+    let addr = first.local_addr()?;
+    let mut sockets = vec![first];
+    for _ in 1..workers {
+        sockets.push(tcp_socket(addr, true)?);
+    }
+    Ok(Bound::Tcp(sockets, addr))
+}
+
+fn tcp_socket(addr: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    // Else a restart would wait for the last connections of the one before to be forgotten.
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn bind_unix(path: &Path) -> io::Result<Bound> {
+    let stale = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket())
+        && std::os::unix::net::UnixStream::connect(path).is_err();
+    if stale {
+        std::fs::remove_file(path)?;
+    }
+    let socket = std::os::unix::net::UnixListener::bind(path)?;
+    socket.set_nonblocking(true)?;
+    Ok(Bound::Unix(socket, path.to_owned()))
+}
+
+/// An accepted connection.
+#[derive(Debug)]
+pub(super) enum Accepted {
+    Tcp(TcpStream, Peer),
+    Unix(UnixStream, Peer),
+}
+
+/// A listening socket in a runtime.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// The next connection. Never fails: a connection that died in the queue is not ours to
+    /// complain about, and a machine out of files gets a moment to recover.
+    pub(super) async fn accept(&self) -> Accepted {
+        loop {
+            let accepted = match self {
+                Self::Tcp(listener) => listener.accept().await.map(|(stream, peer)| {
+                    let peer = Peer::tcp(peer, stream.local_addr().ok());
+                    Accepted::Tcp(stream, peer)
+                }),
+                Self::Unix(listener) => {
+                    listener.accept().await.map(|(stream, _)| Accepted::Unix(stream, Peer::local()))
+                }
+            };
+            match accepted {
+                Ok(accepted) => return accepted,
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "cannot accept");
+                    tokio::time::sleep(BREATH).await;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What a connection is doing, as its deadlines see it.
+//!
+//! hyper has one read deadline and takes it for the head and for the idle time alike, so the
+//! deadlines are kept here: the socket reports the first byte of a head, the service the
+//! request, the response its end.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::ConnectionLimits;
+
+const FRESH: u8 = 0;
+const HEAD: u8 = 1;
+const BUSY: u8 = 2;
+const IDLE: u8 = 3;
+
+/// Shared by the socket, the service and the timer of one connection. All of them run in one
+/// task, so the order of the stores does not matter; they are atomic to be `Send`.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    accepted: Instant,
+    phase: AtomicU8,
+    /// When the phase began, in milliseconds after `accepted`.
+    since: AtomicU64,
+    /// Since when a write has been stuck, likewise; 0 if none is.
+    stuck: AtomicU64,
+}
+
+impl Pulse {
+    pub(super) fn start() -> Self {
+        Self {
+            accepted: Instant::now(),
+            phase: AtomicU8::new(FRESH),
+            since: AtomicU64::new(0),
+            stuck: AtomicU64::new(0),
+        }
+    }
+
+    /// Bytes came in.
+    pub(super) fn received(&self) {
+        match self.phase.load(Ordering::Relaxed) {
+            // The clock of the first head runs from the accept.
+            FRESH => self.phase.store(HEAD, Ordering::Relaxed),
+            IDLE => self.enter(HEAD),
+            _ => {}
+        }
+    }
+
+    /// A request is complete up to its body.
+    pub(super) fn request(&self) {
+        self.phase.store(BUSY, Ordering::Relaxed);
+    }
+
+    /// Its response is over.
+    pub(super) fn finished(&self) {
+        self.enter(IDLE);
+    }
+
+    /// A write found no room, or found some.
+    pub(super) fn writable(&self, room: bool) {
+        if room {
+            if self.stuck.load(Ordering::Relaxed) != 0 {
+                self.stuck.store(0, Ordering::Relaxed);
+            }
+        } else if self.stuck.load(Ordering::Relaxed) == 0 {
+            self.stuck.store(self.elapsed().max(1), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether no request is under way: such a connection may be closed at any time.
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.phase.load(Ordering::Relaxed), FRESH | IDLE)
+    }
+
+    /// When the connection must be closed if nothing changes; `None` while a request runs.
+    pub(super) fn deadline(&self, limits: &ConnectionLimits) -> Option<Instant> {
+        let after = |millis: u64, wait: Duration| self.accepted + Duration::from_millis(millis) + wait;
+        let stuck = self.stuck.load(Ordering::Relaxed);
+        if stuck != 0 {
+            return Some(after(stuck, limits.idle_timeout));
+        }
+        let since = self.since.load(Ordering::Relaxed);
+        match self.phase.load(Ordering::Relaxed) {
+            FRESH | HEAD => Some(after(since, limits.head_timeout)),
+            IDLE => Some(after(since, limits.idle_timeout)),
+            _ => None,
+        }
+    }
+
+    fn enter(&self, phase: u8) {
+        self.since.store(self.elapsed(), Ordering::Relaxed);
+        self.phase.store(phase, Ordering::Relaxed);
+    }
+
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.accepted.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}

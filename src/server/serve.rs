@@ -1,0 +1,114 @@
+//! Accepting and draining.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::connection;
+use super::listener::{Accepted, Listener};
+use super::{ConnectionLimits, Handler};
+
+/// How many connections there may be, over all workers.
+#[derive(Clone, Debug)]
+pub struct Slots(Arc<Semaphore>);
+
+impl Slots {
+    /// As many as `limits` say.
+    pub fn new(limits: &ConnectionLimits) -> Self {
+        Self(Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))))
+    }
+}
+
+/// Accepts connections for one worker and runs them on the current runtime.
+///
+/// Dropping it, or the runtime, cuts every connection.
+#[derive(Debug)]
+pub struct Acceptor<H> {
+    handler: Arc<H>,
+    limits: Arc<ConnectionLimits>,
+    slots: Slots,
+    drain: CancellationToken,
+    connections: TaskTracker,
+}
+
+impl<H: Handler> Acceptor<H> {
+    /// An acceptor that ends when `drain` is cancelled.
+    pub fn new(
+        handler: Arc<H>,
+        limits: Arc<ConnectionLimits>,
+        slots: Slots,
+        drain: CancellationToken,
+    ) -> Self {
+        Self { handler, limits, slots, drain, connections: TaskTracker::new() }
+    }
+
+    /// Accepts from a TCP listener until the drain begins.
+    ///
+    /// # Errors
+    ///
+    /// The runtime cannot watch the socket.
+    pub async fn accept_tcp(&self, listener: std::net::TcpListener) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        self.accept(Listener::Tcp(listener)).await;
+        Ok(())
+    }
+
+    /// Accepts from a unix listener until the drain begins.
+    ///
+    /// # Errors
+    ///
+    /// The runtime cannot watch the socket.
+    pub async fn accept_unix(
+        &self,
+        listener: std::os::unix::net::UnixListener,
+    ) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::UnixListener::from_std(listener)?;
+        self.accept(Listener::Unix(listener)).await;
+        Ok(())
+    }
+
+    /// Waits for what runs, but not longer than the drain limit; returns how many connections
+    /// were still open then. They are cut when their runtime ends.
+    pub async fn drained(&self) -> usize {
+        self.connections.close();
+        let all_ended = tokio::time::timeout(self.limits.drain, self.connections.wait()).await;
+        if all_ended.is_ok() { 0 } else { self.connections.len() }
+    }
+
+    async fn accept(&self, listener: Listener) {
+        loop {
+            let slots = Arc::clone(&self.slots.0);
+            let next = async {
+                // A slot first: without one, the connection stays in the kernel's queue.
+                let slot = slots.acquire_owned().await;
+                (listener.accept().await, slot)
+            };
+            let (accepted, slot) = tokio::select! {
+                () = self.drain.cancelled() => return,
+                next = next => next,
+            };
+            let (handler, limits) = (Arc::clone(&self.handler), Arc::clone(&self.limits));
+            let drain = self.drain.clone();
+            self.connections.spawn(async move {
+                let _slot = slot;
+                match accepted {
+                    Accepted::Tcp(stream, peer) => {
+                        // Only a hint to the kernel: without it answers wait for the next ACK.
+                        if let Err(error) = stream.set_nodelay(true) {
+                            tracing::debug!(%error, "no TCP_NODELAY");
+                        }
+                        connection::serve(stream, peer, handler, limits, drain).await;
+                    }
+                    Accepted::Unix(stream, peer) => {
+                        connection::serve(stream, peer, handler, limits, drain).await;
+                    }
+                }
+            });
+        }
+    }
+}

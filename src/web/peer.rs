@@ -1,0 +1,59 @@
+//! Who is at the other end of a connection, and how it came in.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use http::HeaderValue;
+
+/// The two ends of a connection, with what upstreams are told about them made ready once.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    addr: IpAddr,
+    port: u16,
+    local_port: u16,
+    addr_value: HeaderValue,
+    port_value: HeaderValue,
+}
+
+impl Peer {
+    /// The peer of a TCP connection that was accepted at `local`.
+    pub fn tcp(peer: SocketAddr, local: Option<SocketAddr>) -> Self {
+        Self::new(peer.ip().to_canonical(), peer.port(), local.map_or(0, |local| local.port()))
+    }
+
+    /// A peer on this machine: a unix socket, or a caller in this very process.
+    pub fn local() -> Self {
+        Self::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0, 80)
+    }
+
+    fn new(addr: IpAddr, port: u16, local_port: u16) -> Self {
+        // An address in text is visible ASCII, so the other arm is never taken.
+        let addr_value = HeaderValue::from_str(&addr.to_string());
+        let addr_value = addr_value.unwrap_or_else(|_| HeaderValue::from_static("unknown"));
+        Self { addr, port, local_port, addr_value, port_value: HeaderValue::from(local_port) }
+    }
+
+    /// The address; IPv4 is IPv4 also on a listener for both.
+    pub const fn addr(&self) -> IpAddr {
+        self.addr
+    }
+
+    /// The peer's own port; 0 where there is none.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The port that was connected to.
+    pub const fn local_port(&self) -> u16 {
+        self.local_port
+    }
+
+    /// The address as a header value.
+    pub const fn addr_value(&self) -> &HeaderValue {
+        &self.addr_value
+    }
+
+    /// The port that was connected to, as a header value.
+    pub const fn local_port_value(&self) -> &HeaderValue {
+        &self.port_value
+    }
+}

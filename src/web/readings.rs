@@ -1,0 +1,316 @@
+//! The split view: a canonical path as sloppier servers read it.
+
+use super::path::{PathError, unhex};
+
+/// One other reading of a path.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading<'a> {
+    /// The path, beginning with `/`; any bytes if it is decoded.
+    pub bytes: &'a [u8],
+    /// What a pattern has to go through before it can be compared with it.
+    pub form: Form,
+}
+
+/// How a reading treats escapes and case. A pattern is compared in the form of the reading.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Form {
+    /// Canonical, as [`CanonicalPath`](super::CanonicalPath) has it.
+    Canonical,
+    /// Canonical, and case does not matter.
+    Folded,
+    /// Escapes decoded at least once.
+    Decoded,
+    /// Escapes decoded at least once, and case does not matter.
+    DecodedFolded,
+}
+
+impl Form {
+    /// Each of them.
+    pub const ALL: [Self; 4] = [Self::Canonical, Self::Folded, Self::Decoded, Self::DecodedFolded];
+
+    /// Brings canonical text into this form.
+    pub fn of(self, canonical: &str) -> Vec<u8> {
+        let mut bytes = canonical.as_bytes().to_vec();
+        if matches!(self, Self::Decoded | Self::DecodedFolded) {
+            bytes = decode(&bytes).unwrap_or(bytes);
+        }
+        if matches!(self, Self::Folded | Self::DecodedFolded) {
+            fold(&mut bytes);
+        }
+        bytes
+    }
+
+    const fn new(decoded: bool, folded: bool) -> Self {
+        match (decoded, folded) {
+            (false, false) => Self::Canonical,
+            (false, true) => Self::Folded,
+            (true, false) => Self::Decoded,
+            (true, true) => Self::DecodedFolded,
+        }
+    }
+}
+
+/// What a sloppy server may do to a path, as bits: each is done or not, whatever the others.
+const BACKSLASH: u8 = 1; // `\` becomes `/`
+const QUERY: u8 = 2; // `?` and `#`, once decoded, end the path
+const PARAMS: u8 = 4; // `;params` are cut off each segment
+const TRIM: u8 = 8; // dots and spaces at the end of a segment are cut
+const MERGE: u8 = 16; // `//` becomes `/`
+const FOLD: u8 = 32; // case does not matter
+
+/// How often a path may be decoded until nothing is left to decode. Two is what a URL within
+/// a path takes; a limit is needed because each level is looked at.
+const DECODINGS: usize = 3;
+
+/// How many of the bits may matter to one path: it has two to the power of this many readings
+/// a level.
+const KINDS: u32 = 4;
+
+/// Refuses the bytes that no reading may have.
+pub(super) fn refuse_bytes(text: &[u8]) -> Result<(), PathError> {
+    each_level(text, |level| {
+        if level.contains(&0) {
+            return Err(PathError::Nul);
+        }
+        if has_overlong(level) { Err(PathError::Overlong) } else { Ok(()) }
+    })
+}
+
+/// Refuses a canonical path in which a server may find dot segments, or that has more readings
+/// than [`all`] can look at.
+pub(super) fn refuse_hidden(canonical: &[u8]) -> Result<(), PathError> {
+    each_level(canonical, |level| {
+        if level.split(|byte| matches!(byte, b'/' | b'\\')).any(reads_as_dots) {
+            return Err(PathError::DotSegment);
+        }
+        if kinds(level).count_ones() > KINDS { Err(PathError::TooManyReadings) } else { Ok(()) }
+    })
+}
+
+/// Checks a path as it is and after each decoding.
+fn each_level(
+    text: &[u8],
+    check: impl Fn(&[u8]) -> Result<(), PathError>,
+) -> Result<(), PathError> {
+    check(text)?;
+    let mut decoded = decode(text);
+    for _ in 0..DECODINGS {
+        let Some(level) = decoded else { return Ok(()) };
+        check(&level)?;
+        decoded = decode(&level);
+    }
+    if decoded.is_some() { Err(PathError::TooManyReadings) } else { Ok(()) }
+}
+
+/// Whether `holds` is true of every reading but the canonical one.
+pub(super) fn all(canonical: &[u8], mut holds: impl FnMut(Reading<'_>) -> bool) -> bool {
+    let mut reading = Vec::with_capacity(canonical.len());
+    let mut decoded = None;
+    loop {
+        let level = decoded.as_deref().unwrap_or(canonical);
+        let kinds = kinds(level);
+        let mut subset = kinds;
+        loop {
+            if subset != 0 || decoded.is_some() {
+                reread(level, subset, &mut reading);
+                let form = Form::new(decoded.is_some(), subset & FOLD != 0);
+                if !holds(Reading { bytes: &reading, form }) {
+                    return false;
+                }
+            }
+            if subset == 0 {
+                break;
+            }
+            // The next smaller set of bits within `kinds`.
+            subset = (subset - 1) & kinds;
+        }
+        match decode(level) {
+            Some(next) => decoded = Some(next),
+            None => return true,
+        }
+    }
+}
+
+/// The path with every escape decoded once; `None` if there is none.
+fn decode(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        let mut decoded = byte;
+        if let (b'%', [high, low, tail @ ..]) = (byte, after)
+            && let Some(value) = unhex(*high, *low)
+        {
+            (decoded, rest) = (value, tail);
+        }
+        out.push(decoded);
+    }
+    (out.len() < bytes.len()).then_some(out)
+}
+
+/// Whether a decoder without checks would find an ASCII or otherwise shorter character in a
+/// longer sequence (RFC 3629 section 3). The second byte is compared by its low six bits, for
+/// such decoders look at no others. Other bytes that are no UTF-8 may be an old Latin-1 name.
+fn has_overlong(bytes: &[u8]) -> bool {
+    let pairs = bytes.iter().zip(bytes.iter().skip(1));
+    bytes.iter().any(|byte| matches!(byte, 0xc0 | 0xc1))
+        || pairs.into_iter().any(|(lead, next)| {
+            let bits = next & 0x3f;
+            match lead {
+                0xe0 => bits < 0x20,
+                0xf0 => bits < 0x10,
+                0xf8 => bits < 0x08,
+                0xfc => bits < 0x04,
+                _ => false,
+            }
+        })
+}
+
+/// Whether a segment is `.` or `..` to a server that cuts parameters, dots and spaces.
+fn reads_as_dots(segment: &[u8]) -> bool {
+    let name = segment.split(|byte| matches!(byte, b';' | b'?' | b'#')).next().unwrap_or_default();
+    name.contains(&b'.') && name.iter().all(|byte| *byte == b'.' || is_space(*byte))
+}
+
+/// Spaces, and the control characters that `trim()` of many languages takes for such.
+const fn is_space(byte: u8) -> bool {
+    byte <= b' ' || byte == 0x7f
+}
+
+/// Which of the bits can change this path.
+fn kinds(path: &[u8]) -> u8 {
+    let mut kinds = 0;
+    let mut previous = b'a';
+    // The end of the path ends its last segment, as a slash would.
+    for (&byte, at_end) in path.iter().map(|byte| (byte, false)).chain([(&b'/', true)]) {
+        let ends_name = matches!(byte, b'/' | b'\\' | b';' | b'?' | b'#');
+        if ends_name && (previous == b'.' || is_space(previous)) {
+            kinds |= TRIM;
+        }
+        // A name that is cut away as a whole leaves two slashes beside one another.
+        let vanishes = matches!(byte, b'/' | b'\\' | b';') || is_space(byte);
+        if matches!(previous, b'/' | b'\\') && vanishes && !at_end {
+            kinds |= MERGE;
+        }
+        kinds |= match byte {
+            b'\\' => BACKSLASH,
+            b'?' | b'#' => QUERY,
+            b';' => PARAMS,
+            b'A'..=b'Z' | 0x80.. => FOLD,
+            _ => 0,
+        };
+        previous = byte;
+    }
+    kinds
+}
+
+/// Writes to `out` how a server reads `path` that does what `kinds` says.
+fn reread(path: &[u8], kinds: u8, out: &mut Vec<u8>) {
+    out.clear();
+    let mut in_params = false;
+    for &byte in path {
+        match byte {
+            b'?' | b'#' if kinds & QUERY != 0 => break,
+            b'/' => {}
+            b'\\' if kinds & BACKSLASH != 0 => {}
+            b';' if kinds & PARAMS != 0 => {
+                in_params = true;
+                continue;
+            }
+            _ => {
+                if !in_params {
+                    out.push(byte);
+                }
+                continue;
+            }
+        }
+        in_params = false;
+        end_segment(kinds, out);
+        if kinds & MERGE == 0 || out.last() != Some(&b'/') {
+            out.push(b'/');
+        }
+    }
+    end_segment(kinds, out);
+    if kinds & FOLD != 0 {
+        fold(out);
+    }
+}
+
+fn end_segment(kinds: u8, out: &mut Vec<u8>) {
+    while kinds & TRIM != 0 && out.pop_if(|last| *last == b'.' || is_space(*last)).is_some() {}
+}
+
+/// Takes the case out of a path. Beyond ASCII, characters that have a capital in common are
+/// one: a dotless `ı` is an `i` to a server that compares capitals.
+fn fold(bytes: &mut Vec<u8>) {
+    bytes.make_ascii_lowercase();
+    if bytes.is_ascii() {
+        return;
+    }
+    if let Ok(text) = str::from_utf8(bytes) {
+        let folded: String =
+            text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
+        *bytes = folded.into_bytes();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::CanonicalPath;
+
+    fn readings(raw: &str) -> BTreeSet<String> {
+        let mut seen = BTreeSet::new();
+        CanonicalPath::parse(raw).unwrap().all_readings(|reading| {
+            seen.insert(String::from_utf8_lossy(reading.bytes).into_owned());
+            true
+        });
+        seen
+    }
+
+    #[test]
+    fn each_sloppiness_is_tried_alone_and_with_the_others() {
+        for (raw, expected) in [
+            ("/Ab", &["/ab"][..]),
+            ("/a%2Fb", &["/a%2fb", "/a/b"]),
+            ("/a%5Cb", &["/a%5cb", "/a\\b", "/a/b"]),
+            ("/a//b", &["/a/b"]),
+            ("/a;x=1/b", &["/a/b"]),
+            ("/a./b", &["/a/b"]),
+            ("/a.", &["/a"]),
+            ("/a%20", &["/a ", "/a"]),
+            ("/a%3Fb", &["/a%3fb", "/a?b", "/a"]),
+            ("/%2541", &["/%41", "/A", "/a"]),
+            ("/;x/b", &["/;x/b", "//b", "/b"]),
+            ("//b;x", &["/b;x", "//b", "/b"]),
+            ("/%C4%B1", &["/%c4%b1", "/ı", "/i"]),
+            ("/x/%20/b", &["/x/ /b", "/x//b", "/x/b"]),
+        ] {
+            let seen = readings(raw);
+            for reading in expected {
+                assert!(seen.contains(*reading), "{raw} as {reading}: {seen:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_canonical_reading_is_not_another_one() {
+        assert!(!readings("/a//b").contains("/a//b"));
+        assert_eq!(readings("/a/b"), BTreeSet::new());
+    }
+
+    #[test]
+    fn readings_are_few_even_of_a_hostile_path() {
+        let hostile = format!("//{}A;b./%252525", "a".repeat(4000));
+        let mut count = 0;
+        let all = CanonicalPath::parse(&hostile).map(|path| {
+            path.all_readings(|_| {
+                count += 1;
+                true
+            })
+        });
+        assert_eq!(all, Ok(true));
+        assert!(count <= 64, "{count}");
+    }
+}
