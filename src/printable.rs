@@ -10,7 +10,11 @@ pub(crate) struct Printable<'a>(pub(crate) &'a str);
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for sign in self.0.chars() {
-            if is_active(sign) { write!(f, "{}", sign.escape_default())? } else { f.write_char(sign)? }
+            if is_active(sign) {
+                write!(f, "{}", sign.escape_default())?
+            } else {
+                f.write_char(sign)?
+            }
         }
         Ok(())
     }

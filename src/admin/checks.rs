@@ -12,8 +12,20 @@ const CLAIM_VALUE: usize = 1024;
 
 /// Claims that come from the account or the token itself.
 const FACTS: [&str; 14] = [
-    "aud", "auth_time", "email", "email_verified", "exp", "iat", "iss", "jti", "nbf", "roles",
-    "sid", "token_type", "user_id", "username",
+    "aud",
+    "auth_time",
+    "email",
+    "email_verified",
+    "exp",
+    "iat",
+    "iss",
+    "jti",
+    "nbf",
+    "roles",
+    "sid",
+    "token_type",
+    "user_id",
+    "username",
 ];
 
 /// The spelling of a login name under which it is stored.

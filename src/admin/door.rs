@@ -95,9 +95,10 @@ impl Door {
                 Ok(Reply::Keys { keys })
             }
             Command::KeyRotate => self.rotate().await,
-            Command::Health => self.health().map(Reply::Health).ok_or_else(|| {
-                Refusal::new(RefusalKind::Unavailable, "no gateway runs here")
-            }),
+            Command::Health => self
+                .health()
+                .map(Reply::Health)
+                .ok_or_else(|| Refusal::new(RefusalKind::Unavailable, "no gateway runs here")),
         }
     }
 

@@ -32,7 +32,9 @@ pub enum JwksError {
     #[error("not a JWKS document: {0}")]
     Syntax(#[from] serde_json::Error),
     /// Nothing in it can check a signature.
-    #[error("the JWKS has no usable signature key (EC P-256 or P-384, Ed25519, RSA, or oct of 32 bytes)")]
+    #[error(
+        "the JWKS has no usable signature key (EC P-256 or P-384, Ed25519, RSA, or oct of 32 bytes)"
+    )]
     NoKeys,
 }
 

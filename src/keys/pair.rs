@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use pem::Pem;
@@ -133,8 +133,7 @@ impl SigningKey {
                 (EncodingKey::from_ec_pem(text), public)
             }
             Algorithm::EdDsa => {
-                let pair =
-                    Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| wrong())?;
+                let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| wrong())?;
                 let public = DecodingKey::from_ed_der(pair.public_key().as_ref());
                 (EncodingKey::from_ed_pem(text), public)
             }

@@ -21,7 +21,9 @@ pub enum KeyError {
     #[error("the key is not PEM (it should begin with `-----BEGIN PRIVATE KEY-----`)")]
     NotPem,
     /// A key of another kind than the algorithm needs.
-    #[error("the key does not fit {0}; give a PKCS#8 key of that kind (`openssl pkcs8 -topk8` converts)")]
+    #[error(
+        "the key does not fit {0}; give a PKCS#8 key of that kind (`openssl pkcs8 -topk8` converts)"
+    )]
     WrongKind(Algorithm),
     /// An HMAC secret that can be guessed.
     #[error("the secret is shorter than 32 bytes; make one with `openssl rand -base64 48`")]
@@ -30,7 +32,9 @@ pub enum KeyError {
     #[error("no randomness from the operating system")]
     NoRandomness,
     /// The keys come from the configuration; rotate them there.
-    #[error("the signing key is given in the configuration: put the new one there and the old one under `previous`")]
+    #[error(
+        "the signing key is given in the configuration: put the new one there and the old one under `previous`"
+    )]
     NotOurs,
     /// There is no key file yet.
     #[error("{}: there is no key file; the first start of the gateway makes it", .0.display())]
@@ -163,7 +167,10 @@ impl KeyRing {
     /// # Errors
     ///
     /// [`KeyError`]; answer 503.
-    pub fn sign(&self, message: impl FnOnce(&str, Algorithm) -> String) -> Result<String, KeyError> {
+    pub fn sign(
+        &self,
+        message: impl FnOnce(&str, Algorithm) -> String,
+    ) -> Result<String, KeyError> {
         let keys = self.keys();
         let current = &keys.signing.verifying;
         let mut token = message(&current.kid, current.algorithm);

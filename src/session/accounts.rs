@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::normalize_username;
 use crate::clock::Clock;
+use crate::identity::SessionId;
 use crate::identity::UserId;
 use crate::password::{PasswordError, Passwords};
 use crate::secret::Secret;
 use crate::store::{Creation, EndReason, NewUser, Store, StoreError, User, UserChange};
-use crate::identity::SessionId;
 use crate::token::Revisions;
 
 /// Why an account operation did not happen.
@@ -154,11 +154,7 @@ impl Accounts {
     /// # Errors
     ///
     /// [`AccountError`]; nothing was changed.
-    pub async fn set_password(
-        &self,
-        user: UserId,
-        password: Secret,
-    ) -> Result<bool, AccountError> {
+    pub async fn set_password(&self, user: UserId, password: Secret) -> Result<bool, AccountError> {
         let hash = self.passwords.hash(password).await?;
         let at = self.clock.now();
         Ok(self.change(user, UserChange::Password { hash, at }).await?.is_some())

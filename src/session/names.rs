@@ -6,7 +6,9 @@ use unicode_normalization::UnicodeNormalization;
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NameFault {
     /// A sign that no username has.
-    #[error("Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.")]
+    #[error(
+        "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters."
+    )]
     Signs,
 }
 

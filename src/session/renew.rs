@@ -159,9 +159,10 @@ impl Sessions {
         let session = self.store.standing(claims.user()?, reference).await?.session;
         let Some(session) = session else { return Ok(false) };
         let current = session.refresh.as_ref().is_some_and(|grant| grant.jti == jti);
-        let forgiven = session.spent.iter().any(|spent| {
-            spent.jti == jti && now.since(spent.at) < self.settings.grace
-        });
+        let forgiven = session
+            .spent
+            .iter()
+            .any(|spent| spent.jti == jti && now.since(spent.at) < self.settings.grace);
         Ok(!current && !forgiven)
     }
 

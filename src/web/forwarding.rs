@@ -56,7 +56,8 @@ impl Trust {
     pub fn take(&self, peer: &Peer, headers: &mut HeaderMap) -> Origin {
         let trusted = self.vouches(peer.addr());
         let origin = if trusted { self.believe(peer, headers) } else { Origin::direct(peer) };
-        let family: Vec<HeaderName> = headers.keys().filter(|name| is_family(name)).cloned().collect();
+        let family: Vec<HeaderName> =
+            headers.keys().filter(|name| is_family(name)).cloned().collect();
         for name in family {
             headers.remove(name);
         }

@@ -74,10 +74,7 @@ async fn a_command_goes_through_the_socket() {
     let served = Served::start().await;
     let Reply::Health(health) = served.send(&Command::Health).await.unwrap() else { panic!() };
     assert!(health.ready);
-    assert_eq!(
-        health.to_string(),
-        "ready: portcullis 9, up 1m 1s, listening on 127.0.0.1:8080"
-    );
+    assert_eq!(health.to_string(), "ready: portcullis 9, up 1m 1s, listening on 127.0.0.1:8080");
     let show = Command::UserShow { name: "nobody".into() };
     let Err(ClientError::Refused(refusal)) = served.send(&show).await else { panic!() };
     assert_eq!(refusal.kind, RefusalKind::NotFound);
