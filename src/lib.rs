@@ -1,6 +1,7 @@
 //! portcullis
 pub mod admin;
 pub mod clock;
+pub mod config;
 pub mod endpoints;
 pub mod identity;
 pub mod keys;

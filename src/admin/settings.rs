@@ -8,3 +8,10 @@ pub struct AdminSettings {
     /// The unix socket that the command line speaks to.
     pub socket: PathBuf,
 }
+
+impl Default for AdminSettings {
+    /// `portcullis.sock`, where the process runs.
+    fn default() -> Self {
+        Self { socket: "portcullis.sock".into() }
+    }
+}

@@ -1,9 +1,33 @@
 //! The policy file: text in, checked settings out. The only room that knows TOML.
+//!
+//! [`raw`] is the file as written, one module a noun checks it, and [`Config`] holds what the
+//! rooms below are built from. A file with anything wrong gives no `Config` but every problem at
+//! once, each at its place.
 
+mod auth;
+mod context;
+mod diagnostic;
+mod identity;
+mod issuers;
+mod limits;
+mod listen;
+mod log;
+mod nearest;
+mod raw;
+mod read;
+mod routes;
+mod signing;
+mod units;
+mod upstreams;
+
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use zeroize::Zeroizing;
 
 use crate::admin::AdminSettings;
 use crate::endpoints::EndpointSettings;
@@ -14,12 +38,24 @@ use crate::proxy::UpstreamSettings;
 use crate::server::{ConnectionLimits, ListenAddr};
 use crate::session::SessionSettings;
 use crate::token::{IssuerSettings, TokenSettings};
-use crate::web::{IdentityHeaders, MessageLimits};
+use crate::web::{IdentityHeaders, MessageLimits, Public};
+use context::{Context, set};
+use diagnostic::Problems;
+use read::Read;
+
+pub use diagnostic::{ConfigError, Diagnostic};
+pub use log::{Log, LogFormat};
+
+/// What the gateway runs with when it is given no file, and the description of every key.
+pub const EXAMPLE: &str = include_str!("../../config.example.toml");
+
+/// Where the store is, unless `[store] path` says otherwise.
+const STORE: &str = "portcullis.redb";
 
 /// Everything an operator decides, checked: a value of this type can be served.
 #[derive(Debug)]
 pub struct Config {
-    /// Where to listen.
+    /// Where to listen. Never empty.
     pub listen: Vec<ListenAddr>,
     /// `public`: the origin that links, cookies and the Host check use.
     pub public: Option<Public>,
@@ -58,3 +94,133 @@ pub struct Config {
     /// Logs.
     pub log: Log,
 }
+
+/// A policy file that can be served, and what to tell its author nevertheless.
+#[derive(Debug)]
+pub struct Checked {
+    /// The settings.
+    pub config: Config,
+    /// What is allowed and dangerous, or has no effect; sorted by place. Log them at every start.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl Config {
+    /// Reads and checks a policy file. Relative paths in it are relative to it.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`]; show it to the operator and keep what runs now.
+    pub fn load(path: &Path) -> Result<Checked, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map(Zeroizing::new)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        Self::parse(
+            &path.display().to_string(),
+            &text,
+            path.parent().unwrap_or_else(|| Path::new("")),
+        )
+    }
+
+    /// Checks the text of a policy file that problems shall call `file`. Relative paths in it
+    /// hang under `base`. Files and variables that hold secrets are read here.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Invalid`] with every problem that was found; show it to the operator.
+    pub fn parse(file: &str, text: &str, base: &Path) -> Result<Checked, ConfigError> {
+        parse(file, text, base, &|name| std::env::var_os(name))
+    }
+
+    /// What [`EXAMPLE`] says, with the store and the socket under `base`.
+    ///
+    /// # Errors
+    ///
+    /// None, but for a mistake in the text; a test holds that there is none.
+    pub fn built_in(base: &Path) -> Result<Checked, ConfigError> {
+        Self::parse("config.example.toml", EXAMPLE, base)
+    }
+}
+
+fn parse(
+    file: &str,
+    text: &str,
+    base: &Path,
+    env: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Checked, ConfigError> {
+    let mut cx = Context::new(text, base, env);
+    let config = read(text, &mut cx.problems).and_then(|raw| check(&mut cx, raw));
+    let warnings = cx.problems.finish(file, text)?;
+    // Whoever gives no settings has noted why, and `finish` has returned it.
+    config.map(|config| Checked { config, warnings }).ok_or(ConfigError::Invalid(Vec::new()))
+}
+
+/// The file as written; `None` where the text is no TOML.
+fn read(text: &str, problems: &mut Problems) -> Option<raw::File> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    // The first alone: after it the parser guesses.
+    if let Some(error) = errors.first() {
+        problems.error(error.span().unwrap_or_default(), format!("no TOML: {}", error.message()));
+    }
+    let at = table.span();
+    let value = Spanned::new(at, DeValue::Table(table.into_inner()));
+    if errors.is_empty() { raw::File::read("", value, problems) } else { None }
+}
+
+/// Checks one table after the other: none hides the problems of another.
+fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
+    let listen = listen::listen(cx, raw.listen);
+    let public = listen::public(cx, raw.public);
+    let trust = listen::trust(cx, raw.trust);
+    let mut workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    set(&mut workers, raw.workers);
+    let store = cx.path_or(STORE, inner(raw.store).path);
+    let (connections, messages) = limits::check(cx, inner(raw.limits));
+    let mut auth = inner(raw.auth);
+    let keys = signing::check(cx, inner(auth.signing.take()), store.with_extension("keys"));
+    let passwords = auth::passwords(cx, inner(auth.password.take()));
+    let endpoints = auth::endpoints(cx, &mut auth);
+    let (tokens, sessions) = auth::tokens_and_sessions(cx, auth);
+    let identity = identity::check(cx, raw.identity);
+    let issuers = issuers::check(cx, inner(raw.issuers), tokens.issuer.as_deref());
+    let socket = cx.path_or(AdminSettings::default().socket, inner(raw.admin).socket);
+    let log = log::check(cx, inner(raw.log));
+    let upstreams = inner(raw.upstreams);
+    // Also those that are wrong otherwise: a route to one of them is not one more mistake.
+    let names: Vec<String> = upstreams.0.iter().map(|(name, _)| name.get_ref().clone()).collect();
+    let upstreams = upstreams::check(cx, upstreams);
+    if raw.routes.is_none() {
+        let form = "add one as config.example.toml shows";
+        cx.problems.warn(0..0, format!("no [routes]: nothing is forwarded; {form}"));
+    }
+    let routes = inner(raw.routes);
+    let (routes, expect) = routes::check(cx, routes, raw.expect, &names, &endpoints.prefix)?;
+    Some(Config {
+        listen,
+        public,
+        trust,
+        workers,
+        store,
+        connections,
+        messages,
+        endpoints,
+        tokens,
+        sessions,
+        keys,
+        passwords,
+        identity,
+        upstreams,
+        routes,
+        expect,
+        issuers,
+        admin: AdminSettings { socket },
+        log,
+    })
+}
+
+/// A table left out is an empty one.
+fn inner<T: Default>(table: Option<Spanned<T>>) -> T {
+    table.map(Spanned::into_inner).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,8 @@
 //! What the operator decides about the auth endpoints.
 
+use std::num::NonZeroU32;
+use std::time::Duration;
+
 use crate::limit::Quota;
 
 /// Who may make an account at `register/`.
@@ -37,4 +40,22 @@ pub struct EndpointSettings {
     pub address: Option<Quota>,
     /// Registrations by client address; `None` is off.
     pub registrations: Option<Quota>,
+}
+
+impl Default for EndpointSettings {
+    fn default() -> Self {
+        const MINUTE: Duration = Duration::from_secs(60);
+        let quota = |count, per| {
+            let count = NonZeroU32::new(count)?;
+            Some(Quota { count, per })
+        };
+        Self {
+            prefix: "/api/auth".to_owned(),
+            register: Registration::default(),
+            login_failure: LoginFailure::default(),
+            account: quota(10, 15 * MINUTE),
+            address: quota(100, 15 * MINUTE),
+            registrations: quota(20, 60 * MINUTE),
+        }
+    }
 }

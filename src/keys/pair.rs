@@ -41,7 +41,7 @@ impl VerifyingKey {
     }
 
     /// A public key in PEM, or a shared secret.
-    pub(super) fn read(algorithm: Algorithm, material: &Secret) -> Result<Self, KeyError> {
+    pub(crate) fn read(algorithm: Algorithm, material: &Secret) -> Result<Self, KeyError> {
         if algorithm.is_hmac() {
             return Ok(SigningKey::shared(algorithm, material)?.verifying);
         }

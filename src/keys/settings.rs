@@ -29,3 +29,10 @@ pub struct KeySettings {
     /// seals secrets kept in the store). Mode 0600.
     pub ring: PathBuf,
 }
+
+impl KeySettings {
+    /// ES256 with a key of our own making, kept in the file `ring`.
+    pub fn new(ring: PathBuf) -> Self {
+        Self { algorithm: Algorithm::Es256, source: KeySource::Made, previous: Vec::new(), ring }
+    }
+}

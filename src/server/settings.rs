@@ -14,6 +14,13 @@ pub enum ListenAddr {
     Unix(PathBuf),
 }
 
+impl Default for ListenAddr {
+    /// `127.0.0.1:8080`: reachable from this machine alone.
+    fn default() -> Self {
+        Self::Tcp(SocketAddr::from(([127, 0, 0, 1], 8080)))
+    }
+}
+
 impl fmt::Display for ListenAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -58,3 +58,26 @@ pub struct IssuerSettings {
     /// Clock difference forgiven at `exp`, `nbf` and `iat`.
     pub leeway: Duration,
 }
+
+impl IssuerSettings {
+    /// An issuer with the usual claim names and signatures, and no roles granted.
+    pub fn new(
+        name: impl Into<Arc<str>>,
+        issuer: impl Into<String>,
+        audience: impl Into<String>,
+        keys: JwkSet,
+    ) -> Self {
+        let claims = [("user_id", "sub"), ("username", "preferred_username")];
+        Self {
+            name: name.into(),
+            issuer: issuer.into(),
+            audience: audience.into(),
+            keys,
+            algorithms: vec![Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa],
+            claims: claims.map(|(ours, theirs)| (ours.to_owned(), theirs.to_owned())).into(),
+            roles: BTreeMap::new(),
+            roles_claim: "roles".to_owned(),
+            leeway: Duration::from_secs(30),
+        }
+    }
+}

@@ -11,6 +11,7 @@ mod identity_headers;
 mod limits;
 mod path;
 mod peer;
+mod public;
 mod readings;
 mod request_body;
 
@@ -24,5 +25,6 @@ pub use identity_headers::{IdentityHeaderError, IdentityHeaders};
 pub use limits::MessageLimits;
 pub use path::{CanonicalPath, PathError};
 pub use peer::Peer;
+pub use public::Public;
 pub use readings::{Form, Reading};
 pub use request_body::{BodyFault, RequestBody};

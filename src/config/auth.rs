@@ -1,0 +1,175 @@
+//! `[auth]`: endpoints, tokens, sessions, passwords.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use humantime::format_duration;
+use toml::Spanned;
+
+use super::context::{Context, set};
+use super::raw;
+use super::read::{Size, Span, Throttle};
+use crate::endpoints::{EndpointSettings, LoginFailure, Registration};
+use crate::password::PasswordSettings;
+use crate::session::SessionSettings;
+use crate::token::TokenSettings;
+
+pub(super) fn endpoints(cx: &mut Context<'_>, raw: &mut raw::Auth) -> EndpointSettings {
+    let mut settings = EndpointSettings::default();
+    if let Some(prefix) = raw.prefix.take() {
+        if !is_plain_path(prefix.get_ref()) {
+            let form = "a plain path without a slash at its end, such as \"/api/auth\"";
+            cx.error(prefix.span(), format!("`prefix` must be {form}"));
+        }
+        settings.prefix = prefix.into_inner();
+    }
+    match raw.register.take() {
+        Some(word) if word.get_ref() == "invite" => {
+            let message = "this version has no invitations; \
+                           write \"closed\" and make accounts with `portcullis user add`";
+            cx.error(word.span(), message);
+        }
+        word => cx.choice(
+            "register",
+            &mut settings.register,
+            word,
+            &[("open", Registration::Open), ("closed", Registration::Closed)],
+        ),
+    }
+    cx.choice(
+        "login_failure",
+        &mut settings.login_failure,
+        raw.login_failure.take(),
+        &[("original", LoginFailure::Original), ("simplejwt", LoginFailure::SimpleJwt)],
+    );
+    let throttle = raw.throttle.take().map(Spanned::into_inner).unwrap_or_default();
+    for (key, written) in [("account", &throttle.account), ("address", &throttle.address)] {
+        if let Some(written) = written
+            && written.get_ref().0.is_none()
+        {
+            let warning = format!("`{key}` is off: guessing of passwords is not slowed down by it");
+            cx.problems.warn(written.span(), warning);
+        }
+    }
+    set(&mut settings.account, throttle.account);
+    set(&mut settings.address, throttle.address);
+    set(&mut settings.registrations, throttle.register);
+    settings
+}
+
+/// A path that has one spelling and that no server reads in another way.
+fn is_plain_path(path: &str) -> bool {
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    path.strip_prefix('/').is_some_and(|rest| {
+        rest.split('/').all(|segment| {
+            !segment.is_empty() && !segment.ends_with('.') && segment.bytes().all(plain)
+        })
+    })
+}
+
+pub(super) fn tokens_and_sessions(
+    cx: &mut Context<'_>,
+    raw: raw::Auth,
+) -> (TokenSettings, SessionSettings) {
+    let mut tokens = TokenSettings::default();
+    let mut sessions = SessionSettings::default();
+    let [access, refresh, session] =
+        [&raw.access, &raw.refresh, &raw.session].map(|life| life.as_ref().map(Spanned::span));
+    set(&mut tokens.access, raw.access);
+    set(&mut tokens.refresh, raw.refresh);
+    set(&mut tokens.leeway, raw.leeway);
+    set(&mut tokens.sliding, raw.sliding);
+    set(&mut sessions.lifetime, raw.session);
+    set(&mut sessions.rotation, raw.rotation);
+    set(&mut sessions.grace, raw.grace);
+    set(&mut sessions.token_scheme, raw.token_scheme);
+    tokens.issuer = filled(cx, "issuer", raw.issuer);
+    tokens.audience = filled(cx, "audience", raw.audience);
+    let (access_is, refresh_is, session_is) = (
+        format_duration(tokens.access),
+        format_duration(tokens.refresh),
+        format_duration(sessions.lifetime),
+    );
+    // Reported at whichever of the two was written.
+    if tokens.access >= tokens.refresh {
+        let message = format!(
+            "access = \"{access_is}\" does not end before refresh = \"{refresh_is}\"; \
+             make `access` the shorter one"
+        );
+        cx.error(access.or_else(|| refresh.clone()).unwrap_or_default(), message);
+    }
+    if tokens.refresh > sessions.lifetime {
+        let message = format!(
+            "refresh = \"{refresh_is}\" lasts longer than session = \"{session_is}\"; \
+             make `session` as long at least"
+        );
+        cx.error(refresh.or(session).unwrap_or_default(), message);
+    }
+    (tokens, sessions)
+}
+
+/// A text that says something.
+pub(super) fn filled(
+    cx: &mut Context<'_>,
+    key: &str,
+    written: Option<Spanned<String>>,
+) -> Option<String> {
+    let written = written?;
+    if written.get_ref().is_empty() {
+        cx.error(written.span(), format!("`{key}` is empty; write a value, or leave the key out"));
+    }
+    Some(written.into_inner())
+}
+
+pub(super) fn passwords(cx: &mut Context<'_>, raw: raw::Password) -> PasswordSettings {
+    let mut settings = PasswordSettings::default();
+    let [min, max] = [&raw.min, &raw.max].map(|key| key.as_ref().map(Spanned::span));
+    set(&mut settings.min, raw.min);
+    set(&mut settings.max, raw.max);
+    set(&mut settings.numeric, raw.numeric);
+    set(&mut settings.similarity, raw.similarity);
+    set(&mut settings.passes, raw.passes);
+    set(&mut settings.lanes, raw.lanes);
+    set(&mut settings.at_once, raw.at_once);
+    set(&mut settings.queue, raw.queue);
+    set(&mut settings.queue_wait, raw.queue_wait);
+    if settings.min > settings.max {
+        let (min_is, max_is) = (settings.min, settings.max);
+        let message = format!(
+            "min = {min_is} is above max = {max_is}, so that no password would do; lower `min`"
+        );
+        cx.error(min.or(max).unwrap_or_default(), message);
+    }
+    if let Some(memory) = raw.memory {
+        // RFC 9106 section 3.1: at least 8 KiB a lane.
+        let least = settings.lanes.saturating_mul(NonZeroU32::MIN.saturating_add(7));
+        let Size(bytes) = *memory.get_ref();
+        match u32::try_from(bytes / 1024).ok().and_then(NonZeroU32::new) {
+            Some(kib) if kib >= least => settings.memory = kib,
+            Some(_) | None => cx.error(
+                memory.span(),
+                format!("`memory` must be from \"{least}KiB\" (8KiB a lane) to \"4095GiB\""),
+            ),
+        }
+    }
+    settings
+}
+
+impl From<Span> for Duration {
+    fn from(Span(span): Span) -> Self {
+        span
+    }
+}
+
+impl From<Throttle> for Option<crate::limit::Quota> {
+    fn from(Throttle(quota): Throttle) -> Self {
+        quota
+    }
+}
+
+impl From<Span> for Option<Duration> {
+    fn from(Span(span): Span) -> Self {
+        Some(span)
+    }
+}

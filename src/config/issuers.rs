@@ -1,0 +1,156 @@
+//! `[[issuers]]`: others whose tokens open our routes.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use toml::Spanned;
+
+use super::context::{Context, set};
+use super::raw;
+use super::read::{Many, Named, Source};
+use crate::identity::is_role_name;
+use crate::keys::{Algorithm, JwkSet};
+use crate::token::IssuerSettings;
+
+pub(super) fn check(
+    cx: &mut Context<'_>,
+    raw: Many<raw::IssuerEntry>,
+    own: Option<&str>,
+) -> Vec<IssuerSettings> {
+    let mut issuers: Vec<IssuerSettings> = Vec::new();
+    for raw in raw.entries {
+        let at = raw.span();
+        let raw = raw.into_inner();
+        let [name_at, issuer_at] = [&raw.name, &raw.issuer]
+            .map(|key| key.as_ref().map_or_else(|| at.clone(), Spanned::span));
+        let Some(issuer) = issuer(cx, at, raw) else { continue };
+        if issuers.iter().any(|other| other.name == issuer.name) {
+            let message = format!("two issuers are named `{}`; rename one of them", issuer.name);
+            cx.error(name_at, message);
+        }
+        if issuers.iter().any(|other| other.issuer == issuer.issuer) {
+            let message = "two entries have this `issuer`; one entry judges all of its tokens, remove the other";
+            cx.error(issuer_at.clone(), message);
+        }
+        if own == Some(issuer.issuer.as_str()) {
+            let message = "this is `issuer` of [auth], whose tokens our own keys judge; \
+                           write the other side's `iss`";
+            cx.error(issuer_at, message);
+        }
+        issuers.push(issuer);
+    }
+    issuers
+}
+
+fn issuer(cx: &mut Context<'_>, at: Range<usize>, raw: raw::IssuerEntry) -> Option<IssuerSettings> {
+    let missing = Missing { at, silent: raw.flawed };
+    let name = required(cx, &missing, "name", "name = \"corp\"", raw.name);
+    let form = "issuer = \"https://id.example.com\"";
+    let issuer = required(cx, &missing, "issuer", form, raw.issuer);
+    let audience = required(cx, &missing, "audience", "audience = \"portcullis\"", raw.audience);
+    let keys = match raw.jwks {
+        Some(source) => key_set(cx, &source),
+        None => missing.report(cx, "jwks", "jwks = { file = \"jwks.json\" }"),
+    };
+    let name = name.filter(|name| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        let fits = name.get_ref().bytes().all(plain);
+        if !fits {
+            let message = "`name` begins the user ids of this issuer; \
+                           use letters, digits, `.`, `_` and `-` only";
+            cx.error(name.span(), message);
+        }
+        fits
+    });
+    let algorithms = raw.algorithms.map(|written| algorithms(cx, written));
+    let roles = raw.roles.map(|written| roles(cx, written.into_inner()));
+    let (name, issuer, audience) = (name?, issuer?, audience?);
+    let mut settings =
+        IssuerSettings::new(name.into_inner(), issuer.into_inner(), audience.into_inner(), keys?);
+    settings.algorithms = algorithms.unwrap_or(settings.algorithms);
+    settings.roles = roles.unwrap_or_default();
+    let claims = raw.claims.map(|claims| claims.into_inner().0).unwrap_or_default();
+    settings.claims.extend(claims.into_iter().map(|(ours, theirs)| (ours.into_inner(), theirs)));
+    set(&mut settings.roles_claim, raw.roles_claim);
+    set(&mut settings.leeway, raw.leeway);
+    Some(settings)
+}
+
+/// Where and whether to say that a key is missing.
+struct Missing {
+    at: Range<usize>,
+    silent: bool,
+}
+
+impl Missing {
+    fn report<T>(&self, cx: &mut Context<'_>, key: &str, form: &str) -> Option<T> {
+        if !self.silent {
+            cx.error(self.at.clone(), format!("this issuer has no `{key}`; add {form}"));
+        }
+        None
+    }
+}
+
+fn required(
+    cx: &mut Context<'_>,
+    missing: &Missing,
+    key: &str,
+    form: &str,
+    written: Option<Spanned<String>>,
+) -> Option<Spanned<String>> {
+    let Some(written) = written else { return missing.report(cx, key, form) };
+    if written.get_ref().is_empty() {
+        cx.error(written.span(), format!("`{key}` is empty; write one such as {form}"));
+        return None;
+    }
+    Some(written)
+}
+
+fn key_set(cx: &mut Context<'_>, source: &Spanned<Source>) -> Option<JwkSet> {
+    let at = source.span();
+    let read = match source.get_ref() {
+        Source::File(name) => cx.file(name).and_then(|content| {
+            let text = String::from_utf8_lossy(&content);
+            let instead = "put the issuer's key set (RFC 7517) there";
+            JwkSet::parse(&text).map_err(|error| format!("{name}: {error}; {instead}"))
+        }),
+        Source::Url => Err("this version reads key sets from files; \
+                            fetch it yourself and write { file = \"jwks.json\" }"
+            .to_owned()),
+        Source::Inline(_) | Source::Env(_) => {
+            Err("`jwks` must be { file = \"jwks.json\" }".to_owned())
+        }
+    };
+    read.map_err(|problem| cx.error(at, problem)).ok()
+}
+
+fn algorithms(cx: &mut Context<'_>, written: Spanned<Many<String>>) -> Vec<Algorithm> {
+    let at = written.span();
+    let written = written.into_inner();
+    if written.is_empty() {
+        cx.error(at, "algorithms = [] would refuse every token; name one such as \"RS256\"");
+    }
+    let mut algorithms = Vec::new();
+    for name in written.entries {
+        match name.get_ref().parse() {
+            Ok(algorithm) => algorithms.push(algorithm),
+            Err(unknown) => {
+                let form = "use names of RFC 7518 such as \"RS256\" or \"ES256\"";
+                cx.error(name.span(), format!("{unknown}; {form}"));
+            }
+        }
+    }
+    algorithms
+}
+
+fn roles(cx: &mut Context<'_>, written: Named<Spanned<String>>) -> BTreeMap<String, String> {
+    let mut roles = BTreeMap::new();
+    for (theirs, ours) in written.0 {
+        if !is_role_name(ours.get_ref()) {
+            let form = "1 to 64 of a-z, 0-9, `_`, `.`, `:` and `-`";
+            cx.error(ours.span(), format!("{:?} is no role name; use {form}", ours.get_ref()));
+        }
+        roles.insert(theirs.into_inner(), ours.into_inner());
+    }
+    roles
+}

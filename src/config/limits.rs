@@ -1,0 +1,71 @@
+//! `[limits]`: how large and how slow a message may be.
+
+use super::context::{Context, set};
+use super::raw;
+use super::read::{Rate, Size};
+use crate::server::ConnectionLimits;
+use crate::web::MessageLimits;
+
+/// Less than this cannot hold the head of an ordinary browser, and hyper refuses it.
+const LEAST_HEAD: usize = 8 * 1024;
+
+pub(super) fn check(cx: &mut Context<'_>, raw: raw::Limits) -> (ConnectionLimits, MessageLimits) {
+    let mut connections = ConnectionLimits::default();
+    let mut messages = MessageLimits::default();
+    let places =
+        (raw.head.as_ref().map(toml::Spanned::span), raw.target.as_ref().map(toml::Spanned::span));
+    if let Some(head) = &raw.head
+        && usize::from(*head.get_ref()) < LEAST_HEAD
+    {
+        cx.error(
+            head.span(),
+            "`head` below 8KiB cuts ordinary requests off; use at least \"8KiB\"",
+        );
+    }
+    set(&mut connections.head, raw.head);
+    set(&mut connections.headers, raw.headers);
+    set(&mut connections.head_timeout, raw.head_timeout);
+    set(&mut connections.idle_timeout, raw.idle_timeout);
+    set(&mut connections.connections, raw.connections);
+    set(&mut connections.drain, raw.drain);
+    set(&mut messages.target, raw.target);
+    set(&mut messages.body, raw.body);
+    set(&mut messages.auth_body, raw.auth_body);
+    set(&mut messages.body_timeout, raw.body_timeout);
+    set(&mut messages.body_rate, raw.body_rate);
+    if connections.head >= LEAST_HEAD
+        && messages.target >= connections.head
+        && let (_, Some(at)) | (Some(at), None) = places
+    {
+        let (target, head) = (messages.target, connections.head);
+        let message = format!(
+            "`target` ({target} bytes) is part of `head` ({head} bytes); make `head` the larger one"
+        );
+        cx.error(at, message);
+    }
+    (connections, messages)
+}
+
+impl From<Size> for u64 {
+    fn from(Size(bytes): Size) -> Self {
+        bytes
+    }
+}
+
+impl From<Size> for usize {
+    fn from(Size(bytes): Size) -> Self {
+        Self::try_from(bytes).unwrap_or(Self::MAX)
+    }
+}
+
+impl From<Rate> for u64 {
+    fn from(Rate(bytes): Rate) -> Self {
+        bytes
+    }
+}
+
+impl From<Size> for Option<u64> {
+    fn from(Size(bytes): Size) -> Self {
+        Some(bytes)
+    }
+}

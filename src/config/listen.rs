@@ -1,0 +1,97 @@
+//! The keys above all tables: where to listen, under which name, whom to trust.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use toml::Spanned;
+
+use super::context::Context;
+use super::read::Many;
+use crate::server::ListenAddr;
+use crate::web::{HostName, Public};
+
+pub(super) fn listen(cx: &mut Context<'_>, raw: Option<Spanned<Many<String>>>) -> Vec<ListenAddr> {
+    let Some(raw) = raw else { return vec![ListenAddr::default()] };
+    let at = raw.span();
+    let written = raw.into_inner();
+    if written.is_empty() {
+        cx.error(at, "listen = [] would serve nobody; write an address such as \"127.0.0.1:8080\"");
+    }
+    let mut addrs: Vec<ListenAddr> = Vec::new();
+    for entry in written.entries {
+        let Some(addr) = listen_addr(cx, entry.get_ref()) else {
+            let forms = "\"127.0.0.1:8080\", \"[::1]:8080\" or \"unix:/run/portcullis.sock\"";
+            cx.error(
+                entry.span(),
+                format!("`listen` must be an IP address and port, or a socket: {forms}"),
+            );
+            continue;
+        };
+        // Port 0 is another port each time.
+        let fixed = !matches!(addr, ListenAddr::Tcp(addr) if addr.port() == 0);
+        if fixed && addrs.contains(&addr) {
+            cx.error(entry.span(), format!("{addr} is listed twice; remove one of them"));
+        }
+        addrs.push(addr);
+    }
+    addrs
+}
+
+fn listen_addr(cx: &Context<'_>, text: &str) -> Option<ListenAddr> {
+    match text.strip_prefix("unix:") {
+        Some("") => None,
+        Some(path) => Some(ListenAddr::Unix(cx.path(path))),
+        None => text.parse().ok().map(ListenAddr::Tcp),
+    }
+}
+
+pub(super) fn public(cx: &mut Context<'_>, raw: Option<Spanned<String>>) -> Option<Public> {
+    let raw = raw?;
+    let public = origin(raw.get_ref());
+    if public.is_none() {
+        let form = "scheme and host and nothing else, such as \"https://app.example.com\"";
+        cx.error(raw.span(), format!("`public` must be {form}"));
+    }
+    public
+}
+
+fn origin(text: &str) -> Option<Public> {
+    let (scheme, rest) = text.split_once("://")?;
+    let (https, usual) = match scheme {
+        "https" => (true, 443),
+        "http" => (false, 80),
+        _ => return None,
+    };
+    let host = HostName::parse(rest).ok()?;
+    let port = host.port().filter(|port| *port != usual);
+    Some(Public { https, host: host.name().to_owned(), port })
+}
+
+pub(super) fn trust(cx: &mut Context<'_>, raw: Option<Spanned<Many<String>>>) -> Vec<IpNet> {
+    let entries = raw.map(|raw| raw.into_inner().entries).unwrap_or_default();
+    let mut nets = Vec::new();
+    for entry in entries {
+        let text = entry.get_ref();
+        let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        match net {
+            Ok(net) if net != net.trunc() => {
+                let message =
+                    format!("`{net}` has bits beyond its prefix; write \"{}\"", net.trunc());
+                cx.error(entry.span(), message);
+            }
+            Ok(net) => {
+                if net.prefix_len() == 0 {
+                    let warning = "everybody may choose its own client address by `X-Forwarded-For`; \
+                                   list the proxies before this gateway instead";
+                    cx.problems.warn(entry.span(), warning);
+                }
+                nets.push(net);
+            }
+            Err(_) => {
+                let form = "a network or an address such as \"10.0.0.0/8\" or \"192.0.2.7\"";
+                cx.error(entry.span(), format!("`trust` must be {form}"));
+            }
+        }
+    }
+    nets
+}

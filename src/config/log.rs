@@ -1,0 +1,40 @@
+//! `[log]`: what is written, and how.
+
+use super::context::{Context, set};
+use super::raw;
+
+/// `[log]`, checked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Log {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// Whether every request gives a line.
+    pub access: bool,
+    /// What is written, as `RUST_LOG` has it: `info,portcullis=debug`.
+    pub filter: String,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::default(), access: true, filter: "info".to_owned() }
+    }
+}
+
+pub(super) fn check(cx: &mut Context<'_>, raw: raw::Log) -> Log {
+    let mut log = Log::default();
+    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    cx.choice("format", &mut log.format, raw.format, &formats);
+    set(&mut log.access, raw.access);
+    set(&mut log.filter, raw.filter);
+    log
+}

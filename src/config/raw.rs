@@ -1,0 +1,172 @@
+//! The policy file as it is written: right keys, right forms, nothing checked across them.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::diagnostic::Problems;
+use super::read::{Fields, Many, Named, Rate, Read, Size, Source, Span, Throttle, Value};
+
+/// Tables with known keys. A key left out is `None`, and the room's `Default` stands. `flawed`
+/// keeps whether something in the table could not be read, where a missing key matters.
+macro_rules! tables {
+    ($($(#[$doc:meta])* $name:ident $($flawed:ident)? { $($key:ident: $form:ty,)* })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Default)]
+            pub(super) struct $name {
+                $(pub(super) $flawed: bool,)?
+                $(pub(super) $key: Option<Spanned<$form>>,)*
+            }
+
+            impl Read for $name {
+                fn read(key: &str, value: Value<'_>, problems: &mut Problems) -> Option<Self> {
+                    let known = &[$(stringify!($key)),*];
+                    let mut fields = Fields::open(key, value, known, problems)?;
+                    $(let $key = fields.take(stringify!($key), problems);)*
+                    Some(Self { $($flawed: fields.$flawed,)? $($key,)* })
+                }
+            }
+        )*
+
+        /// Every key there is, by the table it belongs to.
+        #[cfg(test)]
+        pub(super) const KEYS: &[(&str, &[&str])] =
+            &[$((stringify!($name), &[$(stringify!($key)),*])),*];
+    };
+}
+
+tables! {
+    /// The whole file.
+    File {
+        listen: Many<String>,
+        public: String,
+        trust: Many<String>,
+        expect: Many<String>,
+        workers: NonZeroUsize,
+        store: Store,
+        limits: Limits,
+        upstreams: Named<Upstream>,
+        routes: Named<Route>,
+        auth: Auth,
+        identity: Named<Spanned<String>>,
+        issuers: Many<IssuerEntry>,
+        admin: Admin,
+        log: Log,
+    }
+
+    /// `[store]`
+    Store {
+        path: String,
+    }
+
+    /// `[limits]`
+    Limits {
+        target: Size,
+        head: Size,
+        headers: NonZeroUsize,
+        head_timeout: Span,
+        body: Size,
+        auth_body: Size,
+        body_timeout: Span,
+        body_rate: Rate,
+        idle_timeout: Span,
+        connections: NonZeroUsize,
+        drain: Duration,
+    }
+
+    /// An entry of `[upstreams]`
+    Upstream flawed {
+        to: Many<String>,
+        whoami: bool,
+        connect: Span,
+        timeout: Span,
+        idle: Duration,
+        in_flight: NonZeroUsize,
+    }
+
+    /// An entry of `[routes]`
+    Route flawed {
+        to: String,
+        allow: Many<String>,
+        body: Size,
+        timeout: Span,
+        credential: String,
+        underscores: String,
+    }
+
+    /// `[auth]`
+    Auth {
+        prefix: String,
+        register: String,
+        access: Span,
+        refresh: Span,
+        session: Span,
+        rotation: bool,
+        grace: Duration,
+        leeway: Duration,
+        login_failure: String,
+        token_scheme: bool,
+        sliding: bool,
+        issuer: String,
+        audience: String,
+        signing: Signing,
+        password: Password,
+        throttle: Throttles,
+    }
+
+    /// `[auth.signing]`
+    Signing flawed {
+        algorithm: String,
+        secret: Source,
+        key: Source,
+        previous: Many<Source>,
+    }
+
+    /// `[auth.password]`
+    Password {
+        min: NonZeroUsize,
+        max: NonZeroUsize,
+        numeric: bool,
+        similarity: bool,
+        memory: Size,
+        passes: NonZeroU32,
+        lanes: NonZeroU32,
+        at_once: NonZeroUsize,
+        queue: usize,
+        queue_wait: Duration,
+    }
+
+    /// `[auth.throttle]`
+    Throttles {
+        account: Throttle,
+        address: Throttle,
+        register: Throttle,
+    }
+
+    /// An entry of `[[issuers]]`
+    IssuerEntry flawed {
+        name: String,
+        issuer: String,
+        audience: String,
+        claims: Named<String>,
+        roles: Named<Spanned<String>>,
+        jwks: Source,
+        algorithms: Many<String>,
+        roles_claim: String,
+        leeway: Duration,
+    }
+
+    /// `[admin]`
+    Admin {
+        socket: String,
+    }
+
+    /// `[log]`
+    Log {
+        format: String,
+        access: bool,
+        filter: String,
+    }
+}

@@ -1,0 +1,152 @@
+//! `[routes]` and `expect`: who gets where, and what the file says must be so.
+
+use toml::Spanned;
+
+use super::context::{Context, set};
+use super::nearest::hint;
+use super::raw;
+use super::read::{Many, Named};
+use crate::policy::{
+    Allow, Conflict, ConflictKind, CredentialPolicy, Expectation, Key, Owned, Route, Routes,
+    Underscores,
+};
+
+/// The path beside the endpoints' prefix that is the gateway's own.
+const KEY_SET: &str = "/.well-known/jwks.json";
+
+/// The routing table, if it is sound and does what the `expect` lines say. `upstreams` are the
+/// names in the order of the configuration, `prefix` is where the endpoints are.
+pub(super) fn check(
+    cx: &mut Context<'_>,
+    raw: Named<raw::Route>,
+    expect: Option<Spanned<Many<String>>>,
+    upstreams: &[String],
+    prefix: &str,
+) -> Option<(Routes, Vec<Expectation>)> {
+    let written = raw.0.len();
+    let mut keys = Vec::new();
+    let mut routes = Vec::new();
+    for (key, raw) in raw.0 {
+        let at = key.span();
+        if let Some(route) = route(cx, &key, raw, upstreams) {
+            keys.push(at);
+            routes.push(route);
+        }
+    }
+    let names: Vec<String> = routes.iter().map(|route| route.key.to_string()).collect();
+    let owned = Owned { prefix: prefix.to_owned(), exact: vec![KEY_SET.to_owned()] };
+    let complete = routes.len() == written;
+    let made = Routes::new(routes, owned);
+    let conflicts = match &made {
+        Ok(routes) => routes.shadowed(),
+        Err(conflicts) => conflicts,
+    };
+    for Conflict { first, second, kind } in conflicts {
+        let (Some(first_at), Some(at)) = (keys.get(*first), keys.get(*second)) else { continue };
+        let (Some(first), Some(second)) = (names.get(*first), names.get(*second)) else { continue };
+        if matches!(kind, ConflictKind::Shadowed) {
+            cx.problems.warn(at.clone(), format!("`{second}`: {kind}; remove it"));
+        } else {
+            let line = cx.line(first_at);
+            cx.error(at.clone(), format!("`{second}` and `{first}` (line {line}): {kind}"));
+        }
+    }
+    let expect = expectations(cx, expect);
+    let routes = made.ok().filter(|_| complete)?;
+    // A table with holes would fail lines that have nothing to do with them.
+    for (line, at) in &expect {
+        if let Err(failed) = line.check(&routes) {
+            cx.error(at.clone(), format!("expected {failed}"));
+        }
+    }
+    Some((routes, expect.into_iter().map(|(line, _)| line).collect()))
+}
+
+fn route(
+    cx: &mut Context<'_>,
+    written: &Spanned<String>,
+    raw: raw::Route,
+    upstreams: &[String],
+) -> Option<Route> {
+    let at = written.span();
+    let key = Key::parse(written.get_ref()).map_err(|error| {
+        cx.error(at.clone(), format!("route `{}`: {error}", written.get_ref()));
+    });
+    let to = if let Some(to) = raw.to {
+        upstream(cx, &to, upstreams)
+    } else {
+        if raw.flawed {
+            return None;
+        }
+        let example = upstreams.first().map_or("whoami", String::as_str);
+        let add = format!("add to = \"{example}\", the name of an upstream");
+        cx.error(at, format!("route `{}` goes nowhere; {add}", written.get_ref()));
+        None
+    };
+    let allow = match raw.allow {
+        Some(written) => allow(cx, written),
+        None => Some(Allow::user()),
+    };
+    let mut credential = CredentialPolicy::default();
+    let words = [("strip", CredentialPolicy::Strip), ("forward", CredentialPolicy::Forward)];
+    cx.choice("credential", &mut credential, raw.credential, &words);
+    let mut underscores = Underscores::default();
+    let words = [("drop", Underscores::Drop), ("forward", Underscores::Forward)];
+    cx.choice("underscores", &mut underscores, raw.underscores, &words);
+    let mut route = Route {
+        key: key.ok()?,
+        upstream: to?,
+        to: upstreams.get(to?)?.clone(),
+        allow: allow?,
+        body: None,
+        timeout: None,
+        credential,
+        underscores,
+    };
+    set(&mut route.body, raw.body);
+    set(&mut route.timeout, raw.timeout);
+    Some(route)
+}
+
+/// The number of the upstream of that name.
+fn upstream(cx: &mut Context<'_>, to: &Spanned<String>, upstreams: &[String]) -> Option<usize> {
+    let name = to.get_ref();
+    let found = upstreams.iter().position(|known| known == name);
+    if found.is_none() {
+        let hint = hint(name, upstreams.iter().map(String::as_str)).unwrap_or_else(|| {
+            format!("add it to [upstreams], as in {name} = {{ to = \"http://127.0.0.1:8000\" }}")
+        });
+        cx.error(to.span(), format!("there is no upstream `{name}`; {hint}"));
+    }
+    found
+}
+
+fn allow(cx: &mut Context<'_>, written: Spanned<Many<String>>) -> Option<Allow> {
+    let at = written.span();
+    let written = written.into_inner();
+    let mut rules = Vec::new();
+    for rule in &written.entries {
+        match Allow::parse_rule(rule.get_ref()) {
+            Ok(rule) => rules.push(rule),
+            Err(error) => cx.error(rule.span(), format!("`allow`: {error}")),
+        }
+    }
+    if !written.complete || rules.len() < written.entries.len() {
+        return None;
+    }
+    Allow::any_of(rules).map_err(|error| cx.error(at, format!("`allow`: {error}"))).ok()
+}
+
+type Placed = (Expectation, std::ops::Range<usize>);
+
+fn expectations(cx: &mut Context<'_>, written: Option<Spanned<Many<String>>>) -> Vec<Placed> {
+    let written = written.map(|many| many.into_inner().entries).unwrap_or_default();
+    let mut lines = Vec::new();
+    for line in written {
+        match Expectation::parse(line.get_ref()) {
+            Ok(expectation) => lines.push((expectation, line.span())),
+            Err(error) => cx.error(line.span(), format!("`expect`: {error}")),
+        }
+    }
+    lines
+}

@@ -1,0 +1,99 @@
+//! Quantities as operators write them: `"15m"`, `"8KiB"`, `"256B/s"`, `"10/15m"`.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::limit::Quota;
+
+/// `"30s"`, `"15m"`, `"1h 30m"`, `"0s"`.
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    // humantime reads `M` as months: `15M` is a slip for minutes, and years too long.
+    if text.contains('M') {
+        return None;
+    }
+    humantime::parse_duration(text).ok()
+}
+
+/// `"8KiB"` (powers of 1024), `"10MB"` (powers of 1000), `"512B"`, in bytes.
+pub(super) fn size(text: &str) -> Option<u64> {
+    const UNITS: [(&str, u64); 9] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+        ("kB", 1_000),
+        ("KB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+    ];
+    let split = UNITS.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
+    let (number, bytes) = split.or_else(|| Some((text.strip_suffix('B')?, 1)))?;
+    whole(number.trim_end())?.checked_mul(bytes)
+}
+
+/// `"256B/s"`: bytes a second.
+pub(super) fn rate(text: &str) -> Option<u64> {
+    size(text.strip_suffix("/s")?.trim_end())
+}
+
+/// `"10/15m"`, `"20/h"`: so many in so long.
+pub(super) fn quota(text: &str) -> Option<Quota> {
+    let (count, per) = text.split_once('/')?;
+    let count = NonZeroU32::new(u32::try_from(whole(count.trim())?).ok()?)?;
+    let per = per.trim();
+    let one = if per.starts_with(|sign: char| sign.is_ascii_digit()) { "" } else { "1" };
+    let per = duration(&format!("{one}{per}"))?;
+    (!per.is_zero()).then_some(Quota { count, per })
+}
+
+/// Digits and nothing else: `u64::from_str` would take `+1`.
+fn whole(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_say_their_unit() {
+        assert_eq!(duration("15m"), Some(Duration::from_secs(900)));
+        assert_eq!(duration("1h 30m"), Some(Duration::from_secs(5400)));
+        assert_eq!(duration("0s"), Some(Duration::ZERO));
+        for text in ["", "15", "15M", "m", "-1s", "1 fortnight", "soon"] {
+            assert_eq!(duration(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_tell_thousands_from_1024s() {
+        assert_eq!(size("8KiB"), Some(8192));
+        assert_eq!(size("10MB"), Some(10_000_000));
+        assert_eq!(size("2 GiB"), Some(2 << 30));
+        assert_eq!(size("512B"), Some(512));
+        for text in ["", "B", "KiB", "8K", "8kib", "-1B", "+1B", "1.5MB", "20000000TB"] {
+            assert_eq!(size(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn rates_are_by_the_second() {
+        assert_eq!(rate("256B/s"), Some(256));
+        assert_eq!(rate("1KiB/s"), Some(1024));
+        assert_eq!((rate("256B"), rate("256/s"), rate("1B/m")), (None, None, None));
+    }
+
+    #[test]
+    fn quotas_are_so_many_in_so_long() {
+        let made = |count, secs| {
+            Some(Quota { count: NonZeroU32::new(count).unwrap(), per: Duration::from_secs(secs) })
+        };
+        assert_eq!(quota("10/15m"), made(10, 900));
+        assert_eq!(quota("20/h"), made(20, 3600));
+        assert_eq!(quota("20 / 1h"), made(20, 3600));
+        for text in ["", "10", "0/m", "10/", "10/0s", "/m", "-1/m", "4294967296/s", "1/x"] {
+            assert_eq!(quota(text), None, "{text:?}");
+        }
+    }
+}

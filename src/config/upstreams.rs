@@ -1,0 +1,83 @@
+//! `[upstreams]`: who answers.
+
+use toml::Spanned;
+
+use super::context::{Context, set};
+use super::raw;
+use super::read::{Many, Named};
+use crate::proxy::{Address, Target, UpstreamSettings};
+use crate::web::HostName;
+
+pub(super) fn check(cx: &mut Context<'_>, raw: Named<raw::Upstream>) -> Vec<UpstreamSettings> {
+    raw.0.into_iter().filter_map(|(name, raw)| upstream(cx, name, raw)).collect()
+}
+
+fn upstream(
+    cx: &mut Context<'_>,
+    name: Spanned<String>,
+    raw: raw::Upstream,
+) -> Option<UpstreamSettings> {
+    let at = name.span();
+    let name = name.into_inner();
+    // A name made of digits would read as a status in an `expect` line.
+    let letters = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '_' | '-');
+    if !name.starts_with(|sign: char| sign.is_ascii_alphabetic()) || !name.chars().all(letters) {
+        let form = "begin with a letter and go on with letters, digits, `_` and `-`";
+        cx.error(at.clone(), format!("the name of an upstream must {form}"));
+    }
+    let whoami = raw.whoami.is_some_and(Spanned::into_inner);
+    let target = match (raw.to, whoami) {
+        (Some(to), false) => Target::Http(addresses(cx, to)?),
+        (None, true) => Target::Whoami,
+        (Some(to), true) => {
+            cx.error(to.span(), "`to` and `whoami = true` exclude each other; keep one of them");
+            return None;
+        }
+        (None, false) if raw.flawed => return None,
+        (None, false) => {
+            let message = format!(
+                "upstream `{name}` has no address; add to = \"http://127.0.0.1:8000\", \
+                 or whoami = true"
+            );
+            cx.error(at, message);
+            return None;
+        }
+    };
+    let mut upstream = UpstreamSettings::new(name, target);
+    set(&mut upstream.connect, raw.connect);
+    set(&mut upstream.timeout, raw.timeout);
+    set(&mut upstream.idle, raw.idle);
+    set(&mut upstream.in_flight, raw.in_flight);
+    Some(upstream)
+}
+
+fn addresses(cx: &mut Context<'_>, to: Spanned<Many<String>>) -> Option<Vec<Address>> {
+    let at = to.span();
+    let written = to.into_inner();
+    if written.is_empty() {
+        cx.error(at, "`to` is empty; write \"http://host:port\"");
+        return None;
+    }
+    let mut addresses = Vec::new();
+    for text in &written.entries {
+        match address(text.get_ref()) {
+            Ok(address) => addresses.push(address),
+            Err(problem) => cx.error(text.span(), problem),
+        }
+    }
+    (written.complete && addresses.len() == written.entries.len()).then_some(addresses)
+}
+
+fn address(text: &str) -> Result<Address, &'static str> {
+    const FORM: &str = "`to` must be \"http://host\" or \"http://host:port\"";
+    if text.starts_with("https://") {
+        return Err("this version speaks to upstreams in clear; write \"http://host:port\"");
+    }
+    let rest = text.strip_prefix("http://").ok_or(FORM)?;
+    if rest.contains(['/', '?', '#']) {
+        return Err("an upstream has no path; end `to` after the host and port");
+    }
+    let host = HostName::parse(rest).map_err(|_| FORM)?;
+    let name = host.name().trim_matches(['[', ']']).to_owned();
+    Ok(Address { host: name, port: host.port().unwrap_or(80) })
+}
