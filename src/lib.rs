@@ -1,8 +1,12 @@
 //! portcullis
 pub mod admin;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod endpoints;
+pub mod gateway;
 pub mod identity;
 pub mod keys;
 pub mod limit;
@@ -14,6 +18,9 @@ mod secret;
 pub mod server;
 pub mod session;
 pub mod store;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod telemetry;
 pub mod token;
 pub mod web;
 pub use identity::is_role_name;
