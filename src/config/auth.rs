@@ -1,14 +1,13 @@
 //! `[auth]`: endpoints, tokens, sessions, passwords.
 
 use std::num::NonZeroU32;
-use std::time::Duration;
 
 use humantime::format_duration;
 use toml::Spanned;
 
 use super::context::{Context, set};
+use super::forms::Size;
 use super::raw;
-use super::read::{Size, Span, Throttle};
 use crate::endpoints::{EndpointSettings, LoginFailure, Registration};
 use crate::password::PasswordSettings;
 use crate::session::SessionSettings;
@@ -110,11 +109,7 @@ pub(super) fn tokens_and_sessions(
 }
 
 /// A text that says something.
-pub(super) fn filled(
-    cx: &mut Context<'_>,
-    key: &str,
-    written: Option<Spanned<String>>,
-) -> Option<String> {
+fn filled(cx: &mut Context<'_>, key: &str, written: Option<Spanned<String>>) -> Option<String> {
     let written = written?;
     if written.get_ref().is_empty() {
         cx.error(written.span(), format!("`{key}` is empty; write a value, or leave the key out"));
@@ -154,22 +149,4 @@ pub(super) fn passwords(cx: &mut Context<'_>, raw: raw::Password) -> PasswordSet
         }
     }
     settings
-}
-
-impl From<Span> for Duration {
-    fn from(Span(span): Span) -> Self {
-        span
-    }
-}
-
-impl From<Throttle> for Option<crate::limit::Quota> {
-    fn from(Throttle(quota): Throttle) -> Self {
-        quota
-    }
-}
-
-impl From<Span> for Option<Duration> {
-    fn from(Span(span): Span) -> Self {
-        Some(span)
-    }
 }

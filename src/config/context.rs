@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 
 use super::diagnostic::{Problems, line_and_column};
-use super::read::Source;
+use super::forms::Source;
 use crate::secret::Secret;
 
 /// Most bytes of a file that holds a secret or a key set: a mistaken path ends in a message.

@@ -6,8 +6,9 @@ use std::ops::Range;
 use toml::Spanned;
 
 use super::context::{Context, set};
+use super::forms::Source;
 use super::raw;
-use super::read::{Many, Named, Source};
+use super::read::{Many, Named};
 use crate::identity::is_role_name;
 use crate::keys::{Algorithm, JwkSet};
 use crate::token::IssuerSettings;

@@ -2,7 +2,6 @@
 
 use super::context::{Context, set};
 use super::raw;
-use super::read::{Rate, Size};
 use crate::server::ConnectionLimits;
 use crate::web::MessageLimits;
 
@@ -44,28 +43,4 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::Limits) -> (ConnectionLimits
         cx.error(at, message);
     }
     (connections, messages)
-}
-
-impl From<Size> for u64 {
-    fn from(Size(bytes): Size) -> Self {
-        bytes
-    }
-}
-
-impl From<Size> for usize {
-    fn from(Size(bytes): Size) -> Self {
-        Self::try_from(bytes).unwrap_or(Self::MAX)
-    }
-}
-
-impl From<Rate> for u64 {
-    fn from(Rate(bytes): Rate) -> Self {
-        bytes
-    }
-}
-
-impl From<Size> for Option<u64> {
-    fn from(Size(bytes): Size) -> Self {
-        Some(bytes)
-    }
 }

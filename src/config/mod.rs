@@ -1,12 +1,13 @@
 //! The policy file: text in, checked settings out. The only room that knows TOML.
 //!
-//! [`raw`] is the file as written, one module a noun checks it, and [`Config`] holds what the
+//! `raw` is the file as written, one module a noun checks it, and [`Config`] holds what the
 //! rooms below are built from. A file with anything wrong gives no `Config` but every problem at
 //! once, each at its place.
 
 mod auth;
 mod context;
 mod diagnostic;
+mod forms;
 mod identity;
 mod issuers;
 mod limits;
@@ -51,6 +52,9 @@ pub const EXAMPLE: &str = include_str!("../../config.example.toml");
 
 /// Where the store is, unless `[store] path` says otherwise.
 const STORE: &str = "portcullis.redb";
+
+/// How the name of the file with our own keys ends; otherwise it is that of the store.
+const KEYS: &str = "keys";
 
 /// Everything an operator decides, checked: a value of this type can be served.
 #[derive(Debug)]
@@ -124,6 +128,15 @@ impl Config {
     /// Checks the text of a policy file that problems shall call `file`. Relative paths in it
     /// hang under `base`. Files and variables that hold secrets are read here.
     ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// let text = "[upstreams]\napi.to = \"http://127.0.0.1:8000\"\n[routes]\n\"/*\".to = \"apu\"\n";
+    /// let problem = portcullis::config::Config::parse("p.toml", text, Path::new(".")).unwrap_err();
+    /// let message = "p.toml:4:11: there is no upstream `apu`; did you mean `api`?";
+    /// assert_eq!(problem.to_string(), message);
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ConfigError::Invalid`] with every problem that was found; show it to the operator.
@@ -173,10 +186,10 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let trust = listen::trust(cx, raw.trust);
     let mut workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     set(&mut workers, raw.workers);
-    let store = cx.path_or(STORE, inner(raw.store).path);
+    let store = store(cx, inner(raw.store).path);
     let (connections, messages) = limits::check(cx, inner(raw.limits));
     let mut auth = inner(raw.auth);
-    let keys = signing::check(cx, inner(auth.signing.take()), store.with_extension("keys"));
+    let keys = signing::check(cx, inner(auth.signing.take()), store.with_extension(KEYS));
     let passwords = auth::passwords(cx, inner(auth.password.take()));
     let endpoints = auth::endpoints(cx, &mut auth);
     let (tokens, sessions) = auth::tokens_and_sessions(cx, auth);
@@ -215,6 +228,19 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
         admin: AdminSettings { socket },
         log,
     })
+}
+
+fn store(cx: &mut Context<'_>, written: Option<Spanned<String>>) -> PathBuf {
+    let at = written.as_ref().map(Spanned::span);
+    let store = cx.path_or(STORE, written);
+    if let Some(at) = at
+        && store.extension().is_some_and(|end| end == KEYS)
+    {
+        let message = "the file beside the store that ends in `.keys` holds the keys; \
+                       let `path` end in `.redb`";
+        cx.error(at, message);
+    }
+    store
 }
 
 /// A table left out is an empty one.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::diagnostic::Problems;
-use super::read::{Fields, Many, Named, Rate, Read, Size, Source, Span, Throttle, Value};
+use super::forms::{Rate, Size, Source, Span, Throttle};
+use super::read::{Fields, Many, Named, Read, Value};
 
 /// Tables with known keys. A key left out is `None`, and the room's `Default` stands. `flawed`
 /// keeps whether something in the table could not be read, where a missing key matters.

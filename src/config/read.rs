@@ -3,17 +3,11 @@
 //! serde's derive would do this in less text, but it ends at the first error; an operator wants
 //! all of them. It also quotes the offending value, which here may be a secret.
 
-use std::num::{NonZeroU32, NonZeroUsize};
-use std::time::Duration;
-
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::Problems;
 use super::nearest::hint;
-use super::units;
-use crate::limit::Quota;
-use crate::secret::Secret;
 
 /// A value as the parser gives it.
 pub(super) type Value<'i> = Spanned<DeValue<'i>>;
@@ -41,149 +35,6 @@ impl<T: Scalar> Read for T {
             problems.error(at, format!("`{key}` must be {}", T::FORM));
         }
         read
-    }
-}
-
-impl Scalar for String {
-    const FORM: &'static str = "a text in quotes";
-
-    fn scalar(value: DeValue<'_>) -> Option<Self> {
-        if let DeValue::String(text) = value { Some(text.into_owned()) } else { None }
-    }
-}
-
-impl Scalar for bool {
-    const FORM: &'static str = "true or false";
-
-    fn scalar(value: DeValue<'_>) -> Option<Self> {
-        value.as_bool()
-    }
-}
-
-/// A whole number that is not negative.
-fn whole(value: &DeValue<'_>) -> Option<u64> {
-    let number = value.as_integer()?;
-    u64::from_str_radix(number.as_str(), number.radix()).ok()
-}
-
-impl Scalar for usize {
-    const FORM: &'static str = "a whole number, 0 or more";
-
-    fn scalar(value: DeValue<'_>) -> Option<Self> {
-        whole(&value)?.try_into().ok()
-    }
-}
-
-impl Scalar for NonZeroUsize {
-    const FORM: &'static str = "a whole number, 1 or more";
-
-    fn scalar(value: DeValue<'_>) -> Option<Self> {
-        Self::new(whole(&value)?.try_into().ok()?)
-    }
-}
-
-impl Scalar for NonZeroU32 {
-    const FORM: &'static str = "a whole number, 1 or more";
-
-    fn scalar(value: DeValue<'_>) -> Option<Self> {
-        Self::new(whole(&value)?.try_into().ok()?)
-    }
-}
-
-impl Scalar for Duration {
-    const FORM: &'static str = r#"a duration such as "30s", "15m" or "1d""#;
-
-    fn scalar(value: DeValue<'_>) -> Option<Self> {
-        units::duration(value.as_str()?)
-    }
-}
-
-/// A duration that is not zero.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Span(pub(super) Duration);
-
-impl Scalar for Span {
-    const FORM: &'static str = r#"a duration above zero such as "30s", "15m" or "1d""#;
-
-    fn scalar(value: DeValue<'_>) -> Option<Self> {
-        Duration::scalar(value).filter(|span| !span.is_zero()).map(Self)
-    }
-}
-
-/// A number of bytes, never 0.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Size(pub(super) u64);
-
-impl Scalar for Size {
-    const FORM: &'static str = r#"a size above zero such as "8KiB", "10MB" or a number of bytes"#;
-
-    fn scalar(value: DeValue<'_>) -> Option<Self> {
-        let bytes = value.as_str().map_or_else(|| whole(&value), units::size)?;
-        (bytes > 0).then_some(Self(bytes))
-    }
-}
-
-/// Bytes a second; 0 is `"off"`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Rate(pub(super) u64);
-
-impl Scalar for Rate {
-    const FORM: &'static str = r#"a rate such as "256B/s", or "off""#;
-
-    fn scalar(value: DeValue<'_>) -> Option<Self> {
-        let text = value.as_str()?;
-        if text == "off" { Some(Self(0)) } else { units::rate(text).map(Self) }
-    }
-}
-
-/// So many in so long; `None` is `"off"`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Throttle(pub(super) Option<Quota>);
-
-impl Scalar for Throttle {
-    const FORM: &'static str = r#"a quota such as "10/15m" or "20/h", or "off""#;
-
-    fn scalar(value: DeValue<'_>) -> Option<Self> {
-        let text = value.as_str()?;
-        if text == "off" { Some(Self(None)) } else { units::quota(text).map(|q| Self(Some(q))) }
-    }
-}
-
-/// Where a secret comes from.
-#[derive(Debug)]
-pub(super) enum Source {
-    /// It stands in the file itself.
-    Inline(Secret),
-    /// `{ file = "..." }`
-    File(String),
-    /// `{ env = "..." }`
-    Env(String),
-    /// `{ url = "..." }`, for key sets only.
-    Url,
-}
-
-impl Scalar for Source {
-    const FORM: &'static str = r#"{ file = "..." } or { env = "..." }"#;
-
-    fn scalar(value: DeValue<'_>) -> Option<Self> {
-        let table = match value {
-            DeValue::String(text) => return Some(Self::Inline(Secret::from(text.into_owned()))),
-            DeValue::Table(table) => table,
-            DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_)
-            | DeValue::Array(_) => return None,
-        };
-        let mut entries = table.into_iter();
-        let (Some((key, value)), None) = (entries.next(), entries.next()) else { return None };
-        let text = String::scalar(value.into_inner())?;
-        match key.get_ref().as_ref() {
-            "file" => Some(Self::File(text)),
-            "env" => Some(Self::Env(text)),
-            "url" => Some(Self::Url),
-            _ => None,
-        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::endpoints::{LoginFailure, Registration};
 use crate::keys::KeySource;
 use crate::policy::{Allow, CredentialPolicy, Underscores};
 use crate::proxy::Target;
@@ -16,6 +17,17 @@ mod messages;
 
 /// The smallest file with a route.
 const ROUTE: &str = "upstreams.w.whoami = true\nroutes.\"/*\".to = \"w\"\n";
+
+/// A key set as another issuer publishes it.
+const JWKS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519",
+    "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+/// A private key, of no use elsewhere.
+const ES256: &str = "-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQga1QfuladE8YX+QUz
+EkoI1yzXs7kJU9PDb/ZmkXBuO+mhRANCAASUxk4TWzTzUKIavOLrYp+afkSRVvRJ
+ggA3EaMvE4OKAVcrCz3gTSeB4UKIl49smbmRWik1vInJ9dd5mufcoLcY
+-----END PRIVATE KEY-----";
 
 fn env(name: &str) -> Option<OsString> {
     match name {
@@ -94,8 +106,7 @@ fn every_key_is_in_the_example() {
 #[test]
 fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
     let dir = tempfile::tempdir().expect("a folder");
-    let jwks = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
-    fs::write(dir.path().join("corp-jwks.json"), jwks).unwrap();
+    fs::write(dir.path().join("corp-jwks.json"), JWKS).unwrap();
     // One of `key` and `secret` goes with an algorithm.
     let text = example_with_everything()
         .replace("algorithm = \"ES256\"", "algorithm = \"HS256\"")
@@ -155,14 +166,6 @@ fn values_arrive_where_they_belong() {
         credential = "forward"
         underscores = "forward"
         body = "1GB"
-        [auth]
-        prefix = "/accounts/api"
-        register = "closed"
-        login_failure = "simplejwt"
-        refresh = "7d"
-        session = "7d"
-        grace = "0s"
-        throttle = { account = "off", address = "3/s", register = "2/1h 30m" }
         "#,
     );
     let listen: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
@@ -191,12 +194,43 @@ fn values_arrive_where_they_belong() {
     assert_eq!((route.body, route.timeout), (Some(1_000_000_000), None));
     assert_eq!(route.credential, CredentialPolicy::Forward);
     assert_eq!(route.underscores, Underscores::Forward);
+}
+
+#[test]
+fn auth_values_arrive_where_they_belong() {
+    let config = accepted(
+        r#"
+        [auth]
+        prefix = "/accounts/api"
+        register = "closed"
+        login_failure = "simplejwt"
+        refresh = "7d"
+        session = "7d"
+        grace = "0s"
+        throttle = { account = "off", address = "3/s", register = "2/1h 30m" }
+        "#,
+    );
+    assert_eq!(config.endpoints.register, Registration::Closed);
+    assert_eq!(config.endpoints.login_failure, LoginFailure::SimpleJwt);
     assert_eq!(config.endpoints.prefix, "/accounts/api");
     assert_eq!(config.tokens.refresh, config.sessions.lifetime);
     assert_eq!(config.sessions.grace, Duration::ZERO);
     assert!(config.endpoints.account.is_none());
     assert_eq!(config.endpoints.address.unwrap().per, Duration::from_secs(1));
     assert_eq!(config.endpoints.registrations.unwrap().per, Duration::from_secs(5400));
+}
+
+#[test]
+fn an_origin_has_one_spelling() {
+    for (written, origin) in [
+        ("http://A.test:80", "http://a.test"),
+        ("https://a.test.:443", "https://a.test"),
+        ("https://a.test:8443", "https://a.test:8443"),
+        ("http://[0:0::1]:8080", "http://[::1]:8080"),
+    ] {
+        let public = accepted(&format!("public = \"{written}\"")).public;
+        assert_eq!(public.map(|it| it.to_string()).as_deref(), Some(origin));
+    }
 }
 
 #[test]
@@ -211,7 +245,7 @@ fn a_secret_comes_from_a_file_without_its_line_end_or_from_the_environment() {
         let text = format!("{ROUTE}[auth.signing]\nalgorithm = \"HS256\"\nsecret = {form}");
         match parse_at(dir.path(), &text).expect(&text).config.keys.source {
             KeySource::Shared(secret) => secret.expose().to_vec(),
-            other => panic!("{other:?}"),
+            other @ (KeySource::Made | KeySource::Pem(_)) => panic!("{other:?}"),
         }
     };
     let secret = b"01234567890123456789012345678901\n\xff\r\n";
@@ -223,6 +257,31 @@ fn a_secret_comes_from_a_file_without_its_line_end_or_from_the_environment() {
         assert_eq!(source("{ file = \"s\" }"), want, "{end:?}");
     }
     assert_eq!(source("{ env = \"SIGNING_KEY\" }"), env("SIGNING_KEY").unwrap().as_encoded_bytes());
+}
+
+#[test]
+fn a_signing_key_and_older_ones_are_pem() {
+    let dir = tempfile::tempdir().expect("a folder");
+    fs::write(dir.path().join("key.pem"), format!("{ES256}\n")).unwrap();
+    let source = "{ file = \"key.pem\" }";
+    let text = format!("{ROUTE}auth.signing = {{ key = {source}, previous = [{source}] }}");
+    let keys = parse_at(dir.path(), &text).expect(&text).config.keys;
+    assert!(matches!(keys.source, KeySource::Pem(pem) if pem.matches(ES256.as_bytes())));
+    assert_eq!(keys.previous.len(), 1);
+    let text = text.replace("{ key", "{ algorithm = \"EdDSA\", key");
+    let problems = parse_at(dir.path(), &text).map(|_| ()).expect_err(&text).to_string();
+    let message = "the key does not fit EdDSA; give a PKCS#8 key of that kind \
+                   (`openssl pkcs8 -topk8` converts)";
+    let want = format!("p.toml:3:45: `key`: {message}\np.toml:3:79: `previous`: {message}");
+    assert_eq!(problems, want);
+}
+
+#[test]
+fn text_without_end_is_no_danger() {
+    for deep in ["[", "{a=", "[{a=", "a."] {
+        assert!(parsed(&format!("a = {}", deep.repeat(50_000))).is_err());
+        assert!(parsed(&deep.repeat(50_000)).is_err());
+    }
 }
 
 #[test]

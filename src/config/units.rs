@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use crate::limit::Quota;
 
+/// Longer than any token lives, and short enough to be added to any time without overflow.
+const CENTURY: Duration = Duration::from_secs(36_525 * 24 * 60 * 60);
+
 /// `"30s"`, `"15m"`, `"1h 30m"`, `"0s"`.
 pub(super) fn duration(text: &str) -> Option<Duration> {
     // humantime reads `M` as months: `15M` is a slip for minutes, and years too long.
     if text.contains('M') {
         return None;
     }
-    humantime::parse_duration(text).ok()
+    humantime::parse_duration(text).ok().filter(|span| *span <= CENTURY)
 }
 
 /// `"8KiB"` (powers of 1024), `"10MB"` (powers of 1000), `"512B"`, in bytes.
@@ -61,7 +64,7 @@ mod tests {
         assert_eq!(duration("15m"), Some(Duration::from_secs(900)));
         assert_eq!(duration("1h 30m"), Some(Duration::from_secs(5400)));
         assert_eq!(duration("0s"), Some(Duration::ZERO));
-        for text in ["", "15", "15M", "m", "-1s", "1 fortnight", "soon"] {
+        for text in ["", "15", "15M", "m", "-1s", "1 fortnight", "soon", "101y"] {
             assert_eq!(duration(text), None, "{text:?}");
         }
     }

@@ -109,6 +109,18 @@ impl Allow {
         }
         if all.is_empty() { Err(RuleError::Empty) } else { Ok(Self::Rules(all)) }
     }
+
+    /// The (NFKC) names in `user:` rules. Nobody may register under one of them.
+    pub fn user_names(&self) -> impl Iterator<Item = &str> {
+        let rules = match self {
+            Self::Anyone => [].as_slice(),
+            Self::Rules(rules) => rules,
+        };
+        rules.iter().flatten().filter_map(|term| match term {
+            Term::Named(name) => Some(name.as_str()),
+            Term::User | Term::Role(_) | Term::Claim { .. } => None,
+        })
+    }
 }
 
 /// Decides whether that caller may use a route; `None` is a request without a credential.
@@ -279,6 +291,13 @@ mod tests {
         assert_eq!(Allow::any_of([]), Err(RuleError::Empty));
         let mixed = Allow::any_of([Allow::user(), Allow::Anyone]);
         assert_eq!(mixed, Err(RuleError::AnyoneStandsAlone));
+    }
+
+    #[test]
+    fn the_names_in_rules_are_known() {
+        let rules = ["user:bob & role:x", "user", "user:ａlice"];
+        let allow = Allow::any_of(rules.map(|rule| Allow::parse_rule(rule).unwrap())).unwrap();
+        assert_eq!(allow.user_names().collect::<Vec<_>>(), ["bob", "alice"]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::web::{HostError, HostName};
 pub struct Key {
     /// The methods it takes.
     pub methods: Methods,
-    /// The host it is for, without port; `None` is any.
+    /// The host it is for, as [`HostName::name`] has it; `None` is any.
     pub host: Option<String>,
     /// The paths it is for.
     pub pattern: Pattern,
@@ -50,13 +50,17 @@ pub enum KeyError {
     /// The host is none.
     #[error("`{0}` is no host ({1}); write `example.com/path`, or begin with `/` for any host")]
     Host(String, HostError),
+    /// The host looks like the beginning of a path.
+    #[error("`{0}` has no dot; write `/{0}{1}` for a path, or `{0}.{1}` if it is a host")]
+    Dotless(String, String),
     /// The path is wrong.
     #[error(transparent)]
     Pattern(#[from] PatternError),
 }
 
 impl Key {
-    /// Reads a key as the policy file has it.
+    /// Reads a key as the policy file has it. A host without a dot, but for `localhost`, is
+    /// written with one at its end, so that nobody takes it for a path or the other way round.
     ///
     /// ```
     /// use portcullis::policy::Key;
@@ -97,10 +101,19 @@ impl Key {
 
 fn parse_host(text: &str, path: &str) -> Result<String, KeyError> {
     let host = HostName::parse(text).map_err(|error| KeyError::Host(text.into(), error))?;
-    match host.port() {
-        Some(_) => Err(KeyError::Port(format!("{}{path}", host.name()))),
-        None => Ok(host.name().to_owned()),
+    if host.port().is_some() {
+        return Err(KeyError::Port(format!("{}{path}", host.name())));
     }
+    // A slash forgotten before `admin/*` would leave the path to a laxer route.
+    if is_dotless(host.name()) && !text.ends_with('.') {
+        return Err(KeyError::Dotless(text.into(), path.into()));
+    }
+    Ok(host.name().to_owned())
+}
+
+/// Whether a host could be taken for the first segment of a path.
+fn is_dotless(host: &str) -> bool {
+    !host.contains('.') && !host.starts_with('[') && host != "localhost"
 }
 
 impl Methods {
@@ -152,13 +165,29 @@ impl fmt::Display for Key {
             let names: Vec<_> = methods.iter().map(Method::as_str).collect();
             write!(f, "{} ", names.join(","))?;
         }
-        write!(f, "{}{}", self.host.as_deref().unwrap_or_default(), self.pattern)
+        let host = self.host.as_deref().unwrap_or_default();
+        let dot = if !host.is_empty() && is_dotless(host) { "." } else { "" };
+        write!(f, "{host}{dot}{}", self.pattern)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// What `check` prints can be pasted back.
+        #[test]
+        fn a_key_reads_as_it_is_shown(
+            text in r"((GET|POST|X-Y|get|,){0,3} )?[a-z.:A-Z\[\]]{0,8}(/(\PC|[a-z{}*%.;])*){0,4}",
+        ) {
+            if let Ok(key) = Key::parse(&text) {
+                prop_assert_eq!(Key::parse(&key.to_string()), Ok(key));
+            }
+        }
+    }
 
     #[test]
     fn a_key_is_shown_as_it_is_matched() {
@@ -167,6 +196,8 @@ mod tests {
             ("GET /a", "GET /a"),
             ("POST,DELETE /api/orders/*", "POST,DELETE /api/orders/*"),
             ("App.Example.com./a/", "app.example.com/a"),
+            ("localhost/a", "localhost/a"),
+            ("Backend./a", "backend./a"),
             ("PROPFIND,M-SEARCH [0::1]/a/{x}", "PROPFIND,M-SEARCH [::1]/a/{x}"),
         ] {
             assert_eq!(Key::parse(text).unwrap().to_string(), shown, "{text}");
@@ -197,6 +228,10 @@ mod tests {
                 "a..test/x",
                 "`a..test` is no host (invalid host name); write `example.com/path`, or begin with \
                  `/` for any host",
+            ),
+            (
+                "GET admin/*",
+                "`admin` has no dot; write `/admin/*` for a path, or `admin./*` if it is a host",
             ),
             ("a.test", "a path begins with `/` and has no empty segment; write `a.test/`"),
             ("GET", "a path begins with `/` and has no empty segment; write `GET/`"),

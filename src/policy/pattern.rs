@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::web::{CanonicalPath, Form, Reading};
+use crate::web::{CanonicalPath, Form, Reading, Scope};
 
 /// A path pattern: literal and named segments, and perhaps everything below.
 ///
@@ -138,7 +138,23 @@ impl Pattern {
     /// refused as not canonical before; this finds the `;` and the double escapes.
     fn is_served(&self) -> bool {
         let sample = self.to_string().replace(['{', '}', '*'], "_");
-        CanonicalPath::parse(&sample).is_ok_and(|path| path.all_readings(|read| self.matches(read)))
+        CanonicalPath::parse(&sample)
+            .is_ok_and(|path| path.all_readings(Scope::All, |read| self.matches(read)))
+    }
+
+    /// The pattern as a server sees it that ignores case, for comparison with others.
+    pub(super) fn folded(&self) -> Self {
+        let fold = |text: &str| String::from_utf8_lossy(&Form::DecodedFolded.of(text)).into_owned();
+        let segments = self.segments.iter().map(|segment| match segment {
+            Segment::Literal(text) => Segment::Literal(fold(text)),
+            Segment::Named(_) => Segment::Named(String::new()),
+        });
+        Self { segments: segments.collect(), open: self.open }
+    }
+
+    /// Whether it is the same in every form.
+    pub(super) fn is_plain(&self) -> bool {
+        Form::ALL.iter().all(|form| self.in_form(*form) == self.in_form(Form::Canonical))
     }
 
     fn matches(&self, reading: Reading<'_>) -> bool {

@@ -10,7 +10,7 @@ use super::key::{Key, Methods};
 use super::pattern::Pattern;
 use super::trie::Trie;
 use super::{Owned, Route};
-use crate::web::{CanonicalPath, Form};
+use crate::web::{CanonicalPath, Form, Scope};
 
 /// All routes, ready for look-up.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Routes {
     places: Vec<Shared>,
     /// In the order of [`Form::ALL`].
     forms: [Table; 4],
+    /// Which readings of a path can lead elsewhere.
+    scope: Scope,
     shadowed: Vec<Conflict>,
 }
 
@@ -42,7 +44,7 @@ pub enum ConflictKind {
     SameMethods,
     /// Their paths differ only in case or in escapes, so neither would ever be served.
     Alike,
-    /// All paths of the route are the gateway's own. A warning: [`Routes::new`] does not fail.
+    /// All paths of the route are the gateway's own, in some case. A warning: [`Routes::new`] does not fail.
     Shadowed,
 }
 
@@ -58,7 +60,7 @@ impl fmt::Display for ConflictKind {
             Self::Alike => {
                 "the paths differ only in case or in escapes, so that neither could be served"
             }
-            Self::Shadowed => "every path of it is the gateway's own, so that it is never used",
+            Self::Shadowed => "every path of it is the gateway's own, whose case does not matter, so it is never used",
         })
     }
 }
@@ -114,7 +116,7 @@ impl Routes {
         let mut conflicts = conflicts(&routes);
         let failed = !conflicts.is_empty();
         let shadowed = routes.iter().enumerate().filter_map(|(at, route)| {
-            let hidden = own.iter().any(|own| own.contains(&route.key.pattern));
+            let hidden = own.iter().any(|own| own.folded().contains(&route.key.pattern.folded()));
             hidden.then_some(Conflict { first: at, second: at, kind: ConflictKind::Shadowed })
         });
         let shadowed: Vec<_> = shadowed.collect();
@@ -133,9 +135,12 @@ impl Routes {
                 None => groups.push(vec![Arc::clone(route)]),
             }
         }
+        let mut patterns = routes.iter().map(|route| &route.key.pattern).chain(&own);
+        let plain = patterns.all(Pattern::is_plain);
+        let scope = if plain { Scope::Different } else { Scope::All };
         let forms = Form::ALL.map(|form| Table::new(&groups, &own, form));
         let places = groups.into_iter().map(Shared::new).collect();
-        Ok(Self { table: routes, places, forms, shadowed })
+        Ok(Self { table: routes, places, forms, scope, shadowed })
     }
 
     /// The routes, in the order given.
@@ -149,7 +154,10 @@ impl Routes {
     }
 
     /// What is at that path of that host (as [`HostName::name`](crate::web::HostName::name) has
-    /// it), for that method. A path with nothing odd in it is looked up once, without allocation.
+    /// it), for that method.
+    ///
+    /// A path with nothing odd in it is looked up once, without allocation, as long as no key
+    /// has capitals or escapes.
     ///
     /// # Errors
     ///
@@ -162,7 +170,7 @@ impl Routes {
         method: &Method,
     ) -> Result<Place<'a>, Ambiguous> {
         let spot = self.spot(Form::Canonical, host, path.as_str().as_bytes());
-        if !path.all_readings(|read| self.spot(read.form, host, read.bytes) == spot) {
+        if !path.all_readings(self.scope, |read| self.spot(read.form, host, read.bytes) == spot) {
             return Err(Ambiguous);
         }
         let at = match spot {
@@ -260,7 +268,7 @@ fn same_place(a: &Key, b: &Key) -> bool {
 }
 
 fn conflicts(routes: &[Route]) -> Vec<Conflict> {
-    let alike: Vec<_> = routes.iter().map(|r| r.key.pattern.in_form(Form::DecodedFolded)).collect();
+    let alike: Vec<_> = routes.iter().map(|route| route.key.pattern.folded()).collect();
     let mut conflicts = Vec::new();
     for (second, (route, form)) in routes.iter().zip(&alike).enumerate() {
         for (first, (earlier, earlier_form)) in routes.iter().zip(&alike).enumerate().take(second) {

@@ -1,3 +1,133 @@
-//! The path of a proxied request.
+//! The path of a proxied request, one module a step; [`Proxy::answer`] is the stack.
+
+mod lease;
+mod pool;
+mod prepare;
+mod progress;
+mod rejection;
+mod send;
 mod settings;
+mod upstream;
+mod whoami;
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderValue, Response};
+
+use crate::policy::{Allow, Route, Verdict, authorize};
+use crate::session::{Authenticated, Sessions};
+use crate::web::{Body, CanonicalPath, MessageLimits, Origin, Peer, RequestBody};
+
+pub use prepare::{X_REQUEST_ID, strip_identity};
+pub use rejection::{RefusedCredential, Rejection};
 pub use settings::{Address, Target, UpstreamSettings};
+
+/// The upstreams, as all workers share them.
+#[derive(Clone, Debug)]
+pub struct Upstreams(Vec<Arc<upstream::Upstream>>);
+
+impl Upstreams {
+    /// The upstreams of a configuration, in its order.
+    pub fn new(settings: impl IntoIterator<Item = UpstreamSettings>) -> Self {
+        Self(settings.into_iter().map(|one| Arc::new(upstream::Upstream::new(one))).collect())
+    }
+}
+
+/// A proxy of one worker: the shared upstreams, and connections of its own.
+#[derive(Debug)]
+pub struct Proxy {
+    sessions: Arc<Sessions>,
+    upstreams: Upstreams,
+    pool: Arc<pool::Pool>,
+    limits: MessageLimits,
+}
+
+/// A request that has found its route. Identity and forwarding fields are gone from it.
+#[derive(Debug)]
+pub struct Exchange<'a> {
+    /// Its route.
+    pub route: &'a Route,
+    /// Its path in the one reading that counts.
+    pub path: &'a CanonicalPath<'a>,
+    /// The connection's other end.
+    pub peer: &'a Peer,
+    /// Where it came from.
+    pub origin: &'a Origin,
+    /// Its id.
+    pub request_id: &'a HeaderValue,
+    /// Head.
+    pub parts: Parts,
+    /// Body.
+    pub body: RequestBody,
+}
+
+impl Proxy {
+    /// A proxy for the current worker.
+    pub fn new(sessions: Arc<Sessions>, upstreams: Upstreams, limits: MessageLimits) -> Self {
+        let pool = Arc::new(pool::Pool::new(&upstreams.0));
+        Self { sessions, upstreams, pool, limits }
+    }
+
+    /// Closes upstream connections that waited too long; ends when the proxy is dropped.
+    pub fn housekeeping(&self) -> impl Future<Output = ()> + Send + 'static {
+        pool::Pool::sweep(Arc::downgrade(&self.pool))
+    }
+
+    /// The way of a proxied request, from its route to its response. `caller` is set as soon as
+    /// it is known, for the access log.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`]; nothing reached an upstream unless it says so.
+    pub async fn answer(
+        &self,
+        exchange: Exchange<'_>,
+        caller: &mut Option<Arc<Authenticated>>,
+    ) -> Result<Response<Body>, Rejection> {
+        let Exchange { route, path, peer, origin, request_id, mut parts, mut body } = exchange;
+        *caller = self.authenticate(&parts).await?;
+        permit(&route.allow, caller.as_deref())?;
+        body.limit(route.body.unwrap_or(self.limits.body))?;
+        let caller = caller.as_deref();
+        let outfit = prepare::Outfit { route, path, peer, origin, caller, request_id };
+        outfit.put_on(&mut parts)?;
+        let mut response = self.forward(route, parts, body).await?;
+        prepare::tidy_response(response.headers_mut());
+        Ok(response)
+    }
+
+    /// A credential of ours must be good wherever it is sent: on a route for anyone, a caller
+    /// with a broken one would be taken for somebody else than it believes to be.
+    async fn authenticate(&self, parts: &Parts) -> Result<Option<Arc<Authenticated>>, Rejection> {
+        let presented = self.sessions.in_header();
+        let known = self.sessions.authenticate(&parts.headers).await;
+        known.map_err(|error| RefusedCredential { error, presented }.into())
+    }
+
+    async fn forward(
+        &self,
+        route: &Route,
+        mut parts: Parts,
+        body: RequestBody,
+    ) -> Result<Response<Body>, Rejection> {
+        let found = self.upstreams.0.get(route.upstream);
+        let upstream = found.ok_or(Rejection::UpstreamUnreachable(None))?;
+        let Some(first) = upstream.servers.first() else {
+            return Ok(whoami::answer(&parts));
+        };
+        // HTTP/1.0 may leave it out; HTTP/1.1 may not.
+        parts.headers.entry(http::header::HOST).or_insert_with(|| first.host.clone());
+        let patience = route.timeout.unwrap_or(upstream.settings.timeout);
+        let number = route.upstream;
+        send::Sending { pool: &self.pool, number, upstream, patience }.send(parts, body).await
+    }
+}
+
+fn permit(allow: &Allow, caller: Option<&Authenticated>) -> Result<(), Rejection> {
+    match authorize(allow, caller.map(|caller| &caller.identity)) {
+        Verdict::Allowed => Ok(()),
+        Verdict::NeedsIdentity => Err(Rejection::NoCredentials),
+        Verdict::Forbidden => Err(Rejection::Forbidden),
+    }
+}

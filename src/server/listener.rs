@@ -58,6 +58,14 @@ impl Bound {
             Self::Unix(_, path) => ListenAddr::Unix(path.clone()),
         }
     }
+
+    /// The file to remove at the end, if there is one.
+    pub fn unix_path(&self) -> Option<&Path> {
+        match self {
+            Self::Tcp(..) => None,
+            Self::Unix(_, path) => Some(path),
+        }
+    }
 }
 
 fn bind_tcp(addr: SocketAddr, workers: usize) -> io::Result<Bound> {

@@ -39,6 +39,11 @@ impl Body {
     {
         Self(Kind::Stream(Box::pin(http_body_util::BodyExt::map_err(body, Into::into))))
     }
+
+    /// Whether it comes piece by piece.
+    pub const fn is_stream(&self) -> bool {
+        matches!(self.0, Kind::Stream(_))
+    }
 }
 
 impl From<Bytes> for Body {

@@ -178,6 +178,7 @@ mod tests {
         let host = |text| HostName::parse(text).unwrap();
         assert!(host("a.test").agrees_with(&host("A.test.:80"), 80));
         assert!(host("a.test:443").agrees_with(&host("a.test"), 443));
+        assert!(host("a.test").agrees_with(&host("a.test:443"), 443));
         assert!(!host("a.test:80").agrees_with(&host("a.test"), 443));
         assert!(!host("a.test").agrees_with(&host("b.test"), 80));
         assert!(host("[::1]").agrees_with(&host("[0::1]:80"), 80));

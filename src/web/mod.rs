@@ -26,5 +26,5 @@ pub use limits::MessageLimits;
 pub use path::{CanonicalPath, PathError};
 pub use peer::Peer;
 pub use public::Public;
-pub use readings::{Form, Reading};
+pub use readings::{Form, Reading, Scope};
 pub use request_body::{BodyFault, RequestBody};

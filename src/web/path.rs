@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::readings::{self, Reading};
+use super::readings::{self, Reading, Scope};
 
 /// A path in canonical form (RFC 3986 section 6.2.2): unreserved escapes decoded, the others
 /// upper-cased, dot segments resolved.
@@ -100,9 +100,11 @@ impl<'a> CanonicalPath<'a> {
     /// that decode more than they should, merge slashes, cut parameters, ignore case or trailing
     /// dots and spaces, in any combination. Stops at the first reading of which it is not.
     ///
-    /// Costs nothing where there is no other reading.
-    pub fn all_readings(&self, holds: impl FnMut(Reading<'_>) -> bool) -> bool {
-        !self.odd || readings::all(self.text.as_bytes(), holds)
+    /// Costs nothing for a path without other readings, if only those whose text is
+    /// [`Different`](Scope::Different) are asked for.
+    pub fn all_readings(&self, scope: Scope, holds: impl FnMut(Reading<'_>) -> bool) -> bool {
+        let plain = !self.odd && scope == Scope::Different;
+        plain || readings::all(self.text.as_bytes(), scope, holds)
     }
 }
 
@@ -317,11 +319,11 @@ mod tests {
         }
         for raw in ["/", "/api/orders/42", "/a-b_c~d/v1.2/x.js", "/%61/./b"] {
             let path = CanonicalPath::parse(raw).unwrap();
-            assert!(path.all_readings(|_| false), "{raw}");
+            assert!(path.all_readings(Scope::Different, |_| false), "{raw}");
         }
         for raw in ["/A", "/a%20b", "/a//b", "/a;b", "/a./b", "/a."] {
             let path = CanonicalPath::parse(raw).unwrap();
-            assert!(!path.all_readings(|_| false), "{raw}");
+            assert!(!path.all_readings(Scope::Different, |_| false), "{raw}");
         }
     }
 

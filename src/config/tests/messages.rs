@@ -94,10 +94,16 @@ fn top() {
         "trust = '10.0.0.1/8'",
         "1:9: `10.0.0.1/8` has bits beyond its prefix; write \"10.0.0.0/8\"",
     );
-    for workers in ["0", "-1", "1.5", "'2'", "99999999999999999999"] {
-        says(&format!("workers = {workers}"), "1:11: `workers` must be a whole number, 1 or more");
+    for workers in ["0", "-1", "1.5", "'2'", "1000001", "99999999999999999999"] {
+        says(
+            &format!("workers = {workers}"),
+            "1:11: `workers` must be a whole number from 1 to 1000000",
+        );
     }
     says("store = 'x'", "1:9: `store` must be a table, as config.example.toml shows");
+    let message = "the file beside the store that ends in `.keys` holds the keys; \
+                   let `path` end in `.redb`";
+    says("store.path = 'a.keys'", &format!("1:14: {message}"));
     says("store.path = ''", "1:14: an empty path; name a file, or leave the key out");
     says("admin.socket = ''", "1:16: an empty path; name a file, or leave the key out");
     says("log.format = 'xml'", "1:14: `format` must be \"text\" or \"json\"");
@@ -140,7 +146,7 @@ fn limits() {
                 "body = 0",
                 "2:8: `body` must be a size above zero such as \"8KiB\", \"10MB\" or a number of bytes",
             ),
-            ("headers = 0", "2:11: `headers` must be a whole number, 1 or more"),
+            ("headers = 0", "2:11: `headers` must be a whole number from 1 to 1000000"),
             (
                 "head_timeout = '0s'",
                 "2:16: `head_timeout` must be a duration above zero such as \"30s\", \"15m\" or \"1d\"",
@@ -190,7 +196,7 @@ fn upstreams() {
             ("a = 'http://a'", "2:5: `a` must be a table, as config.example.toml shows"),
             (
                 "a = { to = 'http://a', in_flight = 0 }",
-                "2:36: `in_flight` must be a whole number, 1 or more",
+                "2:36: `in_flight` must be a whole number from 1 to 1000000",
             ),
             (
                 "a = { to = 'http://a', websocket = true }",
@@ -254,7 +260,7 @@ fn routes() {
     );
     warns(
         "routes.'/api/auth/x'.to = 'w'",
-        "1:8: `/api/auth/x`: every path of it is the gateway's own, so that it is never used; remove it",
+        "1:8: `/api/auth/x`: every path of it is the gateway's own, whose case does not matter, so it is never used; remove it",
     );
 }
 
@@ -342,7 +348,7 @@ fn passwords() {
     says_in(
         "[auth.password]",
         &[
-            ("min = 0", "2:7: `min` must be a whole number, 1 or more"),
+            ("min = 0", "2:7: `min` must be a whole number from 1 to 1000000"),
             (
                 "min = 200",
                 "2:7: min = 200 is above max = 128, so that no password would do; lower `min`",
@@ -360,14 +366,13 @@ fn passwords() {
                 "memory = '4TiB'",
                 "2:10: `memory` must be from \"8KiB\" (8KiB a lane) to \"4095GiB\"",
             ),
-            ("queue = -1", "2:9: `queue` must be a whole number, 0 or more"),
+            ("queue = -1", "2:9: `queue` must be a whole number from 0 to 1000000"),
         ],
     );
 }
 
 #[test]
 fn signing() {
-    let form = "`secret` must be { file = \"...\" } or { env = \"...\" }";
     says_in(
         "[auth.signing]\nalgorithm = 'HS256'",
         &[
@@ -392,6 +397,16 @@ fn signing() {
                 "secret = { file = 'none' }",
                 "3:10: cannot read /base/none (No such file or directory (os error 2)); mend or rename it",
             ),
+        ],
+    );
+}
+
+#[test]
+fn secret_sources() {
+    let form = "`secret` must be { file = \"...\" } or { env = \"...\" }";
+    says_in(
+        "[auth.signing]\nalgorithm = 'HS256'",
+        &[
             ("secret = ''", "3:10: `secret` is empty; put the secret in it"),
             ("secret = 5", &format!("3:10: {form}")),
             ("secret = { file = 'a', env = 'b' }", &format!("3:10: {form}")),
@@ -406,6 +421,10 @@ fn signing() {
             ),
         ],
     );
+}
+
+#[test]
+fn signing_keys() {
     says_in(
         "[auth.signing]",
         &[
@@ -466,12 +485,9 @@ fn identity() {
 
 #[test]
 fn issuers() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let jwks = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
-    fs::write(dir.path().join("j"), jwks).unwrap();
+    let dir = folder_with_jwks();
     fs::write(dir.path().join("none"), "{\"keys\": []}").unwrap();
-    let sound =
-        "[[issuers]]\nname = 'a'\nissuer = 'https://a'\naudience = 'x'\njwks = { file = 'j' }\n";
+    let sound = ISSUER;
     let says = |text: &str, message: &str| {
         let refused = parse_at(dir.path(), text).map(|_| ()).expect_err(text).to_string();
         assert_eq!(refused, format!("p.toml:{message}"), "{text}");
@@ -519,6 +535,16 @@ fn issuers() {
     ] {
         says(&sound.replace(from, to), message);
     }
+}
+
+#[test]
+fn issuers_among_one_another() {
+    let dir = folder_with_jwks();
+    let says = |text: &str, message: &str| {
+        let refused = parse_at(dir.path(), text).map(|_| ()).expect_err(text).to_string();
+        assert_eq!(refused, format!("p.toml:{message}"), "{text}");
+    };
+    let sound = ISSUER;
     says(
         &format!("{sound}{sound}"),
         "7:8: two issuers are named `a`; rename one of them\n\
@@ -528,4 +554,13 @@ fn issuers() {
         &format!("auth.issuer = 'https://a'\n{sound}"),
         "4:10: this is `issuer` of [auth], whose tokens our own keys judge; write the other side's `iss`",
     );
+}
+
+const ISSUER: &str =
+    "[[issuers]]\nname = 'a'\nissuer = 'https://a'\naudience = 'x'\njwks = { file = 'j' }\n";
+
+fn folder_with_jwks() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    fs::write(dir.path().join("j"), JWKS).unwrap();
+    dir
 }

@@ -1,0 +1,201 @@
+//! The forms that a plain value may have.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use super::read::Scalar;
+use super::units;
+use crate::limit::Quota;
+use crate::secret::Secret;
+
+impl Scalar for String {
+    const FORM: &'static str = "a text in quotes";
+
+    fn scalar(value: DeValue<'_>) -> Option<Self> {
+        if let DeValue::String(text) = value { Some(text.into_owned()) } else { None }
+    }
+}
+
+impl Scalar for bool {
+    const FORM: &'static str = "true or false";
+
+    fn scalar(value: DeValue<'_>) -> Option<Self> {
+        value.as_bool()
+    }
+}
+
+/// A whole number that is not negative.
+fn whole(value: &DeValue<'_>) -> Option<u64> {
+    let number = value.as_integer()?;
+    u64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+/// A number of things. A million is more than any key can mean, and no semaphore chokes on it.
+fn count<T: TryFrom<u64>>(value: &DeValue<'_>) -> Option<T> {
+    whole(value).filter(|count| *count <= 1_000_000)?.try_into().ok()
+}
+
+impl Scalar for usize {
+    const FORM: &'static str = "a whole number from 0 to 1000000";
+
+    fn scalar(value: DeValue<'_>) -> Option<Self> {
+        count(&value)
+    }
+}
+
+impl Scalar for NonZeroUsize {
+    const FORM: &'static str = "a whole number from 1 to 1000000";
+
+    fn scalar(value: DeValue<'_>) -> Option<Self> {
+        Self::new(count(&value)?)
+    }
+}
+
+impl Scalar for NonZeroU32 {
+    const FORM: &'static str = "a whole number from 1 to 1000000";
+
+    fn scalar(value: DeValue<'_>) -> Option<Self> {
+        Self::new(count(&value)?)
+    }
+}
+
+impl Scalar for Duration {
+    const FORM: &'static str = r#"a duration such as "30s", "15m" or "1d""#;
+
+    fn scalar(value: DeValue<'_>) -> Option<Self> {
+        units::duration(value.as_str()?)
+    }
+}
+
+/// A duration that is not zero.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span(pub(super) Duration);
+
+impl Scalar for Span {
+    const FORM: &'static str = r#"a duration above zero such as "30s", "15m" or "1d""#;
+
+    fn scalar(value: DeValue<'_>) -> Option<Self> {
+        Duration::scalar(value).filter(|span| !span.is_zero()).map(Self)
+    }
+}
+
+/// A number of bytes, never 0.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Size(pub(super) u64);
+
+impl Scalar for Size {
+    const FORM: &'static str = r#"a size above zero such as "8KiB", "10MB" or a number of bytes"#;
+
+    fn scalar(value: DeValue<'_>) -> Option<Self> {
+        let bytes = value.as_str().map_or_else(|| whole(&value), units::size)?;
+        (bytes > 0).then_some(Self(bytes))
+    }
+}
+
+/// Bytes a second; 0 is `"off"`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rate(pub(super) u64);
+
+impl Scalar for Rate {
+    const FORM: &'static str = r#"a rate such as "256B/s", or "off""#;
+
+    fn scalar(value: DeValue<'_>) -> Option<Self> {
+        let text = value.as_str()?;
+        if text == "off" { Some(Self(0)) } else { units::rate(text).map(Self) }
+    }
+}
+
+/// So many in so long; `None` is `"off"`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Throttle(pub(super) Option<Quota>);
+
+impl Scalar for Throttle {
+    const FORM: &'static str = r#"a quota such as "10/15m" or "20/h", or "off""#;
+
+    fn scalar(value: DeValue<'_>) -> Option<Self> {
+        let text = value.as_str()?;
+        if text == "off" { Some(Self(None)) } else { units::quota(text).map(|q| Self(Some(q))) }
+    }
+}
+
+/// Where a secret comes from.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// It stands in the file itself.
+    Inline(Secret),
+    /// `{ file = "..." }`
+    File(String),
+    /// `{ env = "..." }`
+    Env(String),
+    /// `{ url = "..." }`, for key sets only.
+    Url,
+}
+
+impl Scalar for Source {
+    const FORM: &'static str = r#"{ file = "..." } or { env = "..." }"#;
+
+    fn scalar(value: DeValue<'_>) -> Option<Self> {
+        let table = match value {
+            DeValue::String(text) => return Some(Self::Inline(Secret::from(text.into_owned()))),
+            DeValue::Table(table) => table,
+            DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_) => return None,
+        };
+        let mut entries = table.into_iter();
+        let (Some((key, value)), None) = (entries.next(), entries.next()) else { return None };
+        let text = String::scalar(value.into_inner())?;
+        match key.get_ref().as_ref() {
+            "file" => Some(Self::File(text)),
+            "env" => Some(Self::Env(text)),
+            "url" => Some(Self::Url),
+            _ => None,
+        }
+    }
+}
+
+impl From<Span> for Duration {
+    fn from(Span(span): Span) -> Self {
+        span
+    }
+}
+
+impl From<Throttle> for Option<Quota> {
+    fn from(Throttle(quota): Throttle) -> Self {
+        quota
+    }
+}
+
+impl From<Span> for Option<Duration> {
+    fn from(Span(span): Span) -> Self {
+        Some(span)
+    }
+}
+
+impl From<Size> for u64 {
+    fn from(Size(bytes): Size) -> Self {
+        bytes
+    }
+}
+
+impl From<Size> for usize {
+    fn from(Size(bytes): Size) -> Self {
+        Self::try_from(bytes).unwrap_or(Self::MAX)
+    }
+}
+
+impl From<Rate> for u64 {
+    fn from(Rate(bytes): Rate) -> Self {
+        bytes
+    }
+}
+
+impl From<Size> for Option<u64> {
+    fn from(Size(bytes): Size) -> Self {
+        Some(bytes)
+    }
+}

@@ -1,0 +1,220 @@
+//! One line for every request, also for those that were refused.
+
+use std::error::Error;
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{self, HeaderValue};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+use http_body::{Body as _, Frame, SizeHint};
+use tokio::time::Instant;
+use tracing::Level;
+
+use crate::web::{Body, BodyError};
+
+/// Where access lines go: a filter can name it, and `[log] access = false` switches it off.
+pub const TARGET: &str = "portcullis::access";
+
+/// What the line of a request will say. Nothing is gathered while nobody listens.
+#[derive(Debug)]
+pub(super) struct Record {
+    started: Instant,
+    request_id: HeaderValue,
+    line: Option<Box<Line>>,
+    status: StatusCode,
+    code: Option<&'static str>,
+}
+
+#[derive(Debug)]
+struct Line {
+    client: IpAddr,
+    method: Method,
+    /// Without the query, which may hold secrets.
+    path: String,
+    host: String,
+    route: Option<String>,
+    user: Option<String>,
+}
+
+impl Record {
+    pub(super) fn start(parts: &Parts, request_id: HeaderValue, peer: IpAddr) -> Self {
+        let wanted = tracing::enabled!(target: TARGET, Level::INFO);
+        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let line = wanted.then(|| {
+            Box::new(Line {
+                client: peer,
+                method: parts.method.clone(),
+                path: parts.uri.path().to_owned(),
+                host: host.unwrap_or_default().to_owned(),
+                route: None,
+                user: None,
+            })
+        });
+        let status = StatusCode::OK;
+        Self { started: Instant::now(), request_id, line, status, code: None }
+    }
+
+    pub(super) const fn request_id(&self) -> &HeaderValue {
+        &self.request_id
+    }
+
+    pub(super) fn keep_id(&mut self, id: HeaderValue) {
+        self.request_id = id;
+    }
+
+    pub(super) fn client(&mut self, client: IpAddr) {
+        if let Some(line) = &mut self.line {
+            line.client = client;
+        }
+    }
+
+    /// The route, as the operator wrote it.
+    pub(super) fn route(&mut self, key: &impl ToString) {
+        if let Some(line) = &mut self.line {
+            line.route = Some(key.to_string());
+        }
+    }
+
+    /// The id of the caller.
+    pub(super) fn user(&mut self, user: &str) {
+        if let Some(line) = &mut self.line {
+            line.user = Some(user.to_owned());
+        }
+    }
+
+    /// Why the request was refused. What the operator should mend gives a line of its own, with
+    /// its causes; a client's mistake only where it is asked for.
+    pub(super) fn refused(
+        &mut self,
+        status: StatusCode,
+        code: &'static str,
+        error: Option<&(dyn Error + 'static)>,
+    ) {
+        self.code = Some(code);
+        let Some(error) = error else { return };
+        let id = self.request_id.to_str().unwrap_or_default();
+        if status.is_server_error() {
+            tracing::warn!(request_id = id, code, error = chain(error), "request failed");
+        } else {
+            tracing::debug!(request_id = id, code, error = chain(error), "request refused");
+        }
+    }
+
+    /// Writes the line when the response is over: at once if it is whole, at its end if it is
+    /// a stream.
+    pub(super) fn finish(mut self, response: Response<Body>) -> Response<Body> {
+        self.status = response.status();
+        if self.line.is_none() {
+            return response;
+        }
+        let (parts, body) = response.into_parts();
+        let body = match body.size_hint().exact() {
+            Some(length) if !body.is_stream() => {
+                self.write(length, true);
+                body
+            }
+            _ => Body::stream(Recorded { body, record: self, sent: 0, whole: false }),
+        };
+        Response::from_parts(parts, body)
+    }
+
+    fn write(&mut self, bytes: u64, whole: bool) {
+        let Some(line) = self.line.take() else { return };
+        let micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        tracing::info!(
+            target: TARGET,
+            {
+                request_id = self.request_id.to_str().unwrap_or_default(),
+                client = %line.client,
+                method = line.method.as_str(),
+                host = line.host,
+                path = line.path,
+                status = self.status.as_u16(),
+                code = self.code,
+                route = line.route,
+                user = line.user,
+                bytes,
+                complete = whole,
+                duration_us = micros,
+            },
+            "request"
+        );
+    }
+}
+
+/// A connection that sent something that is no request: hyper has answered it, if it could.
+pub(super) fn broken(peer: IpAddr, error: &hyper::Error) {
+    let status = if error.is_parse_too_large() { 431 } else { 400 };
+    if error.is_parse() {
+        tracing::info!(
+            target: TARGET,
+            { client = %peer, status, code = "malformed", error = chain(error) },
+            "malformed request"
+        );
+    } else {
+        tracing::debug!(peer = %peer, error = chain(error), "connection ended");
+    }
+}
+
+/// An error with all its causes, in one line.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        // Writing to a String cannot fail.
+        if write!(text, ": {cause}").is_err() {
+            break;
+        }
+        next = cause.source();
+    }
+    text
+}
+
+/// A streamed body with the line of its request.
+struct Recorded {
+    body: Body,
+    record: Record,
+    sent: u64,
+    whole: bool,
+}
+
+impl http_body::Body for Recorded {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.whole = self.body.is_end_stream();
+            }
+            Poll::Ready(None) => self.whole = true,
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        // Also when the client goes away in the middle: that is when the line matters.
+        let (sent, whole) = (self.sent, self.whole);
+        self.record.write(sent, whole);
+    }
+}

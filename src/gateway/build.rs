@@ -1,0 +1,214 @@
+//! From checked settings to a gateway that can serve.
+
+use std::sync::Arc;
+
+use super::front::{Front, Shared};
+use super::intake::Hosts;
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::endpoints::Endpoints;
+use crate::keys::{KeyError, KeyRing};
+use crate::password::{PasswordError, Passwords};
+use crate::proxy::{Proxy, Upstreams};
+use crate::server::{BindError, Bound, ConnectionLimits, ListenAddr};
+use crate::session::{Accounts, Foundations, Sessions};
+use crate::store::{OpenError, OpenMode, RedbStore, Store};
+use crate::token::Revisions;
+use crate::web::{RequestIds, Trust};
+
+/// Why a gateway could not be built. `Display` and `source()` are for the operator.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The store cannot be opened; nothing in it was changed.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The keys cannot be used; nothing was overwritten.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// Hashing cannot start with these parameters.
+    #[error("[auth.password]: these parameters cannot be used")]
+    Passwords(#[from] PasswordError),
+    /// A listener cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+}
+
+/// Collects what a gateway is made of. Whatever is not given comes from the configuration.
+#[derive(Debug)]
+pub struct Builder {
+    config: Config,
+    store: Option<Arc<dyn Store>>,
+    clock: Arc<dyn Clock>,
+    ephemeral_keys: bool,
+}
+
+impl Builder {
+    /// Another store than the configured file.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Another clock than the machine's.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Keeps the keys that the gateway makes in memory only: every token ends with it.
+    #[must_use]
+    pub const fn ephemeral_keys(mut self) -> Self {
+        self.ephemeral_keys = true;
+        self
+    }
+
+    /// Opens the store, makes or reads the keys, and starts the hashing threads. Nothing is
+    /// listened at yet.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`]: show it to the operator.
+    pub fn build(self) -> Result<Gateway, BuildError> {
+        let Self { config, store, clock, ephemeral_keys } = self;
+        let now = clock.now();
+        // Keys first: a store without the keys that seal it would have to be thrown away.
+        let longest = config.tokens.access.max(config.tokens.refresh) + config.tokens.leeway;
+        let keys = if ephemeral_keys {
+            KeyRing::ephemeral(config.keys.clone(), now)?
+        } else {
+            KeyRing::open(config.keys.clone(), longest, now)?
+        };
+        let keys = Arc::new(keys);
+        let store = match store {
+            Some(store) => store,
+            None => Arc::new(RedbStore::open(&config.store, OpenMode::CreateIfMissing)?),
+        };
+        let revisions = Arc::new(Revisions::default());
+        let passwords = Arc::new(Passwords::start(config.passwords.clone())?);
+        let reserved: Vec<String> = config
+            .routes
+            .iter()
+            .flat_map(|route| route.allow.user_names().map(str::to_owned))
+            .collect();
+        let accounts = Arc::new(Accounts::new(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            passwords,
+            Arc::clone(&revisions),
+            reserved,
+        ));
+        let foundations = Foundations {
+            store,
+            clock: Arc::clone(&clock),
+            keys: Arc::clone(&keys),
+            revisions,
+            headers: config.identity.clone(),
+            issuers: config.issuers.clone(),
+        };
+        let sessions = Sessions::new(foundations, config.sessions, config.tokens.clone());
+        Ok(Gateway::assemble(config, Arc::new(sessions), accounts, keys, clock))
+    }
+}
+
+/// A gateway, ready to serve.
+#[derive(Debug)]
+pub struct Gateway {
+    pub(super) shared: Arc<Shared>,
+    pub(super) upstreams: Upstreams,
+    pub(super) accounts: Arc<Accounts>,
+    pub(super) keys: Arc<KeyRing>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) limits: Arc<ConnectionLimits>,
+    pub(super) workers: usize,
+    pub(super) listen: Vec<ListenAddr>,
+    pub(super) bound: Vec<Bound>,
+}
+
+impl Gateway {
+    /// Begins to build a gateway.
+    pub fn builder(config: Config) -> Builder {
+        Builder { config, store: None, clock: Arc::new(SystemClock), ephemeral_keys: false }
+    }
+
+    fn assemble(
+        config: Config,
+        sessions: Arc<Sessions>,
+        accounts: Arc<Accounts>,
+        keys: Arc<KeyRing>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let hosts = Hosts::new(&config);
+        let messages = config.messages.clone();
+        let endpoints = Endpoints::new(
+            config.endpoints,
+            Arc::clone(&sessions),
+            Arc::clone(&accounts),
+            Arc::clone(&keys),
+            Arc::clone(&clock),
+            messages.clone(),
+        );
+        let shared = Shared {
+            endpoints,
+            hosts,
+            ids: RequestIds::new(),
+            messages,
+            routes: config.routes,
+            sessions,
+            trust: Trust::new(config.trust),
+        };
+        Self {
+            shared: Arc::new(shared),
+            upstreams: Upstreams::new(config.upstreams),
+            accounts,
+            keys,
+            clock,
+            limits: Arc::new(config.connections),
+            workers: config.workers.get(),
+            listen: config.listen,
+            bound: Vec::new(),
+        }
+    }
+
+    /// Listens at every configured address. Connections wait until [`Gateway::run`].
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`]; addresses that were bound before it are free again when this is dropped.
+    pub fn bind(&mut self) -> Result<(), BindError> {
+        for at in std::mem::take(&mut self.listen) {
+            self.bound.push(Bound::bind(&at, self.workers)?);
+        }
+        Ok(())
+    }
+
+    /// Where it listens: after [`Gateway::bind`], with the real ports.
+    pub fn addresses(&self) -> Vec<ListenAddr> {
+        self.bound.iter().map(Bound::addr).collect()
+    }
+
+    /// The accounts, for an operator's door.
+    pub const fn accounts(&self) -> &Arc<Accounts> {
+        &self.accounts
+    }
+
+    /// The key ring, for an operator's door.
+    pub const fn keys(&self) -> &Arc<KeyRing> {
+        &self.keys
+    }
+
+    /// The clock that all of it runs by.
+    pub const fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// A front with connections of its own, for one worker.
+    pub(super) fn front(&self) -> Arc<Front> {
+        let sessions = Arc::clone(&self.shared.sessions);
+        let messages = self.shared.messages.clone();
+        let proxy = Proxy::new(sessions, self.upstreams.clone(), messages);
+        Arc::new(Front { shared: Arc::clone(&self.shared), proxy })
+    }
+}

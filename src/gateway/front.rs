@@ -1,0 +1,151 @@
+//! The way of a request, from its head to the surface that answers it, and back.
+
+use std::sync::Arc;
+
+use http::header::{self, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+
+use super::access_log::{self, Record};
+use super::intake::{self, Hosts};
+use crate::endpoints::{Call, Endpoints};
+use crate::policy::{Place, Routes};
+use crate::proxy::{Exchange, Proxy, Rejection, X_REQUEST_ID, strip_identity};
+use crate::server::Handler;
+use crate::session::Sessions;
+use crate::web::{Body, CanonicalPath, MessageLimits, Peer, RequestBody, RequestIds, Trust};
+
+/// What all workers share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) endpoints: Endpoints,
+    pub(super) hosts: Hosts,
+    pub(super) ids: RequestIds,
+    pub(super) messages: MessageLimits,
+    pub(super) routes: Routes,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) trust: Trust,
+}
+
+/// The front of one worker: everything shared, and a proxy with connections of its own.
+#[derive(Debug)]
+pub(super) struct Front {
+    pub(super) shared: Arc<Shared>,
+    pub(super) proxy: Proxy,
+}
+
+impl Front {
+    /// Answers a request. Every outcome is a response, and every response has its line in the
+    /// access log.
+    pub(super) async fn answer<B>(&self, request: Request<B>, peer: &Peer) -> Response<Body>
+    where
+        B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+        B::Error: Into<crate::web::BodyError>,
+    {
+        let (parts, body) = request.into_parts();
+        let body = RequestBody::new(body, &self.shared.messages);
+        let mut record = Record::start(&parts, self.shared.ids.next(), peer.addr());
+        let answered = self.route(parts, body, peer, &mut record).await;
+        let mut response = answered.unwrap_or_else(|rejection| {
+            let (status, code, _) = rejection.class();
+            record.refused(status, code, Some(&rejection));
+            rejection.into_response()
+        });
+        response.headers_mut().insert(X_REQUEST_ID, record.request_id().clone());
+        record.finish(response)
+    }
+
+    async fn route(
+        &self,
+        mut parts: Parts,
+        body: RequestBody,
+        peer: &Peer,
+        record: &mut Record,
+    ) -> Result<Response<Body>, Rejection> {
+        let shared = &*self.shared;
+        // Before anything looks at them, and whatever the route.
+        strip_identity(shared.sessions.headers(), &mut parts.headers);
+        let origin = shared.trust.take(peer, &mut parts.headers);
+        record.client(origin.client);
+        if origin.trusted
+            && let Some(id) = parts.headers.get(X_REQUEST_ID)
+            && RequestIds::is_keepable(id)
+        {
+            record.keep_id(id.clone());
+        }
+        let host = intake::check(&parts, &shared.messages, &shared.hosts)?;
+        if parts.method == Method::OPTIONS && parts.uri.path() == "*" {
+            return Ok(about_the_server());
+        }
+        let raw = parts.uri.path().to_owned();
+        let path = CanonicalPath::parse(&raw)?;
+        let route = match shared.routes.place(&host, &path, &parts.method)? {
+            Place::Own => {
+                return Ok(self.own(&parts, body, path.as_str(), origin.client, record).await);
+            }
+            _ if parts.method == Method::TRACE => return Err(Rejection::Trace),
+            Place::Route(route) => route,
+            Place::MethodNotAllowed(allow) => {
+                return Err(Rejection::MethodNotAllowed(allow.clone()));
+            }
+            Place::Nowhere => return Err(Rejection::NoRoute),
+        };
+        record.route(&route.key);
+        let request_id = record.request_id().clone();
+        let exchange = Exchange {
+            route,
+            path: &path,
+            peer,
+            origin: &origin,
+            request_id: &request_id,
+            parts,
+            body,
+        };
+        let mut caller = None;
+        let answered = self.proxy.answer(exchange, &mut caller).await;
+        if let Some(caller) = caller {
+            record.user(&caller.identity.user_id);
+        }
+        answered
+    }
+
+    async fn own(
+        &self,
+        parts: &Parts,
+        body: RequestBody,
+        path: &str,
+        client: std::net::IpAddr,
+        record: &mut Record,
+    ) -> Response<Body> {
+        let call = Call { method: &parts.method, path, headers: &parts.headers, client, body };
+        let reply = self.shared.endpoints.answer(call).await;
+        if let Some(user) = &reply.user {
+            record.user(user);
+        }
+        if let Some(code) = reply.code {
+            let error = reply.error.as_deref().map(|error| error as &(dyn std::error::Error + 'static));
+            record.refused(reply.response.status(), code, error);
+        }
+        reply.response
+    }
+}
+
+/// `OPTIONS *` asks about the server, not about a resource (RFC 9110 section 9.3.7).
+fn about_the_server() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    response.headers_mut().insert(header::ALLOW, allow);
+    response
+}
+
+impl Handler for Front {
+    async fn handle(&self, request: Request<Incoming>, peer: Arc<Peer>) -> Response<Body> {
+        self.answer(request, &peer).await
+    }
+
+    fn broken(&self, peer: &Peer, error: &hyper::Error) {
+        access_log::broken(peer.addr(), error);
+    }
+}

@@ -1,0 +1,13 @@
+//! The gateway: the only room that knows all the others, and puts them together.
+
+mod access_log;
+mod build;
+mod front;
+mod intake;
+mod run;
+mod service;
+
+pub use access_log::TARGET as ACCESS_LOG;
+pub use build::{BuildError, Builder, Gateway};
+pub use run::ServeError;
+pub use service::GatewayService;

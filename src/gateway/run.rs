@@ -1,0 +1,206 @@
+//! Serving: one runtime a core, each with its own listeners and upstream connections.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime;
+use tokio_util::sync::CancellationToken;
+
+use super::Gateway;
+use super::front::Front;
+use crate::server::{Acceptor, Bound, ConnectionLimits, Slots};
+
+/// How often sessions whose last token is dead are removed.
+const SWEEP: Duration = Duration::from_secs(60 * 60);
+/// Threads of one worker for what blocks: reading the store.
+const BLOCKING_THREADS: usize = 16;
+
+/// Why serving ended early.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// A worker could not be started, or lost its sockets.
+    #[error("a worker could not run")]
+    Worker(#[source] io::Error),
+    /// A worker ended by a panic, which is a defect of ours.
+    #[error("a worker panicked")]
+    Panicked,
+}
+
+/// What one worker serves.
+struct Worker {
+    front: Arc<Front>,
+    limits: Arc<ConnectionLimits>,
+    slots: Slots,
+    drain: CancellationToken,
+    tcp: Vec<std::net::TcpListener>,
+    unix: Vec<std::os::unix::net::UnixListener>,
+}
+
+impl Gateway {
+    /// Serves at the bound addresses until `shutdown` is ready, then drains.
+    ///
+    /// Each worker is a thread with a runtime of its own. Dropping this future ends the workers
+    /// as `shutdown` would.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`]: start again.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let drain = CancellationToken::new();
+        let _at_last = drain.clone().drop_guard();
+        let sockets: Vec<_> =
+            self.bound.iter().filter_map(|bound| bound.unix_path().map(ToOwned::to_owned)).collect();
+        let workers = self.workers(&drain).map_err(ServeError::Worker)?;
+        let threads: Vec<_> = workers
+            .into_iter()
+            .enumerate()
+            .map(|(number, worker)| {
+                let name = format!("worker-{number}");
+                thread::Builder::new().name(name).spawn(move || worker.run())
+            })
+            .collect::<io::Result<_>>()
+            .map_err(ServeError::Worker)?;
+        tokio::select! {
+            () = shutdown => {}
+            () = self.keep_house() => {}
+            () = ended(&threads) => {}
+        }
+        drain.cancel();
+        let joined = tokio::task::spawn_blocking(move || {
+            let mut outcome = Ok(());
+            for thread in threads {
+                let one = thread.join().unwrap_or(Err(ServeError::Panicked));
+                outcome = outcome.and(one);
+            }
+            outcome
+        });
+        let outcome = joined.await.unwrap_or(Err(ServeError::Panicked));
+        for path in sockets {
+            // Somebody else may have put one of their own there since; then it is not ours.
+            if let Err(error) = std::fs::remove_file(&path) {
+                tracing::debug!(%error, path = %path.display(), "socket not removed");
+            }
+        }
+        outcome
+    }
+
+    /// Serves one listener on the current runtime until `shutdown` is ready, then drains.
+    ///
+    /// Dropping this future stops accepting; connections go on until their runtime ends.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Worker`] if the runtime cannot watch the listener.
+    pub async fn serve(
+        self,
+        listener: tokio::net::TcpListener,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), ServeError> {
+        let drain = CancellationToken::new();
+        let _at_last = drain.clone().drop_guard();
+        let listener = listener.into_std().map_err(ServeError::Worker)?;
+        let front = self.front();
+        let keeper = tokio::spawn(front.proxy.housekeeping());
+        let limits = Arc::clone(&self.limits);
+        let slots = Slots::new(&limits);
+        let acceptor = Acceptor::new(front, limits, slots, drain.clone());
+        tokio::select! {
+            accepted = acceptor.accept_tcp(listener) => accepted.map_err(ServeError::Worker)?,
+            () = shutdown => {}
+            () = self.keep_house() => {}
+        }
+        drain.cancel();
+        report(acceptor.drained().await);
+        keeper.abort();
+        Ok(())
+    }
+
+    fn workers(&mut self, drain: &CancellationToken) -> io::Result<Vec<Worker>> {
+        let slots = Slots::new(&self.limits);
+        let mut workers: Vec<_> = (0..self.workers)
+            .map(|_| Worker {
+                front: self.front(),
+                limits: Arc::clone(&self.limits),
+                slots: slots.clone(),
+                drain: drain.clone(),
+                tcp: Vec::new(),
+                unix: Vec::new(),
+            })
+            .collect();
+        for bound in self.bound.drain(..) {
+            match bound {
+                Bound::Tcp(sockets, _) => {
+                    for (worker, socket) in workers.iter_mut().zip(sockets) {
+                        worker.tcp.push(socket);
+                    }
+                }
+                // One queue for all workers: whoever is free takes the next connection.
+                Bound::Unix(socket, _) => {
+                    for worker in &mut workers {
+                        worker.unix.push(socket.try_clone()?);
+                    }
+                }
+            }
+        }
+        Ok(workers)
+    }
+
+    /// Removes dead sessions now and then. Never ends.
+    async fn keep_house(&self) {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            match self.shared.sessions.sweep().await {
+                Ok(count) => tracing::debug!(count, "dead sessions removed"),
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "cannot sweep sessions");
+                }
+            }
+        }
+    }
+}
+
+/// Ready when a worker has ended though nobody asked it to.
+async fn ended<T>(threads: &[thread::JoinHandle<T>]) {
+    const LOOK: Duration = Duration::from_millis(500);
+    while threads.iter().all(|thread| !thread.is_finished()) {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+impl Worker {
+    fn run(self) -> Result<(), ServeError> {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(BLOCKING_THREADS)
+            .build()
+            .map_err(ServeError::Worker)?;
+        let served = runtime.block_on(self.serve());
+        // What is still open after the drain is cut; a store read is not waited for.
+        runtime.shutdown_background();
+        served
+    }
+
+    async fn serve(self) -> Result<(), ServeError> {
+        let Self { front, limits, slots, drain, tcp, unix } = self;
+        tokio::spawn(front.proxy.housekeeping());
+        let acceptor = Acceptor::new(front, limits, slots, drain);
+        let tcp = tcp.into_iter().map(|socket| acceptor.accept_tcp(socket));
+        let unix = unix.into_iter().map(|socket| acceptor.accept_unix(socket));
+        let accepted = futures_util::future::try_join(
+            futures_util::future::try_join_all(tcp),
+            futures_util::future::try_join_all(unix),
+        );
+        accepted.await.map_err(ServeError::Worker)?;
+        report(acceptor.drained().await);
+        Ok(())
+    }
+}
+
+fn report(cut: usize) {
+    if cut > 0 {
+        tracing::warn!(connections = cut, "connections cut at the end of the drain");
+    }
+}

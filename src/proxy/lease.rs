@@ -1,0 +1,102 @@
+//! A response body that holds its connection until it has been read to the end.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
+
+use super::pool::Pool;
+use super::send::Outgoing;
+use super::upstream::Flight;
+
+/// A connection in use. Dropped, it closes: whatever was left of the response could otherwise
+/// be taken for the answer to the next request.
+pub(super) struct Lease {
+    sender: SendRequest<Outgoing>,
+    pool: Arc<Pool>,
+    upstream: usize,
+    server: usize,
+    _flight: Flight,
+}
+
+impl Lease {
+    pub(super) const fn new(
+        sender: SendRequest<Outgoing>,
+        pool: Arc<Pool>,
+        upstream: usize,
+        server: usize,
+        flight: Flight,
+    ) -> Self {
+        Self { sender, pool, upstream, server, _flight: flight }
+    }
+
+    /// The response is complete: the connection may have its next request.
+    pub(super) fn give_back(self) {
+        if let Some(shelf) = self.pool.shelf(self.upstream, self.server) {
+            shelf.put(self.sender);
+        }
+    }
+}
+
+/// A response body, piece by piece as it comes. Trailers are dropped: a client that did not ask
+/// for them would have to guess what they are (RFC 9110 section 6.5.1).
+pub(super) struct LeasedBody {
+    incoming: Incoming,
+    lease: Option<Lease>,
+}
+
+impl LeasedBody {
+    pub(super) const fn new(incoming: Incoming, lease: Lease) -> Self {
+        Self { incoming, lease: Some(lease) }
+    }
+
+    fn end(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+    }
+}
+
+impl http_body::Body for LeasedBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        loop {
+            match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+                Some(Ok(frame)) if frame.is_data() => {
+                    // With a Content-Length the end is known with the last piece, and hyper's
+                    // server does not ask again.
+                    if self.incoming.is_end_stream() {
+                        self.end();
+                    }
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                Some(Ok(_trailers)) => {}
+                Some(Err(error)) => {
+                    self.lease = None;
+                    return Poll::Ready(Some(Err(error)));
+                }
+                None => {
+                    self.end();
+                    return Poll::Ready(None);
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

@@ -1,0 +1,94 @@
+//! Connections to upstreams that wait for their next request. Each worker has its own pool, so
+//! a connection never changes threads.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hyper::client::conn::http1::SendRequest;
+use tokio::time::Instant;
+
+use super::send::Outgoing;
+use super::upstream::Upstream;
+
+/// Most connections that wait for one server.
+const WAITING: usize = 256;
+/// How often connections that waited too long are looked for.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// The idle connections of one worker, by upstream and server.
+pub(super) struct Pool {
+    /// One shelf a server, upstream by upstream.
+    upstreams: Vec<Vec<Shelf>>,
+}
+
+/// The idle connections to one server, the latest used on top: the others may run out.
+pub(super) struct Shelf {
+    idle: Mutex<Vec<Idle>>,
+    patience: Duration,
+}
+
+struct Idle {
+    sender: SendRequest<Outgoing>,
+    since: Instant,
+}
+
+impl Pool {
+    pub(super) fn new(upstreams: &[Arc<Upstream>]) -> Self {
+        let shelf = |patience| Shelf { idle: Mutex::default(), patience };
+        let shelves = |upstream: &Arc<Upstream>| {
+            upstream.servers.iter().map(|_| shelf(upstream.settings.idle)).collect()
+        };
+        Self { upstreams: upstreams.iter().map(shelves).collect() }
+    }
+
+    pub(super) fn shelf(&self, upstream: usize, server: usize) -> Option<&Shelf> {
+        self.upstreams.get(upstream)?.get(server)
+    }
+
+    /// Closes what waited too long, for as long as the pool lives.
+    pub(super) async fn sweep(pool: std::sync::Weak<Self>) {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            let Some(pool) = pool.upgrade() else { return };
+            for shelf in pool.upstreams.iter().flatten() {
+                shelf.sweep();
+            }
+        }
+    }
+}
+
+impl Shelf {
+    /// The connection that was used last and is still open.
+    pub(super) fn take(&self) -> Option<SendRequest<Outgoing>> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(Idle { sender, since }) = idle.pop() {
+            if !sender.is_closed() && since.elapsed() < self.patience {
+                return Some(sender);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection whose response has been read to its end.
+    pub(super) fn put(&self, sender: SendRequest<Outgoing>) {
+        if sender.is_closed() || self.patience.is_zero() {
+            return;
+        }
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < WAITING {
+            idle.push(Idle { sender, since: Instant::now() });
+        }
+    }
+
+    fn sweep(&self) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() < self.patience);
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,116 @@
+//! What a request loses and gains on its way out.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{Uri, Version};
+
+use super::Rejection;
+use crate::policy::{CredentialPolicy, Route, Underscores};
+use crate::session::Authenticated;
+use crate::web::{
+    Authorization, CanonicalPath, IdentityHeaders, Origin, Peer, drop_hop_by_hop, is_framing,
+};
+
+/// Removes every field that could be read as one of our identity headers: on every route,
+/// before anything looks at the request.
+pub fn strip_identity(table: &IdentityHeaders, headers: &mut HeaderMap) {
+    if headers.keys().any(|name| table.is_ours(name)) {
+        let ours: Vec<HeaderName> =
+            headers.keys().filter(|name| table.is_ours(name)).cloned().collect();
+        for name in ours {
+            headers.remove(name);
+        }
+    }
+}
+
+/// Removes names with an underscore, which many servers cannot tell from those with a dash.
+pub(super) fn drop_underscores(policy: Underscores, headers: &mut HeaderMap) {
+    let doubtful = |name: &HeaderName| {
+        name.as_str().contains('_')
+            && (policy == Underscores::Drop || is_important(&name.as_str().replace('_', "-")))
+    };
+    if headers.keys().any(doubtful) {
+        let gone: Vec<HeaderName> = headers.keys().filter(|name| doubtful(name)).cloned().collect();
+        for name in gone {
+            headers.remove(name);
+        }
+    }
+}
+
+/// Whether a name, dashes for underscores, is one that we or the connection set.
+fn is_important(folded: &str) -> bool {
+    const IMPORTANT: [HeaderName; 6] = [
+        header::HOST,
+        header::AUTHORIZATION,
+        header::FORWARDED,
+        header::COOKIE,
+        HeaderName::from_static("x-real-ip"),
+        HeaderName::from_static("x-request-id"),
+    ];
+    folded.starts_with("x-forwarded-")
+        || folded.parse().is_ok_and(|name| is_framing(&name) || IMPORTANT.contains(&name))
+}
+
+/// What goes out, beside the request itself.
+pub(super) struct Outfit<'a> {
+    pub(super) route: &'a Route,
+    pub(super) path: &'a CanonicalPath<'a>,
+    pub(super) peer: &'a Peer,
+    pub(super) origin: &'a Origin,
+    pub(super) caller: Option<&'a Authenticated>,
+    pub(super) request_id: &'a HeaderValue,
+}
+
+impl Outfit<'_> {
+    /// Makes the request what the upstream shall see.
+    pub(super) fn put_on(&self, parts: &mut Parts) -> Result<(), Rejection> {
+        let headers = &mut parts.headers;
+        // Before hop-by-hop processing: a credential cannot be nominated into staying.
+        let foreign = matches!(Authorization::of(headers), Authorization::Other);
+        if self.route.credential == CredentialPolicy::Strip && !foreign {
+            headers.remove(header::AUTHORIZATION);
+        }
+        drop_hop_by_hop(headers);
+        drop_underscores(self.route.underscores, headers);
+        // hyper has answered it, or will.
+        headers.remove(header::EXPECT);
+        let host = headers.get(header::HOST).cloned();
+        self.origin.write(self.peer, host.as_ref(), headers);
+        headers.insert(X_REQUEST_ID, self.request_id.clone());
+        // Last of all, so that nothing before can touch them.
+        if let Some(caller) = self.caller {
+            for (name, value) in &caller.headers {
+                headers.insert(name, value.clone());
+            }
+        }
+        parts.version = Version::HTTP_11;
+        self.target(&mut parts.uri)
+    }
+
+    /// The path that was judged is the path that is sent, in origin form.
+    fn target(&self, uri: &mut Uri) -> Result<(), Rejection> {
+        if uri.authority().is_none() && uri.path() == self.path.as_str() {
+            return Ok(());
+        }
+        let target = match uri.query() {
+            Some(query) => format!("{}?{query}", self.path),
+            None => self.path.to_string(),
+        };
+        let target = PathAndQuery::try_from(target).map_err(|_| Rejection::BadTarget)?;
+        *uri = Uri::from(target);
+        Ok(())
+    }
+}
+
+/// The id that ties a request's lines in every log together.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Makes a response what the client shall see.
+pub(super) fn tidy_response(headers: &mut HeaderMap) {
+    // Where both were sent, the coding wins and the length is a lie (RFC 9112 section 6.3).
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    drop_hop_by_hop(headers);
+}

@@ -1,0 +1,207 @@
+//! Requests that end at the gateway, and what their clients are told.
+
+use std::error::Error;
+use std::time::Duration;
+
+use http::header::{self, HeaderValue};
+use http::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::policy::Ambiguous;
+use crate::session::{Answer, AuthError, Presented};
+use crate::web::{Body, BodyFault, HostError, PathError};
+
+/// A request that goes no further.
+///
+/// `Display` and `source()` are for the log. The client gets a status, a fixed text and a
+/// stable code, and nothing of the cause.
+#[derive(Debug, thiserror::Error)]
+pub enum Rejection {
+    /// No `Host`, several, or one that is none.
+    #[error("unusable host")]
+    BadHost(#[source] Option<HostError>),
+    /// The host of the request target and the `Host` field differ.
+    #[error("request target and host field disagree")]
+    HostMismatch,
+    /// A host that this gateway does not serve.
+    #[error("host not served here")]
+    Misdirected,
+    /// A message whose length has two readings, or a transfer coding we do not speak.
+    #[error("ambiguous framing")]
+    BadFraming,
+    /// A request target in a form that is not for us.
+    #[error("request target in an unusable form")]
+    BadTarget,
+    /// A longer target than the limit.
+    #[error("request target too long")]
+    TargetTooLong,
+    /// A path that no server should be sent.
+    #[error("unusable path")]
+    BadPath(#[from] PathError),
+    /// A path that leads elsewhere when it is read otherwise.
+    #[error("ambiguous path")]
+    AmbiguousPath(#[from] Ambiguous),
+    /// `CONNECT`: this is no tunnel.
+    #[error("CONNECT")]
+    Connect,
+    /// `TRACE` would send the credentials back.
+    #[error("TRACE")]
+    Trace,
+    /// An expectation other than `100-continue`.
+    #[error("unknown expectation")]
+    Expectation,
+    /// No route.
+    #[error("no route")]
+    NoRoute,
+    /// A route, but not for this method.
+    #[error("no route for this method")]
+    MethodNotAllowed(HeaderValue),
+    /// The route needs a caller and the request names none.
+    #[error("no credentials")]
+    NoCredentials,
+    /// The credential is no good.
+    #[error(transparent)]
+    Refused(#[from] RefusedCredential),
+    /// The caller is known and may not.
+    #[error("caller may not use this route")]
+    Forbidden,
+    /// The request body ended early.
+    #[error(transparent)]
+    Body(#[from] BodyFault),
+    /// As many requests as the upstream may have are under way.
+    #[error("upstream at its limit of requests")]
+    UpstreamFull,
+    /// No server of the upstream could be connected to.
+    #[error("no server of the upstream reachable")]
+    UpstreamUnreachable(#[source] Option<Box<dyn Error + Send + Sync>>),
+    /// The upstream broke off, or answered something that is no HTTP.
+    #[error("upstream failed before its response")]
+    UpstreamFailed(#[source] Box<dyn Error + Send + Sync>),
+    /// The upstream wants to speak another protocol, which nobody asked for.
+    #[error("upstream switched protocols unasked")]
+    UpstreamSwitched,
+    /// No connection, or no response head, in time.
+    #[error("upstream silent for {0:?}")]
+    UpstreamTimeout(Duration),
+}
+
+/// A refused credential, with how its refusal reads.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct RefusedCredential {
+    /// Why.
+    #[source]
+    pub error: AuthError,
+    /// Where it was presented.
+    pub presented: Presented,
+}
+
+const NO_CREDENTIALS: &str = "Authentication credentials were not provided.";
+const FORBIDDEN: &str = "You do not have permission to perform this action.";
+
+impl Rejection {
+    /// Status, code and text of each rejection. No `_` arm: a new variant does not compile until
+    /// somebody decides what the client learns.
+    pub fn class(&self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::BadHost(_) => (S::BAD_REQUEST, "bad_host", "The Host header is missing or unusable."),
+            Self::HostMismatch => (S::BAD_REQUEST, "host_mismatch", "Request target and Host disagree."),
+            Self::Misdirected => (S::MISDIRECTED_REQUEST, "misdirected", "This host is not served here."),
+            Self::BadFraming => (S::BAD_REQUEST, "bad_framing", "The length of the request is ambiguous."),
+            Self::BadTarget => (S::BAD_REQUEST, "bad_target", "The request target is unusable."),
+            Self::TargetTooLong => (S::URI_TOO_LONG, "target_too_long", "The request target is too long."),
+            Self::BadPath(_) => (S::BAD_REQUEST, "bad_path", "The path is unusable."),
+            Self::AmbiguousPath(_) => (S::BAD_REQUEST, "ambiguous_path", "The path is ambiguous."),
+            Self::Connect => (S::NOT_IMPLEMENTED, "connect", "CONNECT is not supported."),
+            Self::Trace => (S::METHOD_NOT_ALLOWED, "method_not_allowed", "Method \"TRACE\" not allowed."),
+            Self::Expectation => (S::EXPECTATION_FAILED, "expectation", "Unknown expectation."),
+            Self::NoRoute => (S::NOT_FOUND, "no_route", "Not found."),
+            Self::MethodNotAllowed(_) => (S::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed."),
+            Self::NoCredentials => (S::UNAUTHORIZED, "no_credentials", NO_CREDENTIALS),
+            Self::Refused(refused) => {
+                (refused.answer().status, refused.error.code(), "Credential refused.")
+            }
+            Self::Forbidden => (S::FORBIDDEN, "forbidden", FORBIDDEN),
+            Self::Body(BodyFault::TooLarge) => {
+                (S::PAYLOAD_TOO_LARGE, "body_too_large", "The request body is too large.")
+            }
+            Self::Body(BodyFault::TooSlow) => {
+                (S::REQUEST_TIMEOUT, "body_timeout", "The request body came too slowly.")
+            }
+            Self::Body(BodyFault::Broken) => {
+                (S::BAD_REQUEST, "bad_body", "The request body is incomplete or malformed.")
+            }
+            Self::UpstreamFull => {
+                (S::SERVICE_UNAVAILABLE, "upstream_full", "The service is busy, try again later.")
+            }
+            Self::UpstreamUnreachable(_) => {
+                (S::BAD_GATEWAY, "upstream_unreachable", "The service is unreachable.")
+            }
+            Self::UpstreamFailed(_) | Self::UpstreamSwitched => {
+                (S::BAD_GATEWAY, "upstream_failed", "The service failed.")
+            }
+            Self::UpstreamTimeout(_) => {
+                (S::GATEWAY_TIMEOUT, "upstream_timeout", "The service did not answer in time.")
+            }
+        }
+    }
+
+    /// The stable code, for logs and metrics.
+    pub fn code(&self) -> &'static str {
+        self.class().1
+    }
+
+    /// The response for the client.
+    pub fn into_response(self) -> Response<Body> {
+        let (status, code, text) = self.class();
+        let body = match &self {
+            // Existing clients know these bodies from the profile endpoint.
+            Self::NoCredentials | Self::Forbidden => json!({ "detail": text }),
+            Self::Refused(refused) => refused.answer().body,
+            _ => json!({ "detail": text, "code": code }),
+        };
+        let mut response = json_response(status, &body);
+        let headers = response.headers_mut();
+        match &self {
+            Self::NoCredentials => {
+                // RFC 6750 section 3: no `error` where no credential was sent.
+                let challenge = HeaderValue::from_static(r#"Bearer realm="api""#);
+                headers.insert(header::WWW_AUTHENTICATE, challenge);
+            }
+            Self::Refused(_) if status == StatusCode::UNAUTHORIZED => {
+                let challenge =
+                    HeaderValue::from_static(r#"Bearer realm="api", error="invalid_token""#);
+                headers.insert(header::WWW_AUTHENTICATE, challenge);
+            }
+            Self::MethodNotAllowed(allow) => {
+                headers.insert(header::ALLOW, allow.clone());
+            }
+            Self::Trace => {
+                // TRACE is refused before the route is looked for; this is true of every route.
+                headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+            }
+            _ => {}
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+impl RefusedCredential {
+    fn answer(&self) -> Answer {
+        self.error.answer(self.presented)
+    }
+}
+
+fn json_response(status: StatusCode, body: &Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

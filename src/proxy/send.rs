@@ -1,0 +1,208 @@
+//! Sends a request to a server of an upstream and brings its response head back.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::lease::{Lease, LeasedBody};
+use super::pool::Pool;
+use super::progress::{Progress, Tracked};
+use super::upstream::{Server, Upstream};
+use super::{Address, Rejection};
+use crate::web::{Body, BodyFault, RequestBody};
+
+/// The request body on its way out.
+pub(super) type Outgoing = Tracked<RequestBody>;
+
+/// A request to be sent, and what is needed to send it once more.
+pub(super) struct Sending<'a> {
+    pub(super) pool: &'a Arc<Pool>,
+    pub(super) number: usize,
+    pub(super) upstream: &'a Arc<Upstream>,
+    /// Longest wait for the response head.
+    pub(super) patience: Duration,
+}
+
+impl Sending<'_> {
+    /// Sends the request to the server whose turn it is; to the next one if that refuses the
+    /// connection.
+    ///
+    /// A request is sent twice only if nothing of it can have been acted upon: when the
+    /// connection was closed before it was written, or, for methods that are idempotent and
+    /// without a body, when a connection that had been waiting turned out to be closed.
+    pub(super) async fn send(
+        &self,
+        parts: Parts,
+        body: RequestBody,
+    ) -> Result<Response<Body>, Rejection> {
+        let flight = self.upstream.enter()?;
+        let fault = body.fault();
+        let progress = (!body.is_end_stream()).then(|| Arc::new(Progress::new()));
+        let mut request = Request::from_parts(parts, Tracked::new(body, progress.clone()));
+        let mut last = Rejection::UpstreamUnreachable(None);
+        for (server_number, server) in self.upstream.in_turn() {
+            let attempt = Attempt { sending: self, server_number, server, progress: &progress };
+            match attempt.run(request).await {
+                Ok((response, sender)) => {
+                    let pool = Arc::clone(self.pool);
+                    let lease = Lease::new(sender, pool, self.number, server_number, flight);
+                    return finish(response, lease);
+                }
+                Err(Failure::Unsent(unsent, why)) => {
+                    request = *unsent;
+                    last = why;
+                }
+                Err(Failure::Final(why)) => {
+                    // What the client did wrong comes first: the upstream only saw its end.
+                    let fault = fault.and_then(|fault| fault.get().copied());
+                    return Err(fault.map_or(why, |fault: BodyFault| fault.into()));
+                }
+            }
+        }
+        Err(last)
+    }
+}
+
+fn finish(response: Response<Incoming>, lease: Lease) -> Result<Response<Body>, Rejection> {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Rejection::UpstreamSwitched);
+    }
+    let (parts, body) = response.into_parts();
+    let body = if body.is_end_stream() {
+        lease.give_back();
+        Body::empty()
+    } else {
+        Body::stream(LeasedBody::new(body, lease))
+    };
+    Ok(Response::from_parts(parts, body))
+}
+
+enum Failure {
+    /// Nothing of the request was sent: it may go elsewhere.
+    Unsent(Box<Request<Outgoing>>, Rejection),
+    /// It may have been acted upon.
+    Final(Rejection),
+}
+
+/// One server's turn.
+struct Attempt<'a> {
+    sending: &'a Sending<'a>,
+    server_number: usize,
+    server: &'a Server,
+    progress: &'a Option<Arc<Progress>>,
+}
+
+impl Attempt<'_> {
+    async fn run(
+        &self,
+        mut request: Request<Outgoing>,
+    ) -> Result<(Response<Incoming>, SendRequest<Outgoing>), Failure> {
+        let shelf = self.sending.pool.shelf(self.sending.number, self.server_number);
+        // Connections that were waiting, as long as they turn out to be closed.
+        while let Some(mut sender) = shelf.and_then(super::pool::Shelf::take) {
+            if poll_fn(|cx| sender.poll_ready(cx)).await.is_err() {
+                continue;
+            }
+            let copy = self.copy(&request);
+            match self.exchange(&mut sender, request).await {
+                Ok(response) => return Ok((response, sender)),
+                Err(Failure::Unsent(unsent, _)) => request = *unsent,
+                Err(Failure::Final(why @ Rejection::UpstreamFailed(_))) => match copy {
+                    Some(copy) => {
+                        request = copy;
+                        break;
+                    }
+                    None => return Err(Failure::Final(why)),
+                },
+                Err(final_one) => return Err(final_one),
+            }
+        }
+        let settings = &self.sending.upstream.settings;
+        let mut sender = match timeout(settings.connect, connect(&self.server.address)).await {
+            Ok(Ok(sender)) => sender,
+            Ok(Err(error)) => {
+                let why = Rejection::UpstreamUnreachable(Some(error.into()));
+                return Err(Failure::Unsent(Box::new(request), why));
+            }
+            Err(_late) => {
+                let why = Rejection::UpstreamTimeout(settings.connect);
+                return Err(Failure::Unsent(Box::new(request), why));
+            }
+        };
+        let response = self.exchange(&mut sender, request).await?;
+        Ok((response, sender))
+    }
+
+    /// The request again, if it may be sent twice (RFC 9110 section 9.2.2).
+    fn copy(&self, request: &Request<Outgoing>) -> Option<Request<Outgoing>> {
+        const IDEMPOTENT: [Method; 3] = [Method::GET, Method::HEAD, Method::OPTIONS];
+        if self.progress.is_some() || !IDEMPOTENT.contains(request.method()) {
+            return None;
+        }
+        let mut copy = Request::new(Tracked::new(RequestBody::empty(), None));
+        *copy.method_mut() = request.method().clone();
+        *copy.uri_mut() = request.uri().clone();
+        *copy.headers_mut() = request.headers().clone();
+        Some(copy)
+    }
+
+    /// One request on one connection, up to the response head.
+    async fn exchange(
+        &self,
+        sender: &mut SendRequest<Outgoing>,
+        request: Request<Outgoing>,
+    ) -> Result<Response<Incoming>, Failure> {
+        let patience = self.sending.patience;
+        let mut answer = pin!(sender.try_send_request(request));
+        let mut deadline = Instant::now() + patience;
+        loop {
+            tokio::select! {
+                answered = &mut answer => return answered.map_err(|mut failed| {
+                    let why = failed.error().to_string();
+                    match failed.take_message() {
+                        Some(request) => {
+                            let why = Rejection::UpstreamUnreachable(Some(why.into()));
+                            Failure::Unsent(Box::new(request), why)
+                        }
+                        None => Failure::Final(Rejection::UpstreamFailed(failed.into_error().into())),
+                    }
+                }),
+                () = sleep_until(deadline) => {
+                    // The wait counts from the last byte that the upstream took, and not while
+                    // it is the client we wait for.
+                    let since = self.progress.as_ref().map(|progress| progress.waiting_since());
+                    match since.map(|since| since + patience) {
+                        Some(later) if later > Instant::now() => deadline = later,
+                        _ => return Err(Failure::Final(Rejection::UpstreamTimeout(patience))),
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn connect(address: &Address) -> io::Result<SendRequest<Outgoing>> {
+    let stream = TcpStream::connect((address.host.as_str(), address.port)).await?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    tokio::spawn(async move {
+        // Whoever waits for a response hears of it; an idle connection may end as it likes.
+        if let Err(error) = connection.await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "upstream connection ended");
+        }
+    });
+    Ok(sender)
+}
+
