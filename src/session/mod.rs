@@ -19,7 +19,10 @@ use crate::web::IdentityHeaders;
 
 pub use accounts::{AccountError, Accounts, NewAccount, Registered};
 pub use authenticate::Authenticated;
-pub use names::{EmailFault, NameFault, check_email, check_username, normalize_username};
+pub use names::{
+    EMAIL_LENGTH, EmailFault, NameFault, USERNAME_LENGTH, check_email, check_username,
+    normalize_username, trim,
+};
 pub use refusal::{Answer, AuthError, Presented};
 pub use renew::Renewed;
 pub use settings::SessionSettings;

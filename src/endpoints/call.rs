@@ -1,0 +1,46 @@
+//! What the endpoints are asked and what they answer, without a connection.
+
+use std::error::Error;
+use std::fmt;
+use std::net::IpAddr;
+
+use http::{HeaderMap, Method, Response};
+
+use crate::web::{Body, RequestBody};
+
+/// A request to the endpoints.
+pub struct Call<'a> {
+    /// Its method, known or not.
+    pub method: &'a Method,
+    /// Its canonical path; the query is nobody's business here.
+    pub path: &'a str,
+    /// Its header.
+    pub headers: &'a HeaderMap,
+    /// Who sent it, behind trusted proxies.
+    pub client: IpAddr,
+    /// Its body, not read yet. It may be refused unread: the connection has to cope.
+    pub body: RequestBody,
+}
+
+/// An answer, and what the access log wants to know about it.
+#[derive(Debug)]
+pub struct Reply {
+    /// For the client. A `HEAD` has the body of its `GET`: whoever sends it leaves it out.
+    pub response: Response<Body>,
+    /// The stable code of a refusal.
+    pub code: Option<&'static str>,
+    /// The id of the user who was let in or made.
+    pub user: Option<String>,
+    /// Why it was refused, with its causes. For the log, never for the client.
+    pub error: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("client", &self.client)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,218 @@
+//! What a field may be, and what is said of one that may not be that: the rules of DRF's
+//! `CharField` and `EmailField`.
+
+use super::Row;
+use super::error::{EndpointError, Faults};
+use super::parse::{Sent, Value};
+use crate::session::{check_email, check_username, trim};
+
+const REQUIRED: &str = "This field is required.";
+const NULL: &str = "This field may not be null.";
+const BLANK: &str = "This field may not be blank.";
+const NO_TEXT: &str = "Not a valid string.";
+const NO_ADDRESS: &str = "Enter a valid email address.";
+const NUL: &str = "Null characters are not allowed.";
+
+/// One field of an endpoint.
+#[derive(Clone, Copy)]
+pub(super) struct Field {
+    /// As it is sent.
+    pub(super) name: &'static str,
+    /// As `OPTIONS` tells it.
+    pub(super) label: &'static str,
+    /// What it may be.
+    pub(super) rule: Rule,
+    /// Whether it must be there, and not blank.
+    pub(super) required: bool,
+}
+
+/// What a field may be.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum Rule {
+    /// Any text, trimmed.
+    Text,
+    /// Any text, as it was typed.
+    Untrimmed,
+    /// The name of an account to be made.
+    Username,
+    /// The password of an account to be made.
+    NewPassword,
+    /// An address.
+    Email,
+    /// Nothing: it is in the answer only.
+    Answered,
+}
+
+/// The fields of a call, each checked on its own.
+pub(super) struct Form(Vec<Checked>);
+
+struct Checked {
+    name: &'static str,
+    value: Result<Option<String>, Vec<String>>,
+}
+
+/// The fields of a call, all of them in order.
+pub(super) struct Values(Vec<(&'static str, String)>);
+
+impl Field {
+    /// A required field.
+    pub(super) const fn new(name: &'static str, label: &'static str, rule: Rule) -> Self {
+        Self { name, label, rule, required: !matches!(rule, Rule::Answered) }
+    }
+
+    /// The same, not required.
+    pub(super) const fn optional(self) -> Self {
+        Self { required: false, ..self }
+    }
+
+    fn check(
+        &self,
+        sent: Option<Value>,
+        longest_password: usize,
+    ) -> Result<Option<String>, Vec<String>> {
+        let one = |text: &str| Err(vec![text.to_owned()]);
+        let text = match sent {
+            Some(Value::Text(text)) => text,
+            Some(Value::Null) => return one(NULL),
+            Some(Value::Other) if self.rule == Rule::Email => return one(NO_ADDRESS),
+            Some(Value::Other) => return one(NO_TEXT),
+            None if self.required => return one(REQUIRED),
+            None => return Ok(None),
+        };
+        let text = if self.rule == Rule::Untrimmed { &text } else { trim(&text) };
+        match (text.is_empty(), self.required) {
+            (true, true) => one(BLANK),
+            (true, false) => Ok(Some(String::new())),
+            (false, _) => self.judge(text, longest_password).map(Some),
+        }
+    }
+
+    fn judge(&self, text: &str, longest_password: usize) -> Result<String, Vec<String>> {
+        match self.rule {
+            Rule::Username => check_username(text).map_err(texts),
+            Rule::Email => check_email(text).map_err(texts),
+            Rule::Text | Rule::Untrimmed | Rule::Answered => plain(text, usize::MAX),
+            Rule::NewPassword => plain(text, longest_password),
+        }
+    }
+}
+
+impl Form {
+    /// Checks every field of the endpoint.
+    pub(super) fn read(row: &Row, mut sent: Sent, longest_password: usize) -> Self {
+        let read = row.fields.iter().filter(|field| field.rule != Rule::Answered);
+        Self(
+            read.map(|field| Checked {
+                name: field.name,
+                value: field.check(sent.take(field.name), longest_password),
+            })
+            .collect(),
+        )
+    }
+
+    /// A field that was sent and has nothing wrong with it.
+    pub(super) fn good(&self, name: &str) -> Option<&str> {
+        let field = self.0.iter().find(|field| field.name == name)?;
+        field.value.as_ref().ok()?.as_deref()
+    }
+
+    /// Finds something wrong with a field.
+    pub(super) fn refuse<T: ToString>(&mut self, name: &str, faults: Vec<T>) {
+        if faults.is_empty() {
+            return;
+        }
+        if let Some(field) = self.0.iter_mut().find(|field| field.name == name) {
+            field.value = Err(texts(faults));
+        }
+    }
+
+    /// All values, or all faults.
+    pub(super) fn finish(self) -> Result<Values, EndpointError> {
+        let (mut values, mut faults) = (Vec::new(), Faults::new());
+        for Checked { name, value } in self.0 {
+            match value {
+                Ok(value) => values.extend(value.map(|value| (name, value))),
+                Err(texts) => faults.push((name, texts)),
+            }
+        }
+        if faults.is_empty() { Ok(Values(values)) } else { Err(EndpointError::Fields(faults)) }
+    }
+}
+
+impl Values {
+    /// Takes a value out; empty if an optional field was not sent.
+    pub(super) fn take(&mut self, name: &str) -> String {
+        let found = self.0.iter_mut().find(|(found, _)| *found == name);
+        found.map(|(_, value)| std::mem::take(value)).unwrap_or_default()
+    }
+}
+
+fn plain(text: &str, longest: usize) -> Result<String, Vec<String>> {
+    let mut faults = Vec::new();
+    if text.chars().count() > longest {
+        faults.push(format!("Ensure this field has no more than {longest} characters."));
+    }
+    if text.contains('\0') {
+        faults.push(NUL.to_owned());
+    }
+    if faults.is_empty() { Ok(text.to_owned()) } else { Err(faults) }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "called as map_err(texts)")]
+fn texts<T: ToString>(faults: Vec<T>) -> Vec<String> {
+    faults.iter().map(ToString::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(field: &Field, sent: Option<&str>) -> Result<Option<String>, Vec<String>> {
+        field.check(sent.map(|text| Value::Text(text.to_owned())), 10)
+    }
+
+    fn told(checked: Result<Option<String>, Vec<String>>) -> Vec<String> {
+        checked.unwrap_err()
+    }
+
+    const TEXT: Field = Field::new("x", "X", Rule::Text);
+    const UNTRIMMED: Field = Field::new("x", "X", Rule::Untrimmed);
+    const PASSWORD: Field = Field::new("x", "X", Rule::NewPassword);
+    const EMAIL: Field = Field::new("x", "X", Rule::Email).optional();
+
+    #[test]
+    fn a_required_field_is_there_and_says_something() {
+        assert_eq!(told(check(&TEXT, None)), [REQUIRED]);
+        assert_eq!(told(TEXT.check(Some(Value::Null), 10)), [NULL]);
+        assert_eq!(told(TEXT.check(Some(Value::Other), 10)), [NO_TEXT]);
+        for blank in ["", "  ", "\t", "\u{a0}", "\u{3000} ", "\u{1f}"] {
+            assert_eq!(told(check(&TEXT, Some(blank))), [BLANK], "{blank:?}");
+        }
+        assert_eq!(told(check(&TEXT, Some("a\0b"))), [NUL]);
+        assert_eq!(check(&TEXT, Some(" a b\n")), Ok(Some("a b".to_owned())));
+    }
+
+    #[test]
+    fn an_untrimmed_field_keeps_its_spaces() {
+        assert_eq!(check(&UNTRIMMED, Some(" a ")), Ok(Some(" a ".to_owned())));
+        assert_eq!(check(&UNTRIMMED, Some(" ")), Ok(Some(" ".to_owned())));
+        assert_eq!(told(check(&UNTRIMMED, Some(""))), [BLANK]);
+    }
+
+    #[test]
+    fn an_address_may_be_left_out_or_blank_but_not_null() {
+        assert_eq!(check(&EMAIL, None), Ok(None));
+        assert_eq!(check(&EMAIL, Some(" ")), Ok(Some(String::new())));
+        assert_eq!(told(EMAIL.check(Some(Value::Null), 10)), [NULL]);
+        assert_eq!(told(EMAIL.check(Some(Value::Other), 10)), [NO_ADDRESS]);
+        assert_eq!(told(check(&EMAIL, Some("5"))), [NO_ADDRESS]);
+    }
+
+    #[test]
+    fn a_password_is_measured_in_characters() {
+        assert!(check(&PASSWORD, Some(&"ж".repeat(10))).is_ok());
+        let long = "Ensure this field has no more than 10 characters.";
+        assert_eq!(told(check(&PASSWORD, Some(&"ж".repeat(11)))), [long]);
+        assert_eq!(told(check(&PASSWORD, Some(&"a\0".repeat(6)))), [long, NUL]);
+    }
+}

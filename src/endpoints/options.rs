@@ -1,0 +1,46 @@
+//! `OPTIONS`: what an endpoint is and takes, as DRF describes its views.
+
+use serde_json::{Map, Value, json};
+
+use super::fields::{Field, Rule};
+use super::negotiate::Media;
+use super::reply::Outcome;
+use super::{Methods, Row};
+use crate::session::{EMAIL_LENGTH, USERNAME_LENGTH};
+
+/// The description of an endpoint.
+pub(super) fn describe(row: &Row, longest_password: usize) -> Outcome {
+    let mut body = json!({
+        "name": row.name,
+        "description": "",
+        "renders": [Media::Json.as_str()],
+        "parses": Media::ALL.map(Media::as_str),
+    });
+    if let (Methods::Post, Some(body)) = (row.methods, body.as_object_mut()) {
+        let fields = row.fields.iter();
+        let fields: Map<_, _> = fields
+            .map(|field| (field.name.to_owned(), describe_field(field, longest_password)))
+            .collect();
+        body.insert("actions".to_owned(), json!({ "POST": fields }));
+    }
+    Outcome::ok(body)
+}
+
+fn describe_field(field: &Field, longest_password: usize) -> Value {
+    let (kind, longest) = match field.rule {
+        Rule::Text | Rule::Untrimmed | Rule::Answered => ("string", None),
+        Rule::Username => ("string", Some(USERNAME_LENGTH)),
+        Rule::NewPassword => ("string", Some(longest_password)),
+        Rule::Email => ("email", Some(EMAIL_LENGTH)),
+    };
+    let mut told = json!({
+        "type": kind,
+        "required": field.required,
+        "read_only": field.rule == Rule::Answered,
+        "label": field.label,
+    });
+    if let (Some(longest), Some(told)) = (longest, told.as_object_mut()) {
+        told.insert("max_length".to_owned(), longest.into());
+    }
+    told
+}

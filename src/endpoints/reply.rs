@@ -1,0 +1,87 @@
+//! Answers as they go out: JSON, and the fields that each carries.
+
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Response, StatusCode};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Methods;
+use super::call::Reply;
+use super::error::{EndpointError, seconds};
+use crate::web::Body;
+
+/// What a call got that was not refused.
+pub(super) struct Outcome {
+    /// 200 or 201.
+    pub(super) status: StatusCode,
+    /// The answer.
+    pub(super) body: Value,
+    /// Whom it was about, for the access log.
+    pub(super) user: Option<String>,
+}
+
+impl Outcome {
+    /// 200 with this.
+    pub(super) const fn ok(body: Value) -> Self {
+        Self { status: StatusCode::OK, body, user: None }
+    }
+
+    /// Says whom it was about.
+    pub(super) fn about(self, user: impl ToString) -> Self {
+        Self { user: Some(user.to_string()), ..self }
+    }
+}
+
+/// The reply to a call that got what it asked for.
+pub(super) fn done(outcome: Outcome, methods: Methods) -> Reply {
+    let mut response = json(outcome.status, &outcome.body);
+    dress(response.headers_mut(), Some(methods));
+    Reply { response, code: None, user: outcome.user, error: None }
+}
+
+/// The reply to a call that did not.
+pub(super) fn refused(error: EndpointError, methods: Option<Methods>) -> Reply {
+    let (_, code) = error.class();
+    let answer = error.answer();
+    let mut response = json(answer.status, &answer.body);
+    let headers = response.headers_mut();
+    dress(headers, methods);
+    if answer.status == StatusCode::UNAUTHORIZED {
+        let challenge = HeaderValue::from_static(r#"Bearer realm="api""#);
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(wait) = answer.retry_after {
+        headers.insert(header::RETRY_AFTER, seconds(wait).into());
+    }
+    Reply { response, code: Some(code), user: None, error: Some(Box::new(error)) }
+}
+
+/// A JSON answer with its length, and nothing else. Compact; what is not ASCII stays readable.
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
+    // Maps with text keys always serialise.
+    let text = serde_json::to_string(body).unwrap_or_default();
+    // Line ends to JavaScript, and inside strings only: DRF escapes them as well.
+    let text = text.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
+    let length = text.len();
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // Written out, because the answer to a HEAD has it without having the body.
+    headers.insert(header::CONTENT_LENGTH, length.into());
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// The fields that the original's answers have, and that no answer may be stored.
+fn dress(headers: &mut HeaderMap, methods: Option<Methods>) {
+    if let Some(methods) = methods {
+        headers.insert(header::ALLOW, HeaderValue::from_static(methods.as_str()));
+    }
+    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    let opener = header::HeaderName::from_static("cross-origin-opener-policy");
+    headers.insert(opener, HeaderValue::from_static("same-origin"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}

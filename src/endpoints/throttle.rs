@@ -1,0 +1,92 @@
+//! What limits which endpoint.
+
+use std::net::IpAddr;
+
+use super::error::EndpointError;
+use super::reply::Outcome;
+use super::settings::EndpointSettings;
+use crate::clock::Timestamp;
+use crate::limit::{Exceeded, Limiter, Quota, subnet};
+use crate::session::normalize_username;
+
+/// What is counted at an endpoint.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Limited {
+    /// Nothing: it takes a token of ours to cause any work here.
+    ByNothing,
+    /// Wrong passwords, by address and by name.
+    FailedLogins,
+    /// Attempts to register, by address.
+    Registrations,
+}
+
+/// The limiters of the endpoints, shared by all cores.
+#[derive(Debug)]
+pub(super) struct Throttles {
+    account: Option<Limiter>,
+    address: Option<Limiter>,
+    registrations: Option<Limiter>,
+}
+
+impl Limited {
+    /// Whether a call that has ended so counts.
+    pub(super) fn counts(self, result: &Result<Outcome, EndpointError>) -> bool {
+        match self {
+            Self::ByNothing => false,
+            // What could not be checked was not wrong.
+            Self::FailedLogins => matches!(result, Err(EndpointError::Login(_))),
+            // Fields in order or not: the answer tells whether the name is free.
+            Self::Registrations => matches!(result, Ok(_) | Err(EndpointError::Fields(_))),
+        }
+    }
+}
+
+impl Throttles {
+    pub(super) fn new(settings: &EndpointSettings) -> Self {
+        let of = |quota: Option<Quota>| quota.map(Limiter::new);
+        Self {
+            account: of(settings.account),
+            address: of(settings.address),
+            registrations: of(settings.registrations),
+        }
+    }
+
+    /// Takes one event of an address, before anything is done for it.
+    pub(super) fn take_by_address(
+        &self,
+        limited: Limited,
+        client: IpAddr,
+        now: Timestamp,
+    ) -> Result<(), Exceeded> {
+        self.by_address(limited).map_or(Ok(()), |limiter| limiter.take(&subnet(client), now))
+    }
+
+    /// Gives back one that did not count.
+    pub(super) fn give_back_by_address(&self, limited: Limited, client: IpAddr) {
+        if let Some(limiter) = self.by_address(limited) {
+            limiter.give_back(&subnet(client));
+        }
+    }
+
+    /// Takes one login of a name, whether anybody has it or not. Taken before the password is
+    /// looked at, so that a throttled caller cannot tell the right one from a wrong one.
+    pub(super) fn take_by_name(&self, username: &str, now: Timestamp) -> Result<(), Exceeded> {
+        let Some(limiter) = &self.account else { return Ok(()) };
+        limiter.take(&normalize_username(username), now)
+    }
+
+    /// Gives back one that was no failure.
+    pub(super) fn give_back_by_name(&self, username: &str) {
+        if let Some(limiter) = &self.account {
+            limiter.give_back(&normalize_username(username));
+        }
+    }
+
+    const fn by_address(&self, limited: Limited) -> Option<&Limiter> {
+        match limited {
+            Limited::ByNothing => None,
+            Limited::FailedLogins => self.address.as_ref(),
+            Limited::Registrations => self.registrations.as_ref(),
+        }
+    }
+}
