@@ -4,7 +4,7 @@ use super::{NewPassword, Refusal};
 use crate::identity::is_role_name;
 use crate::password::Passwords;
 use crate::printable::{Printable, is_active};
-use crate::session::{check_email, check_username, normalize_username};
+use crate::session::{check_email, check_username, trim};
 
 /// Longest claim name and value, in bytes: they travel in headers.
 const CLAIM_NAME: usize = 128;
@@ -30,17 +30,15 @@ const FACTS: [&str; 14] = [
 
 /// The spelling of a login name under which it is stored.
 pub(super) fn username(raw: &str) -> Result<String, Refusal> {
-    let faults = check_username(raw);
-    if faults.is_empty() {
-        return Ok(normalize_username(raw));
-    }
-    Err(faulty("username", &faults))
+    check_username(raw).map_err(|faults| faulty("username", &faults))
 }
 
 /// An address as it is stored; none is fine.
 pub(super) fn email(raw: &str) -> Result<String, Refusal> {
-    let faults = if raw.is_empty() { Vec::new() } else { check_email(raw) };
-    if faults.is_empty() { Ok(raw.to_owned()) } else { Err(faulty("email", &faults)) }
+    if raw.is_empty() {
+        return Ok(String::new());
+    }
+    check_email(raw).map_err(|faults| faulty("email", &faults))
 }
 
 pub(super) fn role(name: &str) -> Result<(), Refusal> {
@@ -87,7 +85,7 @@ pub(super) fn password(
         return Err(Refusal::invalid("the password is empty"));
     }
     // The endpoints trim what they are sent and refuse NUL, so such a password opens nothing.
-    if text.starts_with(is_space) || text.ends_with(is_space) {
+    if trim(text) != text {
         return Err(Refusal::invalid(
             "the password begins or ends with white space, which no client could send; leave it out",
         ));
@@ -107,11 +105,6 @@ pub(super) fn password(
     }
     let texts: Vec<_> = weaknesses.iter().map(ToString::to_string).collect();
     Err(Refusal::invalid(format!("{} (`--force` takes it nevertheless)", texts.join(" "))))
-}
-
-/// White space as Python's `str.strip` has it.
-fn is_space(sign: char) -> bool {
-    sign.is_whitespace() || matches!(sign, '\u{1c}'..='\u{1f}')
 }
 
 fn faulty(field: &str, faults: &[impl ToString]) -> Refusal {

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use zeroize::Zeroizing;
 
 use crate::admin::NewPassword;
+use crate::session::trim;
 
 /// Longest input that is read for a password, in bytes.
 const LONGEST: u64 = 64 * 1024;
@@ -63,7 +64,7 @@ fn strip(bytes: &[u8]) -> anyhow::Result<&str> {
     if text.is_empty() {
         bail!("the password on standard input is empty");
     }
-    if text.trim() != text {
+    if trim(text) != text {
         bail!(
             "the password on standard input begins or ends with white space, which no client \
              could send; leave it out"

@@ -2,13 +2,17 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::builder::ValueParser;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use super::out::Out;
 use super::policy_file::PolicyFile;
 use super::try_lines;
+use crate::admin::{AdminSocket, Door, Health};
 use crate::config::{Checked, Config, Log};
 use crate::gateway::Gateway;
 use crate::server::ListenAddr;
@@ -52,22 +56,48 @@ pub(super) fn run(
 }
 
 async fn serve(config: Config, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
-    // Before anything is opened: a signal from now on is heard.
-    let mut signals = Signals::listen()?;
     let prefix = config.endpoints.prefix.clone();
-    let gateway = tokio::select! {
-        built = Gateway::builder(config).build() => built?,
-        () = signals.next() => return Ok(ExitCode::SUCCESS),
-    };
+    let socket = config.admin.socket.clone();
+    let mut gateway = Gateway::builder(config).build()?;
+    gateway.bind()?;
+    // After the store: its lock has said that no other gateway has these users.
+    let admin = AdminSocket::bind(&socket).await?;
+    let mut signals = Signals::listen()?;
+    let ready = Arc::new(AtomicBool::new(true));
+    let door = door(&gateway, Arc::clone(&ready));
+    let closing = CancellationToken::new();
+    let admin = tokio::spawn(admin.serve(door, closing.clone().cancelled_owned()));
     announce(&gateway.addresses(), file, &prefix, out)?;
-    gateway
+    let served = gateway
         .run(async move {
             signals.next().await;
+            ready.store(false, Ordering::Release);
             tracing::info!("draining; a second signal ends at once");
             tokio::spawn(signals.end_at_once());
         })
-        .await?;
+        .await;
+    // Operators are let in to the very end: they may want to know what it waits for.
+    closing.cancel();
+    admin.await?;
+    served?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn door(gateway: &Gateway, ready: Arc<AtomicBool>) -> Arc<Door> {
+    let clock = Arc::clone(gateway.clock());
+    let listeners: Vec<_> = gateway.addresses().iter().map(ToString::to_string).collect();
+    let started = clock.now();
+    let health = {
+        let clock = Arc::clone(&clock);
+        move || Health {
+            ready: ready.load(Ordering::Acquire),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime: clock.now().since(started).as_secs(),
+            listeners: listeners.clone(),
+        }
+    };
+    let door = Door::new(Arc::clone(gateway.accounts()), clock);
+    Arc::new(door.with_keys(Arc::clone(gateway.keys())).with_health(health))
 }
 
 /// Says where the gateway is, and to whom it is new how to try it.
