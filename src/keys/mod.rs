@@ -13,3 +13,6 @@ pub use jwks::{JwkSet, JwksError, PublicKey};
 pub use pair::VerifyingKey;
 pub use ring::{KeyError, KeyInfo, KeyRing};
 pub use settings::{KeySettings, KeySource};
+
+#[cfg(test)]
+mod tests;
