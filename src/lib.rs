@@ -23,6 +23,6 @@ pub mod store;
 pub mod telemetry;
 pub mod token;
 pub mod web;
+pub use gateway::*;
 pub use identity::is_role_name;
 pub use secret::Secret;
-pub use gateway::*;

@@ -93,10 +93,8 @@ enum ClaimAction {
 
 pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
     let config = file.load()?.config;
-    let purpose = match args.action {
-        Action::Add { .. } => Purpose::FirstUser,
-        _ => Purpose::Users,
-    };
+    let adds = matches!(args.action, Action::Add { .. });
+    let purpose = if adds { Purpose::FirstUser } else { Purpose::Users };
     // Before the store is opened: nobody waits for its lock while somebody types.
     let Some(Prepared { command, said, generated }) = prepare(args.action)? else {
         bail!("nothing was deleted");
@@ -109,9 +107,9 @@ pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow:
     let reply = reach.send(command).await?;
     let generated = generated.as_ref().map(|password| password.as_str());
     if args.json {
-        as_json(&reply, generated, out)?
+        as_json(&reply, generated, out)?;
     } else {
-        said.tell(&reply, generated, out)?
+        said.tell(&reply, generated, out)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -8,17 +8,17 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::admin::{AdminSocket, Client, ClientError, Health, Reply, SocketError};
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
 use crate::password::{PasswordSettings, Passwords};
 use crate::session::Accounts;
 use crate::store::RedbStore;
 use crate::token::Revisions;
 
 fn door() -> Arc<Door> {
-    let clock = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let accounts = Accounts::new(
         Arc::new(RedbStore::in_memory().unwrap()),
-        clock.clone(),
+        Arc::clone(&clock),
         Arc::new(Passwords::start(PasswordSettings::default()).unwrap()),
         Arc::new(Revisions::default()),
         [],
