@@ -64,7 +64,7 @@ pub(super) async fn serve<H: Handler, S>(
         End::Closed(Err(error)) => handler.broken(&peer, &error),
         End::Deadline => tracing::debug!(peer = %peer.addr(), "connection closed at its deadline"),
         End::Drained => {
-            tracing::debug!(peer = %peer.addr(), "waiting connection closed for the end")
+            tracing::debug!(peer = %peer.addr(), "waiting connection closed for the end");
         }
     }
 }

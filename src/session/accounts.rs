@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use super::normalize_username;
 use crate::clock::Clock;
-use crate::identity::SessionId;
-use crate::identity::UserId;
+use crate::identity::{SessionId, UserId};
 use crate::password::{PasswordError, Passwords};
 use crate::secret::Secret;
 use crate::store::{Creation, EndReason, NewUser, Store, StoreError, User, UserChange};
@@ -39,6 +38,7 @@ pub struct NewAccount {
 
 /// What became of a [`NewAccount`].
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "made once an account, and taken apart at once")]
 pub enum Registered {
     /// It is stored, durably.
     Created(User),

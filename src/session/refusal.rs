@@ -72,7 +72,7 @@ pub enum Presented {
 }
 
 /// A status and the JSON that goes with it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Answer {
     /// The status.
     pub status: StatusCode,

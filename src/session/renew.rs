@@ -138,7 +138,7 @@ impl Sessions {
         let grant = RefreshGrant { jti: jti.to_owned(), issued: claims.issued(), expires };
         let last = expires.plus(self.signer.settings().access);
         let new = self.new_session(&user, Client::default(), now, last, Some(grant))?;
-        let session = self.store.adopt_session(jti, new).await?.ok_or(AuthError::UserNotFound)?;
+        let session = self.store.adopt_session(jti, new).await?.ok_or(AuthError::Revoked)?;
         if session.ended.is_some() || session.user != user.id {
             return Err(AuthError::Revoked);
         }

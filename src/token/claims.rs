@@ -63,7 +63,7 @@ impl Claims {
         numeric_date(&self.0, "iat")
             .ok()
             .flatten()
-            .map_or_else(Timestamp::default, |date| date.as_timestamp())
+            .map_or_else(Timestamp::default, NumericDate::as_timestamp)
     }
 
     /// The token's id.

@@ -83,7 +83,7 @@ impl Trust {
             .collect();
         // One hop that is no address, and nothing is known about those before it.
         let hops = hops.filter(|hops| hops.len() <= CHAIN).unwrap_or_default();
-        let client = hops.iter().rev().find(|hop| !self.vouches(**hop)).or(hops.first());
+        let client = hops.iter().rev().find(|hop| !self.vouches(**hop)).or_else(|| hops.first());
         let chain = hops.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         Origin {
             client: client.copied().unwrap_or_else(|| peer.addr()),
