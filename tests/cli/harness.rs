@@ -91,7 +91,7 @@ impl Folder {
         let (address, said) = (String::new(), String::new());
         let mut gateway = Gateway { child, out, err, address, said };
         let line = gateway.out_line("listening on http://");
-        gateway.address = line.trim_start_matches("listening on http://").to_owned();
+        gateway.address.push_str(line.trim_start_matches("listening on http://"));
         gateway
     }
 }
