@@ -97,7 +97,10 @@ impl Limiter {
 
 impl fmt::Debug for Limiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Limiter").field("cost", &self.cost).field("burst", &self.burst).finish()
+        f.debug_struct("Limiter")
+            .field("cost", &self.cost)
+            .field("burst", &self.burst)
+            .finish_non_exhaustive()
     }
 }
 

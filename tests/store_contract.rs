@@ -2,7 +2,12 @@
 //!
 //! A new backend adds one line to `backends!` below.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed call fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what is not as it must be fails the test"
+)]
 
 #[path = "store_contract/build.rs"]
 mod build;
@@ -76,6 +81,7 @@ macro_rules! backends {
                     a_session_is_kept_as_it_was_started
                     session_numbers_increase_and_never_return
                     a_session_needs_a_user
+                    a_login_by_an_old_password_starts_nothing
                     the_sessions_of_a_user_come_by_number
                     another_tag_is_another_session
                     a_session_ends_once_for_the_first_reason

@@ -10,5 +10,5 @@ pub(super) async fn handle(cx: &Endpoints, request: Request) -> Result<Outcome, 
     let (values, _client) = request.into_values(cx)?;
     let user = login::user(cx, values, LoginRefusal::ApiToken).await?;
     let key = cx.sessions.api_key(&user).await?;
-    Ok(Outcome::ok(json!({ "token": key })).about(user.id))
+    Ok(Outcome::ok(json!({ "token": key })).about(&user.id))
 }

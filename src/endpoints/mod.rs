@@ -1,6 +1,6 @@
 //! The auth endpoints: register, log in, renew, look at oneself.
 //!
-//! [`TABLE`] is the whole of them. A new endpoint is a file with a `handle` and one row here,
+//! `TABLE` is the whole of them. A new endpoint is a file with a `handle` and one row here,
 //! which has to say who may call it and what limits it.
 //!
 //! Every call takes the same way, and each step may be its end: path (404), `Accept` (406),
@@ -23,6 +23,7 @@ mod profile;
 mod refresh;
 mod register;
 mod reply;
+mod serve;
 mod settings;
 mod sliding;
 mod throttle;
@@ -31,24 +32,18 @@ mod verify;
 
 use std::future::ready;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use http::Method;
 
-use crate::clock::Clock;
-use crate::keys::KeyRing;
-use crate::session::{Accounts, Authenticated, Client, Sessions};
-use crate::web::MessageLimits;
 use error::EndpointError;
-use fields::{Field, Form, Rule, Values};
+use fields::{Field, Rule};
 use reply::Outcome;
-use throttle::{Limited, Throttles};
+use serve::Request;
+use throttle::Limited;
 
 pub use call::{Call, Reply};
+pub use serve::Endpoints;
 pub use settings::{EndpointSettings, LoginFailure, Registration};
-
-/// Where the public keys are, whatever the prefix (RFC 8615).
-const JWKS_PATH: &str = "/.well-known/jwks.json";
 
 /// One endpoint.
 struct Row {
@@ -198,145 +193,6 @@ static TABLE: [Row; 9] = [
         handler: |cx, request| Box::pin(sliding::refresh(cx, request)),
     },
 ];
-
-/// The auth endpoints, ready to answer.
-#[derive(Debug)]
-pub struct Endpoints {
-    settings: EndpointSettings,
-    sessions: Arc<Sessions>,
-    accounts: Arc<Accounts>,
-    keys: Arc<KeyRing>,
-    clock: Arc<dyn Clock>,
-    messages: MessageLimits,
-    throttles: Throttles,
-}
-
-/// A call that has come as far as its handler.
-struct Request {
-    client: Client,
-    sent: parse::Sent,
-    row: &'static Row,
-    caller: Option<Arc<Authenticated>>,
-}
-
-impl Endpoints {
-    /// Endpoints on these foundations. The limiters begin empty.
-    pub fn new(
-        settings: EndpointSettings,
-        sessions: Arc<Sessions>,
-        accounts: Arc<Accounts>,
-        keys: Arc<KeyRing>,
-        clock: Arc<dyn Clock>,
-        messages: MessageLimits,
-    ) -> Self {
-        let throttles = Throttles::new(&settings);
-        Self { settings, sessions, accounts, keys, clock, messages, throttles }
-    }
-
-    /// Whether a canonical path is answered here: the prefix, all below it, and the key set.
-    /// What is ours and unknown is 404, and never an upstream's.
-    pub fn owns(&self, path: &str) -> bool {
-        path == JWKS_PATH || self.below(path).is_some()
-    }
-
-    /// Answers a call whose path is [owned](Self::owns). Every outcome is a reply.
-    ///
-    /// A call that is dropped may have had its effect: an account made, a token rotated.
-    pub async fn answer(&self, call: Call<'_>) -> Reply {
-        if call.path == JWKS_PATH {
-            return jwks::answer(self, call.method);
-        }
-        let Some(row) = self.row(call.path) else {
-            return reply::refused(EndpointError::NotFound, None);
-        };
-        match self.serve(row, call).await {
-            Ok(outcome) => reply::done(outcome, row.methods),
-            Err(error) => reply::refused(error, Some(row.methods)),
-        }
-    }
-
-    /// The steps before the method; what they took of a limit is given back where it did not
-    /// count after all.
-    async fn serve(&self, row: &'static Row, call: Call<'_>) -> Result<Outcome, EndpointError> {
-        negotiate::accepts_json(call.headers)?;
-        let caller = match row.caller {
-            Caller::Anybody => None,
-            Caller::User => Some(profile::caller(&self.sessions, call.headers).await?),
-        };
-        if matches!(row.served, Served::WhileRegistrationIsOpen)
-            && self.settings.register == Registration::Closed
-        {
-            return Err(EndpointError::Closed);
-        }
-        let client = call.client;
-        let counted = *call.method == Method::POST;
-        if counted {
-            self.throttles.take_by_address(row.limited, client, self.clock.now())?;
-        }
-        let result = self.run(row, call, caller).await;
-        if counted && !row.limited.counts(&result) {
-            self.throttles.give_back_by_address(row.limited, client);
-        }
-        result
-    }
-
-    async fn run(
-        &self,
-        row: &'static Row,
-        call: Call<'_>,
-        caller: Option<Arc<Authenticated>>,
-    ) -> Result<Outcome, EndpointError> {
-        let Call { method, headers, client, body, .. } = call;
-        if !row.methods.allow(method) {
-            return Err(EndpointError::Method(method.clone()));
-        }
-        if *method == Method::OPTIONS {
-            return Ok(options::describe(row, self.accounts.passwords().longest()));
-        }
-        let sent = match row.methods {
-            Methods::Get => parse::Sent::default(),
-            Methods::Post => {
-                parse::read(headers, body, self.messages.auth_body, row.fields).await?
-            }
-        };
-        let device = headers.get(http::header::USER_AGENT);
-        let device = device.map(|text| String::from_utf8_lossy(text.as_bytes()).into_owned());
-        let client = Client {
-            device: device.unwrap_or_default(),
-            address: client.to_canonical().to_string(),
-        };
-        (row.handler)(self, Request { client, sent, row, caller }).await
-    }
-
-    /// The endpoint of a path, with or without one slash at its end.
-    fn row(&self, path: &str) -> Option<&'static Row> {
-        let below = self.below(path)?.strip_prefix('/')?;
-        let below = below.strip_suffix('/').unwrap_or(below);
-        TABLE.iter().find(|row| row.path == below).filter(|row| match row.served {
-            Served::WithSlidingTokens => self.sessions.sliding(),
-            Served::Always | Served::WhileRegistrationIsOpen => true,
-        })
-    }
-
-    /// What follows the prefix, if the path is below it at a segment boundary.
-    fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
-        let rest = path.strip_prefix(self.settings.prefix.as_str())?;
-        (rest.is_empty() || rest.starts_with('/')).then_some(rest)
-    }
-}
-
-impl Request {
-    /// Each field, checked on its own.
-    fn into_form(self, cx: &Endpoints) -> Form {
-        Form::read(self.row, self.sent, cx.accounts.passwords().longest())
-    }
-
-    /// All fields, and who sent them.
-    fn into_values(self, cx: &Endpoints) -> Result<(Values, Client), EndpointError> {
-        let client = self.client.clone();
-        Ok((self.into_form(cx).finish()?, client))
-    }
-}
 
 impl Methods {
     fn allow(self, method: &Method) -> bool {

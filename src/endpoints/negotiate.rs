@@ -91,7 +91,7 @@ mod tests {
 
     use super::*;
 
-    fn of(name: HeaderName, values: &[&'static str]) -> HeaderMap {
+    fn of(name: &HeaderName, values: &[&'static str]) -> HeaderMap {
         values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))).collect()
     }
 
@@ -109,13 +109,13 @@ mod tests {
             "APPLICATION/JSON",
             "image/png, */*",
         ] {
-            accepts_json(&of(ACCEPT, &[accept])).expect(accept);
+            accepts_json(&of(&ACCEPT, &[accept])).expect(accept);
         }
         accepts_json(&HeaderMap::new()).unwrap();
-        accepts_json(&of(ACCEPT, &["image/png", "application/json"])).unwrap();
+        accepts_json(&of(&ACCEPT, &["image/png", "application/json"])).unwrap();
         for accept in ["application/xml", "image/*", "text/plain", "json", "*", "application/jsonx"]
         {
-            let refused = accepts_json(&of(ACCEPT, &[accept]));
+            let refused = accepts_json(&of(&ACCEPT, &[accept]));
             assert!(matches!(refused, Err(EndpointError::NotAcceptable)), "{accept}");
         }
     }
@@ -131,12 +131,12 @@ mod tests {
             ("application/x-www-form-urlencoded", Media::Form),
             ("multipart/form-data; boundary=x", Media::Multipart),
         ] {
-            assert_eq!(media(&of(CONTENT_TYPE, &[sent])).unwrap().0, read, "{sent}");
+            assert_eq!(media(&of(&CONTENT_TYPE, &[sent])).unwrap().0, read, "{sent}");
         }
         for sent in
             ["text/plain", "application/xml", "text/json", "", "application/json; charset=utf-16"]
         {
-            match media(&of(CONTENT_TYPE, &[sent])) {
+            match media(&of(&CONTENT_TYPE, &[sent])) {
                 Err(EndpointError::MediaType(told)) => assert_eq!(told, sent),
                 other => panic!("{sent}: {other:?}"),
             }
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn nothing_is_unpacked() {
-        let mut headers = of(CONTENT_TYPE, &["application/json"]);
+        let mut headers = of(&CONTENT_TYPE, &["application/json"]);
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("Identity"));
         media(&headers).unwrap();
         for coding in ["gzip", "identity, gzip", "br", ""] {

@@ -207,6 +207,7 @@ mod tests {
         sent.unwrap().take("username")
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "compared with what was read")]
     fn text(text: &str) -> Option<Value> {
         Some(Value::Text(text.to_owned()))
     }

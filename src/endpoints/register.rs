@@ -35,7 +35,7 @@ pub(super) async fn handle(cx: &Endpoints, request: Request) -> Result<Outcome, 
     match cx.accounts.register(account).await? {
         Registered::Created(user) => {
             let body = json!({ "username": user.username, "email": user.email });
-            Ok(Outcome { status: StatusCode::CREATED, ..Outcome::ok(body) }.about(user.id))
+            Ok(Outcome { status: StatusCode::CREATED, ..Outcome::ok(body) }.about(&user.id))
         }
         // Somebody else was faster.
         Registered::NameTaken => {

@@ -27,7 +27,7 @@ impl Outcome {
     }
 
     /// Says whom it was about.
-    pub(super) fn about(self, user: impl ToString) -> Self {
+    pub(super) fn about(self, user: &impl ToString) -> Self {
         Self { user: Some(user.to_string()), ..self }
     }
 }

@@ -12,7 +12,7 @@ pub(super) async fn obtain(cx: &Endpoints, request: Request) -> Result<Outcome, 
     let (values, client) = request.into_values(cx)?;
     let user = login::user(cx, values, LoginRefusal::SimpleJwt).await?;
     let token = cx.sessions.log_in_sliding(&user, client).await?;
-    Ok(Outcome::ok(json!({ "token": token })).about(user.id))
+    Ok(Outcome::ok(json!({ "token": token })).about(&user.id))
 }
 
 /// A sliding token for a later one.

@@ -19,5 +19,5 @@ pub(super) async fn handle(cx: &Endpoints, request: Request) -> Result<Outcome, 
         LoginFailure::Original => json!({ "access": pair.access, "refresh": pair.refresh }),
         LoginFailure::SimpleJwt => json!({ "refresh": pair.refresh, "access": pair.access }),
     };
-    Ok(Outcome::ok(body).about(user.id))
+    Ok(Outcome::ok(body).about(&user.id))
 }

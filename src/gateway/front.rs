@@ -124,7 +124,8 @@ impl Front {
             record.user(user);
         }
         if let Some(code) = reply.code {
-            let error = reply.error.as_deref().map(|error| error as &(dyn std::error::Error + 'static));
+            let error =
+                reply.error.as_deref().map(|error| error as &(dyn std::error::Error + 'static));
             record.refused(reply.response.status(), code, error);
         }
         reply.response

@@ -51,8 +51,11 @@ impl Gateway {
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let drain = CancellationToken::new();
         let _at_last = drain.clone().drop_guard();
-        let sockets: Vec<_> =
-            self.bound.iter().filter_map(|bound| bound.unix_path().map(ToOwned::to_owned)).collect();
+        let sockets: Vec<_> = self
+            .bound
+            .iter()
+            .filter_map(|bound| bound.unix_path().map(ToOwned::to_owned))
+            .collect();
         let workers = self.workers(&drain).map_err(ServeError::Worker)?;
         let threads: Vec<_> = workers
             .into_iter()
@@ -155,7 +158,10 @@ impl Gateway {
             match self.shared.sessions.sweep().await {
                 Ok(count) => tracing::debug!(count, "dead sessions removed"),
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "cannot sweep sessions");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "cannot sweep sessions"
+                    );
                 }
             }
         }

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use pem::Pem;
@@ -50,13 +50,13 @@ impl VerifyingKey {
         if parsed.tag().ends_with("PRIVATE KEY") {
             return Ok(SigningKey::from_pem(algorithm, bytes)?.verifying);
         }
-        let key = match algorithm {
-            Algorithm::Es256 => DecodingKey::from_ec_pem(bytes),
-            Algorithm::EdDsa => DecodingKey::from_ed_pem(bytes),
-            Algorithm::Rs256 => DecodingKey::from_rsa_pem(bytes),
-            _ => return Err(KeyError::WrongKind(algorithm)),
+        let wrong = || KeyError::WrongKind(algorithm);
+        let key = match Asymmetric::of(algorithm).ok_or_else(wrong)? {
+            Asymmetric::Es256 => DecodingKey::from_ec_pem(bytes),
+            Asymmetric::EdDsa => DecodingKey::from_ed_pem(bytes),
+            Asymmetric::Rs256 => DecodingKey::from_rsa_pem(bytes),
         };
-        Self::public(algorithm, key.map_err(|_| KeyError::WrongKind(algorithm))?)
+        Self::public(algorithm, key.map_err(|_| wrong())?)
     }
 
     fn public(algorithm: Algorithm, key: DecodingKey) -> Result<Self, KeyError> {
@@ -88,6 +88,25 @@ pub(super) fn signature_is_good(
     jsonwebtoken::crypto::verify(signature, message, key, algorithm.to_jwt()).unwrap_or(false)
 }
 
+/// The algorithms that our own key pairs have.
+#[derive(Clone, Copy)]
+enum Asymmetric {
+    Es256,
+    EdDsa,
+    Rs256,
+}
+
+impl Asymmetric {
+    fn of(algorithm: Algorithm) -> Option<Self> {
+        let own = [
+            (Algorithm::Es256, Self::Es256),
+            (Algorithm::EdDsa, Self::EdDsa),
+            (Algorithm::Rs256, Self::Rs256),
+        ];
+        own.into_iter().find(|(known, _)| *known == algorithm).map(|(_, own)| own)
+    }
+}
+
 /// A key that makes signatures.
 #[derive(Clone)]
 pub(super) struct SigningKey {
@@ -99,18 +118,18 @@ impl SigningKey {
     /// A fresh private key, in PKCS#8 DER.
     pub(super) fn generate(algorithm: Algorithm) -> Result<Secret, KeyError> {
         let rng = SystemRandom::new();
-        let made = match algorithm {
-            Algorithm::Es256 => {
+        let kind = Asymmetric::of(algorithm).ok_or(KeyError::WrongKind(algorithm))?;
+        let made = match kind {
+            Asymmetric::Es256 => {
                 let alg = &signature::ECDSA_P256_SHA256_FIXED_SIGNING;
                 EcdsaKeyPair::generate_pkcs8(alg, &rng).map(|key| key.as_ref().to_vec())
             }
-            Algorithm::EdDsa => {
+            Asymmetric::EdDsa => {
                 Ed25519KeyPair::generate_pkcs8v1(&rng).map(|key| key.as_ref().to_vec())
             }
-            Algorithm::Rs256 => RsaKeyPair::generate(KeySize::Rsa2048)
+            Asymmetric::Rs256 => RsaKeyPair::generate(KeySize::Rsa2048)
                 .and_then(|pair| AsDer::<Pkcs8V1Der<'_>>::as_der(&pair))
                 .map(|key| key.as_ref().to_vec()),
-            _ => return Err(KeyError::WrongKind(algorithm)),
         };
         made.map(Secret::from).map_err(|_| KeyError::NoRandomness)
     }
@@ -125,26 +144,24 @@ impl SigningKey {
     pub(super) fn from_pem(algorithm: Algorithm, text: &[u8]) -> Result<Self, KeyError> {
         let wrong = || KeyError::WrongKind(algorithm);
         let der = pem::parse(text).map_err(|_| KeyError::NotPem)?.into_contents();
-        let (encoding, public) = match algorithm {
-            Algorithm::Es256 => {
+        let (encoding, public) = match Asymmetric::of(algorithm).ok_or_else(wrong)? {
+            Asymmetric::Es256 => {
                 let alg = &signature::ECDSA_P256_SHA256_FIXED_SIGNING;
                 let pair = EcdsaKeyPair::from_pkcs8(alg, &der).map_err(|_| wrong())?;
                 let public = DecodingKey::from_ec_der(pair.public_key().as_ref());
                 (EncodingKey::from_ec_pem(text), public)
             }
-            Algorithm::EdDsa => {
-                let pair =
-                    Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| wrong())?;
+            Asymmetric::EdDsa => {
+                let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| wrong())?;
                 let public = DecodingKey::from_ed_der(pair.public_key().as_ref());
                 (EncodingKey::from_ed_pem(text), public)
             }
-            Algorithm::Rs256 => {
+            Asymmetric::Rs256 => {
                 let encoding = EncodingKey::from_rsa_pem(text).map_err(|_| wrong())?;
                 let jwk = Jwk::from_encoding_key(&encoding, algorithm.to_jwt());
                 let public = jwk.and_then(|jwk| DecodingKey::from_jwk(&jwk));
                 (Ok(encoding), public.map_err(|_| wrong())?)
             }
-            _ => return Err(wrong()),
         };
         let verifying = VerifyingKey::public(algorithm, public)?;
         Self { verifying, encoding: encoding.map_err(|_| wrong())? }.proven()
@@ -158,7 +175,8 @@ impl SigningKey {
         }
         // Names the key without telling it: a keyed hash, not a hash of the secret.
         let name = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, bytes), b"portcullis key id");
-        let kid: String = name.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let (start, _) = name.as_ref().split_first_chunk().ok_or(KeyError::ShortSecret)?;
+        let kid = format!("{:016x}", u64::from_be_bytes(*start));
         let key = DecodingKey::from_secret(bytes);
         let verifying = VerifyingKey { kid, algorithm, key, jwk: None };
         Self { verifying, encoding: EncodingKey::from_secret(bytes) }.proven()

@@ -34,9 +34,9 @@ impl fmt::Display for Weakness {
             Self::Similar(Attribute::Email) => {
                 f.write_str("The password is too similar to the email address.")
             }
-            Self::Short(1) => f.write_str(
-                "This password is too short. It must contain at least 1 character.",
-            ),
+            Self::Short(1) => {
+                f.write_str("This password is too short. It must contain at least 1 character.")
+            }
             Self::Short(least) => write!(
                 f,
                 "This password is too short. It must contain at least {least} characters."

@@ -30,9 +30,7 @@ impl Pool {
         let jobs = Arc::new(Mutex::new(jobs));
         for number in 0..settings.at_once.get() {
             let jobs = Arc::clone(&jobs);
-            thread::Builder::new()
-                .name(format!("hashing-{number}"))
-                .spawn(move || work(&jobs))?;
+            thread::Builder::new().name(format!("hashing-{number}")).spawn(move || work(&jobs))?;
         }
         Ok(Self { queue, wait: settings.queue_wait })
     }
@@ -50,7 +48,8 @@ impl Pool {
         let ticket = Arc::clone(&state);
         let (answer, mut answered) = oneshot::channel();
         let job = Box::new(move || {
-            let mine = ticket.compare_exchange(WAITING, STARTED, Ordering::AcqRel, Ordering::Acquire);
+            let mine =
+                ticket.compare_exchange(WAITING, STARTED, Ordering::AcqRel, Ordering::Acquire);
             if mine.is_ok() && !answer.is_closed() {
                 // The caller may be gone by now; then nobody wants the result.
                 drop(answer.send(work()));
@@ -64,12 +63,8 @@ impl Pool {
         match tokio::time::timeout(self.wait, &mut answered).await {
             Ok(result) => result.map_err(|_| PasswordError::Failed),
             Err(_late) => {
-                let gone = state.compare_exchange(
-                    WAITING,
-                    ABANDONED,
-                    Ordering::AcqRel,
-                    Ordering::Acquire,
-                );
+                let gone =
+                    state.compare_exchange(WAITING, ABANDONED, Ordering::AcqRel, Ordering::Acquire);
                 if gone.is_ok() {
                     return Err(PasswordError::Busy(self.wait));
                 }

@@ -105,19 +105,33 @@ impl Rejection {
     pub fn class(&self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
         match self {
-            Self::BadHost(_) => (S::BAD_REQUEST, "bad_host", "The Host header is missing or unusable."),
-            Self::HostMismatch => (S::BAD_REQUEST, "host_mismatch", "Request target and Host disagree."),
-            Self::Misdirected => (S::MISDIRECTED_REQUEST, "misdirected", "This host is not served here."),
-            Self::BadFraming => (S::BAD_REQUEST, "bad_framing", "The length of the request is ambiguous."),
+            Self::BadHost(_) => {
+                (S::BAD_REQUEST, "bad_host", "The Host header is missing or unusable.")
+            }
+            Self::HostMismatch => {
+                (S::BAD_REQUEST, "host_mismatch", "Request target and Host disagree.")
+            }
+            Self::Misdirected => {
+                (S::MISDIRECTED_REQUEST, "misdirected", "This host is not served here.")
+            }
+            Self::BadFraming => {
+                (S::BAD_REQUEST, "bad_framing", "The length of the request is ambiguous.")
+            }
             Self::BadTarget => (S::BAD_REQUEST, "bad_target", "The request target is unusable."),
-            Self::TargetTooLong => (S::URI_TOO_LONG, "target_too_long", "The request target is too long."),
+            Self::TargetTooLong => {
+                (S::URI_TOO_LONG, "target_too_long", "The request target is too long.")
+            }
             Self::BadPath(_) => (S::BAD_REQUEST, "bad_path", "The path is unusable."),
             Self::AmbiguousPath(_) => (S::BAD_REQUEST, "ambiguous_path", "The path is ambiguous."),
             Self::Connect => (S::NOT_IMPLEMENTED, "connect", "CONNECT is not supported."),
-            Self::Trace => (S::METHOD_NOT_ALLOWED, "method_not_allowed", "Method \"TRACE\" not allowed."),
+            Self::Trace => {
+                (S::METHOD_NOT_ALLOWED, "method_not_allowed", "Method \"TRACE\" not allowed.")
+            }
             Self::Expectation => (S::EXPECTATION_FAILED, "expectation", "Unknown expectation."),
             Self::NoRoute => (S::NOT_FOUND, "no_route", "Not found."),
-            Self::MethodNotAllowed(_) => (S::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed."),
+            Self::MethodNotAllowed(_) => {
+                (S::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed.")
+            }
             Self::NoCredentials => (S::UNAUTHORIZED, "no_credentials", NO_CREDENTIALS),
             Self::Refused(refused) => {
                 (refused.answer().status, refused.error.code(), "Credential refused.")
@@ -155,42 +169,48 @@ impl Rejection {
     /// The response for the client.
     pub fn into_response(self) -> Response<Body> {
         let (status, code, text) = self.class();
-        let body = match &self {
+        let body = if let Self::Refused(refused) = &self {
+            refused.answer().body
+        } else if matches!(self, Self::NoCredentials | Self::Forbidden) {
             // Existing clients know these bodies from the profile endpoint.
-            Self::NoCredentials | Self::Forbidden => json!({ "detail": text }),
-            Self::Refused(refused) => refused.answer().body,
-            _ => json!({ "detail": text, "code": code }),
+            json!({ "detail": text })
+        } else {
+            json!({ "detail": text, "code": code })
         };
         let mut response = json_response(status, &body);
         let headers = response.headers_mut();
-        match &self {
-            Self::NoCredentials => {
-                // RFC 6750 section 3: no `error` where no credential was sent.
-                let challenge = HeaderValue::from_static(r#"Bearer realm="api""#);
-                headers.insert(header::WWW_AUTHENTICATE, challenge);
-            }
-            Self::Refused(_) if status == StatusCode::UNAUTHORIZED => {
-                let challenge =
-                    HeaderValue::from_static(r#"Bearer realm="api", error="invalid_token""#);
-                headers.insert(header::WWW_AUTHENTICATE, challenge);
-            }
-            Self::MethodNotAllowed(allow) => {
-                headers.insert(header::ALLOW, allow.clone());
-            }
-            Self::BadFraming => {
-                // Where this request ends, and whether what follows is one, nobody can tell.
-                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            Self::Trace => {
-                // TRACE is refused before the route is looked for; this is true of every route.
-                headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
-            }
-            _ => {}
+        if let Some(challenge) = self.challenge(status) {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(allow) = self.allow() {
+            headers.insert(header::ALLOW, allow);
+        }
+        if matches!(self, Self::BadFraming) {
+            // Where this request ends, and whether what follows is one, nobody can tell.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
+    }
+
+    /// RFC 6750 section 3: no `error` where no credential was sent.
+    fn challenge(&self, status: StatusCode) -> Option<HeaderValue> {
+        let text = if matches!(self, Self::NoCredentials) {
+            r#"Bearer realm="api""#
+        } else {
+            r#"Bearer realm="api", error="invalid_token""#
+        };
+        (status == StatusCode::UNAUTHORIZED).then(|| HeaderValue::from_static(text))
+    }
+
+    fn allow(&self) -> Option<HeaderValue> {
+        if let Self::MethodNotAllowed(allow) = self {
+            return Some(allow.clone());
+        }
+        // TRACE is refused on every route, so this says little; but 405 must say something.
+        matches!(self, Self::Trace).then(|| HeaderValue::from_static("GET, HEAD, POST"))
     }
 }
 

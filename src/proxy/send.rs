@@ -1,6 +1,5 @@
 //! Sends a request to a server of an upstream and brings its response head back.
 
-use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::lease::{Lease, LeasedBody};
-use super::pool::Pool;
+use super::pool::{Pool, Shelf};
 use super::progress::{Progress, Tracked};
 use super::upstream::{Server, Upstream};
 use super::{Address, Rejection};
@@ -51,12 +50,12 @@ impl Sending<'_> {
         let progress = (!body.is_end_stream()).then(|| Arc::new(Progress::new()));
         let mut request = Request::from_parts(parts, Tracked::new(body, progress.clone()));
         let mut last = Rejection::UpstreamUnreachable(None);
-        for (server_number, server) in self.upstream.in_turn() {
-            let attempt = Attempt { sending: self, server_number, server, progress: &progress };
-            match attempt.run(request).await {
-                Ok((response, sender)) => {
+        for (number, server) in self.upstream.in_turn() {
+            let one = Turn { sending: self, number, server, progress: &progress };
+            match one.run(request).await {
+                Ok((response, connection)) => {
                     let pool = Arc::clone(self.pool);
-                    let lease = Lease::new(sender, pool, self.number, server_number, flight);
+                    let lease = Lease::new(connection, pool, self.number, number, progress, flight);
                     return finish(response, lease);
                 }
                 Err(Failure::Unsent(unsent, why)) => {
@@ -96,24 +95,21 @@ enum Failure {
 }
 
 /// One server's turn.
-struct Attempt<'a> {
+struct Turn<'a> {
     sending: &'a Sending<'a>,
-    server_number: usize,
+    number: usize,
     server: &'a Server,
     progress: &'a Option<Arc<Progress>>,
 }
 
-impl Attempt<'_> {
+impl Turn<'_> {
     async fn run(
         &self,
         mut request: Request<Outgoing>,
     ) -> Result<(Response<Incoming>, SendRequest<Outgoing>), Failure> {
-        let shelf = self.sending.pool.shelf(self.sending.number, self.server_number);
+        let idle = self.sending.pool.shelf(self.sending.number, self.number);
         // Connections that were waiting, as long as they turn out to be closed.
-        while let Some(mut sender) = shelf.and_then(super::pool::Shelf::take) {
-            if poll_fn(|cx| sender.poll_ready(cx)).await.is_err() {
-                continue;
-            }
+        while let Some(mut sender) = idle.and_then(Shelf::take) {
             let copy = self.copy(&request);
             match self.exchange(&mut sender, request).await {
                 Ok(response) => return Ok((response, sender)),
@@ -205,4 +201,3 @@ async fn connect(address: &Address) -> io::Result<SendRequest<Outgoing>> {
     });
     Ok(sender)
 }
-

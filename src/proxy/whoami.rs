@@ -1,8 +1,8 @@
 //! The built-in upstream: answers with the request as an upstream sees it.
 
+use http::Response;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
-use http::Response;
 use serde_json::{Map, Value, json};
 
 use crate::web::Body;
@@ -28,7 +28,8 @@ fn fields(headers: &HeaderMap) -> Map<String, Value> {
     for name in headers.keys() {
         let text = |value: &HeaderValue| Value::from(String::from_utf8_lossy(value.as_bytes()));
         let mut values: Vec<Value> = headers.get_all(name).iter().map(text).collect();
-        let value = if values.len() == 1 { values.pop().unwrap_or_default() } else { values.into() };
+        let value =
+            if values.len() == 1 { values.pop().unwrap_or_default() } else { values.into() };
         fields.insert(name.to_string(), value);
     }
     fields

@@ -63,7 +63,9 @@ pub(super) async fn serve<H: Handler, S>(
         End::Closed(Ok(())) => {}
         End::Closed(Err(error)) => handler.broken(&peer, &error),
         End::Deadline => tracing::debug!(peer = %peer.addr(), "connection closed at its deadline"),
-        End::Drained => tracing::debug!(peer = %peer.addr(), "waiting connection closed for the end"),
+        End::Drained => {
+            tracing::debug!(peer = %peer.addr(), "waiting connection closed for the end");
+        }
     }
 }
 

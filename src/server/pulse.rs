@@ -76,7 +76,8 @@ impl Pulse {
 
     /// When the connection must be closed if nothing changes; `None` while a request runs.
     pub(super) fn deadline(&self, limits: &ConnectionLimits) -> Option<Instant> {
-        let after = |millis: u64, wait: Duration| self.accepted + Duration::from_millis(millis) + wait;
+        let after =
+            |millis: u64, wait: Duration| self.accepted + Duration::from_millis(millis) + wait;
         let stuck = self.stuck.load(Ordering::Relaxed);
         if stuck != 0 {
             return Some(after(stuck, limits.idle_timeout));

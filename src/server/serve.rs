@@ -62,10 +62,7 @@ impl<H: Handler> Acceptor<H> {
     /// # Errors
     ///
     /// The runtime cannot watch the socket.
-    pub async fn accept_unix(
-        &self,
-        listener: std::os::unix::net::UnixListener,
-    ) -> io::Result<()> {
+    pub async fn accept_unix(&self, listener: std::os::unix::net::UnixListener) -> io::Result<()> {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::UnixListener::from_std(listener)?;
         self.accept(Listener::Unix(listener)).await;

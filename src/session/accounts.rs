@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use super::normalize_username;
 use crate::clock::Clock;
-use crate::identity::UserId;
+use crate::identity::{SessionId, UserId};
 use crate::password::{PasswordError, Passwords};
 use crate::secret::Secret;
 use crate::store::{Creation, EndReason, NewUser, Store, StoreError, User, UserChange};
-use crate::identity::SessionId;
 use crate::token::Revisions;
 
 /// Why an account operation did not happen.
@@ -39,6 +38,7 @@ pub struct NewAccount {
 
 /// What became of a [`NewAccount`].
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "made once an account, and taken apart at once")]
 pub enum Registered {
     /// It is stored, durably.
     Created(User),
@@ -146,7 +146,9 @@ impl Accounts {
         let Some(user) = found.filter(|user| right && user.active) else { return Ok(None) };
         let at = self.clock.now();
         // Not a fact that anything is decided by, so no counter is bumped for it.
-        Ok(self.store.change_user(user.id, UserChange::LoggedIn(at)).await?)
+        let noted = self.store.change_user(user.id, UserChange::LoggedIn(at)).await?;
+        // The account as it is now, unless the password was changed while it was checked.
+        Ok(noted.filter(|now| now.active && now.password_mark == user.password_mark))
     }
 
     /// Sets a password; every session of the user is over. `false` if there is no such user.
@@ -154,11 +156,7 @@ impl Accounts {
     /// # Errors
     ///
     /// [`AccountError`]; nothing was changed.
-    pub async fn set_password(
-        &self,
-        user: UserId,
-        password: Secret,
-    ) -> Result<bool, AccountError> {
+    pub async fn set_password(&self, user: UserId, password: Secret) -> Result<bool, AccountError> {
         let hash = self.passwords.hash(password).await?;
         let at = self.clock.now();
         Ok(self.change(user, UserChange::Password { hash, at }).await?.is_some())

@@ -190,7 +190,9 @@ fn judge(
     }
     let over = match (session, standing.session) {
         (_, Some(found)) => {
-            found.ended.is_some() || found.user != user.id || session.is_some_and(|id| id != found.id)
+            found.ended.is_some()
+                || found.user != user.id
+                || session.is_some_and(|id| id != found.id)
         }
         // A session of ours that the store does not know is none.
         (Some(_), None) => true,
@@ -227,10 +229,8 @@ fn foreign_identity(issuer: &IssuerSettings, claims: &Claims) -> Result<Identity
         _ => None,
     };
     let subject = text("user_id", "sub").ok_or(TokenError::NoUser)?;
-    let mut all: std::collections::BTreeMap<_, _> = claims
-        .iter()
-        .filter_map(|(name, value)| Some((name.clone(), as_claim(value)?)))
-        .collect();
+    let mut all: std::collections::BTreeMap<_, _> =
+        claims.iter().filter_map(|(name, value)| Some((name.clone(), as_claim(value)?))).collect();
     for (ours, theirs) in &issuer.claims {
         match claims.get(theirs).and_then(as_claim) {
             Some(claim) => all.insert(ours.clone(), claim),

@@ -61,11 +61,7 @@ pub struct Sessions {
 
 impl Sessions {
     /// Sessions on these foundations.
-    pub fn new(
-        foundations: Foundations,
-        settings: SessionSettings,
-        tokens: TokenSettings,
-    ) -> Self {
+    pub fn new(foundations: Foundations, settings: SessionSettings, tokens: TokenSettings) -> Self {
         let Foundations { store, clock, keys, revisions, headers, issuers } = foundations;
         let verifier = Verifier::new(Arc::clone(&keys), tokens.clone(), issuers);
         let signer = Signer::new(Arc::clone(&keys), tokens);
@@ -88,3 +84,6 @@ impl Sessions {
         &self.headers
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,7 +72,7 @@ pub enum Presented {
 }
 
 /// A status and the JSON that goes with it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
@@ -112,10 +112,9 @@ impl AuthError {
             Self::SpacedKey => {
                 plain("Invalid token header. Token string should not contain spaces.")
             }
-            Self::Several => coded(
-                "There must be only one Authorization header",
-                "bad_authorization_header",
-            ),
+            Self::Several => {
+                coded("There must be only one Authorization header", "bad_authorization_header")
+            }
             Self::Token(TokenError::NoUser) => {
                 coded(&TokenError::NoUser.to_string(), "token_not_valid")
             }

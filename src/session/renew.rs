@@ -138,7 +138,7 @@ impl Sessions {
         let grant = RefreshGrant { jti: jti.to_owned(), issued: claims.issued(), expires };
         let last = expires.plus(self.signer.settings().access);
         let new = self.new_session(&user, Client::default(), now, last, Some(grant))?;
-        let session = self.store.adopt_session(jti, new).await?.ok_or(AuthError::UserNotFound)?;
+        let session = self.store.adopt_session(jti, new).await?.ok_or(AuthError::Revoked)?;
         if session.ended.is_some() || session.user != user.id {
             return Err(AuthError::Revoked);
         }
@@ -159,9 +159,10 @@ impl Sessions {
         let session = self.store.standing(claims.user()?, reference).await?.session;
         let Some(session) = session else { return Ok(false) };
         let current = session.refresh.as_ref().is_some_and(|grant| grant.jti == jti);
-        let forgiven = session.spent.iter().any(|spent| {
-            spent.jti == jti && now.since(spent.at) < self.settings.grace
-        });
+        let forgiven = session
+            .spent
+            .iter()
+            .any(|spent| spent.jti == jti && now.since(spent.at) < self.settings.grace);
         Ok(!current && !forgiven)
     }
 

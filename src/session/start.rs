@@ -69,7 +69,7 @@ impl Sessions {
         let context = format!("api key of user {}", user.id);
         let mut bits = [0; 20];
         getrandom::fill(&mut bits).map_err(|_| KeyError::NoRandomness)?;
-        let fresh: String = bits.iter().map(|byte| format!("{byte:02x}")).collect();
+        let fresh = hex(&bits);
         let sealed = self.keys.seal(fresh.as_bytes(), &context)?;
         let candidate = ApiKey { hash: hash_of_key(fresh.as_bytes()), sealed };
         let kept = self.store.api_key(user.id, candidate).await?.ok_or(AuthError::UserNotFound)?;
@@ -86,7 +86,7 @@ impl Sessions {
         refresh: Option<RefreshGrant>,
     ) -> Result<Session, AuthError> {
         let new = self.new_session(user, client, now, expires, refresh)?;
-        self.store.start_session(new).await?.ok_or(AuthError::UserNotFound)
+        self.store.start_session(new).await?.ok_or(AuthError::PasswordChanged)
     }
 
     pub(super) fn new_session(
@@ -100,6 +100,7 @@ impl Sessions {
         let tag = getrandom::u64().map_err(|_| KeyError::NoRandomness)?;
         Ok(NewSession {
             user: user.id,
+            password_mark: user.password_mark,
             tag,
             started: now,
             expires,
@@ -179,6 +180,17 @@ impl Sessions {
             profile,
         })
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a String cannot fail; were it to, the key would be too short to be found.
+        if write!(text, "{byte:02x}").is_err() {
+            text.clear();
+        }
+        text
+    })
 }
 
 fn profile(user: &User) -> Profile<'_> {

@@ -77,7 +77,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// See [`StoreError`].
     async fn delete_user(&self, id: UserId) -> Result<bool, StoreError>;
 
-    /// Starts a session under the next number; `None` if the user is gone.
+    /// Starts a session under the next number; `None` if the user is gone, or its password was
+    /// changed since [`NewSession::password_mark`].
     ///
     /// # Errors
     ///

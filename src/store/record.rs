@@ -203,6 +203,9 @@ pub struct Session {
 pub struct NewSession {
     /// Whose it will be.
     pub user: UserId,
+    /// The user's password mark when the credential was checked. If another has been drawn
+    /// since, no session is started: the password it was checked against is no longer good.
+    pub password_mark: Option<Mark>,
     /// Random.
     pub tag: u64,
     /// Now.

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::Weighter;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 
 use super::{Revision, Revisions};
 use crate::clock::Timestamp;
@@ -72,8 +72,7 @@ impl<T> TokenCache<T> {
 impl<T> Default for TokenCache<T> {
     fn default() -> Self {
         let hasher = foldhash::fast::RandomState::default();
-        let entries =
-            Cache::with(ITEMS, CAPACITY, ByBytes, hasher, DefaultLifecycle::default());
+        let entries = Cache::with(ITEMS, CAPACITY, ByBytes, hasher, DefaultLifecycle::default());
         Self { entries }
     }
 }

@@ -60,9 +60,10 @@ impl Claims {
 
     /// When the token was issued; the epoch if it does not say, which is before every mark.
     pub fn issued(&self) -> Timestamp {
-        numeric_date(&self.0, "iat").ok().flatten().map_or_else(Timestamp::default, |date| {
-            date.as_timestamp()
-        })
+        numeric_date(&self.0, "iat")
+            .ok()
+            .flatten()
+            .map_or_else(Timestamp::default, NumericDate::as_timestamp)
     }
 
     /// The token's id.
@@ -157,9 +158,7 @@ fn numeric_date(
 ) -> Result<Option<NumericDate>, TokenError> {
     match payload.get(name) {
         None => Ok(None),
-        Some(value) => {
-            value.as_f64().map(NumericDate).map(Some).ok_or(TokenError::Invalid)
-        }
+        Some(value) => value.as_f64().map(NumericDate).map(Some).ok_or(TokenError::Invalid),
     }
 }
 

@@ -50,9 +50,7 @@ fn object(part: &str) -> Result<Map<String, Value>, TokenError> {
 /// The two members that choose the key. Whatever else would change how the token is to be read
 /// (`crit`, nesting by `cty`, another `typ`) is refused; whatever would bring a key along
 /// (`jwk`, `jku`, `x5u`, `x5c`) is not looked at (RFC 8725 section 3.10).
-fn read_header(
-    header: &Map<String, Value>,
-) -> Result<(Algorithm, Option<String>), TokenError> {
+fn read_header(header: &Map<String, Value>) -> Result<(Algorithm, Option<String>), TokenError> {
     let text = |name: &str| match header.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.as_str())),

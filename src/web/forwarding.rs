@@ -56,7 +56,8 @@ impl Trust {
     pub fn take(&self, peer: &Peer, headers: &mut HeaderMap) -> Origin {
         let trusted = self.vouches(peer.addr());
         let origin = if trusted { self.believe(peer, headers) } else { Origin::direct(peer) };
-        let family: Vec<HeaderName> = headers.keys().filter(|name| is_family(name)).cloned().collect();
+        let family: Vec<HeaderName> =
+            headers.keys().filter(|name| is_family(name)).cloned().collect();
         for name in family {
             headers.remove(name);
         }
@@ -82,7 +83,7 @@ impl Trust {
             .collect();
         // One hop that is no address, and nothing is known about those before it.
         let hops = hops.filter(|hops| hops.len() <= CHAIN).unwrap_or_default();
-        let client = hops.iter().rev().find(|hop| !self.vouches(**hop)).or(hops.first());
+        let client = hops.iter().rev().find(|hop| !self.vouches(**hop)).or_else(|| hops.first());
         let chain = hops.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         Origin {
             client: client.copied().unwrap_or_else(|| peer.addr()),

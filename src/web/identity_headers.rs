@@ -123,8 +123,7 @@ const fn fold(byte: u8) -> u8 {
 }
 
 fn starts_with_folded(name: &[u8], folded: &[u8]) -> bool {
-    name.len() >= folded.len()
-        && name.iter().zip(folded).all(|(sent, ours)| fold(*sent) == *ours)
+    name.len() >= folded.len() && name.iter().zip(folded).all(|(sent, ours)| fold(*sent) == *ours)
 }
 
 /// Names that frame or steer a message, and what is removed hop by hop: an identity header of

@@ -1,6 +1,5 @@
 //! Key pairs of somebody else, with the public half as RFC 7517 writes it.
 
-use aws_lc_rs::encoding::AsBigEndian;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{

@@ -14,15 +14,13 @@ pub(crate) use keys::{Signer, is_signed_by};
 pub(crate) use stage::{PASSWORD, Stage};
 pub(crate) use tokens::{SECRET, claims, header, hs256, mint, mint_raw, mint_with, part};
 pub(crate) use upstream::{Act, Seen, Upstream, refusing};
-pub(crate) use wire::{Conn, Reply, exchange};
+pub(crate) use wire::{Conn, Reply};
 
 /// Longest wait for anything that must happen; no test waits for it to pass.
 pub(crate) const LIMIT: Duration = Duration::from_secs(5);
 
 /// What `future` gives, if it gives it in time.
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(LIMIT, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("not within {LIMIT:?}: {what}"),
-    }
+    let ended = tokio::time::timeout(LIMIT, future).await;
+    ended.unwrap_or_else(|_late| panic!("not within {LIMIT:?}: {what}"))
 }

@@ -5,7 +5,7 @@ use portcullis::session::{NewAccount, Registered};
 use portcullis::store::User;
 use serde_json::{Value, json};
 
-use super::{Act, Conn, Policy, Reply, Seen, Setup, TestGateway, Upstream, claims, mint};
+use super::{Conn, Policy, Reply, Seen, Setup, TestGateway, Upstream, claims, mint};
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
@@ -25,11 +25,6 @@ impl Stage {
     /// With another policy, before an upstream that says `ok`.
     pub(crate) async fn with(policy: impl FnOnce(Policy) -> Policy) -> Self {
         Self::before(Upstream::start().await, policy).await
-    }
-
-    /// Before an upstream that does as the script says.
-    pub(crate) async fn scripted(script: impl Fn(&Seen) -> Act + Send + Sync + 'static) -> Self {
-        Self::before(Upstream::scripted(script).await, |policy| policy).await
     }
 
     pub(crate) async fn before(upstream: Upstream, policy: impl FnOnce(Policy) -> Policy) -> Self {

@@ -127,7 +127,6 @@ async fn only_the_issuers_own_keys_algorithms_and_audience_count() {
     let corp = Corp::start().await;
     let good = corp_claims();
     let es = json!({ "alg": "ES256", "kid": "es" });
-    let ours = |claims: &Value| mint(claims);
     let mut as_ours = claims("1");
     as_ours["iss"] = json!("https://id.corp.test");
     as_ours["aud"] = json!("gateway");
@@ -160,9 +159,9 @@ async fn only_the_issuers_own_keys_algorithms_and_audience_count() {
                 jwk["n"].as_str().unwrap().as_bytes(),
             )
         }),
-        ("no fall-back to our keys", ours(&as_ours)),
+        ("no fall-back to our keys", mint(&as_ours)),
         ("the shop's word by corp's key", corp.es.mint(&es, &shop)),
-        ("the shop's word by our key", ours(&shop)),
+        ("the shop's word by our key", mint(&shop)),
         ("an issuer that nobody listed", corp.es.mint(&es, &not_listed)),
         ("issuer in another spelling", corp.token(&changed("iss", json!("https://ID.corp.test")))),
         ("issuer with a slash", corp.token(&changed("iss", json!("https://id.corp.test/")))),

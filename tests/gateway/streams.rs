@@ -161,11 +161,12 @@ async fn an_upstream_that_answers_early_is_heard_at_once() {
 }
 
 /// Writes until nobody takes any more for a while; returns how much was taken.
-async fn fill(conn: &mut Conn, piece: &[u8], most: usize) -> usize {
+async fn fill(conn: &mut Conn, most: usize) -> usize {
     use tokio::io::AsyncWriteExt;
+    let piece = vec![b'x'; 64 << 10];
     let mut taken = 0;
     while taken < most {
-        let writing = conn.stream.write(piece);
+        let writing = conn.stream.write(&piece);
         match tokio::time::timeout(Duration::from_millis(250), writing).await {
             Ok(count) => taken += count.expect("closed"),
             Err(_stuck) => break,
@@ -189,7 +190,7 @@ async fn a_reader_that_does_not_read_stops_the_upstream_and_is_given_up() {
     let mut server = stage.upstream.accept().await;
     server.head().await;
     server.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 2 * OFFERED)).await;
-    let taken = fill(&mut server, &[b'x'; 64 << 10], OFFERED).await;
+    let taken = fill(&mut server, OFFERED).await;
     assert!(taken < HELD, "{taken} bytes for a client that reads nothing");
     // Others are served meanwhile, and the stuck one does not last.
     assert_eq!(stage.get("/nothing", "").await.status, 404);
@@ -212,7 +213,7 @@ async fn an_upstream_that_does_not_read_stops_the_client() {
         .await;
     let mut server = stage.upstream.accept().await;
     server.head().await;
-    let taken = fill(&mut client, &[b'x'; 64 << 10], OFFERED).await;
+    let taken = fill(&mut client, OFFERED).await;
     assert!(taken < HELD, "{taken} bytes for an upstream that reads nothing");
     drop(client);
     // What was on its way may still come; the end comes after it, and is no proper one.

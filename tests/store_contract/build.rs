@@ -35,6 +35,7 @@ pub(crate) fn grant(jti: &str, expires: u64) -> RefreshGrant {
 pub(crate) fn new_session(user: UserId) -> NewSession {
     NewSession {
         user,
+        password_mark: None,
         tag: 0xfeed,
         started: at(0),
         expires: at(100),
@@ -57,7 +58,9 @@ pub(crate) async fn user(store: &Arc<dyn Store>, name: &str) -> User {
 }
 
 pub(crate) async fn session(store: &Arc<dyn Store>, user: UserId) -> Session {
-    store.start_session(new_session(user)).await.unwrap().unwrap()
+    let password_mark = store.user(user).await.unwrap().unwrap().password_mark;
+    let new = NewSession { password_mark, ..new_session(user) };
+    store.start_session(new).await.unwrap().unwrap()
 }
 
 /// The session as it is now.

@@ -118,7 +118,8 @@ impl StorageBackend for Disk {
         }
         state.spend()?;
         state.syncs += 1;
-        state.synced = state.now.clone();
+        let State { now, synced, .. } = &mut *state;
+        synced.clone_from(now);
         Ok(())
     }
 

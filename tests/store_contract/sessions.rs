@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis::identity::{SessionId, UserId};
 use portcullis::store::{EndReason, NewSession, Session, SessionRef, Store, UserChange};
 
-use crate::build::{at, at_once, new_session, now, session, user};
+use crate::build::{at, at_once, hash, new_session, now, session, user};
 
 pub(crate) async fn a_session_is_kept_as_it_was_started(store: &Arc<dyn Store>) {
     let ada = user(store, "ada").await;
@@ -53,6 +53,16 @@ pub(crate) async fn a_session_needs_a_user(store: &Arc<dyn Store>) {
     assert_eq!(store.adopt_session("jti", new_session(UserId(9))).await.unwrap(), None);
     let standing = store.standing(UserId(9), SessionRef::Foreign("jti")).await.unwrap();
     assert_eq!(standing.session, None);
+}
+
+pub(crate) async fn a_login_by_an_old_password_starts_nothing(store: &Arc<dyn Store>) {
+    let ada = user(store, "ada").await;
+    let change = UserChange::Password { hash: hash("second"), at: at(5) };
+    let changed = store.change_user(ada.id, change).await.unwrap().unwrap();
+    assert_eq!(store.start_session(new_session(ada.id)).await.unwrap(), None);
+    assert_eq!(store.adopt_session("jti", new_session(ada.id)).await.unwrap(), None);
+    let new = NewSession { password_mark: changed.password_mark, ..new_session(ada.id) };
+    assert!(store.start_session(new).await.unwrap().is_some());
 }
 
 pub(crate) async fn the_sessions_of_a_user_come_by_number(store: &Arc<dyn Store>) {

@@ -131,7 +131,7 @@ pub(crate) async fn each_other_change_does_what_it_says(store: &Arc<dyn Store>) 
     let (name, value) = ("tenant".to_owned(), "acme".to_owned());
     expected.active = false;
     expected.claims.insert(name.clone(), value.clone());
-    expected.email = "new@example.com".to_owned();
+    "new@example.com".clone_into(&mut expected.email);
     expected.email_verified = true;
     expected.last_login = Some(at(3));
     expected.logout_mark = Some(Mark { session: last, at: at(4) });
@@ -145,11 +145,11 @@ pub(crate) async fn each_other_change_does_what_it_says(store: &Arc<dyn Store>) 
         UserChange::LoggedIn(at(3)),
         UserChange::LoggedOutEverywhere(at(4)),
     ];
-    let mut changed = None;
+    let mut answer = None;
     for change in changes {
-        changed = store.change_user(id, change).await.unwrap();
+        answer = store.change_user(id, change).await.unwrap();
     }
-    assert_eq!(changed.as_ref(), Some(&expected));
+    assert_eq!(answer.as_ref(), Some(&expected));
     assert_eq!(store.user(id).await.unwrap(), Some(expected));
 }
 

@@ -288,3 +288,149 @@ impl From<&ApiKey> for ApiKeyRecord {
         Self { hash: key.hash, sealed: key.sealed.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn user() -> User {
+        User {
+            id: UserId(7),
+            username: "ada".to_owned(),
+            email: "ada@example.com".to_owned(),
+            email_verified: true,
+            password: Some(PasswordHash::new("$x$".to_owned())),
+            active: true,
+            roles: vec!["a".to_owned(), "b".to_owned()],
+            claims: BTreeMap::from([("tenant".to_owned(), "acme".to_owned())]),
+            created: at(1),
+            last_login: Some(at(2)),
+            password_mark: Some(Mark { session: 3, at: at(4) }),
+            logout_mark: Some(Mark { session: 5, at: at(6) }),
+        }
+    }
+
+    fn session(ended: Option<(Timestamp, EndReason)>) -> Session {
+        let grant = |jti: &str| RefreshGrant { jti: jti.to_owned(), issued: at(1), expires: at(2) };
+        Session {
+            id: SessionId { number: 9, tag: u64::MAX },
+            user: UserId(7),
+            started: at(1),
+            last_used: at(2),
+            expires: at(3),
+            ends: at(4),
+            ended,
+            refresh: Some(grant("now")),
+            spent: vec![SpentGrant { jti: "old".to_owned(), at: at(5), successor: grant("now") }],
+            device: "browser".to_owned(),
+            address: "192.0.2.1".to_owned(),
+        }
+    }
+
+    /// The CBOR map of those entries, each already encoded.
+    fn map(entries: &[(u8, &[u8])]) -> Vec<u8> {
+        let mut bytes = vec![0xA0 | u8::try_from(entries.len()).unwrap()];
+        for (key, value) in entries {
+            bytes.push(*key);
+            bytes.extend_from_slice(value);
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_user_comes_back_as_it_was() {
+        let bare = User {
+            email: String::new(),
+            email_verified: false,
+            password: None,
+            active: false,
+            roles: Vec::new(),
+            claims: BTreeMap::new(),
+            last_login: None,
+            password_mark: None,
+            logout_mark: None,
+            ..user()
+        };
+        for user in [user(), bare] {
+            let bytes = minicbor::to_vec(UserRecord::from(&user)).unwrap();
+            let record: UserRecord = minicbor::decode(&bytes).unwrap();
+            assert_eq!(record.into_user(user.id), user);
+        }
+    }
+
+    #[test]
+    fn a_session_comes_back_as_it_was() {
+        let reasons = [EndReason::LoggedOut, EndReason::Reused, EndReason::Operator];
+        let ends = reasons.map(|reason| Some((at(8), reason)));
+        for ended in ends.into_iter().chain([None]) {
+            for adopted in [None, Some("jti".to_owned())] {
+                let session = session(ended);
+                let record = SessionRecord::new(&session, adopted.clone());
+                let bytes = minicbor::to_vec(record).unwrap();
+                let record: SessionRecord = minicbor::decode(&bytes).unwrap();
+                assert_eq!(record.into_session(9), (session, adopted));
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_comes_back_as_it_was() {
+        let key = ApiKey { hash: [0xAB; 32], sealed: vec![1, 2, 3] };
+        let bytes = minicbor::to_vec(ApiKeyRecord::from(&key)).unwrap();
+        let record: ApiKeyRecord = minicbor::decode(&bytes).unwrap();
+        assert_eq!(ApiKey::from(record), key);
+        // A byte string, not an array of numbers: two bytes of head, then the hash itself.
+        assert!(bytes.windows(34).any(|part| part == [&[0x58, 32][..], &[0xAB; 32]].concat()));
+    }
+
+    #[test]
+    fn a_record_from_before_a_field_was_added_takes_its_default() {
+        let bytes = map(&[(0, b"\x63ada"), (4, b"\xF5"), (7, b"\x05")]);
+        let record: UserRecord = minicbor::decode(&bytes).unwrap();
+        let expected = User {
+            email: String::new(),
+            email_verified: false,
+            password: None,
+            roles: Vec::new(),
+            claims: BTreeMap::new(),
+            created: at(5),
+            last_login: None,
+            password_mark: None,
+            logout_mark: None,
+            ..user()
+        };
+        assert_eq!(record.into_user(UserId(7)), expected);
+
+        let numbers: Vec<_> = (0..6).map(|key| (key, &b"\x01"[..])).collect();
+        let record: SessionRecord = minicbor::decode(&map(&numbers)).unwrap();
+        let (session, adopted) = record.into_session(9);
+        assert_eq!((session.refresh, session.ended, adopted), (None, None, None));
+        assert!(session.spent.is_empty() && session.device.is_empty());
+    }
+
+    #[test]
+    fn a_field_that_came_later_is_skipped() {
+        let later: &[u8] = b"\x82\x01\x61x";
+        let bytes = map(&[(0, b"\x63ada"), (4, b"\xF5"), (7, b"\x05"), (23, later)]);
+        let record: UserRecord = minicbor::decode(&bytes).unwrap();
+        assert_eq!(record.into_user(UserId(7)).username, "ada");
+    }
+
+    #[test]
+    fn a_user_whose_state_is_missing_is_no_user() {
+        let bytes = map(&[(0, b"\x63ada"), (7, b"\x05")]);
+        assert!(minicbor::decode::<UserRecord>(&bytes).is_err());
+    }
+
+    #[test]
+    fn an_end_for_a_reason_of_a_newer_version_is_an_end() {
+        let mut entries: Vec<_> = (0..6).map(|key| (key, &b"\x01"[..])).collect();
+        entries.push((6, b"\xA2\x00\x08\x01\x17"));
+        let record: SessionRecord = minicbor::decode(&map(&entries)).unwrap();
+        assert_eq!(record.into_session(9).0.ended, Some((at(8), EndReason::Operator)));
+    }
+}

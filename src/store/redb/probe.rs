@@ -165,3 +165,78 @@ impl StorageBackend for Probe {
         self.file.query_lock_range(start, end)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Write(u64, Vec<u8>),
+        Read(u64, usize),
+        Resize(u64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let place = 0..4 * PAGE as u64;
+        let len = prop_oneof![0..9usize, PAGE - 2..PAGE + 2, 2 * PAGE..2 * PAGE + 9];
+        prop_oneof![
+            (place.clone(), len.clone(), 1..=u8::MAX)
+                .prop_map(|(at, len, b)| { Step::Write(at, vec![b; len]) }),
+            (place.clone(), len).prop_map(|(at, len)| Step::Read(at, len)),
+            place.prop_map(Step::Resize),
+        ]
+    }
+
+    fn check(probe: &Probe, model: &mut Vec<u8>, step: Step) {
+        let range = |at: u64, len: usize| {
+            let at = usize::try_from(at).unwrap();
+            at..at + len
+        };
+        match step {
+            Step::Write(at, data) => {
+                let target = model.get_mut(range(at, data.len()));
+                assert_eq!(probe.write(at, &data).is_ok(), target.is_some());
+                if let Some(target) = target {
+                    target.copy_from_slice(&data);
+                }
+            }
+            Step::Read(at, len) => {
+                let mut out = vec![0; len];
+                let read = probe.read(at, &mut out).ok().map(|()| &out[..]);
+                assert_eq!(read, model.get(range(at, len)));
+            }
+            Step::Resize(len) => {
+                probe.set_len(len).unwrap();
+                model.resize(usize::try_from(len).unwrap(), 0);
+            }
+        }
+        assert_eq!(probe.len().unwrap(), model.len() as u64);
+    }
+
+    proptest! {
+        /// Whatever is done to a probe, it behaves as the file would, and the file is as it was.
+        #[test]
+        fn a_probe_is_like_the_file_and_leaves_it_alone(
+            len in 0..3 * PAGE,
+            steps in proptest::collection::vec(step(), 1..40),
+        ) {
+            let before: Vec<u8> = (0..=u8::MAX).cycle().take(len).collect();
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(&before).unwrap();
+            let backend = FileBackend::new(file.reopen().unwrap()).unwrap();
+            let probe = Probe::new(backend).unwrap();
+            let mut model = before.clone();
+            for step in steps {
+                check(&probe, &mut model, step);
+            }
+            let len = model.len();
+            check(&probe, &mut model, Step::Read(0, len));
+            prop_assert_eq!(std::fs::read(file.path()).unwrap(), before);
+        }
+    }
+}

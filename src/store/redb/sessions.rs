@@ -85,7 +85,8 @@ pub(super) fn start(
     new: &NewSession,
     adopted: Option<&str>,
 ) -> Result<Option<Session>, StoreError> {
-    if users::find(change, new.user)?.is_none() {
+    let user = users::find(change, new.user)?;
+    if user.is_none_or(|user| user.password_mark != new.password_mark) {
         return Ok(None);
     }
     let number = change.next(Counter::Sessions)?;

@@ -1,0 +1,162 @@
+//! The way of a call: each step in its turn, and its end in a reply.
+
+use std::sync::Arc;
+
+use http::Method;
+
+use super::call::{Call, Reply};
+use super::error::EndpointError;
+use super::fields::{Form, Values};
+use super::reply::Outcome;
+use super::throttle::Throttles;
+use super::{
+    Caller, EndpointSettings, Methods, Registration, Row, Served, TABLE, jwks, negotiate, options,
+    parse, profile, reply,
+};
+use crate::clock::Clock;
+use crate::keys::KeyRing;
+use crate::session::{Accounts, Authenticated, Client, Sessions};
+use crate::web::MessageLimits;
+
+/// Where the public keys are, whatever the prefix (RFC 8615).
+const JWKS_PATH: &str = "/.well-known/jwks.json";
+
+/// The auth endpoints, ready to answer.
+#[derive(Debug)]
+pub struct Endpoints {
+    pub(super) settings: EndpointSettings,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) accounts: Arc<Accounts>,
+    pub(super) keys: Arc<KeyRing>,
+    pub(super) clock: Arc<dyn Clock>,
+    messages: MessageLimits,
+    pub(super) throttles: Throttles,
+}
+
+/// A call that has come as far as its handler.
+pub(super) struct Request {
+    client: Client,
+    sent: parse::Sent,
+    row: &'static Row,
+    /// Who calls, where the endpoint asks.
+    pub(super) caller: Option<Arc<Authenticated>>,
+}
+
+impl Endpoints {
+    /// Endpoints on these foundations. The limiters begin empty.
+    pub fn new(
+        settings: EndpointSettings,
+        sessions: Arc<Sessions>,
+        accounts: Arc<Accounts>,
+        keys: Arc<KeyRing>,
+        clock: Arc<dyn Clock>,
+        messages: MessageLimits,
+    ) -> Self {
+        let throttles = Throttles::new(&settings);
+        Self { settings, sessions, accounts, keys, clock, messages, throttles }
+    }
+
+    /// Whether a canonical path is answered here: the prefix, all below it, and the key set.
+    /// What is ours and unknown is 404, and never an upstream's.
+    pub fn owns(&self, path: &str) -> bool {
+        path == JWKS_PATH || self.below(path).is_some()
+    }
+
+    /// Answers a call whose path is [owned](Self::owns). Every outcome is a reply.
+    ///
+    /// A call that is dropped may have had its effect: an account made, a token rotated.
+    pub async fn answer(&self, call: Call<'_>) -> Reply {
+        if call.path == JWKS_PATH {
+            return jwks::answer(self, call.method);
+        }
+        let Some(row) = self.row(call.path) else {
+            return reply::refused(EndpointError::NotFound, None);
+        };
+        match self.serve(row, call).await {
+            Ok(outcome) => reply::done(outcome, row.methods),
+            Err(error) => reply::refused(error, Some(row.methods)),
+        }
+    }
+
+    /// The steps before the method; what they took of a limit is given back where it did not
+    /// count after all.
+    async fn serve(&self, row: &'static Row, call: Call<'_>) -> Result<Outcome, EndpointError> {
+        negotiate::accepts_json(call.headers)?;
+        let caller = match row.caller {
+            Caller::Anybody => None,
+            Caller::User => Some(profile::caller(&self.sessions, call.headers).await?),
+        };
+        if matches!(row.served, Served::WhileRegistrationIsOpen)
+            && self.settings.register == Registration::Closed
+        {
+            return Err(EndpointError::Closed);
+        }
+        let client = call.client;
+        let counted = *call.method == Method::POST;
+        if counted {
+            self.throttles.take_by_address(row.limited, client, self.clock.now())?;
+        }
+        let result = self.run(row, call, caller).await;
+        if counted && !row.limited.counts(&result) {
+            self.throttles.give_back_by_address(row.limited, client);
+        }
+        result
+    }
+
+    async fn run(
+        &self,
+        row: &'static Row,
+        call: Call<'_>,
+        caller: Option<Arc<Authenticated>>,
+    ) -> Result<Outcome, EndpointError> {
+        let Call { method, headers, client, body, .. } = call;
+        if !row.methods.allow(method) {
+            return Err(EndpointError::Method(method.clone()));
+        }
+        if *method == Method::OPTIONS {
+            return Ok(options::describe(row, self.accounts.passwords().longest()));
+        }
+        let sent = match row.methods {
+            Methods::Get => parse::Sent::default(),
+            Methods::Post => {
+                parse::read(headers, body, self.messages.auth_body, row.fields).await?
+            }
+        };
+        let device = headers.get(http::header::USER_AGENT);
+        let device = device.map(|text| String::from_utf8_lossy(text.as_bytes()).into_owned());
+        let client = Client {
+            device: device.unwrap_or_default(),
+            address: client.to_canonical().to_string(),
+        };
+        (row.handler)(self, Request { client, sent, row, caller }).await
+    }
+
+    /// The endpoint of a path, with or without one slash at its end.
+    fn row(&self, path: &str) -> Option<&'static Row> {
+        let below = self.below(path)?.strip_prefix('/')?;
+        let below = below.strip_suffix('/').unwrap_or(below);
+        TABLE.iter().find(|row| row.path == below).filter(|row| match row.served {
+            Served::WithSlidingTokens => self.sessions.sliding(),
+            Served::Always | Served::WhileRegistrationIsOpen => true,
+        })
+    }
+
+    /// What follows the prefix, if the path is below it at a segment boundary.
+    fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
+        let rest = path.strip_prefix(self.settings.prefix.as_str())?;
+        (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+    }
+}
+
+impl Request {
+    /// Each field, checked on its own.
+    pub(super) fn into_form(self, cx: &Endpoints) -> Form {
+        Form::read(self.row, self.sent, cx.accounts.passwords().longest())
+    }
+
+    /// All fields, and who sent them.
+    pub(super) fn into_values(self, cx: &Endpoints) -> Result<(Values, Client), EndpointError> {
+        let client = self.client.clone();
+        Ok((self.into_form(cx).finish()?, client))
+    }
+}

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Every test there is, from a fresh clone: `tests/all.sh`. Installs what it needs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+echo "== unit, store and gateway tests"
+if cargo nextest --version >/dev/null 2>&1; then
+  cargo nextest run --locked --all-features
+else
+  cargo test --locked --all-features --all-targets
+fi
+cargo test --locked --all-features --doc
+
+echo "== the wire contract, against the release binary"
+cargo build --release --locked
+tests/contract.sh
+
+echo "== bodies larger than memory"
+python3 tests/large_bodies.py "${CARGO_TARGET_DIR:-target}/release/portcullis"
+
+echo "== the quick start of the README"
+tests/quick_start.sh
