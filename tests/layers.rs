@@ -15,7 +15,7 @@ const LEVELS: [&str; 9] = [
     "token",
     "keys limit password audit mail server",
     "store web",
-    "identity secret clock metrics",
+    "identity secret clock metrics printable",
 ];
 
 fn level(room: &str) -> Option<usize> {

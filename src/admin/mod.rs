@@ -1,3 +1,23 @@
-//! The operator door.
+//! The operator's door: what an operator can do, the same through the unix socket of a running
+//! gateway and, while none runs, by opening the store itself.
+//!
+//! [`Door`] carries a [`Command`] out; [`AdminSocket`] lets commands in, [`Client`] sends them.
+
+mod checks;
+mod client;
+mod command;
+mod door;
+mod refusal;
+mod serve;
 mod settings;
+mod socket;
+
+pub use client::{Client, ClientError};
+pub use command::{Command, Health, KeyView, NewPassword, Reply, UserView};
+pub use door::Door;
+pub use refusal::{Refusal, RefusalKind};
 pub use settings::AdminSettings;
+pub use socket::{AdminSocket, SocketError};
+
+/// The longest path of a unix socket in bytes: `sun_path` of unix(7), without the NUL.
+const LONGEST_PATH: usize = 107;

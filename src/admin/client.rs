@@ -1,0 +1,126 @@
+//! The other end of the admin socket.
+
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HOST};
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use super::{Command, LONGEST_PATH, Refusal, Reply};
+
+/// Longest wait for a connection.
+const CONNECTING: Duration = Duration::from_secs(5);
+/// Longest wait for the reply to a command. The gateway's own deadline is shorter by far.
+const REPLYING: Duration = Duration::from_secs(90);
+/// Longest reply, in bytes.
+const LONGEST: usize = 16 << 20;
+
+/// Why a command has no reply. `Display` is for the operator.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// Nobody is there: no gateway runs with this socket.
+    #[error("{}: no gateway answers at this admin socket", .0.display())]
+    NotRunning(PathBuf),
+    /// Somebody is there, but we may not speak to them; run as the gateway's user, or as root.
+    #[error("{}: cannot speak to the gateway: {source}", path.display())]
+    Io {
+        /// The socket.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// The gateway gave no reply; the command may have had its effect.
+    #[error("{}: the gateway gave no reply", .0.display())]
+    NoReply(PathBuf),
+    /// The gateway understood, and said no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// A connection to a running gateway, for one command.
+#[derive(Debug)]
+pub struct Client {
+    stream: UnixStream,
+    path: PathBuf,
+}
+
+impl Client {
+    /// Connects to the admin socket of a running gateway.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::NotRunning`]: the store may be opened directly. Otherwise
+    /// [`ClientError::Io`].
+    pub async fn connect(path: &Path) -> Result<Self, ClientError> {
+        let nobody = || ClientError::NotRunning(path.to_owned());
+        // No gateway could have bound such a path.
+        if path.as_os_str().as_bytes().len() > LONGEST_PATH {
+            return Err(nobody());
+        }
+        let connected = timeout(CONNECTING, UnixStream::connect(path)).await;
+        let connected = connected.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
+        match connected {
+            Ok(stream) => Ok(Self { stream, path: path.to_owned() }),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
+            {
+                Err(nobody())
+            }
+            Err(source) => Err(ClientError::Io { path: path.to_owned(), source }),
+        }
+    }
+
+    /// Sends the command and waits for what comes of it.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Refused`] as the door says; [`ClientError::NoReply`] if nobody knows.
+    pub async fn send(self, command: &Command) -> Result<Reply, ClientError> {
+        let Self { stream, path } = self;
+        let none = || ClientError::NoReply(path.clone());
+        let (status, body) = timeout(REPLYING, exchange(stream, command))
+            .await
+            .map_err(|_late| none())?
+            .ok_or_else(none)?;
+        if status == StatusCode::OK {
+            return serde_json::from_slice(&body).map_err(|_| none());
+        }
+        let refusal: Refusal = serde_json::from_slice(&body).map_err(|_| none())?;
+        Err(refusal.into())
+    }
+}
+
+async fn exchange(stream: UnixStream, command: &Command) -> Option<(StatusCode, Bytes)> {
+    // It may hold a password: wiped when the connection has let go of it.
+    let command = Zeroizing::new(serde_json::to_vec(command).ok()?);
+    let request = Request::post("/v1/command")
+        .header(HOST, "portcullis")
+        .header(CONTENT_TYPE, "application/json")
+        .body(Full::new(Bytes::from_owner(command)))
+        .ok()?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
+    let exchange = async {
+        let response = sender.send_request(request).await.ok()?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), LONGEST).collect().await.ok()?;
+        Some((status, body.to_bytes()))
+    };
+    tokio::pin!(exchange);
+    tokio::select! {
+        biased;
+        answer = &mut exchange => answer,
+        // The connection may end in the very moment in which the answer is whole.
+        _ = connection => exchange.await,
+    }
+}

@@ -1,0 +1,204 @@
+//! The door itself: one command in, one reply or refusal out.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Command, Health, KeyView, NewPassword, Refusal, RefusalKind, Reply, UserView, checks};
+use crate::clock::Clock;
+use crate::identity::UserId;
+use crate::keys::KeyRing;
+use crate::printable::Printable;
+use crate::session::{Accounts, NewAccount, Registered};
+use crate::store::{User, UserChange};
+
+/// Most users of one reply.
+const PAGE: usize = 500;
+
+type HealthSource = Box<dyn Fn() -> Health + Send + Sync>;
+
+/// Carries out what operators ask for, from the next request on.
+pub struct Door {
+    accounts: Arc<Accounts>,
+    clock: Arc<dyn Clock>,
+    keys: Option<Arc<KeyRing>>,
+    health: Option<HealthSource>,
+}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Door").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+impl Door {
+    /// A door to the accounts. Commands that need more are refused until it is given.
+    pub const fn new(accounts: Arc<Accounts>, clock: Arc<dyn Clock>) -> Self {
+        Self { accounts, clock, keys: None, health: None }
+    }
+
+    /// Opens the keys as well.
+    #[must_use]
+    pub fn with_keys(self, keys: Arc<KeyRing>) -> Self {
+        Self { keys: Some(keys), ..self }
+    }
+
+    /// Lets operators ask how the gateway is.
+    #[must_use]
+    pub fn with_health(self, health: impl Fn() -> Health + Send + Sync + 'static) -> Self {
+        Self { health: Some(Box::new(health)), ..self }
+    }
+
+    /// How the gateway is; `None` where none runs behind this door.
+    pub fn health(&self) -> Option<Health> {
+        self.health.as_ref().map(|health| health())
+    }
+
+    /// Carries out one command. A call that is dropped before it returns may or may not have
+    /// had its effect.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`]: show it to the operator. Unless it is [`RefusalKind::Unavailable`],
+    /// nothing was changed.
+    pub async fn run(&self, command: Command) -> Result<Reply, Refusal> {
+        match command {
+            Command::UserAdd { name, email, roles, password, force } => {
+                self.add(&name, &email, roles, password, force).await
+            }
+            Command::UserList { after, limit } => self.list(after, limit).await,
+            Command::UserShow { name } => Ok(reply(self.find(&name).await?)),
+            Command::SetPassword { name, password, force } => {
+                self.set_password(&name, password, force).await
+            }
+            Command::Activate { name } => self.change(&name, UserChange::Active(true)).await,
+            Command::Deactivate { name } => self.change(&name, UserChange::Active(false)).await,
+            Command::Delete { name } => self.delete(&name).await,
+            Command::RoleAdd { name, role } => {
+                checks::role(&role)?;
+                self.change(&name, UserChange::AddRole(role)).await
+            }
+            // No check of the name: an odd one may have come with an import.
+            Command::RoleRemove { name, role } => {
+                self.change(&name, UserChange::RemoveRole(role)).await
+            }
+            Command::ClaimSet { name, claim, value } => {
+                checks::claim(&claim, &value)?;
+                let change = if value.is_empty() {
+                    UserChange::RemoveClaim(claim)
+                } else {
+                    UserChange::SetClaim { name: claim, value }
+                };
+                self.change(&name, change).await
+            }
+            Command::KeyList => {
+                let keys = self.keys()?.list().into_iter().map(KeyView::from).collect();
+                Ok(Reply::Keys { keys })
+            }
+            Command::KeyRotate => self.rotate().await,
+            Command::Health => self
+                .health()
+                .map(Reply::Health)
+                .ok_or_else(|| Refusal::new(RefusalKind::Unavailable, "no gateway runs here")),
+        }
+    }
+
+    async fn add(
+        &self,
+        name: &str,
+        email: &str,
+        roles: Vec<String>,
+        password: Option<NewPassword>,
+        force: bool,
+    ) -> Result<Reply, Refusal> {
+        let username = checks::username(name)?;
+        let email = checks::email(email)?;
+        roles.iter().try_for_each(|role| checks::role(role))?;
+        if let Some(password) = &password {
+            checks::password(self.accounts.passwords(), password, (&username, &email), force)?;
+        }
+        let password = password.map(|password| password.0);
+        let account = NewAccount { username, email, password, roles };
+        match self.accounts.create(account).await? {
+            Registered::Created(user) => {
+                tracing::info!(user = %user.id, "user added by an operator");
+                Ok(reply(user))
+            }
+            Registered::NameTaken => {
+                let detail = format!("there is a user `{}` already", Printable(name));
+                Err(Refusal::new(RefusalKind::NameTaken, detail))
+            }
+        }
+    }
+
+    async fn list(&self, after: Option<u64>, limit: usize) -> Result<Reply, Refusal> {
+        let limit = limit.clamp(1, PAGE);
+        let users = self.accounts.list(after.map(UserId), limit).await?;
+        let next = users.last().filter(|_| users.len() == limit).map(|user| user.id.0);
+        Ok(Reply::Users { users: users.into_iter().map(UserView::from).collect(), next })
+    }
+
+    async fn find(&self, name: &str) -> Result<User, Refusal> {
+        self.accounts.find(name).await?.ok_or_else(|| unknown(name))
+    }
+
+    async fn set_password(
+        &self,
+        name: &str,
+        password: NewPassword,
+        force: bool,
+    ) -> Result<Reply, Refusal> {
+        let user = self.find(name).await?;
+        let facts = (user.username.as_str(), user.email.as_str());
+        checks::password(self.accounts.passwords(), &password, facts, force)?;
+        if !self.accounts.set_password(user.id, password.0).await? {
+            return Err(unknown(name));
+        }
+        tracing::info!(user = %user.id, "password set by an operator");
+        Ok(reply(self.find(name).await?))
+    }
+
+    async fn change(&self, name: &str, change: UserChange) -> Result<Reply, Refusal> {
+        let user = self.find(name).await?;
+        let changed = self.accounts.change(user.id, change).await?;
+        tracing::info!(user = %user.id, "user changed by an operator");
+        changed.map(reply).ok_or_else(|| unknown(name))
+    }
+
+    async fn delete(&self, name: &str) -> Result<Reply, Refusal> {
+        let user = self.find(name).await?;
+        if !self.accounts.delete(user.id).await? {
+            return Err(unknown(name));
+        }
+        tracing::info!(user = %user.id, "user deleted by an operator");
+        Ok(Reply::Deleted { username: user.username })
+    }
+
+    async fn rotate(&self) -> Result<Reply, Refusal> {
+        let keys = Arc::clone(self.keys()?);
+        let now = self.clock.now();
+        // It writes a file and may search for primes.
+        let made = tokio::task::spawn_blocking(move || keys.rotate(now)).await;
+        let made = made.map_err(|_panicked| {
+            Refusal::new(RefusalKind::Unavailable, "the key could not be made")
+        })??;
+        tracing::info!(kid = made.kid, "signing key rotated by an operator");
+        Ok(Reply::Key(made.into()))
+    }
+
+    fn keys(&self) -> Result<&Arc<KeyRing>, Refusal> {
+        let closed = || Refusal::new(RefusalKind::Unavailable, "the keys are not open here");
+        self.keys.as_ref().ok_or_else(closed)
+    }
+}
+
+fn reply(user: User) -> Reply {
+    Reply::User(user.into())
+}
+
+fn unknown(name: &str) -> Refusal {
+    let detail = format!("there is no user `{}`", Printable(name));
+    Refusal::new(RefusalKind::NotFound, detail)
+}
+
+#[cfg(test)]
+mod tests;

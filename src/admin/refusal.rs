@@ -1,0 +1,100 @@
+//! Why an operator's command was not carried out.
+
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use crate::keys::KeyError;
+use crate::password::PasswordError;
+use crate::session::AccountError;
+
+/// A command that was not carried out. `Display` is for the operator.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, thiserror::Error)]
+#[error("{detail}")]
+pub struct Refusal {
+    /// What happened, and what to do.
+    pub detail: String,
+    /// Which sort of refusal it is.
+    #[serde(rename = "code")]
+    pub kind: RefusalKind,
+}
+
+/// The sorts of refusal; each has its status on the socket.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalKind {
+    /// What was asked for is not possible; ask for something else.
+    Invalid,
+    /// No such user.
+    NotFound,
+    /// Somebody has that name.
+    NameTaken,
+    /// The keys are the configuration's; change them there.
+    NotOurs,
+    /// The request to the socket is none.
+    BadRequest,
+    /// Not now: the same command may succeed later.
+    Unavailable,
+}
+
+impl RefusalKind {
+    /// The status on the socket.
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NameTaken | Self::NotOurs => StatusCode::CONFLICT,
+            Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+impl Refusal {
+    pub(super) fn new(kind: RefusalKind, detail: impl Into<String>) -> Self {
+        Self { detail: detail.into(), kind }
+    }
+
+    pub(super) fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(RefusalKind::Invalid, detail)
+    }
+}
+
+impl From<AccountError> for Refusal {
+    fn from(error: AccountError) -> Self {
+        if let AccountError::Password(PasswordError::Busy(_)) = error {
+            let detail = "too many passwords are being hashed now; try again";
+            return Self::new(RefusalKind::Unavailable, detail);
+        }
+        Self::new(RefusalKind::Unavailable, chain(&error))
+    }
+}
+
+impl From<KeyError> for Refusal {
+    fn from(error: KeyError) -> Self {
+        let kind = match error {
+            KeyError::NotOurs => RefusalKind::NotOurs,
+            KeyError::NotPem
+            | KeyError::WrongKind(_)
+            | KeyError::ShortSecret
+            | KeyError::NoRandomness
+            | KeyError::Missing(_)
+            | KeyError::Foreign(_)
+            | KeyError::Exposed(_)
+            | KeyError::Damaged
+            | KeyError::Io { .. } => RefusalKind::Unavailable,
+        };
+        Self::new(kind, chain(&error))
+    }
+}
+
+/// An error with its causes: who may run commands may know them.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

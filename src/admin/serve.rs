@@ -1,0 +1,137 @@
+//! HTTP on the admin socket: `POST /v1/command`, `GET /healthz`, `GET /readyz`.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::Serialize;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::{Command, Door, Refusal, RefusalKind};
+
+/// Connections at once; further ones wait in the listener's queue.
+const CONNECTIONS: usize = 16;
+/// Longest command, in bytes.
+const LONGEST: usize = 64 * 1024;
+/// For the head of a request, and again for its body.
+const READING: Duration = Duration::from_secs(5);
+/// For a whole connection: one command, hashing included.
+const WHOLE: Duration = Duration::from_secs(60);
+/// For commands that are running when the end comes.
+const DRAIN: Duration = Duration::from_secs(10);
+
+type Answer = Response<Full<Bytes>>;
+
+pub(super) async fn serve(
+    listener: &UnixListener,
+    owner: u32,
+    door: &Arc<Door>,
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    let mut connections = JoinSet::new();
+    tokio::pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
+                Ok((peer, _)) if is_operator(&peer, owner) => {
+                    connections.spawn(converse(peer, Arc::clone(door)));
+                }
+                Ok(_stranger) => tracing::warn!("a stranger was refused at the admin socket"),
+                // Out of file descriptors, as a rule: it passes.
+                Err(error) => {
+                    tracing::warn!(%error, "admin socket");
+                    sleep(Duration::from_millis(50)).await;
+                }
+            },
+        }
+    }
+    // What has not ended by then is cut off with the set.
+    drop(timeout(DRAIN, async { while connections.join_next().await.is_some() {} }).await);
+}
+
+/// Whether the peer runs as we do, or as root. The file's mode says the same, as long as nobody
+/// changes it.
+fn is_operator(peer: &UnixStream, owner: u32) -> bool {
+    peer.peer_cred().is_ok_and(|peer| peer.uid() == owner || peer.uid() == 0)
+}
+
+async fn converse(peer: UnixStream, door: Arc<Door>) {
+    let service = service_fn(move |request| {
+        let door = Arc::clone(&door);
+        async move { Ok::<_, Infallible>(answer(request, &door).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(READING)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(peer), service);
+    match timeout(WHOLE, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "admin connection"),
+        Err(_) => tracing::debug!("admin connection cut off"),
+    }
+}
+
+async fn answer(request: Request<Incoming>, door: &Door) -> Answer {
+    match (request.method(), request.uri().path()) {
+        (&Method::GET, "/healthz") => json(StatusCode::OK, &door.health()),
+        (&Method::GET, "/readyz") => {
+            let health = door.health();
+            let ready = health.as_ref().is_some_and(|health| health.ready);
+            let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            json(status, &health)
+        }
+        (&Method::POST, "/v1/command") => match run(request, door).await {
+            Ok(reply) => json(StatusCode::OK, &reply),
+            Err(refusal) => json(refusal.kind.status(), &refusal),
+        },
+        _ => {
+            let refusal = bad_request("there is `POST /v1/command`, `GET /healthz`, `GET /readyz`");
+            json(StatusCode::NOT_FOUND, &refusal)
+        }
+    }
+}
+
+async fn run(request: Request<Incoming>, door: &Door) -> Result<super::Reply, Refusal> {
+    let body = Limited::new(request.into_body(), LONGEST).collect();
+    let body = timeout(READING, body).await;
+    let body = body.map_err(|_late| bad_request("the command came too slowly"))?;
+    let body = body.map_err(|_| bad_request("the command is cut off, or longer than 64 KiB"))?;
+    // Serde's words may quote the value, which may be a password: only the place is told.
+    let command: Command = serde_json::from_slice(&body.to_bytes()).map_err(|error| {
+        bad_request(format!(
+            "no command of this gateway (version {}), at column {}",
+            env!("CARGO_PKG_VERSION"),
+            error.column()
+        ))
+    })?;
+    door.run(command).await
+}
+
+fn bad_request(detail: impl Into<String>) -> Refusal {
+    Refusal::new(RefusalKind::BadRequest, detail)
+}
+
+fn json(status: StatusCode, value: &impl Serialize) -> Answer {
+    // Maps with text keys and numbers only: writing them cannot fail.
+    let body = serde_json::to_vec(value).unwrap_or_default();
+    let mut answer = Response::new(Full::from(body));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! `portcullis key`: the keys that sign tokens.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Subcommand;
+
+use super::out::Out;
+use super::policy_file::PolicyFile;
+use super::reach::{Purpose, Reach};
+use crate::admin::{Command, KeyView, Reply};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Action {
+    /// List the keys, the one that signs first
+    List,
+    /// Make a new key; the old one verifies until its last token is dead
+    Rotate,
+}
+
+pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
+    let config = file.load()?.config;
+    let reach = Reach::open(config, Purpose::Keys, out).await?;
+    let command = match args.action {
+        Action::List => Command::KeyList,
+        Action::Rotate => Command::KeyRotate,
+    };
+    match reach.send(command).await? {
+        Reply::Keys { keys } if args.json => out.json(&keys)?,
+        Reply::Keys { keys } => {
+            out.table(["KID", "ALGORITHM", "CREATED", "STATE"], keys.iter().map(row).collect())?;
+        }
+        Reply::Key(key) if args.json => out.json(&key)?,
+        Reply::Key(key) => {
+            out.line(format_args!("new tokens are signed with {} ({})", key.kid, key.algorithm))?;
+        }
+        Reply::User(_) | Reply::Users { .. } | Reply::Deleted { .. } | Reply::Health(_) => {
+            bail!("the gateway replied to another command");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(key: &KeyView) -> [String; 4] {
+    let created = key.created.clone().unwrap_or_else(|| "configured".to_owned());
+    let state = match &key.retired {
+        None => "signs".to_owned(),
+        Some(_) if key.created.is_none() => "verifies".to_owned(),
+        Some(since) => format!("verifies since {since}"),
+    };
+    [key.kid.clone(), key.algorithm.clone(), created, state]
+}

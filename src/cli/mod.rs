@@ -1,0 +1,97 @@
+//! The command line: one file a subcommand.
+//!
+//! `mod.rs` parses the arguments and hands over; [`out`] is the one handle that is printed to,
+//! [`reach`] finds the running gateway or opens the store, [`input`] takes passwords in.
+
+mod check;
+mod health;
+mod input;
+mod key;
+mod out;
+mod policy_file;
+mod reach;
+mod serve;
+mod try_lines;
+mod user;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Log;
+use out::Out;
+use policy_file::PolicyFile;
+
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, about, long_about = None)]
+struct Args {
+    /// The policy file. Without it: portcullis.toml in this folder, else built-in defaults
+    #[arg(long, value_name = "FILE", global = true, env = "PORTCULLIS_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway (the default)
+    Serve(serve::Args),
+    /// Say everything that is wrong with a policy file, and what it lets through
+    Check(check::Args),
+    /// Add, show and change users
+    User(user::Args),
+    /// The keys that sign tokens
+    Key(key::Args),
+    /// Ask whether the running gateway is ready
+    Health(health::Args),
+}
+
+/// Runs what the arguments say. `start_log` starts the log of a gateway.
+///
+/// Exit status: 0 done, 1 failed, 2 wrong usage.
+pub fn main<E>(start_log: fn(&Log) -> Result<(), E>) -> ExitCode
+where
+    E: Error + Send + Sync + 'static,
+{
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        // Help and version as well. A reader that has gone away wants neither.
+        Err(error) => {
+            drop(error.print());
+            return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+        }
+    };
+    let mut out = Out::new();
+    match run(args, &mut out, start_log) {
+        Ok(code) => code,
+        Err(error) => {
+            out.note(format_args!("portcullis: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run<E>(
+    args: Args,
+    out: &mut Out,
+    start_log: fn(&Log) -> Result<(), E>,
+) -> anyhow::Result<ExitCode>
+where
+    E: Error + Send + Sync + 'static,
+{
+    let file = PolicyFile::find(args.config);
+    match args.command.unwrap_or_else(|| Command::Serve(serve::Args::default())) {
+        Command::Serve(args) => serve::run(args, &file, out, |log| Ok(start_log(log)?)),
+        Command::Check(args) => check::run(args, file, out),
+        Command::User(args) => soon(user::run(args, &file, out)),
+        Command::Key(args) => soon(key::run(args, &file, out)),
+        Command::Health(args) => soon(health::run(args, &file, out)),
+    }
+}
+
+/// Runs what is over in a moment on this thread.
+fn soon<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}

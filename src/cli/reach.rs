@@ -1,0 +1,107 @@
+//! How a command reaches the users: through a running gateway, or by opening their store.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+
+use super::out::Out;
+use crate::admin::{Client, ClientError, Command, Door, Reply};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::keys::KeyRing;
+use crate::password::{PasswordSettings, Passwords};
+use crate::session::Accounts;
+use crate::store::{OpenError, OpenMode, RedbStore};
+use crate::token::{Revisions, TokenSettings};
+
+/// What a command is about to do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Purpose {
+    /// To see or change users that are there.
+    Users,
+    /// To make a user, and the store if need be.
+    FirstUser,
+    /// To see or change the keys.
+    Keys,
+}
+
+/// A way to the users.
+#[derive(Debug)]
+pub(super) enum Reach {
+    /// A gateway runs and answers at this socket.
+    Gateway(PathBuf),
+    /// None runs, and we hold the store's lock so that none can start meanwhile.
+    Store(Box<Door>),
+}
+
+impl Reach {
+    pub(super) async fn open(
+        config: Config,
+        purpose: Purpose,
+        out: &mut Out,
+    ) -> anyhow::Result<Self> {
+        let socket = &config.admin.socket;
+        match Client::connect(socket).await {
+            Ok(_answers) => Ok(Self::Gateway(socket.clone())),
+            Err(ClientError::NotRunning(_)) => {
+                open_store(config, purpose, out).map(|door| Self::Store(Box::new(door)))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) async fn send(&self, command: Command) -> anyhow::Result<Reply> {
+        match self {
+            Self::Gateway(socket) => Ok(Client::connect(socket).await?.send(&command).await?),
+            Self::Store(door) => Ok(door.run(command).await?),
+        }
+    }
+}
+
+fn open_store(config: Config, purpose: Purpose, out: &mut Out) -> anyhow::Result<Door> {
+    let mode = match purpose {
+        Purpose::FirstUser => OpenMode::CreateIfMissing,
+        Purpose::Users | Purpose::Keys => OpenMode::Existing,
+    };
+    let new = !config.store.exists();
+    // Also where only the keys are wanted: its lock says that no gateway uses them.
+    let store = RedbStore::open(&config.store, mode);
+    let store = store.map_err(|error| explain(error, &config))?;
+    if new {
+        let path = std::path::absolute(&config.store).unwrap_or_else(|_| config.store.clone());
+        out.note(format_args!("made a new store at {}", path.display()));
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let settings = PasswordSettings { at_once: NonZeroUsize::MIN, ..config.passwords };
+    let passwords = Arc::new(Passwords::start(settings)?);
+    let revisions = Arc::new(Revisions::default());
+    let accounts = Accounts::new(Arc::new(store), Arc::clone(&clock), passwords, revisions, []);
+    let now = clock.now();
+    let door = Door::new(Arc::new(accounts), clock);
+    if purpose != Purpose::Keys {
+        return Ok(door);
+    }
+    let TokenSettings { access, refresh, leeway, .. } = config.tokens;
+    let longest = access.max(refresh).saturating_add(leeway);
+    let keys = KeyRing::open_existing(config.keys, longest, now).context("keys")?;
+    Ok(door.with_keys(Arc::new(keys)))
+}
+
+/// What to do about a store that does not open.
+fn explain(error: OpenError, config: &Config) -> anyhow::Error {
+    let told = anyhow!("{error}");
+    match error {
+        OpenError::Locked { .. } => anyhow!(
+            "{told}, and none answers at {}; if a gateway runs there with other settings, name \
+             its file with `--config`",
+            config.admin.socket.display()
+        ),
+        OpenError::Missing { .. } => anyhow!(
+            "{told}; start the gateway or run `portcullis user add` to make one, or name the \
+             policy file with `--config`"
+        ),
+        OpenError::Foreign { .. } | OpenError::Io { .. } => error.into(),
+    }
+}

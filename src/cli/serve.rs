@@ -1,0 +1,153 @@
+//! `portcullis serve`: run the gateway until somebody ends it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::builder::ValueParser;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::out::Out;
+use super::policy_file::PolicyFile;
+use super::try_lines;
+use crate::admin::{AdminSocket, Door, Health};
+use crate::config::{Checked, Config, Log};
+use crate::gateway::Gateway;
+use crate::server::ListenAddr;
+
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Args {
+    /// Listen here, and not where the file says; may be repeated
+    #[arg(long, value_name = "ADDR", value_parser = ValueParser::new(address))]
+    listen: Vec<ListenAddr>,
+}
+
+fn address(text: &str) -> Result<ListenAddr, &'static str> {
+    match text.strip_prefix("unix:") {
+        Some("") => Err("write the path of the socket, as in unix:/run/portcullis.sock"),
+        Some(path) => Ok(ListenAddr::Unix(PathBuf::from(path))),
+        None => text.parse().map(ListenAddr::Tcp).map_err(
+            |_| "write an IP address and port, as in 127.0.0.1:8080 or [::1]:8080, or unix:/path",
+        ),
+    }
+}
+
+pub(super) fn run(
+    args: Args,
+    file: &PolicyFile,
+    out: &mut Out,
+    start_log: impl FnOnce(&Log) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
+    let Checked { mut config, warnings } = file.load()?;
+    if !args.listen.is_empty() {
+        config.listen = args.listen;
+    }
+    start_log(&config.log)?;
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    // The gateway's workers have runtimes of their own; here are the signals, the admin socket
+    // and what happens now and then.
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(1).thread_name("housekeeping").enable_all().build()?;
+    runtime.block_on(serve(config, file, out))
+}
+
+async fn serve(config: Config, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
+    let prefix = config.endpoints.prefix.clone();
+    let socket = config.admin.socket.clone();
+    let mut gateway = Gateway::builder(config).build()?;
+    gateway.bind()?;
+    // After the store: its lock has said that no other gateway has these users.
+    let admin = AdminSocket::bind(&socket).await?;
+    let mut signals = Signals::listen()?;
+    let ready = Arc::new(AtomicBool::new(true));
+    let door = door(&gateway, Arc::clone(&ready));
+    let closing = CancellationToken::new();
+    let admin = tokio::spawn(admin.serve(door, closing.clone().cancelled_owned()));
+    announce(&gateway.addresses(), file, &prefix, out)?;
+    let served = gateway
+        .run(async move {
+            signals.next().await;
+            ready.store(false, Ordering::Release);
+            tracing::info!("draining; a second signal ends at once");
+            tokio::spawn(signals.end_at_once());
+        })
+        .await;
+    // Operators are let in to the very end: they may want to know what it waits for.
+    closing.cancel();
+    admin.await?;
+    served?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn door(gateway: &Gateway, ready: Arc<AtomicBool>) -> Arc<Door> {
+    let clock = Arc::clone(gateway.clock());
+    let listeners: Vec<_> = gateway.addresses().iter().map(ToString::to_string).collect();
+    let started = clock.now();
+    let health = {
+        let clock = Arc::clone(&clock);
+        move || Health {
+            ready: ready.load(Ordering::Acquire),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime: clock.now().since(started).as_secs(),
+            listeners: listeners.clone(),
+        }
+    };
+    let door = Door::new(Arc::clone(gateway.accounts()), clock);
+    Arc::new(door.with_keys(Arc::clone(gateway.keys())).with_health(health))
+}
+
+/// Says where the gateway is, and to whom it is new how to try it.
+fn announce(
+    addresses: &[ListenAddr],
+    file: &PolicyFile,
+    prefix: &str,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    out.line(format_args!("portcullis {} ({file})", env!("CARGO_PKG_VERSION")))?;
+    for address in addresses {
+        let scheme = if let ListenAddr::Tcp(_) = address { "http://" } else { "" };
+        out.line(format_args!("listening on {scheme}{address}"))?;
+    }
+    let tcp = addresses.iter().find_map(|address| match address {
+        ListenAddr::Tcp(address) => Some(*address),
+        ListenAddr::Unix(_) => None,
+    });
+    if let Some(address) = tcp.filter(|_| file.is_built_in()) {
+        out.line("\nTry it, one line after the other:\n")?;
+        for line in try_lines::lines(address, prefix)? {
+            out.line(line)?;
+        }
+        out.line("")?;
+    }
+    Ok(())
+}
+
+/// The signals that end a gateway.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    #[expect(clippy::exit, reason = "the second signal asks for no farewell")]
+    async fn end_at_once(mut self) {
+        self.next().await;
+        std::process::exit(1);
+    }
+}

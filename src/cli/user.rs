@@ -1,0 +1,306 @@
+//! `portcullis user`: the users, whether the gateway runs or not.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Subcommand;
+use serde::Serialize;
+
+use super::input::{Chosen, PasswordSource, confirm};
+use super::out::Out;
+use super::policy_file::PolicyFile;
+use super::reach::{Purpose, Reach};
+use crate::admin::{Command, Reply, UserView};
+use crate::printable::Printable;
+
+/// Users asked for at once.
+const PAGE: usize = 500;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Add a user; makes the store if there is none
+    Add {
+        name: String,
+        #[arg(long, default_value = "")]
+        email: String,
+        /// A role to begin with; may be repeated
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+        #[command(flatten)]
+        source: PasswordSource,
+        /// Take a password that the policy calls weak
+        #[arg(long)]
+        force: bool,
+    },
+    /// List all users
+    List,
+    /// Show a user
+    Show { name: String },
+    /// Set a password; ends every session of the user
+    SetPassword {
+        name: String,
+        #[command(flatten)]
+        source: PasswordSource,
+        /// Take a password that the policy calls weak
+        #[arg(long)]
+        force: bool,
+    },
+    /// Let a user in again
+    Activate { name: String },
+    /// Shut a user out, from the next request on
+    Deactivate { name: String },
+    /// Remove a user for good
+    Delete {
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Give and take roles
+    #[command(subcommand)]
+    Role(RoleAction),
+    /// Set claims
+    #[command(subcommand)]
+    Claim(ClaimAction),
+}
+
+#[derive(Debug, Subcommand)]
+enum RoleAction {
+    /// Give a role
+    Add { name: String, role: String },
+    /// Take a role
+    Remove { name: String, role: String },
+}
+
+#[derive(Debug, Subcommand)]
+enum ClaimAction {
+    /// Set a claim; an empty value removes it
+    Set {
+        name: String,
+        #[arg(value_name = "KEY=VALUE", value_parser = key_and_value)]
+        claim: (String, String),
+    },
+}
+
+pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
+    let config = file.load()?.config;
+    let purpose = match args.action {
+        Action::Add { .. } => Purpose::FirstUser,
+        _ => Purpose::Users,
+    };
+    // Before the store is opened: nobody waits for its lock while somebody types.
+    let Some(Prepared { command, said, generated }) = prepare(args.action)? else {
+        bail!("nothing was deleted");
+    };
+    let reach = Reach::open(config, purpose, out).await?;
+    if let Said::List = said {
+        list(&reach, args.json, out).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let reply = reach.send(command).await?;
+    let generated = generated.as_ref().map(|password| password.as_str());
+    if args.json {
+        as_json(&reply, generated, out)?
+    } else {
+        said.tell(&reply, generated, out)?
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A command, and how its reply is put.
+struct Prepared {
+    command: Command,
+    said: Said,
+    generated: Option<zeroize::Zeroizing<String>>,
+}
+
+#[derive(Clone, Copy)]
+enum Said {
+    Added,
+    List,
+    Shown,
+    Password,
+    Active,
+    Deleted,
+    Roles,
+    Claims,
+}
+
+/// `None` if the operator thought better of it.
+fn prepare(action: Action) -> anyhow::Result<Option<Prepared>> {
+    let mut made = None;
+    let (command, said) = match action {
+        Action::Add { name, email, roles, source, force } => {
+            let Chosen { password, generated } = source.take()?;
+            made = generated;
+            let password = Some(password);
+            (Command::UserAdd { name, email, roles, password, force }, Said::Added)
+        }
+        Action::List => (Command::UserList { after: None, limit: PAGE }, Said::List),
+        Action::Show { name } => (Command::UserShow { name }, Said::Shown),
+        Action::SetPassword { name, source, force } => {
+            let Chosen { password, generated } = source.take()?;
+            made = generated;
+            (Command::SetPassword { name, password, force }, Said::Password)
+        }
+        Action::Activate { name } => (Command::Activate { name }, Said::Active),
+        Action::Deactivate { name } => (Command::Deactivate { name }, Said::Active),
+        Action::Delete { name, yes } => {
+            if !yes && !confirm(&format!("Delete {} for good?", Printable(&name)))? {
+                return Ok(None);
+            }
+            (Command::Delete { name }, Said::Deleted)
+        }
+        Action::Role(RoleAction::Add { name, role }) => {
+            (Command::RoleAdd { name, role }, Said::Roles)
+        }
+        Action::Role(RoleAction::Remove { name, role }) => {
+            (Command::RoleRemove { name, role }, Said::Roles)
+        }
+        Action::Claim(ClaimAction::Set { name, claim: (claim, value) }) => {
+            (Command::ClaimSet { name, claim, value }, Said::Claims)
+        }
+    };
+    Ok(Some(Prepared { command, said, generated: made }))
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+impl Said {
+    fn tell(self, reply: &Reply, generated: Option<&str>, out: &mut Out) -> anyhow::Result<()> {
+        let user = match reply {
+            Reply::User(user) => user,
+            Reply::Deleted { username } => return Ok(out.line(format_args!("deleted {username}"))?),
+            Reply::Users { .. } | Reply::Keys { .. } | Reply::Key(_) | Reply::Health(_) => {
+                bail!("the gateway replied to another command");
+            }
+        };
+        let name = &user.username;
+        match self {
+            Self::Added => out.line(format_args!("added {name} (id {})", user.id))?,
+            Self::List | Self::Shown | Self::Deleted => show(user, out)?,
+            Self::Password => {
+                out.line(format_args!("set the password of {name}; all sessions are over"))?;
+            }
+            Self::Active if user.active => out.line(format_args!("{name} is active"))?,
+            Self::Active => out.line(format_args!("{name} is shut out"))?,
+            Self::Roles => out.line(format_args!("{name} has {}", listed("role", &user.roles)))?,
+            Self::Claims => {
+                out.line(format_args!("{name} has {}", listed("claim", &claims(user))))?;
+            }
+        }
+        if let Some(password) = generated {
+            out.line(format_args!("password: {password}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn listed(what: &str, items: &[String]) -> String {
+    let items: Vec<_> = items.iter().map(|item| Printable(item).to_string()).collect();
+    match items.as_slice() {
+        [] => format!("no {what}s"),
+        [one] => format!("the {what} {one}"),
+        several => format!("the {what}s {}", several.join(", ")),
+    }
+}
+
+fn claims(user: &UserView) -> Vec<String> {
+    user.claims.iter().map(|(key, value)| format!("{key}={value}")).collect()
+}
+
+fn show(user: &UserView, out: &mut Out) -> anyhow::Result<()> {
+    let verified = if user.email_verified { " (verified)" } else { "" };
+    let yes = |yes: bool| if yes { "yes" } else { "no" };
+    let rows = [
+        ("id", user.id.to_string()),
+        ("username", user.username.clone()),
+        ("email", format!("{}{verified}", user.email)),
+        ("active", yes(user.active).to_owned()),
+        ("password", yes(user.has_password).to_owned()),
+        ("roles", user.roles.join(", ")),
+        ("claims", claims(user).join(", ")),
+        ("created", user.created.clone()),
+        ("last login", user.last_login.clone().unwrap_or_else(|| "never".to_owned())),
+    ];
+    for (fact, value) in rows {
+        out.line(format_args!("{fact:<10}  {}", Printable(&value)).to_string().trim_end())?;
+    }
+    Ok(())
+}
+
+/// All users, page by page: there may be more of them than fit in memory.
+async fn list(reach: &Reach, json: bool, out: &mut Out) -> anyhow::Result<()> {
+    let mut after = None;
+    let mut before = "[";
+    loop {
+        let reply = reach.send(Command::UserList { after, limit: PAGE }).await?;
+        let Reply::Users { users, next } = reply else {
+            bail!("the gateway replied to another command");
+        };
+        if json {
+            for user in &users {
+                out.line(format_args!("{before}{}", serde_json::to_string(user)?))?;
+                before = ",";
+            }
+        } else if after.is_none() || !users.is_empty() {
+            out.table(HEADS, users.iter().map(row).collect())?;
+        }
+        after = next;
+        if after.is_none() || out.is_closed() {
+            break;
+        }
+    }
+    if json {
+        out.line(if before == "[" { "[]" } else { "]" })?;
+    }
+    Ok(())
+}
+
+const HEADS: [&str; 7] = ["ID", "USERNAME", "EMAIL", "ROLES", "ACTIVE", "CREATED", "LAST LOGIN"];
+
+fn row(user: &UserView) -> [String; 7] {
+    [
+        user.id.to_string(),
+        user.username.clone(),
+        user.email.clone(),
+        user.roles.join(","),
+        if user.active { "yes" } else { "no" }.to_owned(),
+        user.created.clone(),
+        user.last_login.clone().unwrap_or_else(|| "never".to_owned()),
+    ]
+}
+
+/// The reply for machines: the user, with the password that was made for it.
+fn as_json(reply: &Reply, generated: Option<&str>, out: &mut Out) -> anyhow::Result<()> {
+    #[derive(Serialize)]
+    struct Deleted<'a> {
+        deleted: &'a str,
+    }
+    match reply {
+        Reply::User(user) => {
+            let mut user = serde_json::to_value(user)?;
+            if let (Some(password), Some(fields)) = (generated, user.as_object_mut()) {
+                fields.insert("password".to_owned(), password.into());
+            }
+            out.json(&user)?;
+        }
+        Reply::Deleted { username } => out.json(&Deleted { deleted: username })?,
+        Reply::Users { .. } | Reply::Keys { .. } | Reply::Key(_) | Reply::Health(_) => {
+            bail!("the gateway replied to another command");
+        }
+    }
+    Ok(())
+}
