@@ -2,7 +2,7 @@
 # User-space instructions per proxied request, counted by callgrind on the release binary.
 #
 #   cargo build --release && benches/instructions.sh [BINARY]
-#   PROFILE=/tmp/out benches/instructions.sh     # keeps callgrind.out.CASE for callgrind_annotate
+#   PROFILE=/tmp/out benches/instructions.sh     # keeps callgrind.out.CASE.N, for callgrind_annotate
 #
 # Two runs a case, of 200 and of 1200 keep-alive requests: what start and shutdown cost cancels
 # out, and the count is the same to a few in a thousand whatever else the machine does. The
@@ -94,7 +94,7 @@ class Gateway:
 
 
 def count(case, head, requests):
-    out = f"{PROFILE}/callgrind.out.{case}" if PROFILE and requests > 1000 else "/dev/null"
+    out = f"{PROFILE}/callgrind.out.{case}.{requests}" if PROFILE else "/dev/null"
     gateway = Gateway("valgrind", "--tool=callgrind", f"--callgrind-out-file={out}")
     for _ in range(requests):
         status, _ = gateway.ask(head)

@@ -67,7 +67,8 @@ impl Outfit<'_> {
     pub(super) fn put_on(&self, parts: &mut Parts) -> Result<(), Rejection> {
         let headers = &mut parts.headers;
         // Before hop-by-hop processing: a credential cannot be nominated into staying.
-        let foreign = matches!(Authorization::of(headers), Authorization::Other);
+        let foreign =
+            self.caller.is_none() && matches!(Authorization::of(headers), Authorization::Other);
         if self.route.credential == CredentialPolicy::Strip && !foreign {
             headers.remove(header::AUTHORIZATION);
         }
