@@ -11,9 +11,9 @@ impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for sign in self.0.chars() {
             if is_active(sign) {
-                write!(f, "{}", sign.escape_default())?
+                write!(f, "{}", sign.escape_default())?;
             } else {
-                f.write_char(sign)?
+                f.write_char(sign)?;
             }
         }
         Ok(())

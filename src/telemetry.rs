@@ -12,10 +12,8 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::config::{Log, LogFormat};
+use crate::gateway::ACCESS_LOG;
 use crate::printable::is_active;
-
-/// What the access log's lines go by.
-const ACCESS: &str = "portcullis::access";
 
 /// Overrides `[log] filter`.
 const VARIABLE: &str = "RUST_LOG";
@@ -69,7 +67,7 @@ where
         }
     };
     let access = settings.access;
-    let wanted = filter_fn(move |meta: &Metadata<'_>| access || meta.target() != ACCESS);
+    let wanted = filter_fn(move |meta: &Metadata<'_>| access || meta.target() != ACCESS_LOG);
     // For all layers, and not for that one: a filter of one layer would have every request
     // gather its line, only to throw it away.
     Ok(Registry::default().with(lines).with(wanted).with(filter))
@@ -179,7 +177,7 @@ mod tests {
     }
 
     fn speak() {
-        tracing::info!(target: ACCESS, "access");
+        tracing::info!(target: ACCESS_LOG, "access");
         tracing::info!("general");
         tracing::debug!("detail");
     }
@@ -191,7 +189,9 @@ mod tests {
             let text = logged(&quiet, variable, speak);
             assert!(text.contains("general") && !text.contains("access"), "{text}");
             // Nor is anything gathered for it.
-            logged(&quiet, variable, || assert!(!tracing::enabled!(target: ACCESS, Level::INFO)));
+            logged(&quiet, variable, || {
+                assert!(!tracing::enabled!(target: ACCESS_LOG, Level::INFO))
+            });
         }
         let text = logged(&Log::default(), None, speak);
         assert!(text.contains("general") && text.contains("access"), "{text}");

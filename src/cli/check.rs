@@ -14,7 +14,6 @@ use crate::policy::{Allow, Route};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The file to check, in place of the one that would be used
-    #[arg(conflicts_with = "config")]
     file: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
@@ -25,9 +24,9 @@ pub(super) fn run(args: Args, file: PolicyFile, out: &mut Out) -> anyhow::Result
     let file = args.file.map_or(file, PolicyFile::Named);
     let checked = file.load();
     if args.json {
-        json(&file, &checked, out)?
+        json(&file, &checked, out)?;
     } else {
-        text(&file, &checked, out)?
+        text(&file, &checked, out)?;
     }
     Ok(if checked.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -23,9 +23,9 @@ pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow:
         bail!("the gateway replied to another command");
     };
     if args.json {
-        out.json(&health)?
+        out.json(&health)?;
     } else {
-        out.line(&health)?
+        out.line(&health)?;
     }
     Ok(if health.ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

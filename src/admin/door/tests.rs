@@ -45,7 +45,11 @@ fn add(name: &str) -> Command {
 async fn user(door: &Door, command: Command) -> UserView {
     match door.run(command).await.unwrap() {
         Reply::User(user) => user,
-        other => panic!("{other:?}"),
+        other @ (Reply::Users { .. }
+        | Reply::Deleted { .. }
+        | Reply::Keys { .. }
+        | Reply::Key(_)
+        | Reply::Health(_)) => panic!("{other:?}"),
     }
 }
 

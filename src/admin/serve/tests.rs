@@ -8,17 +8,17 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::admin::{AdminSocket, Client, ClientError, Health, Reply, SocketError};
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
 use crate::password::{PasswordSettings, Passwords};
 use crate::session::Accounts;
 use crate::store::RedbStore;
 use crate::token::Revisions;
 
 fn door() -> Arc<Door> {
-    let clock = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let accounts = Accounts::new(
         Arc::new(RedbStore::in_memory().unwrap()),
-        clock.clone(),
+        Arc::clone(&clock),
         Arc::new(Passwords::start(PasswordSettings::default()).unwrap()),
         Arc::new(Revisions::default()),
         [],
@@ -121,6 +121,16 @@ async fn what_is_no_command_is_refused_and_not_repeated() {
     let answer = served.raw(b"GET /v1/command HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
     served.stop().await;
+}
+
+#[tokio::test]
+async fn who_says_nothing_does_not_hold_up_the_end() {
+    let served = Served::start().await;
+    let silent = UnixStream::connect(&served.path).await.unwrap();
+    // A command after it: by then the silent one has been accepted.
+    served.send(&Command::Health).await.unwrap();
+    timeout(READING / 2, served.stop()).await.unwrap();
+    drop(silent);
 }
 
 #[tokio::test]

@@ -1,0 +1,12 @@
+//! The real binary, as an operator and a script meet it.
+#![cfg(feature = "cli")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot run the binary has to fail")]
+
+#[path = "cli/check.rs"]
+mod check;
+#[path = "cli/harness.rs"]
+mod harness;
+#[path = "cli/offline.rs"]
+mod offline;
+#[path = "cli/running.rs"]
+mod running;

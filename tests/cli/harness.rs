@@ -1,0 +1,151 @@
+//! A folder to run the binary in, and a gateway that ends with its test.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+
+use tempfile::TempDir;
+
+/// What a run left behind.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    /// Standard output of a run that has to have succeeded.
+    #[track_caller]
+    pub(crate) fn done(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.out
+    }
+
+    /// Standard error of a run that has to have failed with that code, and printed no result.
+    #[track_caller]
+    pub(crate) fn failed(self, code: i32) -> String {
+        assert_eq!((self.code, self.out.as_str()), (Some(code), ""), "{self:?}");
+        self.err
+    }
+}
+
+/// An empty folder.
+pub(crate) struct Folder(TempDir);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.file(name), text).unwrap();
+    }
+
+    /// The binary with these arguments, here, untouched by the environment of the tests.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        command.args(args).current_dir(self.path());
+        command.env_remove("RUST_LOG").env_remove("PORTCULLIS_CONFIG").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the binary to its end.
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        self.run_with(args, b"")
+    }
+
+    /// Runs the binary to its end, with that on standard input.
+    pub(crate) fn run_with(&self, args: &[&str], input: &[u8]) -> Ran {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // It may end without reading, and that is its right.
+        drop(child.stdin.take().unwrap().write_all(input));
+        let output = child.wait_with_output().unwrap();
+        Ran {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    pub(crate) fn add(&self, name: &str) -> Ran {
+        self.run_with(&["user", "add", name, "--stdin"], b"Tr1cky-Phrase-77\n")
+    }
+
+    /// Starts a gateway that listens on a free port, and waits until it says so.
+    pub(crate) fn serve(&self) -> Gateway {
+        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let err = BufReader::new(child.stderr.take().unwrap());
+        let (address, said) = (String::new(), String::new());
+        let mut gateway = Gateway { child, out, err, address, said };
+        let line = gateway.out_line("listening on http://");
+        gateway.address.push_str(line.trim_start_matches("listening on http://"));
+        gateway
+    }
+}
+
+/// A gateway that is killed with its test, unless it has ended before.
+pub(crate) struct Gateway {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    err: BufReader<ChildStderr>,
+    pub(crate) address: String,
+    /// What it printed, as far as anybody asked.
+    said: String,
+}
+
+impl Gateway {
+    /// The next line of standard output that begins so.
+    pub(crate) fn out_line(&mut self, start: &str) -> String {
+        find(&mut self.out, &mut self.said, |line| line.starts_with(start))
+    }
+
+    /// The next line of the log that holds that.
+    pub(crate) fn log_line(&mut self, part: &str) -> String {
+        find(&mut self.err, &mut String::new(), |line| line.contains(part))
+    }
+
+    /// Everything that was printed up to the last line that was asked for.
+    pub(crate) fn said(&self) -> &str {
+        &self.said
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn find(from: &mut impl BufRead, seen: &mut String, wanted: impl Fn(&str) -> bool) -> String {
+    loop {
+        let mut line = String::new();
+        assert!(from.read_line(&mut line).unwrap() > 0, "not to be found in:\n{seen}");
+        seen.push_str(&line);
+        if wanted(&line) {
+            return line.trim_end().to_owned();
+        }
+    }
+}
