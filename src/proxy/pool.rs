@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::send::Outgoing;
 use super::upstream::Upstream;
+use crate::clock::Alarm;
 
 /// Most connections that wait for one server.
 const WAITING: usize = 256;
@@ -28,8 +29,15 @@ pub(super) struct Shelf {
     patience: Duration,
 }
 
+/// A connection to a server.
+pub(super) struct Connection {
+    pub(super) sender: SendRequest<Outgoing>,
+    /// For the response heads of all its requests.
+    pub(super) alarm: Alarm,
+}
+
 struct Idle {
-    sender: SendRequest<Outgoing>,
+    connection: Connection,
     since: Instant,
 }
 
@@ -60,30 +68,32 @@ impl Pool {
 
 impl Shelf {
     /// The connection that was used last and is still open.
-    pub(super) fn take(&self) -> Option<SendRequest<Outgoing>> {
+    pub(super) fn take(&self) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(Idle { sender, since }) = idle.pop() {
-            if !sender.is_closed() && since.elapsed() < self.patience {
-                return Some(sender);
+        while let Some(Idle { connection, since }) = idle.pop() {
+            if !connection.sender.is_closed() && since.elapsed() < self.patience {
+                return Some(connection);
             }
         }
         None
     }
 
     /// Keeps a connection whose response has been read to its end.
-    pub(super) fn put(&self, sender: SendRequest<Outgoing>) {
-        if sender.is_closed() || self.patience.is_zero() {
+    pub(super) fn put(&self, connection: Connection) {
+        if connection.sender.is_closed() || self.patience.is_zero() {
             return;
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < WAITING {
-            idle.push(Idle { sender, since: Instant::now() });
+            idle.push(Idle { connection, since: Instant::now() });
         }
     }
 
     fn sweep(&self) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() < self.patience);
+        idle.retain(|idle| {
+            !idle.connection.sender.is_closed() && idle.since.elapsed() < self.patience
+        });
     }
 }
 

@@ -35,7 +35,7 @@ impl<'a> Authorization<'a> {
         if value.is_empty() {
             return Self::Absent;
         }
-        let end = value.iter().position(is_space).unwrap_or(value.len());
+        let end = value.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(value.len());
         let (scheme, rest) = value.split_at(end);
         let rest = rest.trim_ascii_start();
         // Searched for one byte at a time, which is many times faster in the length of a token.
@@ -52,11 +52,6 @@ impl<'a> Authorization<'a> {
             Self::Other
         }
     }
-}
-
-/// What a field value can have between two words; other white space no value can hold.
-const fn is_space(byte: &u8) -> bool {
-    matches!(byte, b' ' | b'\t')
 }
 
 #[cfg(test)]
