@@ -15,5 +15,8 @@ echo "== the wire contract, against the release binary"
 cargo build --release --locked
 tests/contract.sh
 
+echo "== bodies larger than memory"
+python3 tests/large_bodies.py "${CARGO_TARGET_DIR:-target}/release/portcullis"
+
 echo "== the quick start of the README"
 tests/quick_start.sh

@@ -74,7 +74,11 @@ impl Builder {
     pub fn build(self) -> Result<Gateway, BuildError> {
         let Self { config, store, clock, ephemeral_keys } = self;
         let now = clock.now();
-        // Keys first: a store without the keys that seal it would have to be thrown away.
+        // The store first: its lock keeps a second gateway from making other keys.
+        let store = match store {
+            Some(store) => store,
+            None => Arc::new(RedbStore::open(&config.store, OpenMode::CreateIfMissing)?),
+        };
         let longest = config.tokens.access.max(config.tokens.refresh) + config.tokens.leeway;
         let keys = if ephemeral_keys {
             KeyRing::ephemeral(config.keys.clone(), now)?
@@ -82,10 +86,6 @@ impl Builder {
             KeyRing::open(config.keys.clone(), longest, now)?
         };
         let keys = Arc::new(keys);
-        let store = match store {
-            Some(store) => store,
-            None => Arc::new(RedbStore::open(&config.store, OpenMode::CreateIfMissing)?),
-        };
         let revisions = Arc::new(Revisions::default());
         let passwords = Arc::new(Passwords::start(config.passwords.clone())?);
         let reserved: Vec<String> = config

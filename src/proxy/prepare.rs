@@ -8,9 +8,7 @@ use http::{Uri, Version};
 use super::Rejection;
 use crate::policy::{CredentialPolicy, Route, Underscores};
 use crate::session::Authenticated;
-use crate::web::{
-    Authorization, CanonicalPath, IdentityHeaders, Origin, Peer, drop_hop_by_hop, is_framing,
-};
+use crate::web::{CanonicalPath, IdentityHeaders, Origin, Peer, drop_hop_by_hop, is_framing};
 
 /// Removes every field that could be read as one of our identity headers: on every route,
 /// before anything looks at the request.
@@ -66,9 +64,8 @@ impl Outfit<'_> {
     /// Makes the request what the upstream shall see.
     pub(super) fn put_on(&self, parts: &mut Parts) -> Result<(), Rejection> {
         let headers = &mut parts.headers;
-        // Before hop-by-hop processing: a credential cannot be nominated into staying.
-        let foreign = matches!(Authorization::of(headers), Authorization::Other);
-        if self.route.credential == CredentialPolicy::Strip && !foreign {
+        // Without a caller it is none of ours: the upstream may know what to do with it.
+        if self.route.credential == CredentialPolicy::Strip && self.caller.is_some() {
             headers.remove(header::AUTHORIZATION);
         }
         drop_hop_by_hop(headers);
