@@ -12,10 +12,8 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::config::{Log, LogFormat};
+use crate::gateway::ACCESS_LOG;
 use crate::printable::is_active;
-
-/// What the access log's lines go by.
-const ACCESS: &str = "portcullis::access";
 
 /// Overrides `[log] filter`.
 const VARIABLE: &str = "RUST_LOG";
@@ -69,7 +67,7 @@ where
         }
     };
     let access = settings.access;
-    let wanted = filter_fn(move |meta: &Metadata<'_>| access || meta.target() != ACCESS);
+    let wanted = filter_fn(move |meta: &Metadata<'_>| access || meta.target() != ACCESS_LOG);
     Ok(Registry::default().with(lines.with_filter(wanted)).with(filter))
 }
 
@@ -176,7 +174,7 @@ mod tests {
     }
 
     fn speak() {
-        tracing::info!(target: ACCESS, "access");
+        tracing::info!(target: ACCESS_LOG, "access");
         tracing::info!("general");
         tracing::debug!("detail");
     }

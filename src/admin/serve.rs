@@ -16,6 +16,7 @@ use serde::Serialize;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::{Command, Door, Refusal, RefusalKind};
 
@@ -28,7 +29,7 @@ const READING: Duration = Duration::from_secs(5);
 /// For a whole connection: one command, hashing included.
 const WHOLE: Duration = Duration::from_secs(60);
 /// For commands that are running when the end comes.
-const DRAIN: Duration = Duration::from_secs(10);
+const DRAIN: Duration = Duration::from_secs(5);
 
 type Answer = Response<Full<Bytes>>;
 
@@ -39,6 +40,7 @@ pub(super) async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let mut connections = JoinSet::new();
+    let closing = CancellationToken::new();
     tokio::pin!(shutdown);
     loop {
         tokio::select! {
@@ -46,7 +48,7 @@ pub(super) async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
                 Ok((peer, _)) if is_operator(&peer, owner) => {
-                    connections.spawn(converse(peer, Arc::clone(door)));
+                    connections.spawn(converse(peer, Arc::clone(door), closing.clone()));
                 }
                 Ok(_stranger) => tracing::warn!("a stranger was refused at the admin socket"),
                 // Out of file descriptors, as a rule: it passes.
@@ -57,7 +59,9 @@ pub(super) async fn serve(
             },
         }
     }
-    // What has not ended by then is cut off with the set.
+    // Who has asked for nothing yet does not hold up the end; what runs may go on for a while,
+    // and is then cut off with the set.
+    closing.cancel();
     drop(timeout(DRAIN, async { while connections.join_next().await.is_some() {} }).await);
 }
 
@@ -67,7 +71,7 @@ fn is_operator(peer: &UnixStream, owner: u32) -> bool {
     peer.peer_cred().is_ok_and(|peer| peer.uid() == owner || peer.uid() == 0)
 }
 
-async fn converse(peer: UnixStream, door: Arc<Door>) {
+async fn converse(peer: UnixStream, door: Arc<Door>, closing: CancellationToken) {
     let service = service_fn(move |request| {
         let door = Arc::clone(&door);
         async move { Ok::<_, Infallible>(answer(request, &door).await) }
@@ -77,7 +81,15 @@ async fn converse(peer: UnixStream, door: Arc<Door>) {
         .header_read_timeout(READING)
         .keep_alive(false)
         .serve_connection(TokioIo::new(peer), service);
-    match timeout(WHOLE, connection).await {
+    tokio::pin!(connection);
+    let whole = async {
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            () = closing.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        connection.await
+    };
+    match timeout(WHOLE, whole).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "admin connection"),
         Err(_) => tracing::debug!("admin connection cut off"),

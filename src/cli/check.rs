@@ -14,7 +14,6 @@ use crate::policy::{Allow, Route};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The file to check, in place of the one that would be used
-    #[arg(conflicts_with = "config")]
     file: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]

@@ -1,7 +1,7 @@
 //! The command line: one file a subcommand.
 //!
-//! `mod.rs` parses the arguments and hands over; [`out`] is the one handle that is printed to,
-//! [`reach`] finds the running gateway or opens the store, [`input`] takes passwords in.
+//! `mod.rs` parses the arguments and hands over; `out` is the one handle that is printed to,
+//! `reach` finds the running gateway or opens the store, `input` takes passwords in.
 
 mod check;
 mod health;

@@ -1,7 +1,7 @@
 //! How a command reaches the users: through a running gateway, or by opening their store.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
@@ -70,8 +70,7 @@ fn open_store(config: Config, purpose: Purpose, out: &mut Out) -> anyhow::Result
     let store = RedbStore::open(&config.store, mode);
     let store = store.map_err(|error| explain(error, &config))?;
     if new {
-        let path = std::path::absolute(&config.store).unwrap_or_else(|_| config.store.clone());
-        out.note(format_args!("made a new store at {}", path.display()));
+        out.note(format_args!("made a new store at {}", whole(&config.store).display()));
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let settings = PasswordSettings { at_once: NonZeroUsize::MIN, ..config.passwords };
@@ -87,6 +86,11 @@ fn open_store(config: Config, purpose: Purpose, out: &mut Out) -> anyhow::Result
     let longest = access.max(refresh).saturating_add(leeway);
     let keys = KeyRing::open_existing(config.keys, longest, now).context("keys")?;
     Ok(door.with_keys(Arc::new(keys)))
+}
+
+/// The path from the root, for people who may be elsewhere when they look for it.
+pub(super) fn whole(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// What to do about a store that does not open.

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::out::Out;
 use super::policy_file::PolicyFile;
+use super::reach::whole;
 use super::try_lines;
 use crate::admin::{AdminSocket, Door, Health};
 use crate::config::{Checked, Config, Log};
@@ -58,7 +59,12 @@ pub(super) fn run(
 async fn serve(config: Config, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
     let prefix = config.endpoints.prefix.clone();
     let socket = config.admin.socket.clone();
+    let made = [("store", config.store.clone()), ("key file", config.keys.ring.clone())];
+    let made: Vec<_> = made.into_iter().filter(|(_, path)| !path.exists()).collect();
     let mut gateway = Gateway::builder(config).build()?;
+    for (what, path) in made {
+        out.line(format_args!("made a new {what} at {}", whole(&path).display()))?;
+    }
     gateway.bind()?;
     // After the store: its lock has said that no other gateway has these users.
     let admin = AdminSocket::bind(&socket).await?;

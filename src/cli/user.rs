@@ -1,17 +1,19 @@
 //! `portcullis user`: the users, whether the gateway runs or not.
 
+mod shown;
+
 use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Subcommand;
-use serde::Serialize;
 
 use super::input::{Chosen, PasswordSource, confirm};
 use super::out::Out;
 use super::policy_file::PolicyFile;
 use super::reach::{Purpose, Reach};
-use crate::admin::{Command, Reply, UserView};
+use crate::admin::{Command, Reply};
 use crate::printable::Printable;
+use shown::{HEADS, as_json, claims, listed, row, show};
 
 /// Users asked for at once.
 const PAGE: usize = 500;
@@ -29,8 +31,10 @@ pub(super) struct Args {
 enum Action {
     /// Add a user; makes the store if there is none
     Add {
+        /// The login name
         name: String,
-        #[arg(long, default_value = "")]
+        /// The e-mail address
+        #[arg(long, default_value = "", hide_default_value = true)]
         email: String,
         /// A role to begin with; may be repeated
         #[arg(long = "role", value_name = "ROLE")]
@@ -206,39 +210,6 @@ impl Said {
     }
 }
 
-fn listed(what: &str, items: &[String]) -> String {
-    let items: Vec<_> = items.iter().map(|item| Printable(item).to_string()).collect();
-    match items.as_slice() {
-        [] => format!("no {what}s"),
-        [one] => format!("the {what} {one}"),
-        several => format!("the {what}s {}", several.join(", ")),
-    }
-}
-
-fn claims(user: &UserView) -> Vec<String> {
-    user.claims.iter().map(|(key, value)| format!("{key}={value}")).collect()
-}
-
-fn show(user: &UserView, out: &mut Out) -> anyhow::Result<()> {
-    let verified = if user.email_verified { " (verified)" } else { "" };
-    let yes = |yes: bool| if yes { "yes" } else { "no" };
-    let rows = [
-        ("id", user.id.to_string()),
-        ("username", user.username.clone()),
-        ("email", format!("{}{verified}", user.email)),
-        ("active", yes(user.active).to_owned()),
-        ("password", yes(user.has_password).to_owned()),
-        ("roles", user.roles.join(", ")),
-        ("claims", claims(user).join(", ")),
-        ("created", user.created.clone()),
-        ("last login", user.last_login.clone().unwrap_or_else(|| "never".to_owned())),
-    ];
-    for (fact, value) in rows {
-        out.line(format_args!("{fact:<10}  {}", Printable(&value)).to_string().trim_end())?;
-    }
-    Ok(())
-}
-
 /// All users, page by page: there may be more of them than fit in memory.
 async fn list(reach: &Reach, json: bool, out: &mut Out) -> anyhow::Result<()> {
     let mut after = None;
@@ -263,42 +234,6 @@ async fn list(reach: &Reach, json: bool, out: &mut Out) -> anyhow::Result<()> {
     }
     if json {
         out.line(if before == "[" { "[]" } else { "]" })?;
-    }
-    Ok(())
-}
-
-const HEADS: [&str; 7] = ["ID", "USERNAME", "EMAIL", "ROLES", "ACTIVE", "CREATED", "LAST LOGIN"];
-
-fn row(user: &UserView) -> [String; 7] {
-    [
-        user.id.to_string(),
-        user.username.clone(),
-        user.email.clone(),
-        user.roles.join(","),
-        if user.active { "yes" } else { "no" }.to_owned(),
-        user.created.clone(),
-        user.last_login.clone().unwrap_or_else(|| "never".to_owned()),
-    ]
-}
-
-/// The reply for machines: the user, with the password that was made for it.
-fn as_json(reply: &Reply, generated: Option<&str>, out: &mut Out) -> anyhow::Result<()> {
-    #[derive(Serialize)]
-    struct Deleted<'a> {
-        deleted: &'a str,
-    }
-    match reply {
-        Reply::User(user) => {
-            let mut user = serde_json::to_value(user)?;
-            if let (Some(password), Some(fields)) = (generated, user.as_object_mut()) {
-                fields.insert("password".to_owned(), password.into());
-            }
-            out.json(&user)?;
-        }
-        Reply::Deleted { username } => out.json(&Deleted { deleted: username })?,
-        Reply::Users { .. } | Reply::Keys { .. } | Reply::Key(_) | Reply::Health(_) => {
-            bail!("the gateway replied to another command");
-        }
     }
     Ok(())
 }

@@ -35,6 +35,23 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::Log) -> Log {
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     cx.choice("format", &mut log.format, raw.format, &formats);
     set(&mut log.access, raw.access);
+    if let Some(filter) = &raw.filter
+        && let Err(why) = readable(filter.get_ref())
+    {
+        cx.error(filter.span(), format!("{why}; write it as in \"info,portcullis=debug\""));
+    }
     set(&mut log.filter, raw.filter);
     log
+}
+
+/// Whether the log can use that filter. Only the binary has a log; whoever embeds us brings
+/// their own, and reads this or not.
+#[cfg(feature = "cli")]
+fn readable(filter: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
+    tracing_subscriber::EnvFilter::builder().parse(filter).map(drop)
+}
+
+#[cfg(not(feature = "cli"))]
+const fn readable(_filter: &str) -> Result<(), std::convert::Infallible> {
+    Ok(())
 }

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 
 use super::pool::Pool;
+use super::progress::Progress;
 use super::send::Outgoing;
 use super::upstream::Flight;
 
@@ -20,6 +21,8 @@ pub(super) struct Lease {
     pool: Arc<Pool>,
     upstream: usize,
     server: usize,
+    /// How far the request body came; `None` if there was none.
+    request: Option<Arc<Progress>>,
     _flight: Flight,
 }
 
@@ -29,13 +32,18 @@ impl Lease {
         pool: Arc<Pool>,
         upstream: usize,
         server: usize,
+        request: Option<Arc<Progress>>,
         flight: Flight,
     ) -> Self {
-        Self { sender, pool, upstream, server, _flight: flight }
+        Self { sender, pool, upstream, server, request, _flight: flight }
     }
 
-    /// The response is complete: the connection may have its next request.
+    /// The response is complete: the connection may have its next request, unless it is still
+    /// busy with the body of this one because the upstream answered early.
     pub(super) fn give_back(self) {
+        if self.request.is_some_and(|request| !request.is_complete()) {
+            return;
+        }
         if let Some(shelf) = self.pool.shelf(self.upstream, self.server) {
             shelf.put(self.sender);
         }

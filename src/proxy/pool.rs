@@ -59,12 +59,19 @@ impl Pool {
 }
 
 impl Shelf {
-    /// The connection that was used last and is still open.
+    /// The connection that was used last, is still open, and waits for a request. One that is
+    /// not quite done with the last one stays for later: nobody waits for it.
     pub(super) fn take(&self) -> Option<SendRequest<Outgoing>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(Idle { sender, since }) = idle.pop() {
-            if !sender.is_closed() && since.elapsed() < self.patience {
-                return Some(sender);
+        for at in (0..idle.len()).rev() {
+            let Some(candidate) = idle.get(at) else { continue };
+            if candidate.sender.is_closed() {
+                idle.remove(at);
+            } else if candidate.sender.is_ready() {
+                let Idle { sender, since } = idle.remove(at);
+                if since.elapsed() < self.patience {
+                    return Some(sender);
+                }
             }
         }
         None

@@ -1,6 +1,5 @@
 //! Sends a request to a server of an upstream and brings its response head back.
 
-use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -56,7 +55,7 @@ impl Sending<'_> {
             match one.run(request).await {
                 Ok((response, connection)) => {
                     let pool = Arc::clone(self.pool);
-                    let lease = Lease::new(connection, pool, self.number, number, flight);
+                    let lease = Lease::new(connection, pool, self.number, number, progress, flight);
                     return finish(response, lease);
                 }
                 Err(Failure::Unsent(unsent, why)) => {
@@ -111,9 +110,6 @@ impl Turn<'_> {
         let idle = self.sending.pool.shelf(self.sending.number, self.number);
         // Connections that were waiting, as long as they turn out to be closed.
         while let Some(mut sender) = idle.and_then(Shelf::take) {
-            if poll_fn(|cx| sender.poll_ready(cx)).await.is_err() {
-                continue;
-            }
             let copy = self.copy(&request);
             match self.exchange(&mut sender, request).await {
                 Ok(response) => return Ok((response, sender)),

@@ -75,6 +75,14 @@ fn an_expectation_that_fails_is_a_problem() {
 }
 
 #[test]
+fn a_filter_that_the_log_cannot_read_is_a_problem() {
+    let folder = Folder::new();
+    folder.write("bad.toml", "[log]\nfilter = \"info,=\"\n");
+    let said = folder.run(&["check", "bad.toml"]).failed(1);
+    assert!(said.starts_with("bad.toml:2:10: "), "{said}");
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let folder = Folder::new();
     assert!(folder.run(&["check", "none.toml"]).failed(1).starts_with("none.toml: "));

@@ -88,9 +88,10 @@ impl Folder {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let err = BufReader::new(child.stderr.take().unwrap());
-        let mut gateway = Gateway { child, out, err, address: String::new() };
+        let (address, said) = (String::new(), String::new());
+        let mut gateway = Gateway { child, out, err, address, said };
         let line = gateway.out_line("listening on http://");
-        gateway.address = line.trim_start_matches("listening on http://").to_owned();
+        gateway.address.push_str(line.trim_start_matches("listening on http://"));
         gateway
     }
 }
@@ -101,17 +102,24 @@ pub(crate) struct Gateway {
     out: BufReader<ChildStdout>,
     err: BufReader<ChildStderr>,
     pub(crate) address: String,
+    /// What it printed, as far as anybody asked.
+    said: String,
 }
 
 impl Gateway {
     /// The next line of standard output that begins so.
     pub(crate) fn out_line(&mut self, start: &str) -> String {
-        find(&mut self.out, |line| line.starts_with(start))
+        find(&mut self.out, &mut self.said, |line| line.starts_with(start))
     }
 
     /// The next line of the log that holds that.
     pub(crate) fn log_line(&mut self, part: &str) -> String {
-        find(&mut self.err, |line| line.contains(part))
+        find(&mut self.err, &mut String::new(), |line| line.contains(part))
+    }
+
+    /// Everything that was printed up to the last line that was asked for.
+    pub(crate) fn said(&self) -> &str {
+        &self.said
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -131,14 +139,13 @@ impl Drop for Gateway {
     }
 }
 
-fn find(from: &mut impl BufRead, wanted: impl Fn(&str) -> bool) -> String {
-    let mut seen = String::new();
+fn find(from: &mut impl BufRead, seen: &mut String, wanted: impl Fn(&str) -> bool) -> String {
     loop {
         let mut line = String::new();
         assert!(from.read_line(&mut line).unwrap() > 0, "not to be found in:\n{seen}");
+        seen.push_str(&line);
         if wanted(&line) {
             return line.trim_end().to_owned();
         }
-        seen.push_str(&line);
     }
 }

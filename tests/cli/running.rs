@@ -29,6 +29,23 @@ fn commands_go_through_the_running_gateway() {
 }
 
 #[test]
+fn a_gateway_says_what_it_made_and_where() {
+    let folder = Folder::new();
+    let made = folder.path().canonicalize().unwrap();
+    let starts = |first: &str| {
+        let mut gateway = folder.serve();
+        gateway.signal("TERM");
+        assert_eq!(gateway.wait(), Some(0));
+        assert!(gateway.said().starts_with(first), "{}", gateway.said());
+    };
+    let store = made.join("portcullis.redb");
+    let keys = made.join("portcullis.keys");
+    let (store, keys) = (store.display(), keys.display());
+    starts(&format!("made a new store at {store}\nmade a new key file at {keys}\n"));
+    starts("portcullis ");
+}
+
+#[test]
 fn a_second_gateway_is_refused_and_the_first_goes_on() {
     let folder = Folder::new();
     let mut gateway = folder.serve();

@@ -124,6 +124,16 @@ async fn what_is_no_command_is_refused_and_not_repeated() {
 }
 
 #[tokio::test]
+async fn who_says_nothing_does_not_hold_up_the_end() {
+    let served = Served::start().await;
+    let silent = UnixStream::connect(&served.path).await.unwrap();
+    // A command after it: by then the silent one has been accepted.
+    served.send(&Command::Health).await.unwrap();
+    timeout(READING / 2, served.stop()).await.unwrap();
+    drop(silent);
+}
+
+#[tokio::test]
 async fn a_second_gateway_is_told_of_the_first() {
     let served = Served::start().await;
     let before = std::fs::symlink_metadata(&served.path).unwrap().ino();
