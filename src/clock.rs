@@ -1,8 +1,12 @@
 //! Time as an argument: every `now` comes from a [`Clock`], so that tests can move it.
 
+mod alarm;
+
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub(crate) use alarm::Alarm;
 
 /// A moment, in whole milliseconds since 1970 (UTC).
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]

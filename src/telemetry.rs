@@ -68,7 +68,9 @@ where
     };
     let access = settings.access;
     let wanted = filter_fn(move |meta: &Metadata<'_>| access || meta.target() != ACCESS_LOG);
-    Ok(Registry::default().with(lines.with_filter(wanted)).with(filter))
+    // For all layers, and not for that one: a filter of one layer would have every request
+    // gather its line, only to throw it away.
+    Ok(Registry::default().with(lines).with(wanted).with(filter))
 }
 
 /// How what is not fit to be seen is written.
@@ -114,6 +116,7 @@ mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};
 
+    use tracing::Level;
     use tracing_subscriber::fmt::TestWriter;
 
     use super::*;
@@ -185,6 +188,10 @@ mod tests {
         for variable in [None, Some("trace")] {
             let text = logged(&quiet, variable, speak);
             assert!(text.contains("general") && !text.contains("access"), "{text}");
+            // Nor is anything gathered for it.
+            logged(&quiet, variable, || {
+                assert!(!tracing::enabled!(target: ACCESS_LOG, Level::INFO));
+            });
         }
         let text = logged(&Log::default(), None, speak);
         assert!(text.contains("general") && text.contains("access"), "{text}");

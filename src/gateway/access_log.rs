@@ -34,7 +34,6 @@ pub const TARGET: &str = "portcullis::access";
 /// What the line of a request will say. Nothing is gathered while nobody listens.
 #[derive(Debug)]
 pub(super) struct Record {
-    started: Instant,
     request_id: HeaderValue,
     line: Option<Box<Line>>,
     status: StatusCode,
@@ -43,6 +42,7 @@ pub(super) struct Record {
 
 #[derive(Debug)]
 struct Line {
+    started: Instant,
     client: IpAddr,
     method: Method,
     /// Without the query, which may hold secrets.
@@ -55,9 +55,10 @@ struct Line {
 impl Record {
     pub(super) fn start(parts: &Parts, request_id: HeaderValue, peer: IpAddr) -> Self {
         let wanted = tracing::enabled!(target: TARGET, Level::INFO);
-        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let line = wanted.then(|| {
+            let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
             Box::new(Line {
+                started: Instant::now(),
                 client: peer,
                 method: parts.method.clone(),
                 path: parts.uri.path().to_owned(),
@@ -67,7 +68,7 @@ impl Record {
             })
         });
         let status = StatusCode::OK;
-        Self { started: Instant::now(), request_id, line, status, code: None }
+        Self { request_id, line, status, code: None }
     }
 
     pub(super) const fn request_id(&self) -> &HeaderValue {
@@ -136,7 +137,7 @@ impl Record {
 
     fn write(&mut self, bytes: u64, whole: bool) {
         let Some(line) = self.line.take() else { return };
-        let micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let micros = u64::try_from(line.started.elapsed().as_micros()).unwrap_or(u64::MAX);
         tracing::info!(
             target: TARGET,
             {

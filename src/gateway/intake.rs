@@ -1,6 +1,7 @@
 //! The first steps of every request, before anybody asks where it goes: is it one request, is
 //! it for us, and where does it come from?
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use http::header::{self, HeaderMap, HeaderValue};
@@ -33,11 +34,11 @@ fn named(routes: &Routes) -> impl Iterator<Item = String> + '_ {
 
 /// Checks what RFC 9112 leaves to whoever forwards: whatever two servers could read differently
 /// ends here. Returns the host's name; empty for HTTP/1.0 without one.
-pub(super) fn check(
-    parts: &Parts,
+pub(super) fn check<'p>(
+    parts: &'p Parts,
     limits: &MessageLimits,
     hosts: &Hosts,
-) -> Result<String, Rejection> {
+) -> Result<Cow<'p, str>, Rejection> {
     if parts.method == Method::CONNECT {
         return Err(Rejection::Connect);
     }
@@ -80,7 +81,7 @@ fn check_query(query: Option<&str>) -> Result<(), Rejection> {
 }
 
 /// Exactly one `Host` (RFC 9112 section 3.2), and the same as in an absolute target.
-fn host(parts: &Parts) -> Result<String, Rejection> {
+fn host(parts: &Parts) -> Result<Cow<'_, str>, Rejection> {
     let mut fields = parts.headers.get_all(header::HOST).iter();
     let field = fields.next();
     if fields.next().is_some() {
@@ -102,9 +103,9 @@ fn host(parts: &Parts) -> Result<String, Rejection> {
         if field.as_ref().is_some_and(|field| !field.agrees_with(&named, default)) {
             return Err(Rejection::HostMismatch);
         }
-        return Ok(named.name().to_owned());
+        return Ok(named.into_name());
     }
-    Ok(field.map(|field| field.name().to_owned()).unwrap_or_default())
+    Ok(field.map(HostName::into_name).unwrap_or_default())
 }
 
 fn read(field: &HeaderValue) -> Result<HostName<'_>, Rejection> {

@@ -7,17 +7,15 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
 
-use super::pool::Pool;
+use super::pool::{Connection, Pool};
 use super::progress::Progress;
-use super::send::Outgoing;
 use super::upstream::Flight;
 
 /// A connection in use. Dropped, it closes: whatever was left of the response could otherwise
 /// be taken for the answer to the next request.
 pub(super) struct Lease {
-    sender: SendRequest<Outgoing>,
+    connection: Connection,
     pool: Arc<Pool>,
     upstream: usize,
     server: usize,
@@ -28,14 +26,14 @@ pub(super) struct Lease {
 
 impl Lease {
     pub(super) const fn new(
-        sender: SendRequest<Outgoing>,
+        connection: Connection,
         pool: Arc<Pool>,
         upstream: usize,
         server: usize,
         request: Option<Arc<Progress>>,
         flight: Flight,
     ) -> Self {
-        Self { sender, pool, upstream, server, request, _flight: flight }
+        Self { connection, pool, upstream, server, request, _flight: flight }
     }
 
     /// The response is complete: the connection may have its next request, unless it is still
@@ -45,7 +43,7 @@ impl Lease {
             return;
         }
         if let Some(shelf) = self.pool.shelf(self.upstream, self.server) {
-            shelf.put(self.sender);
+            shelf.put(self.connection);
         }
     }
 }

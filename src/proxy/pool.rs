@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::send::Outgoing;
 use super::upstream::Upstream;
+use crate::clock::Alarm;
 
 /// Most connections that wait for one server.
 const WAITING: usize = 256;
@@ -28,8 +29,15 @@ pub(super) struct Shelf {
     patience: Duration,
 }
 
+/// A connection to a server.
+pub(super) struct Connection {
+    pub(super) sender: SendRequest<Outgoing>,
+    /// For the response heads of all its requests.
+    pub(super) alarm: Alarm,
+}
+
 struct Idle {
-    sender: SendRequest<Outgoing>,
+    connection: Connection,
     since: Instant,
 }
 
@@ -61,16 +69,16 @@ impl Pool {
 impl Shelf {
     /// The connection that was used last, is still open, and waits for a request. One that is
     /// not quite done with the last one stays for later: nobody waits for it.
-    pub(super) fn take(&self) -> Option<SendRequest<Outgoing>> {
+    pub(super) fn take(&self) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         for at in (0..idle.len()).rev() {
-            let Some(candidate) = idle.get(at) else { continue };
-            if candidate.sender.is_closed() {
+            let Some(Idle { connection, .. }) = idle.get(at) else { continue };
+            if connection.sender.is_closed() {
                 idle.remove(at);
-            } else if candidate.sender.is_ready() {
-                let Idle { sender, since } = idle.remove(at);
+            } else if connection.sender.is_ready() {
+                let Idle { connection, since } = idle.remove(at);
                 if since.elapsed() < self.patience {
-                    return Some(sender);
+                    return Some(connection);
                 }
             }
         }
@@ -78,19 +86,21 @@ impl Shelf {
     }
 
     /// Keeps a connection whose response has been read to its end.
-    pub(super) fn put(&self, sender: SendRequest<Outgoing>) {
-        if sender.is_closed() || self.patience.is_zero() {
+    pub(super) fn put(&self, connection: Connection) {
+        if connection.sender.is_closed() || self.patience.is_zero() {
             return;
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < WAITING {
-            idle.push(Idle { sender, since: Instant::now() });
+            idle.push(Idle { connection, since: Instant::now() });
         }
     }
 
     fn sweep(&self) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() < self.patience);
+        idle.retain(|idle| {
+            !idle.connection.sender.is_closed() && idle.since.elapsed() < self.patience
+        });
     }
 }
 

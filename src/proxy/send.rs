@@ -1,24 +1,27 @@
 //! Sends a request to a server of an upstream and brings its response head back.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
+use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::lease::{Lease, LeasedBody};
-use super::pool::{Pool, Shelf};
+use super::pool::{Connection, Pool, Shelf};
 use super::progress::{Progress, Tracked};
 use super::upstream::{Server, Upstream};
 use super::{Address, Rejection};
+use crate::clock::Alarm;
 use crate::web::{Body, BodyFault, RequestBody};
 
 /// The request body on its way out.
@@ -106,13 +109,13 @@ impl Turn<'_> {
     async fn run(
         &self,
         mut request: Request<Outgoing>,
-    ) -> Result<(Response<Incoming>, SendRequest<Outgoing>), Failure> {
+    ) -> Result<(Response<Incoming>, Connection), Failure> {
         let idle = self.sending.pool.shelf(self.sending.number, self.number);
         // Connections that were waiting, as long as they turn out to be closed.
-        while let Some(mut sender) = idle.and_then(Shelf::take) {
+        while let Some(mut connection) = idle.and_then(Shelf::take) {
             let copy = self.copy(&request);
-            match self.exchange(&mut sender, request).await {
-                Ok(response) => return Ok((response, sender)),
+            match self.exchange(&mut connection, request).await {
+                Ok(response) => return Ok((response, connection)),
                 Err(Failure::Unsent(unsent, _)) => request = *unsent,
                 Err(Failure::Final(why @ Rejection::UpstreamFailed(_))) => match copy {
                     Some(copy) => {
@@ -125,8 +128,8 @@ impl Turn<'_> {
             }
         }
         let settings = &self.sending.upstream.settings;
-        let mut sender = match timeout(settings.connect, connect(&self.server.address)).await {
-            Ok(Ok(sender)) => sender,
+        let mut connection = match timeout(settings.connect, connect(&self.server.address)).await {
+            Ok(Ok(connection)) => connection,
             Ok(Err(error)) => {
                 let why = Rejection::UpstreamUnreachable(Some(error.into()));
                 return Err(Failure::Unsent(Box::new(request), why));
@@ -136,8 +139,8 @@ impl Turn<'_> {
                 return Err(Failure::Unsent(Box::new(request), why));
             }
         };
-        let response = self.exchange(&mut sender, request).await?;
-        Ok((response, sender))
+        let response = self.exchange(&mut connection, request).await?;
+        Ok((response, connection))
     }
 
     /// The request again, if it may be sent twice (RFC 9110 section 9.2.2).
@@ -156,39 +159,48 @@ impl Turn<'_> {
     /// One request on one connection, up to the response head.
     async fn exchange(
         &self,
-        sender: &mut SendRequest<Outgoing>,
+        connection: &mut Connection,
         request: Request<Outgoing>,
     ) -> Result<Response<Incoming>, Failure> {
         let patience = self.sending.patience;
+        let Connection { sender, alarm } = connection;
         let mut answer = pin!(sender.try_send_request(request));
         let mut deadline = Instant::now() + patience;
-        loop {
-            tokio::select! {
-                answered = &mut answer => return answered.map_err(|mut failed| {
-                    let why = failed.error().to_string();
-                    match failed.take_message() {
-                        Some(request) => {
-                            let why = Rejection::UpstreamUnreachable(Some(why.into()));
-                            Failure::Unsent(Box::new(request), why)
-                        }
-                        None => Failure::Final(Rejection::UpstreamFailed(failed.into_error().into())),
-                    }
-                }),
-                () = sleep_until(deadline) => {
-                    // The wait counts from the last byte that the upstream took, and not while
-                    // it is the client we wait for.
-                    let since = self.progress.as_ref().map(|progress| progress.waiting_since());
-                    match since.map(|since| since + patience) {
-                        Some(later) if later > Instant::now() => deadline = later,
-                        _ => return Err(Failure::Final(Rejection::UpstreamTimeout(patience))),
+        poll_fn(|cx| {
+            if let Poll::Ready(answered) = answer.as_mut().poll(cx) {
+                return Poll::Ready(answered.map_err(Failure::of));
+            }
+            loop {
+                ready!(alarm.poll_past(deadline, cx));
+                // The wait counts from the last byte that the upstream took, and not while
+                // it is the client we wait for.
+                let since = self.progress.as_ref().map(|progress| progress.waiting_since());
+                match since.map(|since| since + patience) {
+                    Some(later) if later > Instant::now() => deadline = later,
+                    _ => {
+                        let late = Rejection::UpstreamTimeout(patience);
+                        return Poll::Ready(Err(Failure::Final(late)));
                     }
                 }
             }
+        })
+        .await
+    }
+}
+
+impl Failure {
+    fn of(mut failed: TrySendError<Request<Outgoing>>) -> Self {
+        match failed.take_message() {
+            Some(request) => {
+                let why = failed.error().to_string();
+                Self::Unsent(Box::new(request), Rejection::UpstreamUnreachable(Some(why.into())))
+            }
+            None => Self::Final(Rejection::UpstreamFailed(failed.into_error().into())),
         }
     }
 }
 
-async fn connect(address: &Address) -> io::Result<SendRequest<Outgoing>> {
+async fn connect(address: &Address) -> io::Result<Connection> {
     let stream = TcpStream::connect((address.host.as_str(), address.port)).await?;
     stream.set_nodelay(true)?;
     let (sender, connection) =
@@ -199,5 +211,5 @@ async fn connect(address: &Address) -> io::Result<SendRequest<Outgoing>> {
             tracing::debug!(error = &error as &dyn std::error::Error, "upstream connection ended");
         }
     });
-    Ok(sender)
+    Ok(Connection { sender, alarm: Alarm::default() })
 }

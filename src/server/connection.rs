@@ -14,11 +14,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::pulse::Pulse;
 use super::{ConnectionLimits, Handler};
+use crate::clock::Alarm;
 use crate::web::{Body, BodyError, Peer};
 
 /// Serves one connection to its end: the peer's, a deadline's, or that of the drain.
@@ -52,7 +52,7 @@ pub(super) async fn serve<H: Handler, S>(
     let connection = pin!(http.serve_connection(io, service));
     let ended = Timed {
         connection,
-        timer: None,
+        alarm: Alarm::default(),
         pulse: &pulse,
         limits: &limits,
         drain: pin!(drain.cancelled()),
@@ -78,7 +78,7 @@ enum End {
 /// A connection beside its clock.
 struct Timed<'a, C, D> {
     connection: Pin<&'a mut C>,
-    timer: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
     pulse: &'a Pulse,
     limits: &'a ConnectionLimits,
     drain: Pin<&'a mut D>,
@@ -120,17 +120,9 @@ impl<C: Graceful, D: Future<Output = ()>> Future for Timed<'_, C, D> {
             return Poll::Ready(End::Drained);
         }
         // Looked at after every poll: whatever moves the deadline happens inside one.
-        while let Some(deadline) = this.pulse.deadline(this.limits) {
-            let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-            // A deadline that moved away is noticed when the timer fires: no reset a request.
-            if deadline < timer.deadline() {
-                timer.as_mut().reset(deadline);
-            }
-            ready!(timer.as_mut().poll(cx));
-            if deadline <= Instant::now() {
-                return Poll::Ready(End::Deadline);
-            }
-            timer.as_mut().reset(deadline);
+        if let Some(deadline) = this.pulse.deadline(this.limits) {
+            ready!(this.alarm.poll_past(deadline, cx));
+            return Poll::Ready(End::Deadline);
         }
         Poll::Pending
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, HeaderMap};
 
 use super::*;
-use crate::clock::{ManualClock, Timestamp};
+use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::identity::{SessionId, UserId};
 use crate::keys::{Algorithm, KeyError, KeySettings, KeySource};
 use crate::password::{PasswordSettings, Passwords};
@@ -34,16 +34,18 @@ async fn world(settings: SessionSettings) -> World {
     let revisions = Arc::new(Revisions::default());
     let memory = NonZeroU32::new(64).unwrap();
     let passwords = PasswordSettings { memory, ..PasswordSettings::default() };
+    let kept: Arc<dyn Store> = Arc::<Counting>::clone(&store);
+    let time: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
     let accounts = Accounts::new(
-        store.clone(),
-        clock.clone(),
+        Arc::clone(&kept),
+        Arc::clone(&time),
         Arc::new(Passwords::start(passwords).unwrap()),
         Arc::clone(&revisions),
         ["root".to_owned()],
     );
     let foundations = Foundations {
-        store: store.clone(),
-        clock: clock.clone(),
+        store: kept,
+        clock: time,
         keys: Arc::clone(&keys),
         revisions,
         headers: IdentityHeaders::default(),

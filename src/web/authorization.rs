@@ -31,22 +31,22 @@ impl<'a> Authorization<'a> {
         if values.next().is_some() {
             return Self::Several;
         }
-        let mut words = value
-            .as_bytes()
-            .split(|byte| matches!(byte, b' ' | b'\t'))
-            .filter(|word| !word.is_empty());
-        let Some(scheme) = words.next() else { return Self::Absent };
-        let credential = (words.next(), words.next());
+        let value = value.as_bytes().trim_ascii();
+        if value.is_empty() {
+            return Self::Absent;
+        }
+        let end = value.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(value.len());
+        let (scheme, rest) = value.split_at(end);
+        let rest = rest.trim_ascii_start();
+        // Searched for one byte at a time, which is many times faster in the length of a token.
+        let one_word = !rest.contains(&b' ') && !rest.contains(&b'\t');
         if scheme.eq_ignore_ascii_case(b"Bearer") {
-            match credential {
-                (Some(token), None) => Self::Bearer(token),
-                _ => Self::BrokenBearer,
-            }
+            if rest.is_empty() || !one_word { Self::BrokenBearer } else { Self::Bearer(rest) }
         } else if scheme.eq_ignore_ascii_case(b"Token") {
-            match credential {
-                (Some(key), None) => Self::Token(key),
-                (None, _) => Self::EmptyToken,
-                _ => Self::SpacedToken,
+            match one_word {
+                _ if rest.is_empty() => Self::EmptyToken,
+                true => Self::Token(rest),
+                false => Self::SpacedToken,
             }
         } else {
             Self::Other

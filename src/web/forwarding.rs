@@ -4,13 +4,14 @@
 //! From anybody else they are removed and written anew, so that no two of them ever tell
 //! different stories (RFC 7239 section 8.1).
 
-use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
+use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use super::Peer;
+use super::peer::node;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -18,7 +19,7 @@ const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 /// Fields by which some servers take another path or method than the one we judged.
-const STEERING: [HeaderName; 4] = [
+static STEERING: [HeaderName; 4] = [
     HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-rewrite-url"),
     HeaderName::from_static("x-http-method-override"),
@@ -122,7 +123,7 @@ impl Origin {
         if let Some(host) = self.host.as_ref().or(host) {
             headers.insert(HOST, host.clone());
         }
-        let forwarded = self.forwarded(&proto, self.host.as_ref().or(host));
+        let forwarded = self.forwarded(peer, &proto, self.host.as_ref().or(host));
         headers.insert(PROTO, proto);
         headers.insert(PORT, self.port.clone().unwrap_or_else(|| peer.local_port_value().clone()));
         if let Some(forwarded) = forwarded {
@@ -131,21 +132,30 @@ impl Origin {
     }
 
     /// The same as one `Forwarded` element (RFC 7239 section 4) about the client.
-    fn forwarded(&self, proto: &HeaderValue, host: Option<&HeaderValue>) -> Option<HeaderValue> {
-        let mut text = String::with_capacity(80);
-        match self.client {
-            IpAddr::V4(v4) => write!(text, "for={v4}"),
-            IpAddr::V6(v6) => write!(text, "for=\"[{v6}]\""),
+    fn forwarded(
+        &self,
+        peer: &Peer,
+        proto: &HeaderValue,
+        host: Option<&HeaderValue>,
+    ) -> Option<HeaderValue> {
+        let mut text = Vec::with_capacity(96);
+        if self.client == peer.addr() {
+            text.extend_from_slice(peer.node().as_bytes());
+        } else {
+            text.extend_from_slice(node(self.client).as_bytes());
         }
-        .ok()?;
-        // A host with a quote or a backslash was refused before; nothing here needs escaping.
-        if let Some(host) = host.and_then(|host| host.to_str().ok())
-            && !host.contains(['"', '\\'])
+        let plain = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+        // What would need escaping is no host, and only a trusted peer can have sent it.
+        if let Some(host) = host.map(HeaderValue::as_bytes)
+            && host.iter().all(plain)
         {
-            write!(text, ";host=\"{host}\"").ok()?;
+            for part in [b";host=\"", host, b"\""] {
+                text.extend_from_slice(part);
+            }
         }
-        write!(text, ";proto={}", proto.to_str().ok()?).ok()?;
-        HeaderValue::from_str(&text).ok()
+        text.extend_from_slice(b";proto=");
+        text.extend_from_slice(proto.as_bytes());
+        HeaderValue::from_maybe_shared(Bytes::from(text)).ok()
     }
 }
 

@@ -3,7 +3,7 @@
 use http::header::{self, HeaderMap, HeaderName};
 
 /// Those that are hop-by-hop whether a `Connection` field names them or not.
-const ALWAYS: [HeaderName; 8] = [
+static ALWAYS: [HeaderName; 9] = [
     header::CONNECTION,
     header::UPGRADE,
     header::TE,
@@ -12,9 +12,9 @@ const ALWAYS: [HeaderName; 8] = [
     header::PROXY_AUTHENTICATE,
     header::PROXY_AUTHORIZATION,
     HeaderName::from_static("keep-alive"),
+    // Never standardised, sent all the same.
+    HeaderName::from_static("proxy-connection"),
 ];
-/// Never standardised, sent all the same.
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// Removes what belongs to the connection, and what its `Connection` field nominates.
 ///
@@ -33,16 +33,18 @@ pub fn drop_hop_by_hop(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in &ALWAYS {
-        headers.remove(name);
+    // Most messages have none, and comparing names is cheaper than looking each of these up.
+    if headers.keys().any(|name| ALWAYS.contains(name)) {
+        for name in &ALWAYS {
+            headers.remove(name);
+        }
     }
-    headers.remove(&PROXY_CONNECTION);
 }
 
 /// Whether a name frames a message or steers its connection: nobody but the two ends of a
 /// connection may set it.
 pub fn is_framing(name: &HeaderName) -> bool {
-    *name == header::CONTENT_LENGTH || *name == PROXY_CONNECTION || ALWAYS.contains(name)
+    *name == header::CONTENT_LENGTH || ALWAYS.contains(name)
 }
 
 #[cfg(test)]
@@ -80,7 +82,7 @@ mod tests {
     proptest! {
         /// Whatever `Connection` says, none of its own fields travels on.
         #[test]
-        fn no_connection_field_survives(value in "[ -~]{0,40}", name in 0usize..8) {
+        fn no_connection_field_survives(value in "[ -~]{0,40}", name in 0usize..9) {
             let mut headers = HeaderMap::new();
             headers.append(header::CONNECTION, value.parse::<HeaderValue>()?);
             headers.append(ALWAYS[name].clone(), HeaderValue::from_static("x"));

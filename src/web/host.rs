@@ -70,6 +70,11 @@ impl<'a> HostName<'a> {
         &self.name
     }
 
+    /// The name, as it was sent if that is canonical.
+    pub fn into_name(self) -> Cow<'a, str> {
+        self.name
+    }
+
     /// The port, if one was written.
     pub const fn port(&self) -> Option<u16> {
         self.port
@@ -108,14 +113,19 @@ fn parse_name(text: &str) -> Result<Cow<'_, str>, HostError> {
     }
     // RFC 1035 section 2.3.4. The underscore is no host name's, but Docker's are full of it.
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    if name.len() > 253 || !name.bytes().all(legal) || name.split('.').any(str::is_empty) {
+    let (mut capitals, mut previous) = (false, b'.');
+    for byte in name.bytes() {
+        // No label is empty.
+        if !legal(byte) || (byte == b'.' && previous == b'.') {
+            return Err(HostError::Name);
+        }
+        capitals |= byte.is_ascii_uppercase();
+        previous = byte;
+    }
+    if name.len() > 253 || previous == b'.' {
         return Err(HostError::Name);
     }
-    Ok(if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Cow::Owned(name.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(name)
-    })
+    Ok(if capitals { Cow::Owned(name.to_ascii_lowercase()) } else { Cow::Borrowed(name) })
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub struct Peer {
     local_port: u16,
     addr_value: HeaderValue,
     port_value: HeaderValue,
+    node: Box<str>,
 }
 
 impl Peer {
@@ -29,7 +30,9 @@ impl Peer {
         // An address in text is visible ASCII, so the other arm is never taken.
         let addr_value = HeaderValue::from_str(&addr.to_string());
         let addr_value = addr_value.unwrap_or_else(|_| HeaderValue::from_static("unknown"));
-        Self { addr, port, local_port, addr_value, port_value: HeaderValue::from(local_port) }
+        let port_value = HeaderValue::from(local_port);
+        let node = node(addr).into_boxed_str();
+        Self { addr, port, local_port, addr_value, port_value, node }
     }
 
     /// The address; IPv4 is IPv4 also on a listener for both.
@@ -55,5 +58,18 @@ impl Peer {
     /// The port that was connected to, as a header value.
     pub const fn local_port_value(&self) -> &HeaderValue {
         &self.port_value
+    }
+
+    /// The address as `Forwarded` has it: `for=192.0.2.1`.
+    pub(super) fn node(&self) -> &str {
+        &self.node
+    }
+}
+
+/// The `for` parameter about an address (RFC 7239 section 6).
+pub(super) fn node(addr: IpAddr) -> String {
+    match addr {
+        IpAddr::V4(v4) => format!("for={v4}"),
+        IpAddr::V6(v6) => format!("for=\"[{v6}]\""),
     }
 }
