@@ -17,6 +17,18 @@ use tracing::Level;
 use crate::web::{Body, BodyError};
 
 /// Where access lines go: a filter can name it, and `[log] access = false` switches it off.
+///
+/// An embedder's subscriber tells access lines from the rest by it:
+///
+/// ```
+/// use portcullis::ACCESS_LOG;
+///
+/// fn is_access_line(event: &tracing::Metadata<'_>) -> bool {
+///     event.target() == ACCESS_LOG
+/// }
+/// # let _ = is_access_line;
+/// assert_eq!(ACCESS_LOG, "portcullis::access");
+/// ```
 pub const TARGET: &str = "portcullis::access";
 
 /// What the line of a request will say. Nothing is gathered while nobody listens.
