@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::out::Out;
 use super::policy_file::PolicyFile;
 use crate::config::{Checked, Config, ConfigError, Diagnostic};
-use crate::policy::{Allow, Route};
+use crate::policy::{Allow, Rewrite, Route};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -90,7 +90,18 @@ fn row(route: &Route) -> [String; 4] {
     let timeout = timeout.map(|timeout| format!("timeout {timeout}"));
     let limits: Vec<_> = body.into_iter().chain(timeout).collect();
     let limits = if limits.is_empty() { "-".to_owned() } else { limits.join(", ") };
-    [route.key.to_string(), route.to.clone(), route.allow.to_string(), limits]
+    let to = route.rewrite.as_ref().map(|rewrite| format!("{} ({rewrite})", route.to));
+    let to = to.unwrap_or_else(|| route.to.clone());
+    let allow = if route.from.is_empty() {
+        route.allow.to_string()
+    } else {
+        format!("{} from {}", route.allow, networks(route).join(", "))
+    };
+    [route.key.to_string(), to, allow, limits]
+}
+
+fn networks(route: &Route) -> Vec<String> {
+    route.from.iter().map(ToString::to_string).collect()
 }
 
 /// Bytes as somebody may have written them.
@@ -135,6 +146,9 @@ struct RouteReport {
     upstream: String,
     allow: String,
     open: bool,
+    from: Vec<String>,
+    strip: Option<String>,
+    prefix: Option<String>,
     /// In bytes.
     body: Option<u64>,
     /// In seconds.
@@ -148,6 +162,9 @@ impl From<&Arc<Route>> for RouteReport {
             upstream: route.to.clone(),
             allow: route.allow.to_string(),
             open: is_open(route),
+            from: networks(route),
+            strip: route.rewrite.as_ref().and_then(Rewrite::strip).map(str::to_owned),
+            prefix: route.rewrite.as_ref().and_then(Rewrite::prefix).map(str::to_owned),
             body: route.body,
             timeout: route.timeout.map(|timeout| timeout.as_secs_f64()),
         }

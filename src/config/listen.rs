@@ -71,27 +71,32 @@ pub(super) fn trust(cx: &mut Context<'_>, raw: Option<Spanned<Many<String>>>) ->
     let entries = raw.map(|raw| raw.into_inner().entries).unwrap_or_default();
     let mut nets = Vec::new();
     for entry in entries {
-        let text = entry.get_ref();
-        let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-        match net {
-            Ok(net) if net != net.trunc() => {
-                let message =
-                    format!("`{net}` has bits beyond its prefix; write \"{}\"", net.trunc());
-                cx.error(entry.span(), message);
-            }
-            Ok(net) => {
-                if net.prefix_len() == 0 {
-                    let warning = "everybody may choose its own client address by `X-Forwarded-For`; \
-                                   list the proxies before this gateway instead";
-                    cx.problems.warn(entry.span(), warning);
-                }
-                nets.push(net);
-            }
-            Err(_) => {
-                let form = "a network or an address such as \"10.0.0.0/8\" or \"192.0.2.7\"";
-                cx.error(entry.span(), format!("`trust` must be {form}"));
-            }
+        let Some(net) = network(cx, "trust", &entry) else { continue };
+        if net.prefix_len() == 0 {
+            let warning = "everybody may choose its own client address by `X-Forwarded-For`; \
+                           list the proxies before this gateway instead";
+            cx.problems.warn(entry.span(), warning);
         }
+        nets.push(net);
     }
     nets
+}
+
+/// A network, or one address, of the list `key`; `None` after a problem was noted.
+pub(super) fn network(cx: &mut Context<'_>, key: &str, entry: &Spanned<String>) -> Option<IpNet> {
+    let text = entry.get_ref();
+    let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    match net {
+        Ok(net) if net != net.trunc() => {
+            let message = format!("`{net}` has bits beyond its prefix; write \"{}\"", net.trunc());
+            cx.error(entry.span(), message);
+            None
+        }
+        Ok(net) => Some(net),
+        Err(_) => {
+            let form = "a network or an address such as \"10.0.0.0/8\" or \"192.0.2.7\"";
+            cx.error(entry.span(), format!("`{key}` must be {form}"));
+            None
+        }
+    }
 }

@@ -16,6 +16,7 @@ mod log;
 mod nearest;
 mod raw;
 mod read;
+mod route_keys;
 mod routes;
 mod signing;
 mod units;

@@ -91,6 +91,9 @@ tables! {
     Route flawed {
         to: String,
         allow: Many<String>,
+        from: Many<String>,
+        strip: String,
+        prefix: String,
         body: Size,
         timeout: Span,
         credential: String,

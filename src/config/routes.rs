@@ -6,6 +6,7 @@ use super::context::{Context, set};
 use super::nearest::hint;
 use super::raw;
 use super::read::{Many, Named};
+use super::route_keys;
 use crate::policy::{
     Allow, Conflict, ConflictKind, CredentialPolicy, Expectation, Key, Owned, Route, Routes,
     Underscores,
@@ -87,6 +88,9 @@ fn route(
         Some(written) => allow(cx, written),
         None => Some(Allow::user()),
     };
+    let from = raw.from.map_or_else(|| Some(Vec::new()), |from| route_keys::from(cx, from));
+    let pattern = key.as_ref().ok().map(|key| &key.pattern);
+    let rewrite = route_keys::rewrite(cx, pattern, raw.strip, raw.prefix);
     let mut credential = CredentialPolicy::default();
     let words = [("strip", CredentialPolicy::Strip), ("forward", CredentialPolicy::Forward)];
     cx.choice("credential", &mut credential, raw.credential, &words);
@@ -98,6 +102,8 @@ fn route(
         upstream: to?,
         to: upstreams.get(to?)?.clone(),
         allow: allow?,
+        from: from?,
+        rewrite: rewrite?,
         body: None,
         timeout: None,
         credential,

@@ -166,6 +166,9 @@ fn values_arrive_where_they_belong() {
         credential = "forward"
         underscores = "forward"
         body = "1GB"
+        from = ["10.0.0.0/8", "192.0.2.7"]
+        strip = "/x"
+        prefix = "/y/z"
         "#,
     );
     let listen: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
@@ -194,6 +197,9 @@ fn values_arrive_where_they_belong() {
     assert_eq!((route.body, route.timeout), (Some(1_000_000_000), None));
     assert_eq!(route.credential, CredentialPolicy::Forward);
     assert_eq!(route.underscores, Underscores::Forward);
+    let from: Vec<String> = route.from.iter().map(ToString::to_string).collect();
+    assert_eq!(from, ["10.0.0.0/8", "192.0.2.7/32"]);
+    assert_eq!(route.rewrite.as_ref().unwrap().apply("/x/1"), "/y/z/1");
 }
 
 #[test]

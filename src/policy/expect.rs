@@ -153,6 +153,11 @@ impl Expectation {
             }
             Ok(Place::Route(route)) => route,
         };
+        // A line that names no address speaks of one that may.
+        if self.from.is_some_and(|client| !route.admits(client)) {
+            let why = format!("by the route `{}`, which takes other addresses", route.key);
+            return refused(StatusCode::FORBIDDEN, why);
+        }
         let why = format!("by the route `{}`, which allows {}", route.key, route.allow);
         match authorize(&route.allow, self.caller.as_ref()) {
             Verdict::Allowed => (Some(Outcome::Forwarded(route.to.clone())), why),

@@ -9,15 +9,20 @@ mod allow;
 mod expect;
 mod key;
 mod pattern;
+mod rewrite;
 mod routes;
 mod trie;
 
+use std::net::IpAddr;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 pub use allow::{Allow, RuleError, Term, Verdict, authorize};
 pub use expect::{Expectation, ExpectationError, ExpectationFailed};
 pub use key::{Key, KeyError, Methods};
 pub use pattern::{Pattern, PatternError};
+pub use rewrite::{Rewrite, RewriteError};
 pub use routes::{Ambiguous, Conflict, ConflictKind, Place, Routes};
 
 /// One line of the routing table.
@@ -31,6 +36,10 @@ pub struct Route {
     pub upstream: usize,
     /// Who may use it.
     pub allow: Allow,
+    /// The networks that a client may come from; empty is any.
+    pub from: Vec<IpNet>,
+    /// What becomes of the path on its way to the upstream.
+    pub rewrite: Option<Rewrite>,
     /// The largest request body in bytes; `None` leaves the gateway's limit.
     pub body: Option<u64>,
     /// How long the upstream may take to its response head; `None` leaves the upstream's.
@@ -39,6 +48,17 @@ pub struct Route {
     pub credential: CredentialPolicy,
     /// What becomes of header names with an underscore.
     pub underscores: Underscores,
+}
+
+impl Route {
+    /// Whether a client at that address may use it, whoever it is.
+    pub fn admits(&self, client: IpAddr) -> bool {
+        if self.from.is_empty() {
+            return true;
+        }
+        let client = client.to_canonical();
+        self.from.iter().any(|network| network.contains(&client))
+    }
 }
 
 /// What becomes of the client's `Authorization` on the way to the upstream.

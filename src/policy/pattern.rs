@@ -92,6 +92,15 @@ impl Pattern {
         Self { segments: segments.collect(), open }
     }
 
+    /// The one path that it stands for, `""` for `/`; `None` if there are many.
+    pub(super) fn literal(&self) -> Option<String> {
+        let one = |segment: &Segment| match segment {
+            Segment::Literal(text) => Some(format!("/{text}")),
+            Segment::Named(_) => None,
+        };
+        if self.open { None } else { self.segments.iter().map(one).collect() }
+    }
+
     /// Whether every path of `other` is one of this pattern's too.
     pub fn contains(&self, other: &Self) -> bool {
         let long_enough = if self.open {

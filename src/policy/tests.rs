@@ -12,6 +12,8 @@ fn route(key: &str, allow: &str, to: &str) -> Route {
         to: to.into(),
         upstream: 0,
         allow: Allow::parse_rule(allow).unwrap(),
+        from: Vec::new(),
+        rewrite: None,
         body: None,
         timeout: None,
         credential: CredentialPolicy::Strip,
@@ -494,4 +496,30 @@ proptest! {
         };
         prop_assert_eq!(wanted.as_deref(), expected, "{}", path);
     }
+}
+
+#[test]
+fn a_line_that_names_an_address_is_held_to_the_routes_networks() {
+    let mut inside = route("/inside/*", "user", "in");
+    inside.from = vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
+    let routes = Routes::new(vec![inside, route("/*", "anyone", "out")], owned()).unwrap();
+    expect(
+        &routes,
+        &[
+            "user GET /inside/x -> in",
+            "anyone GET /inside/x -> 401",
+            "user from 10.1.2.3 GET /inside/x -> in",
+            "user from ::ffff:10.1.2.3 GET /inside/x -> in",
+            "user from 2001:db8::1 GET /inside/x -> in",
+            "user from 11.1.2.3 GET /inside/x -> 403",
+            "anyone from 11.1.2.3 GET /inside/x -> 403",
+            "anyone from 11.1.2.3 GET /x -> out",
+        ],
+    );
+    let line = Expectation::parse("user from 11.1.2.3 GET /inside/x -> in").unwrap();
+    assert_eq!(
+        line.check(&routes).unwrap_err().to_string(),
+        "`user from 11.1.2.3 GET /inside/x -> in`: answered 403, by the route `/inside/*`, which \
+         takes other addresses"
+    );
 }

@@ -86,6 +86,9 @@ impl Proxy {
         caller: &mut Option<Arc<Authenticated>>,
     ) -> Result<Response<Body>, Rejection> {
         let Exchange { route, path, peer, origin, request_id, mut parts, mut body } = exchange;
+        if !route.admits(origin.client) {
+            return Err(Rejection::AddressForbidden);
+        }
         *caller = self.authenticate(&parts).await?;
         permit(&route.allow, caller.as_deref())?;
         body.limit(route.body.unwrap_or(self.limits.body))?;

@@ -1,5 +1,7 @@
 //! What a request loses and gains on its way out.
 
+use std::borrow::Cow;
+
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -85,14 +87,18 @@ impl Outfit<'_> {
         self.target(&mut parts.uri)
     }
 
-    /// The path that was judged is the path that is sent, in origin form.
+    /// The path that was judged is the path that is sent, in origin form, unless the route
+    /// rewrites it.
     fn target(&self, uri: &mut Uri) -> Result<(), Rejection> {
-        if uri.authority().is_none() && uri.path() == self.path.as_str() {
+        let judged = self.path.as_str();
+        let rewrite = self.route.rewrite.as_ref();
+        let path = rewrite.map_or(Cow::Borrowed(judged), |rewrite| rewrite.apply(judged));
+        if uri.authority().is_none() && uri.path() == path {
             return Ok(());
         }
         let target = match uri.query() {
-            Some(query) => format!("{}?{query}", self.path),
-            None => self.path.to_string(),
+            Some(query) => format!("{path}?{query}"),
+            None => path.into_owned(),
         };
         let target = PathAndQuery::try_from(target).map_err(|_| Rejection::BadTarget)?;
         *uri = Uri::from(target);

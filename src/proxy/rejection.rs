@@ -56,6 +56,9 @@ pub enum Rejection {
     /// A route, but not for this method.
     #[error("no route for this method")]
     MethodNotAllowed(HeaderValue),
+    /// The route takes no requests from the client's address.
+    #[error("address may not use this route")]
+    AddressForbidden,
     /// The route needs a caller and the request names none.
     #[error("no credentials")]
     NoCredentials,
@@ -137,6 +140,7 @@ impl Rejection {
                 (refused.answer().status, refused.error.code(), "Credential refused.")
             }
             Self::Forbidden => (S::FORBIDDEN, "forbidden", FORBIDDEN),
+            Self::AddressForbidden => (S::FORBIDDEN, "forbidden_address", FORBIDDEN),
             Self::Body(BodyFault::TooLarge) => {
                 (S::PAYLOAD_TOO_LARGE, "body_too_large", "The request body is too large.")
             }
@@ -171,7 +175,7 @@ impl Rejection {
         let (status, code, text) = self.class();
         let body = if let Self::Refused(refused) = &self {
             refused.answer().body
-        } else if matches!(self, Self::NoCredentials | Self::Forbidden) {
+        } else if matches!(self, Self::NoCredentials | Self::Forbidden | Self::AddressForbidden) {
             // Existing clients know these bodies from the profile endpoint.
             json!({ "detail": text })
         } else {

@@ -20,6 +20,7 @@ mod issuers;
 mod own_keys;
 mod paths;
 mod revocation;
+mod route_keys;
 mod streams;
 mod tokens;
 mod upstreams;

@@ -564,3 +564,36 @@ fn folder_with_jwks() -> tempfile::TempDir {
     fs::write(dir.path().join("j"), JWKS).unwrap();
     dir
 }
+
+#[test]
+fn where_a_path_goes_and_where_from_is_said_in_full() {
+    let table = "upstreams.w.whoami = true\n[routes.\"/api/*\"]\nto = \"w\"";
+    says_in(
+        table,
+        &[
+            (
+                "strip = \"/app\"",
+                "4:9: `strip`: not every path of `/api/*` is below `/app`; strip what all of them \
+                 begin with",
+            ),
+            (
+                "prefix = \"/\"",
+                "4:10: `prefix`: `/` changes nothing; name a path such as `/api`, or leave it out",
+            ),
+            (
+                "from = []",
+                "4:8: from = [] would let nobody in; list networks such as \"10.0.0.0/8\", or \
+                 leave the key out",
+            ),
+            (
+                "from = [\"10.0.0.0/8\", \"10.1.0.0/8\"]",
+                "4:23: `10.1.0.0/8` has bits beyond its prefix; write \"10.0.0.0/8\"",
+            ),
+            (
+                "from = \"here\"",
+                "4:8: `from` must be a network or an address such as \"10.0.0.0/8\" or \
+                 \"192.0.2.7\"",
+            ),
+        ],
+    );
+}
