@@ -98,6 +98,7 @@ tables! {
         timeout: Span,
         credential: String,
         underscores: String,
+        response_headers: Named<Spanned<String>>,
     }
 
     /// `[auth]`

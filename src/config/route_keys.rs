@@ -5,8 +5,8 @@ use toml::Spanned;
 
 use super::context::Context;
 use super::listen::network;
-use super::read::Many;
-use crate::policy::{Pattern, Rewrite};
+use super::read::{Many, Named};
+use crate::policy::{Pattern, ResponseHeaderError, ResponseHeaders, Rewrite};
 
 /// `from`; `None` after a problem was noted.
 pub(super) fn from(cx: &mut Context<'_>, written: Spanned<Many<String>>) -> Option<Vec<IpNet>> {
@@ -42,4 +42,25 @@ pub(super) fn rewrite(
         parsed.map_err(|error| cx.error(text.span(), format!("`prefix`: {error}"))).ok()
     });
     (written == (strip.is_some(), prefix.is_some())).then(|| Rewrite::new(strip, prefix))
+}
+
+/// `response_headers`; `None` after a problem was noted.
+pub(super) fn response_headers(
+    cx: &mut Context<'_>,
+    written: Option<Spanned<Named<Spanned<String>>>>,
+) -> Option<ResponseHeaders> {
+    let mut made = ResponseHeaders::default();
+    let mut good = true;
+    for (name, value) in written.map(Spanned::into_inner).unwrap_or_default().0 {
+        let Err(error) = made.add(name.get_ref(), value.get_ref()) else { continue };
+        let at = match error {
+            ResponseHeaderError::Value(_) => value.span(),
+            ResponseHeaderError::Name(_)
+            | ResponseHeaderError::Reserved(_)
+            | ResponseHeaderError::Twice(_) => name.span(),
+        };
+        cx.error(at, format!("`response_headers`: {error}"));
+        good = false;
+    }
+    good.then_some(made)
 }

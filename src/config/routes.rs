@@ -91,6 +91,7 @@ fn route(
     let from = raw.from.map_or_else(|| Some(Vec::new()), |from| route_keys::from(cx, from));
     let pattern = key.as_ref().ok().map(|key| &key.pattern);
     let rewrite = route_keys::rewrite(cx, pattern, raw.strip, raw.prefix);
+    let response_headers = route_keys::response_headers(cx, raw.response_headers);
     let mut credential = CredentialPolicy::default();
     let words = [("strip", CredentialPolicy::Strip), ("forward", CredentialPolicy::Forward)];
     cx.choice("credential", &mut credential, raw.credential, &words);
@@ -108,6 +109,7 @@ fn route(
         timeout: None,
         credential,
         underscores,
+        response_headers: response_headers?,
     };
     set(&mut route.body, raw.body);
     set(&mut route.timeout, raw.timeout);

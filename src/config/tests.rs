@@ -169,6 +169,7 @@ fn values_arrive_where_they_belong() {
         from = ["10.0.0.0/8", "192.0.2.7"]
         strip = "/x"
         prefix = "/y/z"
+        response_headers = { X-Frame-Options = "DENY", Server = "" }
         "#,
     );
     let listen: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
@@ -197,6 +198,8 @@ fn values_arrive_where_they_belong() {
     assert_eq!((route.body, route.timeout), (Some(1_000_000_000), None));
     assert_eq!(route.credential, CredentialPolicy::Forward);
     assert_eq!(route.underscores, Underscores::Forward);
+    let names: Vec<_> = route.response_headers.names().map(http::HeaderName::as_str).collect();
+    assert_eq!(names, ["x-frame-options", "server"]);
     let from: Vec<String> = route.from.iter().map(ToString::to_string).collect();
     assert_eq!(from, ["10.0.0.0/8", "192.0.2.7/32"]);
     assert_eq!(route.rewrite.as_ref().unwrap().apply("/x/1"), "/y/z/1");

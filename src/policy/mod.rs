@@ -9,6 +9,7 @@ mod allow;
 mod expect;
 mod key;
 mod pattern;
+mod response_headers;
 mod rewrite;
 mod routes;
 mod trie;
@@ -22,6 +23,7 @@ pub use allow::{Allow, RuleError, Term, Verdict, authorize};
 pub use expect::{Expectation, ExpectationError, ExpectationFailed};
 pub use key::{Key, KeyError, Methods};
 pub use pattern::{Pattern, PatternError};
+pub use response_headers::{ResponseHeaderError, ResponseHeaders};
 pub use rewrite::{Rewrite, RewriteError};
 pub use routes::{Ambiguous, Conflict, ConflictKind, Place, Routes};
 
@@ -48,6 +50,8 @@ pub struct Route {
     pub credential: CredentialPolicy,
     /// What becomes of header names with an underscore.
     pub underscores: Underscores,
+    /// What is set on the answers of the upstream, or removed from them.
+    pub response_headers: ResponseHeaders,
 }
 
 impl Route {

@@ -18,6 +18,7 @@ fn route(key: &str, allow: &str, to: &str) -> Route {
         timeout: None,
         credential: CredentialPolicy::Strip,
         underscores: Underscores::Drop,
+        response_headers: ResponseHeaders::default(),
     }
 }
 

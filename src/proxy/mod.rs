@@ -5,6 +5,7 @@ mod pool;
 mod prepare;
 mod progress;
 mod rejection;
+mod respond;
 mod send;
 mod settings;
 mod upstream;
@@ -96,7 +97,7 @@ impl Proxy {
         let outfit = prepare::Outfit { route, path, peer, origin, caller, request_id };
         outfit.put_on(&mut parts)?;
         let mut response = self.forward(route, parts, body).await?;
-        prepare::tidy_response(response.headers_mut());
+        respond::finish(route, caller.is_some(), response.headers_mut());
         Ok(response)
     }
 

@@ -108,12 +108,3 @@ impl Outfit<'_> {
 
 /// The id that ties a request's lines in every log together.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// Makes a response what the client shall see.
-pub(super) fn tidy_response(headers: &mut HeaderMap) {
-    // Where both were sent, the coding wins and the length is a lie (RFC 9112 section 6.3).
-    if headers.contains_key(header::TRANSFER_ENCODING) {
-        headers.remove(header::CONTENT_LENGTH);
-    }
-    drop_hop_by_hop(headers);
-}

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::soon;
 
 /// Every field that a reply may have: the gateway's own, and those that test upstreams set.
-const KNOWN: [&str; 22] = [
+const KNOWN: [&str; 25] = [
     "allow",
     "cache-control",
     "connection",
@@ -19,8 +19,11 @@ const KNOWN: [&str; 22] = [
     "date",
     "etag",
     "location",
+    "ratelimit",
+    "ratelimit-policy",
     "referrer-policy",
     "retry-after",
+    "server",
     "server-timing",
     "set-cookie",
     "transfer-encoding",

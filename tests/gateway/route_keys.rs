@@ -1,6 +1,6 @@
-//! What a route says beside who may use it: rewriting, addresses.
+//! What a route says beside who may use it: rewriting, addresses, caches, response headers.
 
-use crate::common::Stage;
+use crate::common::{Act, Seen, Stage, Upstream};
 
 /// A stage with one more route.
 async fn with_route(route: &str) -> Stage {
@@ -94,4 +94,65 @@ async fn a_client_cannot_choose_its_address() {
     );
     assert_eq!(stage.get("/inside/x", &fields).await.status, 403);
     stage.finish_untouched().await;
+}
+
+/// Answers with the fields that the request asks for.
+async fn answers_as_asked(policy: &str) -> Stage {
+    let upstream = Upstream::scripted(|seen: &Seen| {
+        let fields: String = seen.all("X-Answer").iter().flat_map(|it| [it, "\r\n"]).collect();
+        Act::answer(format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n{fields}\r\nok"))
+    });
+    Stage::before(upstream.await, |it| it.and(policy)).await
+}
+
+#[tokio::test]
+async fn a_cache_keeps_no_answer_for_another_caller() {
+    let stage = answers_as_asked("").await;
+    let bearer = format!("Authorization: Bearer {}\r\n", stage.token);
+    for (credential, asked, cache, vary) in [
+        (&*bearer, "", &["private"][..], &["Authorization"][..]),
+        (&bearer, "X-Answer: Vary: Accept\r\n", &["private"], &["Accept, Authorization"]),
+        (
+            &bearer,
+            "X-Answer: Cache-Control: public, max-age=9\r\n",
+            &["public, max-age=9"],
+            &["Authorization"],
+        ),
+        (&bearer, "X-Answer: Vary: *\r\n", &["private"], &["*"]),
+        ("", "", &[], &["Authorization"]),
+        ("", "X-Answer: Cache-Control: max-age=9\r\n", &["max-age=9"], &["Authorization"]),
+        ("", "X-Answer: Cache-Control: no-store\r\n", &["no-store"], &[]),
+        // A credential of somebody else's goes upstream as it is.
+        ("Authorization: Basic eDp5\r\n", "", &[], &["Authorization"]),
+    ] {
+        let reply = stage.get("/public/x", &format!("{credential}{asked}")).await;
+        assert_eq!(reply.status, 200);
+        assert_eq!(reply.all("cache-control"), cache, "{credential:?} {asked:?}");
+        assert_eq!(reply.all("vary"), vary, "{credential:?} {asked:?}");
+    }
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn a_route_has_the_last_word_on_response_headers() {
+    let stage = answers_as_asked(
+        "[routes.\"/dressed/*\"]\nto = \"up\"\nresponse_headers = { X-Frame-Options = \"DENY\", \
+         Server = \"\", Cache-Control = \"max-age=5\", Vary = \"\" }\n",
+    )
+    .await;
+    let fields = format!(
+        "Authorization: Bearer {}\r\nX-Answer: Server: a\r\nX-Answer: Server: b\r\n\
+         X-Answer: X-Frame-Options: ALLOWALL\r\nX-Answer: X-Up: 1\r\nX-Answer: Vary: Accept\r\n",
+        stage.token
+    );
+    let reply = stage.get("/dressed/x", &fields).await;
+    assert_eq!((reply.status, reply.one("x-frame-options")), (200, "DENY"));
+    assert_eq!((reply.one("cache-control"), reply.one("x-up")), ("max-age=5", "1"));
+    assert!(reply.all("server").is_empty() && reply.all("vary").is_empty(), "{reply:?}");
+    // The route beside it has no such wish, and the gateway's own answers are its own.
+    let reply = stage.get("/app/x", &fields).await;
+    assert_eq!((reply.all("server"), reply.one("x-frame-options")), (vec!["a", "b"], "ALLOWALL"));
+    let reply = stage.get("/dressed/x", "").await;
+    assert_eq!((reply.status, reply.one("cache-control")), (401, "no-store"));
+    stage.finish().await;
 }

@@ -597,3 +597,28 @@ fn where_a_path_goes_and_where_from_is_said_in_full() {
         ],
     );
 }
+
+#[test]
+fn a_response_header_that_is_not_the_routes_is_refused_where_it_stands() {
+    let table = "upstreams.w.whoami = true\n[routes.\"/api/*\"]\nto = \"w\"";
+    says_in(
+        table,
+        &[
+            (
+                "response_headers = { X-A = \"1\", Connection = \"close\" }",
+                "4:33: `response_headers`: `connection` is not for a route to set or remove; leave \
+                 it out",
+            ),
+            (
+                "response_headers = { X-A = \"é\" }",
+                "4:28: `response_headers`: the value of `x-a` must be visible ASCII without space \
+                 around it",
+            ),
+            (
+                "response_headers = { \"X A\" = \"1\" }",
+                "4:22: `response_headers`: `X A` is no header name; write one such as \
+                 `X-Frame-Options`",
+            ),
+        ],
+    );
+}

@@ -1,0 +1,126 @@
+//! What an upstream's response loses and gains on its way to the client.
+
+use http::header::{self, HeaderMap, HeaderValue};
+
+use crate::policy::Route;
+use crate::web::drop_hop_by_hop;
+
+/// Makes a response what the client shall see. `known` says that the request carried a
+/// credential of ours.
+pub(super) fn finish(route: &Route, known: bool, headers: &mut HeaderMap) {
+    tidy(headers);
+    guard_caches(known, headers);
+    // The operator's word is the last.
+    route.response_headers.apply(headers);
+}
+
+fn tidy(headers: &mut HeaderMap) {
+    // Where both were sent, the coding wins and the length is a lie (RFC 9112 section 6.3).
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    drop_hop_by_hop(headers);
+}
+
+/// Keeps caches between us and the client from giving one caller's answer to another.
+///
+/// The upstream never sees our credential and may not know that its answer depends on one, so
+/// to a known caller it is `private` unless it says something about caching itself. An answer to
+/// nobody may be kept by all, but not for those who show a credential: on every route a
+/// credential of ours becomes identity headers, and a foreign one goes upstream as it is. So
+/// both vary by it; only what is not stored needs no key.
+fn guard_caches(known: bool, headers: &mut HeaderMap) {
+    let stored = !is_no_store(headers);
+    if known && !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
+    }
+    if known || stored {
+        vary_by_authorization(headers);
+    }
+}
+
+fn is_no_store(headers: &HeaderMap) -> bool {
+    lists(headers, &header::CACHE_CONTROL, &[b"no-store"])
+}
+
+fn vary_by_authorization(headers: &mut HeaderMap) {
+    if lists(headers, &header::VARY, &[b"*", b"authorization"]) {
+        return;
+    }
+    let mut fields = headers.get_all(header::VARY).iter();
+    let (first, more) = (fields.next(), fields.next());
+    let joined = match (first, more) {
+        (Some(one), None) if !one.is_empty() => {
+            HeaderValue::from_bytes(&[one.as_bytes(), b", Authorization"].concat()).ok()
+        }
+        _ => None,
+    };
+    if let Some(joined) = joined {
+        headers.insert(header::VARY, joined);
+    } else {
+        headers.append(header::VARY, HeaderValue::from_static("Authorization"));
+    }
+}
+
+/// Whether a list field has one of these words, in any case.
+fn lists(headers: &HeaderMap, name: &header::HeaderName, words: &[&[u8]]) -> bool {
+    headers.get_all(name).iter().any(|value| {
+        let mut parts = value.as_bytes().split(|byte| *byte == b',');
+        parts.any(|part| words.iter().any(|word| part.trim_ascii().eq_ignore_ascii_case(word)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What becomes of these fields: `Cache-Control` and `Vary`.
+    fn guarded(known: bool, fields: &[(&'static str, &'static str)]) -> (Vec<String>, Vec<String>) {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        guard_caches(known, &mut headers);
+        let all = |name| {
+            let values = headers.get_all(name).iter();
+            values.map(|value| value.to_str().unwrap().to_owned()).collect()
+        };
+        (all(header::CACHE_CONTROL), all(header::VARY))
+    }
+
+    #[test]
+    fn what_a_known_caller_gets_is_its_own_unless_the_upstream_says_otherwise() {
+        let (cache, vary) = guarded(true, &[]);
+        assert_eq!((cache, vary), (vec!["private".into()], vec!["Authorization".into()]));
+        let (cache, vary) = guarded(true, &[("cache-control", "public, max-age=60")]);
+        assert_eq!(cache, ["public, max-age=60"]);
+        assert_eq!(vary, ["Authorization"]);
+        assert_eq!(guarded(true, &[("cache-control", "no-store")]).1, ["Authorization"]);
+    }
+
+    #[test]
+    fn what_nobody_in_particular_gets_is_not_made_private() {
+        assert_eq!(guarded(false, &[]), (Vec::new(), vec!["Authorization".into()]));
+        let (cache, vary) = guarded(false, &[("cache-control", "max-age=60")]);
+        assert_eq!((cache, vary), (vec!["max-age=60".into()], vec!["Authorization".into()]));
+        let (_, vary) = guarded(false, &[("cache-control", "max-age=0, No-Store")]);
+        assert_eq!(vary, [] as [&str; 0]);
+    }
+
+    #[test]
+    fn vary_is_completed_and_not_repeated() {
+        for (sent, made) in [
+            (&["Accept"][..], &["Accept, Authorization"][..]),
+            (&["Accept, Cookie"], &["Accept, Cookie, Authorization"]),
+            (&["Accept", "Cookie"], &["Accept", "Cookie", "Authorization"]),
+            (&["accept ,AUTHORIZATION"], &["accept ,AUTHORIZATION"]),
+            (&["X-Authorization"], &["X-Authorization, Authorization"]),
+            (&["*"], &["*"]),
+        ] {
+            let fields: Vec<_> = sent.iter().map(|value| ("vary", *value)).collect();
+            for known in [true, false] {
+                assert_eq!(guarded(known, &fields).1, made, "{sent:?}");
+            }
+        }
+    }
+}
