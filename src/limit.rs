@@ -30,24 +30,39 @@ pub struct Quota {
 #[error("limit reached")]
 pub struct Exceeded(pub Duration);
 
+/// What a key may still do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Left {
+    /// Events that may come at once.
+    pub events: u64,
+    /// When the quota is whole again.
+    pub whole_in: Duration,
+}
+
 /// A limiter by key: the generic cell rate algorithm, one number a key.
 ///
 /// Keys are kept as keyed 64-bit hashes, so no name or address of a caller stays in memory.
 pub struct Limiter {
-    /// Time that one event costs, in milliseconds.
+    /// Time that one event costs, in nanoseconds: milliseconds are too coarse for `2000/s`.
     cost: u64,
-    /// Time that may be owed: `count` events at once.
+    /// Time that may be owed, in nanoseconds: so many events at once.
     burst: u64,
     hasher: foldhash::quality::RandomState,
-    /// When the debt of a key is paid off, in milliseconds.
+    /// When the debt of a key is paid off, in nanoseconds since the epoch (up to the year 2554).
     cells: Cache<u64, Arc<AtomicU64>>,
 }
 
 impl Limiter {
     /// A limiter that nobody has used yet.
     pub fn new(quota: Quota) -> Self {
-        let burst = u64::try_from(quota.per.as_millis()).unwrap_or(u64::MAX).max(1);
-        let cost = (burst / u64::from(quota.count.get())).max(1);
+        Self::with_burst(quota, quota.count)
+    }
+
+    /// A limiter that nobody has used yet, with another number of events that may come at once.
+    pub fn with_burst(quota: Quota, burst: NonZeroU32) -> Self {
+        let per = u64::try_from(quota.per.as_nanos()).unwrap_or(u64::MAX);
+        let cost = (per / u64::from(quota.count.get())).max(1);
+        let burst = cost.saturating_mul(u64::from(burst.get()));
         let hasher = foldhash::quality::RandomState::default();
         Self { cost, burst, hasher, cells: Cache::new(KEYS) }
     }
@@ -58,17 +73,29 @@ impl Limiter {
     ///
     /// [`Exceeded`] with the time to wait; nothing was taken.
     pub fn take(&self, key: &impl Hash, now: Timestamp) -> Result<(), Exceeded> {
-        let now = now.as_millis();
+        self.spend(key, now).map(|_left| ())
+    }
+
+    /// Takes one event of `key`, and says how many are left.
+    ///
+    /// # Errors
+    ///
+    /// [`Exceeded`] with the time to wait; nothing was taken.
+    pub fn spend(&self, key: &impl Hash, now: Timestamp) -> Result<Left, Exceeded> {
+        let now = now.as_millis().saturating_mul(1_000_000);
         let cell = self.cell(key);
         let mut paid = cell.load(Ordering::Acquire);
         loop {
             let after = paid.max(now).saturating_add(self.cost);
             let owed = after - now;
             if owed > self.burst {
-                return Err(Exceeded(Duration::from_millis(owed - self.burst)));
+                return Err(Exceeded(Duration::from_nanos(owed - self.burst)));
             }
             match cell.compare_exchange_weak(paid, after, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    let events = (self.burst - owed) / self.cost;
+                    return Ok(Left { events, whole_in: Duration::from_nanos(owed) });
+                }
                 Err(current) => paid = current,
             }
         }
@@ -147,6 +174,44 @@ mod tests {
         limiter.give_back(&1);
         limiter.take(&1, now).unwrap();
         limiter.take(&1, now).unwrap_err();
+    }
+
+    #[test]
+    fn a_burst_is_not_the_rate() {
+        let quota = Quota { count: NonZeroU32::new(60).unwrap(), per: Duration::from_secs(60) };
+        let limiter = Limiter::with_burst(quota, NonZeroU32::new(2).unwrap());
+        let now = Timestamp::from_secs(1000);
+        let second = Duration::from_secs(1);
+        assert_eq!(limiter.spend(&1, now), Ok(Left { events: 1, whole_in: second }));
+        assert_eq!(limiter.spend(&1, now), Ok(Left { events: 0, whole_in: 2 * second }));
+        assert_eq!(limiter.spend(&1, now), Err(Exceeded(second)));
+        limiter.take(&1, now.plus(second)).unwrap();
+        limiter.take(&1, now.plus(second)).unwrap_err();
+    }
+
+    #[test]
+    fn many_a_millisecond_are_that_many() {
+        let limiter = limiter(7000, 1);
+        let mut now = Timestamp::from_secs(1000);
+        let mut taken = 0;
+        for _ in 0..2000 {
+            while limiter.take(&1, now).is_ok() {
+                taken += 1;
+            }
+            now = now.plus(Duration::from_millis(1));
+        }
+        assert!((7000 + 13_980..=7000 + 14_000).contains(&taken), "{taken}");
+    }
+
+    #[test]
+    fn a_million_keys_are_not_remembered() {
+        let limiter = limiter(2, 60);
+        let now = Timestamp::from_secs(1000);
+        for key in 0..1_000_000_u32 {
+            limiter.take(&key, now).unwrap();
+        }
+        assert!(limiter.cells.len() <= KEYS, "{}", limiter.cells.len());
+        assert!(limiter.cells.capacity() <= KEYS as u64 * 2, "{}", limiter.cells.capacity());
     }
 
     #[test]

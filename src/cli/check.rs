@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::out::Out;
 use super::policy_file::PolicyFile;
 use crate::config::{Checked, Config, ConfigError, Diagnostic};
-use crate::policy::{Allow, Rewrite, Route};
+use crate::policy::{Allow, Rates, Rewrite, Route};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -88,7 +88,9 @@ fn row(route: &Route) -> [String; 4] {
     let body = route.body.map(|body| format!("body {}", size(body)));
     let timeout = route.timeout.map(humantime::format_duration);
     let timeout = timeout.map(|timeout| format!("timeout {timeout}"));
-    let limits: Vec<_> = body.into_iter().chain(timeout).collect();
+    let rates = rates(route);
+    let rates = (!rates.is_empty()).then(|| format!("rate {}", rates.join(", ")));
+    let limits: Vec<_> = rates.into_iter().chain(body).chain(timeout).collect();
     let limits = if limits.is_empty() { "-".to_owned() } else { limits.join(", ") };
     let to = route.rewrite.as_ref().map(|rewrite| format!("{} ({rewrite})", route.to));
     let to = to.unwrap_or_else(|| route.to.clone());
@@ -98,6 +100,10 @@ fn row(route: &Route) -> [String; 4] {
         format!("{} from {}", route.allow, networks(route).join(", "))
     };
     [route.key.to_string(), to, allow, limits]
+}
+
+fn rates(route: &Route) -> Vec<String> {
+    route.rates.iter().flat_map(Rates::iter).map(ToString::to_string).collect()
 }
 
 fn networks(route: &Route) -> Vec<String> {
@@ -149,6 +155,7 @@ struct RouteReport {
     from: Vec<String>,
     strip: Option<String>,
     prefix: Option<String>,
+    rate: Vec<String>,
     /// In bytes.
     body: Option<u64>,
     /// In seconds.
@@ -165,6 +172,7 @@ impl From<&Arc<Route>> for RouteReport {
             from: networks(route),
             strip: route.rewrite.as_ref().and_then(Rewrite::strip).map(str::to_owned),
             prefix: route.rewrite.as_ref().and_then(Rewrite::prefix).map(str::to_owned),
+            rate: rates(route),
             body: route.body,
             timeout: route.timeout.map(|timeout| timeout.as_secs_f64()),
         }

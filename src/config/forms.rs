@@ -8,6 +8,7 @@ use toml::de::DeValue;
 use super::read::Scalar;
 use super::units;
 use crate::limit::Quota;
+use crate::policy;
 use crate::secret::Secret;
 
 impl Scalar for String {
@@ -117,6 +118,19 @@ impl Scalar for Throttle {
     fn scalar(value: DeValue<'_>) -> Option<Self> {
         let text = value.as_str()?;
         if text == "off" { Some(Self(None)) } else { units::quota(text).map(|q| Self(Some(q))) }
+    }
+}
+
+/// So many in so long, and by whom they are counted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RouteRate(pub(super) policy::Rate);
+
+impl Scalar for RouteRate {
+    const FORM: &'static str =
+        r#"a rate by user, ip or route such as "600/m per user" or "60/m per ip burst 10""#;
+
+    fn scalar(value: DeValue<'_>) -> Option<Self> {
+        units::route_rate(value.as_str()?).map(Self)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::diagnostic::Problems;
-use super::forms::{Rate, Size, Source, Span, Throttle};
+use super::forms::{Rate, RouteRate, Size, Source, Span, Throttle};
 use super::read::{Fields, Many, Named, Read, Value};
 
 /// Tables with known keys. A key left out is `None`, and the room's `Default` stands. `flawed`
@@ -94,6 +94,7 @@ tables! {
         from: Many<String>,
         strip: String,
         prefix: String,
+        rate: Many<RouteRate>,
         body: Size,
         timeout: Span,
         credential: String,

@@ -4,9 +4,10 @@ use ipnet::IpNet;
 use toml::Spanned;
 
 use super::context::Context;
+use super::forms::RouteRate;
 use super::listen::network;
 use super::read::{Many, Named};
-use crate::policy::{Pattern, ResponseHeaderError, ResponseHeaders, Rewrite};
+use crate::policy::{Pattern, Rate, Rates, ResponseHeaderError, ResponseHeaders, Rewrite};
 
 /// `from`; `None` after a problem was noted.
 pub(super) fn from(cx: &mut Context<'_>, written: Spanned<Many<String>>) -> Option<Vec<IpNet>> {
@@ -42,6 +43,22 @@ pub(super) fn rewrite(
         parsed.map_err(|error| cx.error(text.span(), format!("`prefix`: {error}"))).ok()
     });
     (written == (strip.is_some(), prefix.is_some())).then(|| Rewrite::new(strip, prefix))
+}
+
+/// `rate`; `None` after a problem was noted.
+#[expect(clippy::option_option, reason = "no rate is not a wrong one")]
+pub(super) fn rates(
+    cx: &mut Context<'_>,
+    written: Spanned<Many<RouteRate>>,
+) -> Option<Option<Rates>> {
+    let at = written.span();
+    let written = written.into_inner();
+    if written.is_empty() {
+        cx.error(at, "rate = [] limits nothing; write one such as \"600/m per user\"");
+        return None;
+    }
+    let rates: Vec<Rate> = written.entries.iter().map(|rate| rate.get_ref().0).collect();
+    written.complete.then(|| Rates::new(&rates))
 }
 
 /// `response_headers`; `None` after a problem was noted.

@@ -91,6 +91,7 @@ fn route(
     let from = raw.from.map_or_else(|| Some(Vec::new()), |from| route_keys::from(cx, from));
     let pattern = key.as_ref().ok().map(|key| &key.pattern);
     let rewrite = route_keys::rewrite(cx, pattern, raw.strip, raw.prefix);
+    let rates = raw.rate.map_or(Some(None), |rates| route_keys::rates(cx, rates));
     let response_headers = route_keys::response_headers(cx, raw.response_headers);
     let mut credential = CredentialPolicy::default();
     let words = [("strip", CredentialPolicy::Strip), ("forward", CredentialPolicy::Forward)];
@@ -105,6 +106,7 @@ fn route(
         allow: allow?,
         from: from?,
         rewrite: rewrite?,
+        rates: rates?,
         body: None,
         timeout: None,
         credential,

@@ -169,6 +169,7 @@ fn values_arrive_where_they_belong() {
         from = ["10.0.0.0/8", "192.0.2.7"]
         strip = "/x"
         prefix = "/y/z"
+        rate = ["600/m per user burst 5", "60/h per ip"]
         response_headers = { X-Frame-Options = "DENY", Server = "" }
         "#,
     );
@@ -200,6 +201,9 @@ fn values_arrive_where_they_belong() {
     assert_eq!(route.underscores, Underscores::Forward);
     let names: Vec<_> = route.response_headers.names().map(http::HeaderName::as_str).collect();
     assert_eq!(names, ["x-frame-options", "server"]);
+    let rates: Vec<String> =
+        route.rates.as_ref().unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(rates, ["600/1m per user burst 5", "60/1h per ip"]);
     let from: Vec<String> = route.from.iter().map(ToString::to_string).collect();
     assert_eq!(from, ["10.0.0.0/8", "192.0.2.7/32"]);
     assert_eq!(route.rewrite.as_ref().unwrap().apply("/x/1"), "/y/z/1");

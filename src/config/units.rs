@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::limit::Quota;
+use crate::policy::{By, Rate};
 
 /// Longer than any token lives, and short enough to be added to any time without overflow.
 const CENTURY: Duration = Duration::from_secs(36_525 * 24 * 60 * 60);
@@ -48,6 +49,30 @@ pub(super) fn quota(text: &str) -> Option<Quota> {
     let one = if per.starts_with(|sign: char| sign.is_ascii_digit()) { "" } else { "1" };
     let per = duration(&format!("{one}{per}"))?;
     (!per.is_zero()).then_some(Quota { count, per })
+}
+
+/// `"600/m per user"`, `"60/m per ip burst 10"`.
+pub(super) fn route_rate(text: &str) -> Option<Rate> {
+    let (times, rest) = text.split_once(" per ")?;
+    let mut words = rest.split_whitespace();
+    let by = match words.next()? {
+        "user" => By::User,
+        "ip" => By::Ip,
+        "route" => By::Route,
+        _ => return None,
+    };
+    let burst = match (words.next(), words.next(), words.next()) {
+        (None, ..) => None,
+        (Some("burst"), Some(burst), None) => {
+            Some(NonZeroU32::new(u32::try_from(whole(burst)?).ok()?)?)
+        }
+        _ => return None,
+    };
+    let quota = quota(times.trim())?;
+    // What may be owed must end some day.
+    let owed = quota.per.checked_div(quota.count.get())?;
+    let owed = owed.checked_mul(burst.map_or(1, NonZeroU32::get))?;
+    (owed <= CENTURY).then_some(Rate { quota, by, burst })
 }
 
 /// Digits and nothing else: `u64::from_str` would take `+1`.
@@ -97,6 +122,37 @@ mod tests {
         assert_eq!(quota("20 / 1h"), made(20, 3600));
         for text in ["", "10", "0/m", "10/", "10/0s", "/m", "-1/m", "4294967296/s", "1/x"] {
             assert_eq!(quota(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn route_rates_say_by_whom_they_count() {
+        let shown = |text: &str| route_rate(text).map(|rate| rate.to_string());
+        for (text, rate) in [
+            ("600/m per user", "600/1m per user"),
+            ("60/15m per ip burst 10", "60/15m per ip burst 10"),
+            ("1000/s per route", "1000/1s per route"),
+            ("1/h per user burst 20", "1/1h per user burst 20"),
+        ] {
+            assert_eq!(shown(text).as_deref(), Some(rate), "{text}");
+            assert_eq!(shown(rate).as_deref(), Some(rate), "{text}");
+        }
+        for text in [
+            "",
+            "off",
+            "600/m",
+            "600/m per",
+            "600/m per users",
+            "600/m user",
+            "600/m per user burst",
+            "600/m per user burst 0",
+            "600/m per user burst -1",
+            "600/m per user burst 1 2",
+            "600/m per user 10",
+            "0/m per user",
+            "1/100y per user burst 2",
+        ] {
+            assert_eq!(shown(text), None, "{text}");
         }
     }
 }

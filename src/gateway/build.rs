@@ -271,7 +271,7 @@ impl Gateway {
     pub(super) fn front(&self) -> Arc<Front> {
         let sessions = Arc::clone(&self.shared.sessions);
         let messages = self.shared.messages.clone();
-        let proxy = Proxy::new(sessions, self.upstreams.clone(), messages);
+        let proxy = Proxy::new(sessions, self.upstreams.clone(), messages, Arc::clone(&self.clock));
         Arc::new(Front { shared: Arc::clone(&self.shared), proxy })
     }
 }

@@ -9,6 +9,7 @@ mod allow;
 mod expect;
 mod key;
 mod pattern;
+mod rate;
 mod response_headers;
 mod rewrite;
 mod routes;
@@ -23,6 +24,7 @@ pub use allow::{Allow, RuleError, Term, Verdict, authorize};
 pub use expect::{Expectation, ExpectationError, ExpectationFailed};
 pub use key::{Key, KeyError, Methods};
 pub use pattern::{Pattern, PatternError};
+pub use rate::{By, Rate, Rates, TooMany};
 pub use response_headers::{ResponseHeaderError, ResponseHeaders};
 pub use rewrite::{Rewrite, RewriteError};
 pub use routes::{Ambiguous, Conflict, ConflictKind, Place, Routes};
@@ -42,6 +44,8 @@ pub struct Route {
     pub from: Vec<IpNet>,
     /// What becomes of the path on its way to the upstream.
     pub rewrite: Option<Rewrite>,
+    /// How often it may be used.
+    pub rates: Option<Rates>,
     /// The largest request body in bytes; `None` leaves the gateway's limit.
     pub body: Option<u64>,
     /// How long the upstream may take to its response head; `None` leaves the upstream's.

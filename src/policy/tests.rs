@@ -14,6 +14,7 @@ fn route(key: &str, allow: &str, to: &str) -> Route {
         allow: Allow::parse_rule(allow).unwrap(),
         from: Vec::new(),
         rewrite: None,
+        rates: None,
         body: None,
         timeout: None,
         credential: CredentialPolicy::Strip,

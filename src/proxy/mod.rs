@@ -8,6 +8,7 @@ mod rejection;
 mod respond;
 mod send;
 mod settings;
+mod throttle;
 mod upstream;
 mod whoami;
 
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderValue, Response};
 
+use crate::clock::Clock;
 use crate::policy::{Allow, Route, Verdict, authorize};
 use crate::session::{Authenticated, Sessions};
 use crate::web::{Body, CanonicalPath, MessageLimits, Origin, Peer, RequestBody};
@@ -42,6 +44,7 @@ pub struct Proxy {
     upstreams: Upstreams,
     pool: Arc<pool::Pool>,
     limits: MessageLimits,
+    clock: Arc<dyn Clock>,
 }
 
 /// A request that has found its route. Identity and forwarding fields are gone from it.
@@ -65,9 +68,14 @@ pub struct Exchange<'a> {
 
 impl Proxy {
     /// A proxy for the current worker.
-    pub fn new(sessions: Arc<Sessions>, upstreams: Upstreams, limits: MessageLimits) -> Self {
+    pub fn new(
+        sessions: Arc<Sessions>,
+        upstreams: Upstreams,
+        limits: MessageLimits,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let pool = Arc::new(pool::Pool::new(&upstreams.0));
-        Self { sessions, upstreams, pool, limits }
+        Self { sessions, upstreams, pool, limits, clock }
     }
 
     /// Closes upstream connections that waited too long; ends when the proxy is dropped.
@@ -90,14 +98,23 @@ impl Proxy {
         if !route.admits(origin.client) {
             return Err(Rejection::AddressForbidden);
         }
+        let mut throttle = throttle::Throttle {
+            rates: route.rates.as_ref(),
+            client: origin.client,
+            clock: &*self.clock,
+            told: String::new(),
+        };
+        throttle.by_address()?;
         *caller = self.authenticate(&parts).await?;
         permit(&route.allow, caller.as_deref())?;
+        throttle.by_user(caller.as_deref())?;
         body.limit(route.body.unwrap_or(self.limits.body))?;
         let caller = caller.as_deref();
         let outfit = prepare::Outfit { route, path, peer, origin, caller, request_id };
         outfit.put_on(&mut parts)?;
         let mut response = self.forward(route, parts, body).await?;
-        respond::finish(route, caller.is_some(), response.headers_mut());
+        let headers = response.headers_mut();
+        respond::finish(route, caller.is_some(), throttle.report(), headers);
         Ok(response)
     }
 

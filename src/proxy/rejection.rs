@@ -7,7 +7,8 @@ use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::policy::Ambiguous;
+use super::respond::{RATE_LIMIT, RATE_LIMIT_POLICY};
+use crate::policy::{Ambiguous, TooMany};
 use crate::session::{Answer, AuthError, Presented};
 use crate::web::{Body, BodyFault, HostError, PathError};
 
@@ -68,6 +69,9 @@ pub enum Rejection {
     /// The caller is known and may not.
     #[error("caller may not use this route")]
     Forbidden,
+    /// The route was used too often.
+    #[error(transparent)]
+    Throttled(Box<TooMany>),
     /// The request body ended early.
     #[error(transparent)]
     Body(#[from] BodyFault),
@@ -141,6 +145,9 @@ impl Rejection {
             }
             Self::Forbidden => (S::FORBIDDEN, "forbidden", FORBIDDEN),
             Self::AddressForbidden => (S::FORBIDDEN, "forbidden_address", FORBIDDEN),
+            Self::Throttled(_) => {
+                (S::TOO_MANY_REQUESTS, "throttled", "Too many requests, try again later.")
+            }
             Self::Body(BodyFault::TooLarge) => {
                 (S::PAYLOAD_TOO_LARGE, "body_too_large", "The request body is too large.")
             }
@@ -192,6 +199,11 @@ impl Rejection {
         if matches!(self, Self::BadFraming) {
             // Where this request ends, and whether what follows is one, nobody can tell.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if let Self::Throttled(too_many) = self {
+            headers.insert(header::RETRY_AFTER, too_many.retry_after().into());
+            headers.insert(RATE_LIMIT_POLICY, too_many.policy);
+            headers.insert(RATE_LIMIT, too_many.limit);
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -1,15 +1,29 @@
 //! What an upstream's response loses and gains on its way to the client.
 
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::policy::Route;
 use crate::web::drop_hop_by_hop;
 
+/// The limits of a route (draft-ietf-httpapi-ratelimit-headers-10).
+pub(super) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+/// What is left of them.
+pub(super) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
 /// Makes a response what the client shall see. `known` says that the request carried a
-/// credential of ours.
-pub(super) fn finish(route: &Route, known: bool, headers: &mut HeaderMap) {
+/// credential of ours, `rates` what is left of the route's limits.
+pub(super) fn finish(
+    route: &Route,
+    known: bool,
+    rates: Option<(HeaderValue, HeaderValue)>,
+    headers: &mut HeaderMap,
+) {
     tidy(headers);
     guard_caches(known, headers);
+    if let Some((policy, limit)) = rates {
+        headers.insert(RATE_LIMIT_POLICY, policy);
+        headers.insert(RATE_LIMIT, limit);
+    }
     // The operator's word is the last.
     route.response_headers.apply(headers);
 }
@@ -63,7 +77,7 @@ fn vary_by_authorization(headers: &mut HeaderMap) {
 }
 
 /// Whether a list field has one of these words, in any case.
-fn lists(headers: &HeaderMap, name: &header::HeaderName, words: &[&[u8]]) -> bool {
+fn lists(headers: &HeaderMap, name: &HeaderName, words: &[&[u8]]) -> bool {
     headers.get_all(name).iter().any(|value| {
         let mut parts = value.as_bytes().split(|byte| *byte == b',');
         parts.any(|part| words.iter().any(|word| part.trim_ascii().eq_ignore_ascii_case(word)))

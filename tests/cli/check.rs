@@ -40,16 +40,21 @@ good.toml: good
 fn what_a_route_changes_and_asks_for_is_in_the_table() {
     let folder = Folder::new();
     let text = "[upstreams]\na.whoami = true\n[routes.\"/api/*\"]\nto = \"a\"\nstrip = \"/api\"\n\
-                prefix = \"/v2\"\nfrom = [\"10.0.0.0/8\", \"192.0.2.7\"]\n";
+                prefix = \"/v2\"\nfrom = [\"10.0.0.0/8\", \"192.0.2.7\"]\n\
+                rate = \"60/m per ip burst 5\"\n";
     folder.write("good.toml", text);
     let said = folder.run(&["check", "good.toml"]).done();
     let row = said.lines().nth(1).unwrap();
-    assert_eq!(row, "/api/*  a (strip /api, prefix /v2)  user from 10.0.0.0/8, 192.0.2.7/32  -");
+    assert_eq!(
+        row,
+        "/api/*  a (strip /api, prefix /v2)  user from 10.0.0.0/8, 192.0.2.7/32  rate 60/1m per ip burst 5"
+    );
     let said: Value =
         serde_json::from_str(&folder.run(&["check", "good.toml", "--json"]).done()).unwrap();
     let route = &said["routes"][0];
     assert_eq!((&route["strip"], &route["prefix"]), (&"/api".into(), &"/v2".into()));
     assert_eq!(route["from"][1], "192.0.2.7/32");
+    assert_eq!(route["rate"][0], "60/1m per ip burst 5");
 }
 
 #[test]

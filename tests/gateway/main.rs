@@ -19,6 +19,7 @@ mod identity;
 mod issuers;
 mod own_keys;
 mod paths;
+mod rates;
 mod revocation;
 mod route_keys;
 mod streams;

@@ -580,6 +580,12 @@ fn where_a_path_goes_and_where_from_is_said_in_full() {
                 "prefix = \"/\"",
                 "4:10: `prefix`: `/` changes nothing; name a path such as `/api`, or leave it out",
             ),
+            ("rate = []", "4:8: rate = [] limits nothing; write one such as \"600/m per user\""),
+            (
+                "rate = [\"600/m per user\", \"600/m\"]",
+                "4:27: `rate` must be a rate by user, ip or route such as \"600/m per user\" or \
+                 \"60/m per ip burst 10\"",
+            ),
             (
                 "from = []",
                 "4:8: from = [] would let nobody in; list networks such as \"10.0.0.0/8\", or \

@@ -1,0 +1,31 @@
+//! `Vary`: what an answer depends on (RFC 9110 section 12.5.5).
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// Adds a name to `Vary`, unless it is there or the answer varies by everything.
+pub fn vary_by(name: &'static str, headers: &mut HeaderMap) {
+    if lists(headers, &header::VARY, &["*", name]) {
+        return;
+    }
+    let mut fields = headers.get_all(header::VARY).iter();
+    let joined = match (fields.next(), fields.next()) {
+        // In one line: not every cache looks for a second.
+        (Some(one), None) if !one.is_empty() => {
+            HeaderValue::from_bytes(&[one.as_bytes(), b", ", name.as_bytes()].concat()).ok()
+        }
+        _ => None,
+    };
+    if let Some(joined) = joined {
+        headers.insert(header::VARY, joined);
+    } else {
+        headers.append(header::VARY, HeaderValue::from_static(name));
+    }
+}
+
+/// Whether a list field has one of these words, in any case.
+pub fn lists(headers: &HeaderMap, name: &HeaderName, words: &[&str]) -> bool {
+    headers.get_all(name).iter().any(|value| {
+        let mut parts = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        parts.any(|part| words.iter().any(|word| part.eq_ignore_ascii_case(word.as_bytes())))
+    })
+}
