@@ -10,6 +10,7 @@ use super::out::Out;
 use super::policy_file::PolicyFile;
 use crate::config::{Checked, Config, ConfigError, Diagnostic};
 use crate::policy::{Allow, Rates, Rewrite, Route};
+use crate::web::Cors;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -90,7 +91,9 @@ fn row(route: &Route) -> [String; 4] {
     let timeout = timeout.map(|timeout| format!("timeout {timeout}"));
     let rates = rates(route);
     let rates = (!rates.is_empty()).then(|| format!("rate {}", rates.join(", ")));
-    let limits: Vec<_> = rates.into_iter().chain(body).chain(timeout).collect();
+    let cors = cors(route);
+    let cors = (!cors.is_empty()).then(|| format!("cors {}", cors.join(" ")));
+    let limits: Vec<_> = rates.into_iter().chain(body).chain(timeout).chain(cors).collect();
     let limits = if limits.is_empty() { "-".to_owned() } else { limits.join(", ") };
     let to = route.rewrite.as_ref().map(|rewrite| format!("{} ({rewrite})", route.to));
     let to = to.unwrap_or_else(|| route.to.clone());
@@ -104,6 +107,10 @@ fn row(route: &Route) -> [String; 4] {
 
 fn rates(route: &Route) -> Vec<String> {
     route.rates.iter().flat_map(Rates::iter).map(ToString::to_string).collect()
+}
+
+fn cors(route: &Route) -> Vec<String> {
+    route.cors.iter().flat_map(Cors::origins).map(str::to_owned).collect()
 }
 
 fn networks(route: &Route) -> Vec<String> {
@@ -156,6 +163,8 @@ struct RouteReport {
     strip: Option<String>,
     prefix: Option<String>,
     rate: Vec<String>,
+    /// Origins.
+    cors: Vec<String>,
     /// In bytes.
     body: Option<u64>,
     /// In seconds.
@@ -173,6 +182,7 @@ impl From<&Arc<Route>> for RouteReport {
             strip: route.rewrite.as_ref().and_then(Rewrite::strip).map(str::to_owned),
             prefix: route.rewrite.as_ref().and_then(Rewrite::prefix).map(str::to_owned),
             rate: rates(route),
+            cors: cors(route),
             body: route.body,
             timeout: route.timeout.map(|timeout| timeout.as_secs_f64()),
         }

@@ -40,7 +40,7 @@ use crate::proxy::UpstreamSettings;
 use crate::server::{ConnectionLimits, ListenAddr};
 use crate::session::SessionSettings;
 use crate::token::{IssuerSettings, TokenSettings};
-use crate::web::{IdentityHeaders, MessageLimits, Public};
+use crate::web::{Cors, IdentityHeaders, MessageLimits, Public};
 use context::{Context, set};
 use diagnostic::Problems;
 use read::Read;
@@ -94,6 +94,8 @@ pub struct Config {
     pub messages: MessageLimits,
     /// The auth endpoints.
     pub endpoints: EndpointSettings,
+    /// Origins whose pages may use the auth endpoints.
+    pub endpoint_cors: Option<Cors>,
     /// Tokens of our making.
     pub tokens: TokenSettings,
     /// Sessions.
@@ -211,6 +213,7 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let keys = signing::check(cx, inner(auth.signing.take()), store.with_extension(KEYS));
     let passwords = auth::passwords(cx, inner(auth.password.take()));
     let endpoints = auth::endpoints(cx, &mut auth);
+    let endpoint_cors = route_keys::endpoint_cors(cx, auth.cors.take());
     let (tokens, sessions) = auth::tokens_and_sessions(cx, auth);
     let identity = identity::check(cx, raw.identity);
     let issuers = issuers::check(cx, inner(raw.issuers), tokens.issuer.as_deref());
@@ -235,6 +238,7 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
         connections,
         messages,
         endpoints,
+        endpoint_cors,
         tokens,
         sessions,
         keys,

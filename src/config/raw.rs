@@ -100,6 +100,16 @@ tables! {
         credential: String,
         underscores: String,
         response_headers: Named<Spanned<String>>,
+        cors: Cors,
+    }
+
+    /// `cors` of a route
+    Cors flawed {
+        origins: Many<String>,
+        credentials: bool,
+        headers: Many<String>,
+        expose: Many<String>,
+        max_age: Duration,
     }
 
     /// `[auth]`
@@ -117,6 +127,7 @@ tables! {
         sliding: bool,
         issuer: String,
         audience: String,
+        cors: Many<String>,
         signing: Signing,
         password: Password,
         throttle: Throttles,

@@ -1,13 +1,16 @@
 //! The keys of a route that say more than who may use it.
 
+use http::HeaderName;
 use ipnet::IpNet;
 use toml::Spanned;
 
-use super::context::Context;
+use super::context::{Context, set};
 use super::forms::RouteRate;
 use super::listen::network;
+use super::raw;
 use super::read::{Many, Named};
 use crate::policy::{Pattern, Rate, Rates, ResponseHeaderError, ResponseHeaders, Rewrite};
+use crate::web::{Cors, CorsSettings};
 
 /// `from`; `None` after a problem was noted.
 pub(super) fn from(cx: &mut Context<'_>, written: Spanned<Many<String>>) -> Option<Vec<IpNet>> {
@@ -80,4 +83,80 @@ pub(super) fn response_headers(
         good = false;
     }
     good.then_some(made)
+}
+
+/// `cors` of a route; `None` after a problem was noted. What it says, `response_headers` cannot.
+#[expect(clippy::option_option, reason = "no rule is not a wrong one")]
+pub(super) fn cors(
+    cx: &mut Context<'_>,
+    written: Option<Spanned<raw::Cors>>,
+    response_headers: Option<&ResponseHeaders>,
+) -> Option<Option<Cors>> {
+    let Some(written) = written else { return Some(None) };
+    let mut at = written.span();
+    let own = |name: &&HeaderName| name.as_str().starts_with("access-control-");
+    if let Some(name) = response_headers.and_then(|rules| rules.names().find(own)) {
+        let message = format!("`cors` decides `{name}`; take it out of `response_headers`");
+        cx.error(at, message);
+        return None;
+    }
+    let raw = written.into_inner();
+    let mut settings = CorsSettings::default();
+    set(&mut settings.credentials, raw.credentials);
+    set(&mut settings.max_age, raw.max_age);
+    let mut good = !raw.flawed;
+    good &= names(cx, "headers", &mut settings.headers, raw.headers);
+    good &= names(cx, "expose", &mut settings.expose, raw.expose);
+    if let Some(origins) = raw.origins {
+        at = origins.span();
+        let origins = origins.into_inner();
+        good &= origins.complete;
+        settings.origins = texts(origins);
+    }
+    if !good {
+        return None;
+    }
+    Cors::new(settings).map_err(|error| cx.error(at, format!("`cors`: {error}"))).ok().map(Some)
+}
+
+/// `[auth] cors`: origins whose pages may use the endpoints.
+pub(super) fn endpoint_cors(
+    cx: &mut Context<'_>,
+    written: Option<Spanned<Many<String>>>,
+) -> Option<Cors> {
+    let written = written?;
+    let at = written.span();
+    let origins = written.into_inner();
+    if origins.is_empty() || !origins.complete {
+        return None;
+    }
+    let settings = CorsSettings { origins: texts(origins), ..CorsSettings::default() };
+    Cors::new(settings).map_err(|error| cx.error(at, format!("`cors`: {error}"))).ok()
+}
+
+fn texts(written: Many<String>) -> Vec<String> {
+    written.entries.into_iter().map(Spanned::into_inner).collect()
+}
+
+/// Reads header names in the place of the default; `false` after a problem was noted.
+fn names(
+    cx: &mut Context<'_>,
+    key: &str,
+    slot: &mut Vec<HeaderName>,
+    written: Option<Spanned<Many<String>>>,
+) -> bool {
+    let Some(written) = written else { return true };
+    let written = written.into_inner();
+    let mut good = written.complete;
+    slot.clear();
+    for name in written.entries {
+        if let Ok(name) = name.get_ref().parse() {
+            slot.push(name);
+            continue;
+        }
+        let form = "write one such as `X-Request-Id`";
+        cx.error(name.span(), format!("`{key}`: `{}` is no header name; {form}", name.get_ref()));
+        good = false;
+    }
+    good
 }

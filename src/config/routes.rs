@@ -93,6 +93,7 @@ fn route(
     let rewrite = route_keys::rewrite(cx, pattern, raw.strip, raw.prefix);
     let rates = raw.rate.map_or(Some(None), |rates| route_keys::rates(cx, rates));
     let response_headers = route_keys::response_headers(cx, raw.response_headers);
+    let cors = route_keys::cors(cx, raw.cors, response_headers.as_ref());
     let mut credential = CredentialPolicy::default();
     let words = [("strip", CredentialPolicy::Strip), ("forward", CredentialPolicy::Forward)];
     cx.choice("credential", &mut credential, raw.credential, &words);
@@ -112,6 +113,7 @@ fn route(
         credential,
         underscores,
         response_headers: response_headers?,
+        cors: cors?,
     };
     set(&mut route.body, raw.body);
     set(&mut route.timeout, raw.timeout);

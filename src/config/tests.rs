@@ -166,11 +166,6 @@ fn values_arrive_where_they_belong() {
         credential = "forward"
         underscores = "forward"
         body = "1GB"
-        from = ["10.0.0.0/8", "192.0.2.7"]
-        strip = "/x"
-        prefix = "/y/z"
-        rate = ["600/m per user burst 5", "60/h per ip"]
-        response_headers = { X-Frame-Options = "DENY", Server = "" }
         "#,
     );
     let listen: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
@@ -199,8 +194,28 @@ fn values_arrive_where_they_belong() {
     assert_eq!((route.body, route.timeout), (Some(1_000_000_000), None));
     assert_eq!(route.credential, CredentialPolicy::Forward);
     assert_eq!(route.underscores, Underscores::Forward);
+}
+
+#[test]
+fn what_a_route_asks_for_and_changes_arrives_where_it_belongs() {
+    let config = accepted(
+        r#"
+        upstreams.w.whoami = true
+        [routes."GET a.test/x/{id}"]
+        to = "w"
+        from = ["10.0.0.0/8", "192.0.2.7"]
+        strip = "/x"
+        prefix = "/y/z"
+        rate = ["600/m per user burst 5", "60/h per ip"]
+        response_headers = { X-Frame-Options = "DENY", Server = "" }
+        cors = { origins = ["https://b.test", "http://localhost:3000"] }
+        "#,
+    );
+    let route = config.routes.iter().next().unwrap();
     let names: Vec<_> = route.response_headers.names().map(http::HeaderName::as_str).collect();
     assert_eq!(names, ["x-frame-options", "server"]);
+    let origins = route.cors.as_ref().unwrap().origins();
+    assert_eq!(origins, ["https://b.test", "http://localhost:3000"]);
     let rates: Vec<String> =
         route.rates.as_ref().unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(rates, ["600/1m per user burst 5", "60/1h per ip"]);

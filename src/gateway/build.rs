@@ -215,6 +215,7 @@ impl Gateway {
         );
         let shared = Shared {
             endpoints,
+            endpoint_cors: config.endpoint_cors,
             hosts,
             ids: RequestIds::new(),
             messages,

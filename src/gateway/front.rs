@@ -1,5 +1,6 @@
 //! The way of a request, from its head to the surface that answers it, and back.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::{self, HeaderValue};
@@ -14,12 +15,15 @@ use crate::policy::{Place, Routes};
 use crate::proxy::{Exchange, Proxy, Rejection, X_REQUEST_ID, strip_identity};
 use crate::server::Handler;
 use crate::session::Sessions;
-use crate::web::{Body, CanonicalPath, MessageLimits, Peer, RequestBody, RequestIds, Trust};
+use crate::web::{
+    Body, CanonicalPath, Cors, CrossOrigin, MessageLimits, Peer, RequestBody, RequestIds, Trust,
+};
 
 /// What all workers share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) endpoints: Endpoints,
+    pub(super) endpoint_cors: Option<Cors>,
     pub(super) hosts: Hosts,
     pub(super) ids: RequestIds,
     pub(super) messages: MessageLimits,
@@ -46,22 +50,28 @@ impl Front {
         let (parts, body) = request.into_parts();
         let body = RequestBody::new(body, &self.shared.messages);
         let mut record = Record::start(&parts, self.shared.ids.next(), peer.addr());
-        let answered = self.route(parts, body, peer, &mut record).await;
+        let mut cross = None;
+        let answered = self.route(parts, body, peer, &mut record, &mut cross).await;
         let mut response = answered.unwrap_or_else(|rejection| {
             let (status, code, _) = rejection.class();
             record.refused(status, code, Some(&rejection));
             rejection.into_response()
         });
+        // A page may read why it was refused, too.
+        if let Some(cross) = cross {
+            cross.grant(response.headers_mut());
+        }
         response.headers_mut().insert(X_REQUEST_ID, record.request_id().clone());
         record.finish(response)
     }
 
-    async fn route(
-        &self,
+    async fn route<'s>(
+        &'s self,
         mut parts: Parts,
         body: RequestBody,
         peer: &Peer,
         record: &mut Record,
+        cross: &mut Option<CrossOrigin<'s>>,
     ) -> Result<Response<Body>, Rejection> {
         let shared = &*self.shared;
         // Before anything looks at them, and whatever the route.
@@ -80,8 +90,14 @@ impl Front {
         }
         let raw = parts.uri.path().to_owned();
         let path = CanonicalPath::parse(&raw)?;
+        if let Some(method) = Cors::preflight_for(&parts.method, &parts.headers)
+            && let Some(rule) = self.rule(&host, &path, &method, origin.client, record)?
+        {
+            return Ok(rule.preflight(&method, &parts.headers));
+        }
         let route = match shared.routes.place(&host, &path, &parts.method)? {
             Place::Own => {
+                *cross = shared.endpoint_cors.as_ref().map(|cors| cors.meet(&parts.headers));
                 return Ok(self.own(&parts, body, path.as_str(), origin.client, record).await);
             }
             _ if parts.method == Method::TRACE => return Err(Rejection::Trace),
@@ -92,6 +108,7 @@ impl Front {
             Place::Nowhere => return Err(Rejection::NoRoute),
         };
         record.route(&route.key);
+        *cross = route.cors.as_ref().map(|cors| cors.meet(&parts.headers));
         let request_id = record.request_id().clone();
         let exchange = Exchange {
             route,
@@ -110,12 +127,32 @@ impl Front {
         answered
     }
 
+    /// The rule for cross-origin requests with that method. Without one a preflight is a request
+    /// like others, and the upstream may have an answer.
+    fn rule(
+        &self,
+        host: &str,
+        path: &CanonicalPath<'_>,
+        method: &Method,
+        client: IpAddr,
+        record: &mut Record,
+    ) -> Result<Option<&Cors>, Rejection> {
+        let route = match self.shared.routes.place(host, path, method)? {
+            Place::Own => return Ok(self.shared.endpoint_cors.as_ref()),
+            Place::Route(route) => route,
+            Place::MethodNotAllowed(_) | Place::Nowhere => return Ok(None),
+        };
+        let Some(rule) = &route.cors else { return Ok(None) };
+        record.route(&route.key);
+        if route.admits(client) { Ok(Some(rule)) } else { Err(Rejection::AddressForbidden) }
+    }
+
     async fn own(
         &self,
         parts: &Parts,
         body: RequestBody,
         path: &str,
-        client: std::net::IpAddr,
+        client: IpAddr,
         record: &mut Record,
     ) -> Response<Body> {
         let call = Call { method: &parts.method, path, headers: &parts.headers, client, body };

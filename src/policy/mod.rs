@@ -20,6 +20,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::web::Cors;
+
 pub use allow::{Allow, RuleError, Term, Verdict, authorize};
 pub use expect::{Expectation, ExpectationError, ExpectationFailed};
 pub use key::{Key, KeyError, Methods};
@@ -56,6 +58,8 @@ pub struct Route {
     pub underscores: Underscores,
     /// What is set on the answers of the upstream, or removed from them.
     pub response_headers: ResponseHeaders,
+    /// Which pages of other origins may use it.
+    pub cors: Option<Cors>,
 }
 
 impl Route {

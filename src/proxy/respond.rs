@@ -3,7 +3,7 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::policy::Route;
-use crate::web::drop_hop_by_hop;
+use crate::web::{drop_hop_by_hop, lists, vary_by};
 
 /// The limits of a route (draft-ietf-httpapi-ratelimit-headers-10).
 pub(super) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -44,44 +44,13 @@ fn tidy(headers: &mut HeaderMap) {
 /// credential of ours becomes identity headers, and a foreign one goes upstream as it is. So
 /// both vary by it; only what is not stored needs no key.
 fn guard_caches(known: bool, headers: &mut HeaderMap) {
-    let stored = !is_no_store(headers);
+    let stored = !lists(headers, &header::CACHE_CONTROL, &["no-store"]);
     if known && !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
     }
     if known || stored {
-        vary_by_authorization(headers);
+        vary_by("Authorization", headers);
     }
-}
-
-fn is_no_store(headers: &HeaderMap) -> bool {
-    lists(headers, &header::CACHE_CONTROL, &[b"no-store"])
-}
-
-fn vary_by_authorization(headers: &mut HeaderMap) {
-    if lists(headers, &header::VARY, &[b"*", b"authorization"]) {
-        return;
-    }
-    let mut fields = headers.get_all(header::VARY).iter();
-    let (first, more) = (fields.next(), fields.next());
-    let joined = match (first, more) {
-        (Some(one), None) if !one.is_empty() => {
-            HeaderValue::from_bytes(&[one.as_bytes(), b", Authorization"].concat()).ok()
-        }
-        _ => None,
-    };
-    if let Some(joined) = joined {
-        headers.insert(header::VARY, joined);
-    } else {
-        headers.append(header::VARY, HeaderValue::from_static("Authorization"));
-    }
-}
-
-/// Whether a list field has one of these words, in any case.
-fn lists(headers: &HeaderMap, name: &HeaderName, words: &[&[u8]]) -> bool {
-    headers.get_all(name).iter().any(|value| {
-        let mut parts = value.as_bytes().split(|byte| *byte == b',');
-        parts.any(|part| words.iter().any(|word| part.trim_ascii().eq_ignore_ascii_case(word)))
-    })
 }
 
 #[cfg(test)]

@@ -230,7 +230,8 @@ mod tests {
 
     #[test]
     fn origins_are_exact_and_credentials_are_never_for_all() {
-        for origin in ["https://a.test", "http://a.test:8080", "http://localhost:3000", "https://[::1]"]
+        for origin in
+            ["https://a.test", "http://a.test:8080", "http://localhost:3000", "https://[::1]"]
         {
             assert_eq!(made(&[origin], true).unwrap().origins(), [origin]);
         }
@@ -256,7 +257,8 @@ mod tests {
         ] {
             assert_eq!(made(origins, credentials).unwrap_err(), message);
         }
-        for origin in ["https://*.a.test", "a.test", "https://", "https://a.test/x", "ftp://a.test"] {
+        for origin in ["https://*.a.test", "a.test", "https://", "https://a.test/x", "ftp://a.test"]
+        {
             assert!(made(&[origin], false).is_err(), "{origin}");
         }
     }
@@ -265,7 +267,9 @@ mod tests {
     fn what_an_upstream_says_about_origins_does_not_count() {
         let cors = made(&["https://a.test"], true).unwrap();
         let mut asked = HeaderMap::new();
-        for origin in ["https://evil.test", "https://a.test.evil.test", "null", "HTTPS://A.TEST", ""] {
+        for origin in
+            ["https://evil.test", "https://a.test.evil.test", "null", "HTTPS://A.TEST", ""]
+        {
             asked.insert(header::ORIGIN, HeaderValue::from_static(origin));
             let mut headers = HeaderMap::new();
             for name in &OURS {

@@ -3,6 +3,7 @@
 
 mod authorization;
 mod body;
+mod cors;
 mod forwarding;
 mod fresh_id;
 mod hop;
@@ -14,9 +15,11 @@ mod peer;
 mod public;
 mod readings;
 mod request_body;
+mod vary;
 
 pub use authorization::Authorization;
 pub use body::{Body, BodyError};
+pub use cors::{Cors, CorsError, CorsSettings, CrossOrigin};
 pub use forwarding::{Origin, Trust};
 pub use fresh_id::RequestIds;
 pub use hop::{drop_hop_by_hop, is_framing};
@@ -28,3 +31,4 @@ pub use peer::Peer;
 pub use public::Public;
 pub use readings::{Form, Reading, Scope};
 pub use request_body::{BodyFault, RequestBody};
+pub use vary::{lists, vary_by};

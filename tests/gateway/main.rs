@@ -14,6 +14,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod connections;
+mod cors;
 mod framing;
 mod identity;
 mod issuers;

@@ -616,6 +616,27 @@ fn a_response_header_that_is_not_the_routes_is_refused_where_it_stands() {
                  it out",
             ),
             (
+                "cors = { origins = [\"https://App.test\"] }",
+                "4:20: `cors`: browsers write `https://App.test` as \"https://app.test\"; write that",
+            ),
+            (
+                "cors = { origins = \"*\", credentials = true }",
+                "4:20: `cors`: credentials for every origin let any page act as its visitor; list \
+                 the origins",
+            ),
+            (
+                "cors = { credentials = true }",
+                "4:8: `cors`: no origin is no rule; list one such as \"https://app.example.com\"",
+            ),
+            (
+                "cors = { origins = \"*\", expose = [\"X A\"] }",
+                "4:35: `expose`: `X A` is no header name; write one such as `X-Request-Id`",
+            ),
+            (
+                "cors = { origins = \"*\" }\nresponse_headers = { Access-Control-Max-Age = \"1\" }",
+                "4:8: `cors` decides `access-control-max-age`; take it out of `response_headers`",
+            ),
+            (
                 "response_headers = { X-A = \"é\" }",
                 "4:28: `response_headers`: the value of `x-a` must be visible ASCII without space \
                  around it",
