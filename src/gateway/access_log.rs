@@ -159,6 +159,18 @@ impl Record {
     }
 }
 
+impl Drop for Record {
+    /// A request whose client went away before there was an answer: an upstream may have acted
+    /// on it all the same. 499 is what nginx writes then.
+    fn drop(&mut self) {
+        if self.line.is_some() {
+            self.status = StatusCode::from_u16(499).unwrap_or(self.status);
+            self.code = Some("client_gone");
+            self.write(0, false);
+        }
+    }
+}
+
 /// A connection that sent something that is no request: hyper has answered it, if it could.
 pub(super) fn broken(peer: IpAddr, error: &hyper::Error) {
     let status = if error.is_parse_too_large() { 431 } else { 400 };
