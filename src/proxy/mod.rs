@@ -5,6 +5,7 @@ mod pool;
 mod prepare;
 mod progress;
 mod rejection;
+mod resolver;
 mod send;
 mod settings;
 mod upstream;
@@ -98,9 +99,9 @@ impl Proxy {
         body.limit(route.body.unwrap_or(self.limits.body))?;
         let caller = caller.as_deref();
         let outfit = prepare::Outfit { route, path, peer, origin, caller, request_id };
-        outfit.put_on(&mut parts)?;
+        outfit.put_on(&mut parts, &body)?;
         let mut response = self.forward(route, parts, body).await?;
-        prepare::tidy_response(response.headers_mut());
+        prepare::tidy_response(&mut response)?;
         Ok(response)
     }
 

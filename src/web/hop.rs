@@ -2,6 +2,8 @@
 
 use http::header::{self, HeaderMap, HeaderName};
 
+use super::fold::reads_as;
+
 /// Those that are hop-by-hop whether a `Connection` field names them or not.
 static ALWAYS: [HeaderName; 9] = [
     header::CONNECTION,
@@ -41,10 +43,10 @@ pub fn drop_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether a name frames a message or steers its connection: nobody but the two ends of a
-/// connection may set it.
+/// Whether a name could be read as one that frames a message or steers its connection: nobody
+/// but the two ends of a connection may set it.
 pub fn is_framing(name: &HeaderName) -> bool {
-    *name == header::CONTENT_LENGTH || ALWAYS.contains(name)
+    reads_as(name, "content-length") || ALWAYS.iter().any(|own| reads_as(name, own.as_str()))
 }
 
 #[cfg(test)]

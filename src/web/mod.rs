@@ -3,6 +3,7 @@
 
 mod authorization;
 mod body;
+mod fold;
 mod forwarding;
 mod fresh_id;
 mod hop;
@@ -17,6 +18,7 @@ mod request_body;
 
 pub use authorization::Authorization;
 pub use body::{Body, BodyError};
+pub use fold::reads_as;
 pub use forwarding::{Origin, Trust};
 pub use fresh_id::RequestIds;
 pub use hop::{drop_hop_by_hop, is_framing};
