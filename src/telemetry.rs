@@ -190,7 +190,7 @@ mod tests {
             assert!(text.contains("general") && !text.contains("access"), "{text}");
             // Nor is anything gathered for it.
             logged(&quiet, variable, || {
-                assert!(!tracing::enabled!(target: ACCESS_LOG, Level::INFO))
+                assert!(!tracing::enabled!(target: ACCESS_LOG, Level::INFO));
             });
         }
         let text = logged(&Log::default(), None, speak);
