@@ -39,7 +39,8 @@ impl<'a> Authorization<'a> {
         let (scheme, rest) = value.split_at(end);
         let rest = rest.trim_ascii_start();
         // To the end in any case: a loop that may stop looks at one byte at a time.
-        let one_word = rest.iter().filter(|byte| matches!(byte, b' ' | b'\t')).count() == 0;
+        let spaced = |found, byte: &u8| found | u8::from(*byte == b' ') | u8::from(*byte == b'\t');
+        let one_word = rest.iter().fold(0, spaced) == 0;
         if scheme.eq_ignore_ascii_case(b"Bearer") {
             if rest.is_empty() || !one_word { Self::BrokenBearer } else { Self::Bearer(rest) }
         } else if scheme.eq_ignore_ascii_case(b"Token") {
