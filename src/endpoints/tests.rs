@@ -64,6 +64,7 @@ struct Got {
     user: Option<String>,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the settings have it")]
 fn quota(count: u32, minutes: u64) -> Option<Quota> {
     let per = Duration::from_secs(60 * minutes);
     Some(Quota { count: NonZeroU32::new(count).unwrap(), per })

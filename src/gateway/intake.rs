@@ -60,8 +60,9 @@ pub(super) fn check<'p>(
     Ok(host)
 }
 
-/// One coding, and the one that we speak (RFC 9112 section 6.1). hyper refuses a length beside
-/// a coding's end, two lengths, and codings without `chunked` at the end.
+/// One coding, and the one that we speak (RFC 9112 section 6.1). hyper refuses two lengths and
+/// codings without `chunked` at the end; of a length beside a coding it drops the length, and
+/// closes the connection after the request (section 6.3).
 fn check_framing(headers: &HeaderMap) -> Result<(), Rejection> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let Some(coding) = codings.next() else { return Ok(()) };

@@ -1,6 +1,7 @@
 //! The keys that sign and check our tokens: made at first start, rotated, published.
 
 mod algorithm;
+mod error;
 mod jwks;
 mod pair;
 mod ring;
@@ -9,7 +10,11 @@ mod seal;
 mod settings;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use error::KeyError;
 pub use jwks::{JwkSet, JwksError, PublicKey};
 pub use pair::VerifyingKey;
-pub use ring::{KeyError, KeyInfo, KeyRing};
+pub use ring::{KeyInfo, KeyRing};
 pub use settings::{KeySettings, KeySource};
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,5 @@
 //! The key ring: one key that signs, all that still verify.
 
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -9,55 +8,9 @@ use jsonwebtoken::jwk;
 use super::pair::{SigningKey, VerifyingKey};
 use super::ring_file::{MadeKey, RingFile};
 use super::seal::Seal;
-use super::{Algorithm, KeySettings, KeySource};
+use super::{Algorithm, KeyError, KeySettings, KeySource};
 use crate::clock::Timestamp;
 use crate::secret::Secret;
-
-/// Why keys cannot be used. `Display` is for the operator.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyError {
-    /// The text is no PEM.
-    #[error("the key is not PEM (it should begin with `-----BEGIN PRIVATE KEY-----`)")]
-    NotPem,
-    /// A key of another kind than the algorithm needs.
-    #[error(
-        "the key does not fit {0}; give a PKCS#8 key of that kind (`openssl pkcs8 -topk8` converts)"
-    )]
-    WrongKind(Algorithm),
-    /// An HMAC secret that can be guessed.
-    #[error("the secret is shorter than 32 bytes; make one with `openssl rand -base64 48`")]
-    ShortSecret,
-    /// The operating system gave no random bytes.
-    #[error("no randomness from the operating system")]
-    NoRandomness,
-    /// The keys come from the configuration; rotate them there.
-    #[error(
-        "the signing key is given in the configuration: put the new one there and the old one under `previous`"
-    )]
-    NotOurs,
-    /// There is no key file yet.
-    #[error("{}: there is no key file; the first start of the gateway makes it", .0.display())]
-    Missing(PathBuf),
-    /// The key file is no key file.
-    #[error("{}: not a key file of portcullis, or damaged; put a backup in its place", .0.display())]
-    Foreign(PathBuf),
-    /// Others may read the key file.
-    #[error("{}: others may read this key file; run `chmod 600` on it and think about `portcullis key rotate`", .0.display())]
-    Exposed(PathBuf),
-    /// A key inside the key file cannot be used.
-    #[error("a key in the key file is damaged")]
-    Damaged,
-    /// The operating system refused.
-    #[error("{}: cannot use the key file", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Its answer.
-        #[source]
-        source: std::io::Error,
-    },
-}
 
 /// What `key list` shows of one key.
 #[derive(Clone, Debug, Eq, PartialEq)]

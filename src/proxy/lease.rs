@@ -9,6 +9,7 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::pool::{Connection, Pool};
+use super::progress::Progress;
 use super::upstream::Flight;
 
 /// A connection in use. Dropped, it closes: whatever was left of the response could otherwise
@@ -18,6 +19,8 @@ pub(super) struct Lease {
     pool: Arc<Pool>,
     upstream: usize,
     server: usize,
+    /// How far the request body came; `None` if there was none.
+    request: Option<Arc<Progress>>,
     _flight: Flight,
 }
 
@@ -27,13 +30,18 @@ impl Lease {
         pool: Arc<Pool>,
         upstream: usize,
         server: usize,
+        request: Option<Arc<Progress>>,
         flight: Flight,
     ) -> Self {
-        Self { connection, pool, upstream, server, _flight: flight }
+        Self { connection, pool, upstream, server, request, _flight: flight }
     }
 
-    /// The response is complete: the connection may have its next request.
+    /// The response is complete: the connection may have its next request, unless it is still
+    /// busy with the body of this one because the upstream answered early.
     pub(super) fn give_back(self) {
+        if self.request.is_some_and(|request| !request.is_complete()) {
+            return;
+        }
         if let Some(shelf) = self.pool.shelf(self.upstream, self.server) {
             shelf.put(self.connection);
         }

@@ -67,12 +67,19 @@ impl Pool {
 }
 
 impl Shelf {
-    /// The connection that was used last and is still open.
+    /// The connection that was used last, is still open, and waits for a request. One that is
+    /// not quite done with the last one stays for later: nobody waits for it.
     pub(super) fn take(&self) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(Idle { connection, since }) = idle.pop() {
-            if !connection.sender.is_closed() && since.elapsed() < self.patience {
-                return Some(connection);
+        for at in (0..idle.len()).rev() {
+            let Some(candidate) = idle.get(at) else { continue };
+            if candidate.connection.sender.is_closed() {
+                idle.remove(at);
+            } else if candidate.connection.sender.is_ready() {
+                let Idle { connection, since } = idle.remove(at);
+                if since.elapsed() < self.patience {
+                    return Some(connection);
+                }
             }
         }
         None

@@ -17,12 +17,24 @@ pub(super) struct Progress {
     last: AtomicU64,
     /// The client has not sent the next piece yet.
     client_waits: AtomicBool,
+    /// There is no next piece.
+    complete: AtomicBool,
 }
 
 impl Progress {
     pub(super) fn new() -> Self {
         let started = Instant::now();
-        Self { started, last: AtomicU64::new(0), client_waits: AtomicBool::new(false) }
+        Self {
+            started,
+            last: AtomicU64::new(0),
+            client_waits: AtomicBool::new(false),
+            complete: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the whole body was taken.
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete.load(Ordering::Relaxed)
     }
 
     /// Since when it is the upstream that is waited for; now, while it is the client.
@@ -65,6 +77,9 @@ impl<B: http_body::Body + Unpin> http_body::Body for Tracked<B> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         if let Some(progress) = &self.progress {
             progress.polled(polled.is_pending());
+            if self.body.is_end_stream() || matches!(polled, Poll::Ready(None)) {
+                progress.complete.store(true, Ordering::Relaxed);
+            }
         }
         polled
     }

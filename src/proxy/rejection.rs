@@ -185,6 +185,10 @@ impl Rejection {
         if let Some(allow) = self.allow() {
             headers.insert(header::ALLOW, allow);
         }
+        if matches!(self, Self::BadFraming) {
+            // Where this request ends, and whether what follows is one, nobody can tell.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

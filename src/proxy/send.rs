@@ -58,7 +58,7 @@ impl Sending<'_> {
             match one.run(request).await {
                 Ok((response, connection)) => {
                     let pool = Arc::clone(self.pool);
-                    let lease = Lease::new(connection, pool, self.number, number, flight);
+                    let lease = Lease::new(connection, pool, self.number, number, progress, flight);
                     return finish(response, lease);
                 }
                 Err(Failure::Unsent(unsent, why)) => {
@@ -113,9 +113,6 @@ impl Turn<'_> {
         let idle = self.sending.pool.shelf(self.sending.number, self.number);
         // Connections that were waiting, as long as they turn out to be closed.
         while let Some(mut connection) = idle.and_then(Shelf::take) {
-            if poll_fn(|cx| connection.sender.poll_ready(cx)).await.is_err() {
-                continue;
-            }
             let copy = self.copy(&request);
             match self.exchange(&mut connection, request).await {
                 Ok(response) => return Ok((response, connection)),

@@ -146,7 +146,9 @@ impl Accounts {
         let Some(user) = found.filter(|user| right && user.active) else { return Ok(None) };
         let at = self.clock.now();
         // Not a fact that anything is decided by, so no counter is bumped for it.
-        Ok(self.store.change_user(user.id, UserChange::LoggedIn(at)).await?)
+        let noted = self.store.change_user(user.id, UserChange::LoggedIn(at)).await?;
+        // The account as it is now, unless the password was changed while it was checked.
+        Ok(noted.filter(|now| now.active && now.password_mark == user.password_mark))
     }
 
     /// Sets a password; every session of the user is over. `false` if there is no such user.

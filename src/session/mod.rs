@@ -84,3 +84,6 @@ impl Sessions {
         &self.headers
     }
 }
+
+#[cfg(test)]
+mod tests;

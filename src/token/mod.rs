@@ -15,3 +15,6 @@ pub use issue::{Grant, Profile, Signer, new_id};
 pub use revision::{Revision, Revisions};
 pub use settings::{IssuerSettings, TokenSettings};
 pub use verify::{Origin, TokenError, Verified, Verifier};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,321 @@
+mod counting;
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, HeaderMap};
+
+use super::*;
+use crate::clock::{ManualClock, Timestamp};
+use crate::identity::{SessionId, UserId};
+use crate::keys::{Algorithm, KeyError, KeySettings, KeySource};
+use crate::password::{PasswordSettings, Passwords};
+use crate::secret::Secret;
+use crate::store::{RedbStore, Store, User, UserChange};
+use crate::token::TokenError;
+use counting::Counting;
+
+struct World {
+    sessions: Sessions,
+    accounts: Accounts,
+    store: Arc<Counting>,
+    clock: Arc<ManualClock>,
+    keys: Arc<KeyRing>,
+}
+
+async fn world(settings: SessionSettings) -> World {
+    let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
+    let store = Arc::new(Counting::new(RedbStore::in_memory().unwrap()));
+    let source = KeySource::Shared(Secret::from("0123456789abcdef0123456789abcdef".to_owned()));
+    let ring = "unused.keys".into();
+    let keys = KeySettings { algorithm: Algorithm::Hs256, source, previous: Vec::new(), ring };
+    let keys = Arc::new(KeyRing::ephemeral(keys, clock.now()).unwrap());
+    let revisions = Arc::new(Revisions::default());
+    let memory = NonZeroU32::new(64).unwrap();
+    let passwords = PasswordSettings { memory, ..PasswordSettings::default() };
+    let accounts = Accounts::new(
+        store.clone(),
+        clock.clone(),
+        Arc::new(Passwords::start(passwords).unwrap()),
+        Arc::clone(&revisions),
+        ["root".to_owned()],
+    );
+    let foundations = Foundations {
+        store: store.clone(),
+        clock: clock.clone(),
+        keys: Arc::clone(&keys),
+        revisions,
+        headers: IdentityHeaders::default(),
+        issuers: Vec::new(),
+    };
+    let sessions = Sessions::new(foundations, settings, TokenSettings::default());
+    World { sessions, accounts, store, clock, keys }
+}
+
+impl World {
+    async fn user(&self, name: &str) -> User {
+        let account = NewAccount {
+            username: name.to_owned(),
+            email: format!("{name}@example.com"),
+            password: Some(Secret::from("first-Phrase".to_owned())),
+            roles: Vec::new(),
+        };
+        match self.accounts.create(account).await.unwrap() {
+            Registered::Created(user) => user,
+            Registered::NameTaken => panic!("{name} is taken"),
+        }
+    }
+
+    async fn log_in(&self, user: &User) -> Pair {
+        self.sessions.log_in(user, Client::default()).await.unwrap()
+    }
+
+    async fn open(&self, access: &str) -> Result<Arc<Authenticated>, AuthError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, format!("Bearer {access}").parse().unwrap());
+        self.sessions.authenticate(&headers).await.map(Option::unwrap)
+    }
+
+    async fn code(&self, access: &str) -> &'static str {
+        self.open(access).await.map_or_else(|error| error.code(), |_| "good")
+    }
+
+    /// A refresh token as another project with our key makes them: no `sid`.
+    fn foreign_refresh(&self, user: UserId, jti: &str) -> String {
+        use base64::Engine;
+        let part = |value: serde_json::Value| {
+            base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(value.to_string())
+        };
+        let now = self.clock.now().as_secs();
+        let payload = serde_json::json!({
+            "token_type": "refresh", "exp": now + 600, "iat": now, "jti": jti,
+            "user_id": user.to_string(),
+        });
+        let head = serde_json::json!({"alg": "HS256", "typ": "JWT"});
+        let message = format!("{}.{}", part(head), part(payload));
+        let signed: Result<String, KeyError> = self.keys.sign(|_, _| message);
+        signed.unwrap()
+    }
+}
+
+fn rotating(grace: u64) -> SessionSettings {
+    SessionSettings { grace: Duration::from_secs(grace), ..SessionSettings::default() }
+}
+
+#[tokio::test]
+async fn a_known_token_costs_the_store_nothing() {
+    let world = world(rotating(10)).await;
+    let ada = world.user("ada").await;
+    let access = world.log_in(&ada).await.access;
+    world.open(&access).await.unwrap();
+    let before = world.store.calls();
+    for _ in 0..1000 {
+        let known = world.open(&access).await.unwrap();
+        assert_eq!(known.identity.username, "ada");
+    }
+    assert_eq!(world.store.calls(), before);
+}
+
+#[tokio::test]
+async fn whatever_changes_about_a_user_holds_from_the_next_request_on() {
+    let world = world(rotating(10)).await;
+    let ada = world.user("ada").await;
+    let access = world.log_in(&ada).await.access;
+    let change = |change| world.accounts.change(ada.id, change);
+    assert!(world.open(&access).await.unwrap().identity.roles.is_empty());
+    change(UserChange::AddRole("editor".to_owned())).await.unwrap();
+    assert_eq!(world.open(&access).await.unwrap().identity.roles, ["editor"]);
+    change(UserChange::Active(false)).await.unwrap();
+    assert_eq!(world.code(&access).await, "user_inactive");
+    change(UserChange::Active(true)).await.unwrap();
+    assert_eq!(world.code(&access).await, "good", "what was not ended goes on");
+    world.accounts.set_password(ada.id, Secret::from("second".to_owned())).await.unwrap();
+    assert_eq!(world.code(&access).await, "password_changed");
+    let access = world.log_in(&world.accounts.find("ada").await.unwrap().unwrap()).await.access;
+    assert_eq!(world.code(&access).await, "good");
+    change(UserChange::LoggedOutEverywhere(world.clock.now())).await.unwrap();
+    assert_eq!(world.code(&access).await, "session_ended");
+    world.accounts.delete(ada.id).await.unwrap();
+    assert_eq!(world.code(&access).await, "user_not_found");
+}
+
+#[tokio::test]
+async fn a_login_checked_against_the_old_password_starts_nothing() {
+    let world = world(rotating(10)).await;
+    let ada = world.user("ada").await;
+    world.accounts.set_password(ada.id, Secret::from("second".to_owned())).await.unwrap();
+    let late = world.sessions.log_in(&ada, Client::default()).await;
+    assert!(matches!(late, Err(AuthError::PasswordChanged)));
+}
+
+#[tokio::test]
+async fn blacklisting_ends_the_session_its_access_tokens_and_no_other() {
+    let world = world(rotating(10)).await;
+    let ada = world.user("ada").await;
+    let (one, other) = (world.log_in(&ada).await, world.log_in(&ada).await);
+    let renewed = world.sessions.refresh(&one.refresh).await.unwrap();
+    assert_eq!(world.code(&one.access).await, "good");
+    world.sessions.blacklist(renewed.refresh.as_ref().unwrap()).await.unwrap();
+    for access in [&one.access, &renewed.access] {
+        assert_eq!(world.code(access).await, "session_ended");
+    }
+    assert_eq!(world.code(&other.access).await, "good");
+    world.sessions.refresh(&other.refresh).await.unwrap();
+    let again = world.sessions.blacklist(&renewed.refresh.unwrap()).await;
+    assert!(matches!(again, Err(AuthError::Revoked)));
+}
+
+#[tokio::test]
+async fn within_the_grace_a_spent_token_yields_the_same_successor() {
+    let world = world(rotating(10)).await;
+    let ada = world.user("ada").await;
+    let pair = world.log_in(&ada).await;
+    let first = world.sessions.refresh(&pair.refresh).await.unwrap().refresh;
+    world.clock.advance(Duration::from_millis(9_999));
+    let second = world.sessions.refresh(&pair.refresh).await.unwrap().refresh;
+    assert_eq!(first, second, "the same token to the letter: jti, iat and exp");
+    world.sessions.check(&pair.refresh).await.unwrap();
+    world.clock.advance(Duration::from_millis(1));
+    assert!(world.sessions.check(&pair.refresh).await.is_err());
+    let reused = world.sessions.refresh(&pair.refresh).await;
+    assert!(matches!(reused, Err(AuthError::Reused)));
+    let successor = world.sessions.refresh(&first.unwrap()).await;
+    assert!(matches!(successor, Err(AuthError::Revoked)), "the family is over");
+    assert_eq!(world.code(&pair.access).await, "session_ended");
+}
+
+#[tokio::test]
+async fn reuse_ends_its_own_family_only() {
+    let world = world(rotating(0)).await;
+    let ada = world.user("ada").await;
+    let (one, other) = (world.log_in(&ada).await, world.log_in(&ada).await);
+    world.sessions.refresh(&one.refresh).await.unwrap();
+    assert!(matches!(world.sessions.refresh(&one.refresh).await, Err(AuthError::Reused)));
+    world.sessions.refresh(&other.refresh).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_ends_however_often_it_is_renewed() {
+    let lifetime = Duration::from_secs(30 * 60 * 60);
+    let world = world(SessionSettings { lifetime, ..rotating(10) }).await;
+    let ada = world.user("ada").await;
+    let mut refresh = world.log_in(&ada).await.refresh;
+    for _ in 0..3 {
+        world.clock.advance(Duration::from_secs(9 * 60 * 60));
+        refresh = world.sessions.refresh(&refresh).await.unwrap().refresh.unwrap();
+    }
+    world.clock.advance(Duration::from_secs(3 * 60 * 60));
+    let late = world.sessions.refresh(&refresh).await;
+    assert!(matches!(late, Err(AuthError::Token(TokenError::Expired))), "{late:?}");
+}
+
+#[tokio::test]
+async fn a_token_made_elsewhere_is_spent_and_ended_like_ours() {
+    let world = world(rotating(0)).await;
+    let ada = world.user("ada").await;
+    let theirs = world.foreign_refresh(ada.id, "elsewhere-1");
+    let renewed = world.sessions.refresh(&theirs).await.unwrap();
+    assert_eq!(world.code(&renewed.access).await, "good");
+    assert!(matches!(world.sessions.refresh(&theirs).await, Err(AuthError::Reused)));
+    assert_eq!(world.code(&renewed.access).await, "session_ended");
+    let unused = world.foreign_refresh(ada.id, "elsewhere-2");
+    world.sessions.blacklist(&unused).await.unwrap();
+    assert!(matches!(world.sessions.refresh(&unused).await, Err(AuthError::Revoked)));
+    let before = world.foreign_refresh(ada.id, "elsewhere-3");
+    world.accounts.set_password(ada.id, Secret::from("second".to_owned())).await.unwrap();
+    let refused = world.sessions.refresh(&before).await;
+    assert!(matches!(refused, Err(AuthError::PasswordChanged)), "judged by iat");
+}
+
+#[tokio::test]
+async fn many_at_once_spend_a_token_once() {
+    let world = Arc::new(world(rotating(10)).await);
+    let ada = world.user("ada").await;
+    let refresh = world.log_in(&ada).await.refresh;
+    let tasks: Vec<_> = (0..20)
+        .map(|_| {
+            let (world, refresh) = (Arc::clone(&world), refresh.clone());
+            tokio::spawn(async move { world.sessions.refresh(&refresh).await.unwrap().refresh })
+        })
+        .collect();
+    let mut successors = std::collections::HashSet::new();
+    for task in tasks {
+        successors.insert(task.await.unwrap().unwrap());
+    }
+    assert_eq!(successors.len(), 1);
+}
+
+#[tokio::test]
+async fn a_session_of_somebody_else_opens_nothing() {
+    let world = world(rotating(10)).await;
+    let (ada, bob) = (world.user("ada").await, world.user("bob").await);
+    world.log_in(&ada).await;
+    let adas = world.store.inner().sessions(ada.id).await.unwrap();
+    let grant = crate::token::Grant {
+        kind: crate::token::TokenKind::Access,
+        id: "id",
+        user: bob.id,
+        session: adas[0].id,
+        authenticated: world.clock.now(),
+        issued: world.clock.now(),
+        expires: world.clock.now().plus(Duration::from_secs(60)),
+        refresh_expires: None,
+        profile: None,
+    };
+    let signer = Signer::new(Arc::clone(&world.keys), TokenSettings::default());
+    assert_eq!(world.code(&signer.sign(&grant).unwrap()).await, "session_ended");
+    let unknown = SessionId { number: 999, tag: 1 };
+    let token = signer.sign(&crate::token::Grant { session: unknown, user: ada.id, ..grant });
+    assert_eq!(world.code(&token.unwrap()).await, "session_ended");
+}
+
+#[tokio::test]
+async fn reserved_names_are_for_operators() {
+    let world = world(rotating(10)).await;
+    let account = |name: &str| NewAccount {
+        username: name.to_owned(),
+        email: String::new(),
+        password: None,
+        roles: Vec::new(),
+    };
+    assert_eq!(world.accounts.register(account("root")).await.unwrap(), Registered::NameTaken);
+    assert!(world.accounts.is_taken("root").await.unwrap());
+    let made = world.accounts.create(account("root")).await.unwrap();
+    assert!(matches!(made, Registered::Created(_)));
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_answer_is_never_an_answer() {
+    let world = world(rotating(10)).await;
+    let ada = world.user("ada").await;
+    let pair = world.log_in(&ada).await;
+    world.store.fail();
+    assert_eq!(world.code(&pair.access).await, "store_unavailable");
+    let refused = world.sessions.refresh(&pair.refresh).await.unwrap_err();
+    assert_eq!(refused.answer(Presented::Body).status, 503);
+    assert!(world.accounts.check_login("ada", Secret::from("x".to_owned())).await.is_err());
+}
+
+#[tokio::test]
+async fn an_api_key_is_always_the_same_and_dies_with_its_user() {
+    let world = world(SessionSettings { token_scheme: true, ..rotating(10) }).await;
+    let ada = world.user("ada").await;
+    let key = world.sessions.api_key(&ada).await.unwrap();
+    assert_eq!(key, world.sessions.api_key(&ada).await.unwrap());
+    let open = async |value: String| {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, value.parse().unwrap());
+        let known = world.sessions.authenticate(&headers).await;
+        known.map(|known| known.map(|known| known.identity.username.clone()))
+    };
+    assert_eq!(open(format!("Token {key}")).await.unwrap().as_deref(), Some("ada"));
+    // The key is in the cache now; under another scheme it must still be no token.
+    assert!(open(format!("Bearer {key}")).await.is_err());
+    world.accounts.change(ada.id, UserChange::Active(false)).await.unwrap();
+    let refused = open(format!("Token {key}")).await.unwrap_err();
+    assert!(matches!(refused, AuthError::KeyUserInactive));
+    world.accounts.delete(ada.id).await.unwrap();
+    let refused = open(format!("Token {key}")).await.unwrap_err();
+    assert!(matches!(refused, AuthError::UnknownKey));
+}

@@ -1,0 +1,76 @@
+//! A store that counts its calls, and fails when it is told to.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+
+use crate::clock::Timestamp;
+use crate::identity::{SessionId, UserId};
+use crate::store::{
+    ApiKey, Creation, EndReason, NewSession, NewUser, RedbStore, Rotation, RotationRequest,
+    Session, SessionRef, Standing, Store, StoreError, User, UserChange,
+};
+
+#[derive(Debug)]
+pub(super) struct Counting {
+    inner: RedbStore,
+    calls: AtomicUsize,
+    failing: AtomicBool,
+}
+
+impl Counting {
+    pub(super) fn new(inner: RedbStore) -> Self {
+        Self { inner, calls: AtomicUsize::new(0), failing: AtomicBool::new(false) }
+    }
+
+    pub(super) fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn fail(&self) {
+        self.failing.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) const fn inner(&self) -> &RedbStore {
+        &self.inner
+    }
+
+    fn counted(&self) -> Result<&RedbStore, StoreError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        if self.failing.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("told to fail".into()));
+        }
+        Ok(&self.inner)
+    }
+}
+
+/// Counts, then hands over.
+macro_rules! delegate {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
+        #[async_trait]
+        impl Store for Counting {
+            $(async fn $name(&self, $($arg: $type),*) -> Result<$out, StoreError> {
+                self.counted()?.$name($($arg),*).await
+            })*
+        }
+    };
+}
+
+delegate! {
+    create_user(user: NewUser) -> Creation;
+    user(id: UserId) -> Option<User>;
+    user_by_name(name: &str) -> Option<User>;
+    users(after: Option<UserId>, limit: usize) -> Vec<User>;
+    change_user(id: UserId, change: UserChange) -> Option<User>;
+    delete_user(id: UserId) -> bool;
+    start_session(session: NewSession) -> Option<Session>;
+    adopt_session(jti: &str, session: NewSession) -> Option<Session>;
+    standing(user: UserId, session: SessionRef<'_>) -> Standing;
+    rotate(request: RotationRequest) -> Rotation;
+    touch_session(id: SessionId, now: Timestamp, expires: Timestamp) -> ();
+    end_session(id: SessionId, now: Timestamp, reason: EndReason) -> bool;
+    sessions(user: UserId) -> Vec<Session>;
+    api_key(user: UserId, candidate: ApiKey) -> Option<ApiKey>;
+    user_by_api_key(hash: [u8; 32]) -> Option<User>;
+    sweep(now: Timestamp) -> usize;
+}

@@ -1,0 +1,215 @@
+//! The gateway under test.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use portcullis::Gateway;
+use portcullis::clock::{ManualClock, Timestamp};
+use portcullis::config::Config;
+use portcullis::keys::KeyRing;
+use portcullis::session::Accounts;
+use portcullis::store::{RedbStore, Store};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::tokens::{NOW, SECRET};
+use super::wire::{Conn, Reply, exchange};
+use super::{Upstream, soon};
+
+/// A policy file: three routes to one upstream, cheap hashes, no throttles, a shared secret.
+#[derive(Clone, Debug)]
+pub(crate) struct Policy {
+    top: String,
+    to: String,
+    upstream: String,
+    signing: String,
+    rest: String,
+}
+
+impl Policy {
+    pub(crate) fn to(upstream: &Upstream) -> Self {
+        Self {
+            top: String::new(),
+            to: format!("\"http://{}\"", upstream.addr),
+            upstream: String::new(),
+            signing: format!("algorithm = \"HS256\"\nsecret = \"{SECRET}\""),
+            rest: String::new(),
+        }
+    }
+
+    /// Keys before all tables.
+    pub(crate) fn top(mut self, keys: &str) -> Self {
+        self.top.push_str(keys);
+        self
+    }
+
+    /// Other servers than the one that it was made for.
+    pub(crate) fn servers(mut self, servers: &[SocketAddr]) -> Self {
+        let list: Vec<_> = servers.iter().map(|addr| format!("\"http://{addr}\"")).collect();
+        self.to = format!("[{}]", list.join(", "));
+        self
+    }
+
+    /// More keys of the upstream.
+    pub(crate) fn upstream(mut self, keys: &str) -> Self {
+        self.upstream = format!(", {keys}");
+        self
+    }
+
+    /// Other keys of `[auth.signing]`.
+    pub(crate) fn signing(mut self, keys: &str) -> Self {
+        keys.clone_into(&mut self.signing);
+        self
+    }
+
+    /// More tables.
+    pub(crate) fn and(mut self, tables: &str) -> Self {
+        self.rest.push_str(tables);
+        self.rest.push('\n');
+        self
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { top, to, upstream, signing, rest } = self;
+        write!(
+            f,
+            r#"{top}
+[upstreams]
+up = {{ to = {to}{upstream} }}
+[routes]
+"/app/*" = {{ to = "up" }}
+"/public/*" = {{ to = "up", allow = "anyone" }}
+"/admin-area/*" = {{ to = "up", allow = "role:admin" }}
+[auth.signing]
+{signing}
+[auth.password]
+memory = "8KiB"
+passes = 1
+at_once = 1
+[auth.throttle]
+account = "off"
+address = "off"
+register = "off"
+{rest}"#
+        )
+    }
+}
+
+/// What a gateway is started from, and what outlives it.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    policy: String,
+    dir: Arc<TempDir>,
+    store: Arc<dyn Store>,
+    clock: Arc<ManualClock>,
+    keeps_keys: bool,
+}
+
+impl Setup {
+    pub(crate) fn new(policy: &Policy) -> Self {
+        Self {
+            policy: policy.to_string(),
+            dir: Arc::new(tempfile::tempdir().expect("no directory")),
+            store: Arc::new(RedbStore::in_memory().expect("no store")),
+            clock: Arc::new(ManualClock::new(Timestamp::from_secs(NOW))),
+            keeps_keys: false,
+        }
+    }
+
+    /// A file beside the policy.
+    pub(crate) fn file(self, name: &str, content: &str) -> Self {
+        std::fs::write(self.dir.path().join(name), content).expect("no file");
+        self
+    }
+
+    /// Keys of its own making are kept in a file, and so can be rotated.
+    pub(crate) fn keeps_keys(mut self) -> Self {
+        self.keeps_keys = true;
+        self
+    }
+
+    pub(crate) async fn start(self) -> TestGateway {
+        let checked = Config::parse("test.toml", &self.policy, self.dir.path());
+        let config = checked.unwrap_or_else(|error| panic!("{error}\n{}", self.policy)).config;
+        let clock: Arc<ManualClock> = Arc::clone(&self.clock);
+        let builder = Gateway::builder(config).store(Arc::clone(&self.store)).clock(clock);
+        let builder = if self.keeps_keys { builder } else { builder.ephemeral_keys() };
+        let gateway = builder.build().expect("no gateway");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("no port");
+        let addr = listener.local_addr().expect("no address");
+        let (shutdown, told) = oneshot::channel::<()>();
+        let (accounts, keys) = (Arc::clone(gateway.accounts()), Arc::clone(gateway.keys()));
+        let serving = tokio::spawn(async move {
+            let served = gateway.serve(listener, async {
+                told.await.ok();
+            });
+            served.await.expect("serving failed");
+        });
+        let ends = Some(Ends { shutdown, serving });
+        TestGateway { addr, accounts, keys, setup: self, ends }
+    }
+}
+
+struct Ends {
+    shutdown: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+/// A gateway that serves. It has to be stopped.
+pub(crate) struct TestGateway {
+    pub(crate) addr: SocketAddr,
+    pub(crate) accounts: Arc<Accounts>,
+    pub(crate) keys: Arc<KeyRing>,
+    setup: Setup,
+    ends: Option<Ends>,
+}
+
+impl TestGateway {
+    pub(crate) async fn start(policy: &Policy) -> Self {
+        Setup::new(policy).start().await
+    }
+
+    pub(crate) fn clock(&self) -> &ManualClock {
+        &self.setup.clock
+    }
+
+    pub(crate) async fn connect(&self) -> Conn {
+        Conn::open(self.addr).await
+    }
+
+    /// One request on a connection of its own, and its response.
+    pub(crate) async fn send(&self, request: impl AsRef<[u8]>) -> Reply {
+        exchange(self.addr, request.as_ref()).await
+    }
+
+    /// Asks it to end; returns what becomes ready when it has.
+    pub(crate) fn begin_stop(&mut self) -> JoinHandle<()> {
+        let Ends { shutdown, serving } = self.ends.take().expect("it is stopped once");
+        shutdown.send(()).expect("it ended by itself");
+        serving
+    }
+
+    /// Stops it. No connection may be left that has to be cut.
+    pub(crate) async fn stop(mut self) {
+        let serving = self.begin_stop();
+        soon("a clean drain", serving).await.expect("the gateway panicked");
+    }
+
+    /// Another gateway over the same store, directory and clock.
+    pub(crate) async fn restart(self) -> Self {
+        let setup = self.setup.clone();
+        self.stop().await;
+        setup.start().await
+    }
+}
+
+impl Drop for TestGateway {
+    fn drop(&mut self) {
+        assert!(self.ends.is_none() || std::thread::panicking(), "the gateway was not stopped");
+    }
+}

@@ -1,0 +1,26 @@
+//! The harness: the real gateway on a port of its own, raw bytes in, a recording upstream behind.
+
+mod gateway;
+mod keys;
+mod stage;
+mod tokens;
+mod upstream;
+mod wire;
+
+use std::time::Duration;
+
+pub(crate) use gateway::{Policy, Setup, TestGateway};
+pub(crate) use keys::{Signer, is_signed_by};
+pub(crate) use stage::{PASSWORD, Stage};
+pub(crate) use tokens::{SECRET, claims, header, hs256, mint, mint_raw, mint_with, part};
+pub(crate) use upstream::{Act, Seen, Upstream, refusing};
+pub(crate) use wire::{Conn, Reply};
+
+/// Longest wait for anything that must happen; no test waits for it to pass.
+pub(crate) const LIMIT: Duration = Duration::from_secs(5);
+
+/// What `future` gives, if it gives it in time.
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let ended = tokio::time::timeout(LIMIT, future).await;
+    ended.unwrap_or_else(|_late| panic!("not within {LIMIT:?}: {what}"))
+}
