@@ -80,6 +80,27 @@ pub enum Claim {
 ///
 /// For users of our own store these are the store's facts of now, not those of the day the
 /// token was issued; for a foreign issuer they are the token's claims after mapping.
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// use portcullis::Identity;
+/// use portcullis::policy::{Allow, Verdict, authorize};
+///
+/// let alice = Identity {
+///     user_id: "7".into(),
+///     username: "alice".into(),
+///     email: None,
+///     email_verified: false,
+///     roles: vec!["editor".into()],
+///     claims: BTreeMap::new(),
+///     session: None,
+///     issuer: None,
+/// };
+/// assert!(alice.has_role("editor"));
+/// assert_eq!(authorize(&Allow::parse_rule("role:admin")?, Some(&alice)), Verdict::Forbidden);
+/// # Ok::<(), portcullis::policy::RuleError>(())
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Identity {
     /// The id as upstreams see it: decimal for our users, `<issuer name>:<sub>` for others.

@@ -34,6 +34,10 @@
 //! # }
 //! ```
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod admin;
 #[cfg(feature = "cli")]
 #[doc(hidden)]

@@ -132,22 +132,30 @@ fn announce(
     Ok(())
 }
 
-/// The signals that end a gateway.
+/// The signals that end a gateway, and the one that must not.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
     fn listen() -> std::io::Result<Self> {
         let terminate = signal(SignalKind::terminate())?;
-        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Self { terminate, interrupt, hangup: signal(SignalKind::hangup())? })
     }
 
     async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                // Elsewhere it asks for a reload; ended by it, a site would be down.
+                _ = self.hangup.recv() => {
+                    tracing::warn!("SIGHUP: a new policy file is read at the next start only");
+                }
+            }
         }
     }
 

@@ -27,6 +27,18 @@ impl fmt::Display for Diagnostic {
 }
 
 /// Why there is no [`Config`](super::Config). `Display` is for the operator.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use portcullis::{Config, ConfigError};
+///
+/// let text = "workers = 0\nlisten = []\n";
+/// match Config::parse("portcullis.toml", text, Path::new(".")) {
+///     Err(ConfigError::Invalid(problems)) => assert_eq!(problems.len(), 2),
+///     other => panic!("both mistakes are told at once: {other:?}"),
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {

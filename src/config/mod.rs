@@ -57,6 +57,24 @@ const STORE: &str = "portcullis.redb";
 const KEYS: &str = "keys";
 
 /// Everything an operator decides, checked: a value of this type can be served.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use portcullis::Config;
+///
+/// let text = r#"
+///     [upstreams]
+///     api = { to = "http://127.0.0.1:8000" }
+///
+///     [routes]
+///     "/api/*" = { to = "api" }
+/// "#;
+/// let checked = Config::parse("portcullis.toml", text, Path::new("/etc/portcullis"))?;
+/// assert!(checked.warnings.is_empty());
+/// assert_eq!(checked.config.store, Path::new("/etc/portcullis/portcullis.redb"));
+/// # Ok::<(), portcullis::ConfigError>(())
+/// ```
 #[derive(Debug)]
 pub struct Config {
     /// Where to listen. Never empty.

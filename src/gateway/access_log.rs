@@ -17,6 +17,18 @@ use tracing::Level;
 use crate::web::{Body, BodyError};
 
 /// Where access lines go: a filter can name it, and `[log] access = false` switches it off.
+///
+/// An embedder's subscriber tells access lines from the rest by it:
+///
+/// ```
+/// use portcullis::ACCESS_LOG;
+///
+/// fn is_access_line(event: &tracing::Metadata<'_>) -> bool {
+///     event.target() == ACCESS_LOG
+/// }
+/// # let _ = is_access_line;
+/// assert_eq!(ACCESS_LOG, "portcullis::access");
+/// ```
 pub const TARGET: &str = "portcullis::access";
 
 /// What the line of a request will say. Nothing is gathered while nobody listens.
@@ -144,6 +156,18 @@ impl Record {
             },
             "request"
         );
+    }
+}
+
+impl Drop for Record {
+    /// A request whose client went away before there was an answer: an upstream may have acted
+    /// on it all the same. 499 is what nginx writes then.
+    fn drop(&mut self) {
+        if self.line.is_some() {
+            self.status = StatusCode::from_u16(499).unwrap_or(self.status);
+            self.code = Some("client_gone");
+            self.write(0, false);
+        }
     }
 }
 

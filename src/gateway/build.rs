@@ -17,6 +17,23 @@ use crate::token::Revisions;
 use crate::web::{RequestIds, Trust};
 
 /// Why a gateway could not be built. `Display` and `source()` are for the operator.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use portcullis::{BuildError, Config, Gateway};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let folder = folder.path();
+/// // Something else stands where the store should be.
+/// std::fs::write(folder.join("portcullis.redb"), "a letter to my aunt")?;
+/// let config = Config::built_in(folder)?.config;
+/// let refused = Gateway::builder(config).build();
+/// assert!(matches!(refused, Err(BuildError::Store(_))));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -35,6 +52,24 @@ pub enum BuildError {
 }
 
 /// Collects what a gateway is made of. Whatever is not given comes from the configuration.
+///
+/// ```
+/// use std::path::Path;
+/// use std::sync::Arc;
+///
+/// use portcullis::store::RedbStore;
+/// use portcullis::{Builder, Config, Gateway};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = Config::built_in(Path::new("."))?.config;
+/// // Nothing of this gateway reaches the disk.
+/// let builder: Builder = Gateway::builder(config)
+///     .store(Arc::new(RedbStore::in_memory()?))
+///     .ephemeral_keys();
+/// builder.build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Builder {
     config: Config,
@@ -114,6 +149,34 @@ impl Builder {
 }
 
 /// A gateway, ready to serve.
+///
+/// [`Gateway::serve`] takes a listener on the runtime that is there; [`Gateway::bind`] and
+/// [`Gateway::run`] take the configured addresses, with a thread and a runtime for each worker;
+/// [`Gateway::service`] leaves the connections to somebody else.
+///
+/// ```
+/// # use std::path::Path;
+/// # use std::sync::Arc;
+/// # use portcullis::store::RedbStore;
+/// use portcullis::{Config, Gateway};
+/// use tokio::net::TcpListener;
+/// use tokio::sync::oneshot;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let config = Config::built_in(Path::new("."))?.config;
+/// # let builder = Gateway::builder(config);
+/// # let builder = builder.store(Arc::new(RedbStore::in_memory()?)).ephemeral_keys();
+/// let gateway = builder.build()?;
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let (stop, stopped) = oneshot::channel::<()>();
+/// let serving = tokio::spawn(gateway.serve(listener, async { drop(stopped.await) }));
+///
+/// drop(stop);
+/// serving.await??;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Gateway {
     pub(super) shared: Arc<Shared>,

@@ -18,6 +18,19 @@ const SWEEP: Duration = Duration::from_secs(60 * 60);
 const BLOCKING_THREADS: usize = 16;
 
 /// Why serving ended early.
+///
+/// ```
+/// use std::io;
+///
+/// use portcullis::ServeError;
+///
+/// /// Whether it is a defect of the gateway, worth a report.
+/// fn is_ours(error: &ServeError) -> bool {
+///     matches!(error, ServeError::Panicked)
+/// }
+///
+/// assert!(!is_ours(&ServeError::Worker(io::Error::other("no memory"))));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {

@@ -18,6 +18,33 @@ use crate::web::{Body, BodyError, Peer};
 ///
 /// Every outcome is a response. A [`Peer`] in the request's extensions says who is at the other
 /// end; without one the caller is taken for this machine itself.
+///
+/// ```
+/// # use std::path::Path;
+/// # use std::sync::Arc;
+/// # use portcullis::store::RedbStore;
+/// use http::{Request, StatusCode};
+/// use portcullis::web::Peer;
+/// use portcullis::{Config, Gateway, GatewayService};
+/// use tower::ServiceExt;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let config = Config::built_in(Path::new("."))?.config;
+/// # let builder = Gateway::builder(config);
+/// # let builder = builder.store(Arc::new(RedbStore::in_memory()?)).ephemeral_keys();
+/// # let gateway = builder.build()?;
+/// let service: GatewayService = gateway.service();
+///
+/// let mut request = Request::get("/public/").header("host", "localhost").body(String::new())?;
+/// request.extensions_mut().insert(Peer::tcp("192.0.2.7:50000".parse()?, None));
+/// assert_eq!(service.clone().oneshot(request).await?.status(), StatusCode::OK);
+///
+/// let request = Request::get("/orders").header("host", "localhost").body(String::new())?;
+/// assert_eq!(service.oneshot(request).await?.status(), StatusCode::UNAUTHORIZED);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct GatewayService(Arc<Front>);
 

@@ -10,6 +10,7 @@ mod settings;
 mod upstream;
 mod whoami;
 
+use std::fmt;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -43,8 +44,8 @@ pub struct Proxy {
     limits: MessageLimits,
 }
 
-/// A request that has found its route. Identity and forwarding fields are gone from it.
-#[derive(Debug)]
+/// A request that has found its route. Identity and forwarding fields are gone from it; `Debug`
+/// leaves its head out, which holds the credential.
 pub struct Exchange<'a> {
     /// Its route.
     pub route: &'a Route,
@@ -60,6 +61,12 @@ pub struct Exchange<'a> {
     pub parts: Parts,
     /// Body.
     pub body: RequestBody,
+}
+
+impl fmt::Debug for Exchange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("route", &self.route.key).finish_non_exhaustive()
+    }
 }
 
 impl Proxy {

@@ -72,10 +72,10 @@ impl Shelf {
     pub(super) fn take(&self) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         for at in (0..idle.len()).rev() {
-            let Some(candidate) = idle.get(at) else { continue };
-            if candidate.connection.sender.is_closed() {
+            let Some(Idle { connection, .. }) = idle.get(at) else { continue };
+            if connection.sender.is_closed() {
                 idle.remove(at);
-            } else if candidate.connection.sender.is_ready() {
+            } else if connection.sender.is_ready() {
                 let Idle { connection, since } = idle.remove(at);
                 if since.elapsed() < self.patience {
                     return Some(connection);

@@ -141,10 +141,10 @@ impl Rejection {
                 (S::PAYLOAD_TOO_LARGE, "body_too_large", "The request body is too large.")
             }
             Self::Body(BodyFault::TooSlow) => {
-                (S::REQUEST_TIMEOUT, "body_timeout", "The request body came too slowly.")
+                (S::REQUEST_TIMEOUT, "body_too_slow", "The request body came too slowly.")
             }
             Self::Body(BodyFault::Broken) => {
-                (S::BAD_REQUEST, "bad_body", "The request body is incomplete or malformed.")
+                (S::BAD_REQUEST, "body_incomplete", "The request body is incomplete or malformed.")
             }
             Self::UpstreamFull => {
                 (S::SERVICE_UNAVAILABLE, "upstream_full", "The service is busy, try again later.")

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, HeaderMap};
 
 use super::*;
-use crate::clock::{ManualClock, Timestamp};
+use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::identity::{SessionId, UserId};
 use crate::keys::{Algorithm, KeyError, KeySettings, KeySource};
 use crate::password::{PasswordSettings, Passwords};
@@ -24,7 +24,7 @@ struct World {
     keys: Arc<KeyRing>,
 }
 
-async fn world(settings: SessionSettings) -> World {
+fn world(settings: SessionSettings) -> World {
     let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
     let store = Arc::new(Counting::new(RedbStore::in_memory().unwrap()));
     let source = KeySource::Shared(Secret::from("0123456789abcdef0123456789abcdef".to_owned()));
@@ -34,16 +34,18 @@ async fn world(settings: SessionSettings) -> World {
     let revisions = Arc::new(Revisions::default());
     let memory = NonZeroU32::new(64).unwrap();
     let passwords = PasswordSettings { memory, ..PasswordSettings::default() };
+    let kept: Arc<dyn Store> = Arc::<Counting>::clone(&store);
+    let time: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
     let accounts = Accounts::new(
-        store.clone(),
-        clock.clone(),
+        Arc::clone(&kept),
+        Arc::clone(&time),
         Arc::new(Passwords::start(passwords).unwrap()),
         Arc::clone(&revisions),
         ["root".to_owned()],
     );
     let foundations = Foundations {
-        store: store.clone(),
-        clock: clock.clone(),
+        store: kept,
+        clock: time,
         keys: Arc::clone(&keys),
         revisions,
         headers: IdentityHeaders::default(),
@@ -105,7 +107,7 @@ fn rotating(grace: u64) -> SessionSettings {
 
 #[tokio::test]
 async fn a_known_token_costs_the_store_nothing() {
-    let world = world(rotating(10)).await;
+    let world = world(rotating(10));
     let ada = world.user("ada").await;
     let access = world.log_in(&ada).await.access;
     world.open(&access).await.unwrap();
@@ -119,7 +121,7 @@ async fn a_known_token_costs_the_store_nothing() {
 
 #[tokio::test]
 async fn whatever_changes_about_a_user_holds_from_the_next_request_on() {
-    let world = world(rotating(10)).await;
+    let world = world(rotating(10));
     let ada = world.user("ada").await;
     let access = world.log_in(&ada).await.access;
     let change = |change| world.accounts.change(ada.id, change);
@@ -141,8 +143,39 @@ async fn whatever_changes_about_a_user_holds_from_the_next_request_on() {
 }
 
 #[tokio::test]
+async fn a_change_holds_though_its_caller_went_away() {
+    let world = world(rotating(0));
+    let ada = world.user("ada").await;
+    let pair = world.log_in(&ada).await;
+    world.sessions.refresh(&pair.refresh).await.unwrap();
+    assert_eq!(world.code(&pair.access).await, "good");
+    let mut reuse = Box::pin(world.sessions.refresh(&pair.refresh));
+    // As far as the store has taken it, and then nobody is there any more.
+    let taken = world.store.calls() + 3;
+    while world.store.calls() < taken {
+        assert!(futures_util::poll!(reuse.as_mut()).is_pending());
+        tokio::task::yield_now().await;
+    }
+    drop(reuse);
+    // The store keeps its order: what is asked now comes after what was dropped.
+    world
+        .store
+        .inner()
+        .touch_session(SessionId { number: 1, tag: 0 }, world.clock.now(), world.clock.now())
+        .await
+        .unwrap();
+    let heard = async {
+        while world.code(&pair.access).await == "good" {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), heard).await.expect("nobody was told");
+    assert_eq!(world.code(&pair.access).await, "session_ended");
+}
+
+#[tokio::test]
 async fn a_login_checked_against_the_old_password_starts_nothing() {
-    let world = world(rotating(10)).await;
+    let world = world(rotating(10));
     let ada = world.user("ada").await;
     world.accounts.set_password(ada.id, Secret::from("second".to_owned())).await.unwrap();
     let late = world.sessions.log_in(&ada, Client::default()).await;
@@ -151,7 +184,7 @@ async fn a_login_checked_against_the_old_password_starts_nothing() {
 
 #[tokio::test]
 async fn blacklisting_ends_the_session_its_access_tokens_and_no_other() {
-    let world = world(rotating(10)).await;
+    let world = world(rotating(10));
     let ada = world.user("ada").await;
     let (one, other) = (world.log_in(&ada).await, world.log_in(&ada).await);
     let renewed = world.sessions.refresh(&one.refresh).await.unwrap();
@@ -168,7 +201,7 @@ async fn blacklisting_ends_the_session_its_access_tokens_and_no_other() {
 
 #[tokio::test]
 async fn within_the_grace_a_spent_token_yields_the_same_successor() {
-    let world = world(rotating(10)).await;
+    let world = world(rotating(10));
     let ada = world.user("ada").await;
     let pair = world.log_in(&ada).await;
     let first = world.sessions.refresh(&pair.refresh).await.unwrap().refresh;
@@ -187,7 +220,7 @@ async fn within_the_grace_a_spent_token_yields_the_same_successor() {
 
 #[tokio::test]
 async fn reuse_ends_its_own_family_only() {
-    let world = world(rotating(0)).await;
+    let world = world(rotating(0));
     let ada = world.user("ada").await;
     let (one, other) = (world.log_in(&ada).await, world.log_in(&ada).await);
     world.sessions.refresh(&one.refresh).await.unwrap();
@@ -198,7 +231,7 @@ async fn reuse_ends_its_own_family_only() {
 #[tokio::test]
 async fn a_session_ends_however_often_it_is_renewed() {
     let lifetime = Duration::from_secs(30 * 60 * 60);
-    let world = world(SessionSettings { lifetime, ..rotating(10) }).await;
+    let world = world(SessionSettings { lifetime, ..rotating(10) });
     let ada = world.user("ada").await;
     let mut refresh = world.log_in(&ada).await.refresh;
     for _ in 0..3 {
@@ -212,7 +245,7 @@ async fn a_session_ends_however_often_it_is_renewed() {
 
 #[tokio::test]
 async fn a_token_made_elsewhere_is_spent_and_ended_like_ours() {
-    let world = world(rotating(0)).await;
+    let world = world(rotating(0));
     let ada = world.user("ada").await;
     let theirs = world.foreign_refresh(ada.id, "elsewhere-1");
     let renewed = world.sessions.refresh(&theirs).await.unwrap();
@@ -230,7 +263,7 @@ async fn a_token_made_elsewhere_is_spent_and_ended_like_ours() {
 
 #[tokio::test]
 async fn many_at_once_spend_a_token_once() {
-    let world = Arc::new(world(rotating(10)).await);
+    let world = Arc::new(world(rotating(10)));
     let ada = world.user("ada").await;
     let refresh = world.log_in(&ada).await.refresh;
     let tasks: Vec<_> = (0..20)
@@ -248,7 +281,7 @@ async fn many_at_once_spend_a_token_once() {
 
 #[tokio::test]
 async fn a_session_of_somebody_else_opens_nothing() {
-    let world = world(rotating(10)).await;
+    let world = world(rotating(10));
     let (ada, bob) = (world.user("ada").await, world.user("bob").await);
     world.log_in(&ada).await;
     let adas = world.store.inner().sessions(ada.id).await.unwrap();
@@ -272,7 +305,7 @@ async fn a_session_of_somebody_else_opens_nothing() {
 
 #[tokio::test]
 async fn reserved_names_are_for_operators() {
-    let world = world(rotating(10)).await;
+    let world = world(rotating(10));
     let account = |name: &str| NewAccount {
         username: name.to_owned(),
         email: String::new(),
@@ -287,7 +320,7 @@ async fn reserved_names_are_for_operators() {
 
 #[tokio::test]
 async fn a_store_that_cannot_answer_is_never_an_answer() {
-    let world = world(rotating(10)).await;
+    let world = world(rotating(10));
     let ada = world.user("ada").await;
     let pair = world.log_in(&ada).await;
     world.store.fail();
@@ -299,7 +332,7 @@ async fn a_store_that_cannot_answer_is_never_an_answer() {
 
 #[tokio::test]
 async fn an_api_key_is_always_the_same_and_dies_with_its_user() {
-    let world = world(SessionSettings { token_scheme: true, ..rotating(10) }).await;
+    let world = world(SessionSettings { token_scheme: true, ..rotating(10) });
     let ada = world.user("ada").await;
     let key = world.sessions.api_key(&ada).await.unwrap();
     assert_eq!(key, world.sessions.api_key(&ada).await.unwrap());

@@ -30,6 +30,30 @@ pub const SPENT_KEPT: usize = 8;
 /// Every method is atomic on its own; there are no transactions across methods. What is not
 /// there is `Ok(None)` or a variant that says so, never an error. A change is durable when its
 /// method returns `Ok`; a call that is dropped before may or may not have happened.
+///
+/// ```
+/// use portcullis::Store;
+/// use portcullis::clock::{Clock, SystemClock};
+/// use portcullis::store::{Creation, NewUser, RedbStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = RedbStore::in_memory()?;
+/// let alice = NewUser {
+///     username: "alice".into(),
+///     email: String::new(),
+///     password: None,
+///     roles: vec!["editor".into()],
+///     created: SystemClock.now(),
+/// };
+/// let Creation::Created(alice) = store.create_user(alice).await? else {
+///     return Err("the name is taken".into());
+/// };
+/// assert_eq!(store.user(alice.id).await?.map(|user| user.username), Some("alice".into()));
+/// assert_eq!(store.user_by_name("bob").await?, None);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Makes a user under the next free id. Of any number of concurrent calls with one name
@@ -86,7 +110,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn start_session(&self, session: NewSession) -> Result<Option<Session>, StoreError>;
 
     /// The session that stands for a token made elsewhere (`jti`), started from `session` if
-    /// there is none yet. Of concurrent calls one starts it, and all get the same.
+    /// there is none yet; `None` as for [`Store::start_session`], and if the user logged out
+    /// everywhere since [`NewSession::logout_mark`]. Of concurrent calls one starts it, and all get the same.
     ///
     /// # Errors
     ///
@@ -177,6 +202,22 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 }
 
 /// A failure of the backend itself.
+///
+/// ```
+/// use http::StatusCode;
+/// use portcullis::StoreError;
+///
+/// /// What a surface of one's own answers: never "no such user".
+/// fn status(error: &StoreError) -> StatusCode {
+///     match error {
+///         StoreError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+///         _ => StatusCode::INTERNAL_SERVER_ERROR,
+///     }
+/// }
+///
+/// let busy = StoreError::Unavailable("disk full".into());
+/// assert_eq!(status(&busy), StatusCode::SERVICE_UNAVAILABLE);
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {

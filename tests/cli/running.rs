@@ -46,6 +46,17 @@ fn a_gateway_says_what_it_made_and_where() {
 }
 
 #[test]
+fn a_hangup_ends_nothing() {
+    let folder = Folder::new();
+    let mut gateway = folder.serve();
+    gateway.signal("HUP");
+    gateway.log_line("SIGHUP");
+    folder.run(&["health"]).done();
+    gateway.signal("TERM");
+    assert_eq!(gateway.wait(), Some(0));
+}
+
+#[test]
 fn a_second_gateway_is_refused_and_the_first_goes_on() {
     let folder = Folder::new();
     let mut gateway = folder.serve();

@@ -1,0 +1,361 @@
+//! What people read must agree with what runs: the tables of the README against the sources and
+//! the example configuration, and every policy on the page against the checker.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot read its subject has to fail"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use portcullis::Config;
+
+fn read(file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The rows of the README's table under a heading, cell by cell, without the table's head.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    let readme = read("README.md");
+    let (_, below) = readme.split_once(&format!("\n## {heading}\n")).expect("a heading");
+    let section = below.split("\n## ").next().expect("a section");
+    let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
+    let rows: Vec<Vec<String>> = rows
+        .map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect())
+        .collect();
+    assert!(!rows.is_empty(), "no table under {heading}");
+    rows
+}
+
+/// What stands between the backticks of a cell.
+fn quoted(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+/// The first column of a table: names in backticks, each once.
+fn names(rows: &[Vec<String>], column: usize) -> BTreeSet<String> {
+    let names: Vec<_> = rows.iter().flat_map(|row| quoted(&row[column])).collect();
+    let set: BTreeSet<_> = names.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(set.len(), names.len(), "something is there twice: {names:?}");
+    set
+}
+
+#[track_caller]
+fn agree(page: &BTreeSet<String>, code: &BTreeSet<String>) {
+    let missing: Vec<_> = code.difference(page).collect();
+    let invented: Vec<_> = page.difference(code).collect();
+    assert!(
+        missing.is_empty() && invented.is_empty(),
+        "README.md lacks {missing:?} and has {invented:?}, which is not there"
+    );
+}
+
+/// A key of `config.example.toml` under the name that the README has for it, with its value and
+/// whether that is a default (and not an example).
+struct Key {
+    name: String,
+    value: String,
+    is_default: bool,
+}
+
+/// Every key of the example, those in comments too: `#key` is a key, `# text` is text.
+fn example_keys() -> Vec<Key> {
+    let mut section = String::new();
+    let mut keys = Vec::new();
+    for line in read("config.example.toml").lines() {
+        let off = line.starts_with('#');
+        let line = line.strip_prefix('#').unwrap_or(line);
+        if line.starts_with([' ', '#', '-']) || line.is_empty() {
+            continue;
+        }
+        if line.starts_with('[') {
+            section = section_name(line);
+            continue;
+        }
+        let Some((key, value)) = line.split_once('=') else { continue };
+        let (key, value) = (key.trim(), value_of(value.trim()));
+        match section.as_str() {
+            // An entry of one line: its own name is the operator's, the keys inside are ours.
+            "upstreams" | "routes" => keys.extend(inline_keys(&section, &value)),
+            "identity" => keys.push(Key {
+                name: "identity.HEADER".to_owned(),
+                value: String::new(),
+                is_default: false,
+            }),
+            "" => keys.push(Key { name: key.to_owned(), value, is_default: !off }),
+            section => keys.push(Key { name: format!("{section}.{key}"), value, is_default: !off }),
+        }
+    }
+    keys
+}
+
+fn section_name(line: &str) -> String {
+    if line.starts_with("[[") {
+        return format!("{}[]", line.trim_matches(['[', ']']));
+    }
+    let name = line.trim_start_matches('[').trim_end_matches(']');
+    match name.split_once('.') {
+        Some(("upstreams", _)) => "upstreams.NAME".to_owned(),
+        Some(("routes", _)) => "routes.KEY".to_owned(),
+        _ => name.to_owned(),
+    }
+}
+
+/// A value without the comment behind it.
+fn value_of(text: &str) -> String {
+    let mut in_text = false;
+    let end = text.find(|sign| {
+        in_text ^= sign == '"';
+        sign == '#' && !in_text
+    });
+    text.get(..end.unwrap_or(text.len())).expect("at a sign").trim().to_owned()
+}
+
+fn inline_keys(section: &str, value: &str) -> Vec<Key> {
+    let place = if section == "routes" { "routes.KEY" } else { "upstreams.NAME" };
+    let inside = value.trim_matches(['{', '}']).split(", ");
+    let pairs = inside.filter_map(|pair| pair.split_once('='));
+    let key = |(key, _): (&str, &str)| Key {
+        name: format!("{place}.{}", key.trim()),
+        value: String::new(),
+        is_default: false,
+    };
+    pairs.map(key).collect()
+}
+
+#[test]
+fn every_key_is_in_the_table_and_no_other() {
+    let code = example_keys().into_iter().map(|key| key.name).collect();
+    agree(&names(&table("Configuration"), 0), &code);
+}
+
+#[test]
+fn the_defaults_in_the_table_are_those_of_the_example() {
+    let defaults: BTreeMap<_, _> = example_keys()
+        .into_iter()
+        .filter(|key| key.is_default)
+        .map(|k| (k.name, k.value))
+        .collect();
+    let mut compared = 0;
+    for row in table("Configuration") {
+        let key = quoted(&row[0])[0];
+        // The example has lines of its own to expect; a file without them expects nothing.
+        if let Some(value) = defaults.get(key).filter(|_| key != "expect") {
+            assert_eq!(quoted(&row[1]), [value], "the default of `{key}`");
+            compared += 1;
+        }
+    }
+    assert!(compared > 40, "only {compared} defaults were found");
+}
+
+/// The texts in quotes that follow `before`, in the part of a file from one mark to another.
+fn words(file: &str, from: &str, to: &str, before: &str) -> BTreeSet<String> {
+    let text = read(file);
+    let (_, part) = text.split_once(from).unwrap_or_else(|| panic!("{file} has no `{from}`"));
+    let part = part.split(to).next().expect("a part");
+    let dense: String = part.split_whitespace().collect::<Vec<_>>().join(" ");
+    let found: BTreeSet<_> = dense
+        .split(before)
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next().map(ToOwned::to_owned))
+        .collect();
+    assert!(!found.is_empty(), "{file}: nothing between `{from}` and `{to}`");
+    found
+}
+
+#[test]
+fn every_endpoint_is_in_the_table_and_no_other() {
+    let file = "src/endpoints/mod.rs";
+    let paths = words(file, "static TABLE", "impl Methods", "path: \"");
+    let mut code: BTreeSet<_> = paths.iter().map(|path| format!("{path}/")).collect();
+    code.extend(words("src/endpoints/serve.rs", "const JWKS_PATH", ";", "= \""));
+    let page = names(&table("The endpoints"), 0);
+    let page = page.iter().map(|entry| {
+        let (method, path) = entry.split_once(' ').expect("method and path");
+        assert!(["GET", "POST"].contains(&method), "{entry}");
+        path.to_owned()
+    });
+    agree(&page.collect(), &code);
+}
+
+/// Every code that a refusal can have, by the four places that decide them.
+fn codes() -> BTreeSet<String> {
+    let mut codes = BTreeSet::new();
+    let class = "pub fn class(&self)";
+    for status in statuses("src/proxy/rejection.rs", class, "S::") {
+        codes.extend(words(
+            "src/proxy/rejection.rs",
+            class,
+            "pub fn code",
+            &format!("S::{status}, \""),
+        ));
+    }
+    let class = "pub(super) fn class(&self)";
+    for status in statuses("src/endpoints/error.rs", class, "StatusCode::") {
+        let before = format!("StatusCode::{status}, \"");
+        codes.extend(words("src/endpoints/error.rs", class, "What the client is told", &before));
+    }
+    codes.extend(words(
+        "src/session/refusal.rs",
+        "const fn code(&self)",
+        "What the client",
+        "=> \"",
+    ));
+    codes.extend(words("src/gateway/access_log.rs", "fn broken", "\n}\n", "code = \""));
+    codes
+}
+
+/// The names of the statuses in a part of a file.
+fn statuses(file: &str, from: &str, before: &str) -> BTreeSet<String> {
+    let text = read(file);
+    let (_, part) = text.split_once(from).unwrap_or_else(|| panic!("{file} has no `{from}`"));
+    let names = part.split("\n    }\n").next().expect("a function").split(before).skip(1);
+    let is_name = |sign: &char| sign.is_ascii_uppercase() || *sign == '_';
+    names.map(|rest| rest.chars().take_while(is_name).collect()).collect()
+}
+
+#[test]
+fn every_code_is_in_the_table_and_no_other() {
+    agree(&names(&table("Refusals"), 1), &codes());
+}
+
+#[test]
+fn a_status_in_the_table_is_the_one_that_is_answered() {
+    for row in table("Refusals") {
+        for status in row[0].split(", ") {
+            let known = status.parse().ok().and_then(|code| http::StatusCode::from_u16(code).ok());
+            assert!(
+                known.is_some_and(|it| it.is_client_error() || it.is_server_error()),
+                "{row:?}"
+            );
+        }
+    }
+}
+
+/// The blocks of a language in a text.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let open = format!("```{language}\n");
+    let starts = text.split(&open).skip(1);
+    starts.map(|rest| rest.split("```").next().expect("a block").to_owned()).collect()
+}
+
+#[test]
+fn every_policy_on_the_page_is_good() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("django-secret-key"), "x".repeat(50)).expect("a secret");
+    let policies = blocks(&read("README.md"), "toml");
+    assert!(policies.len() >= 2, "{policies:?}");
+    for policy in policies {
+        let checked = Config::parse("README.md", &policy, folder.path());
+        let checked = checked.unwrap_or_else(|error| panic!("{policy}\n{error}"));
+        assert!(checked.warnings.is_empty(), "{policy}\n{:?}", checked.warnings);
+    }
+}
+
+#[test]
+fn the_mistake_on_the_page_is_told_as_it_says() {
+    let text = "[upstreams]\napi.to = \"http://127.0.0.1:8000\"\n[routes]\n\"/*\".to = \"apu\"\n";
+    let error = Config::parse("portcullis.toml", text, Path::new(".")).expect_err("a mistake");
+    assert!(read("README.md").contains(&error.to_string()), "{error}");
+}
+
+#[test]
+fn what_the_page_links_to_is_there() {
+    for page in ["README.md", "SECURITY.md", "CHANGELOG.md"] {
+        for link in read(page).split("](").skip(1) {
+            let target = link.split([')', '#']).next().expect("a target");
+            let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+            assert!(target.contains("://") || root.join(target).exists(), "{page}: {target}");
+        }
+    }
+}
+
+/// `SECURITY.md` names the tests of each promise: "- `file`: `test` `test`".
+#[test]
+fn every_promise_has_its_tests() {
+    let text = read("SECURITY.md");
+    let mut tests = 0;
+    let promised = text.split("\n## ").find(|section| section.starts_with("What is promised"));
+    for item in promised.expect("a section").split("\n- `").skip(1) {
+        let item = item.split("\n\n").next().expect("an item");
+        let (file, named) = item.split_once("`: ").expect("a file and its tests");
+        let source = read(file);
+        for name in quoted(named) {
+            assert!(source.contains(&format!("fn {name}(")), "{file} has no test `{name}`");
+            tests += 1;
+        }
+    }
+    assert!(tests >= 30, "only {tests} tests are named");
+}
+
+#[cfg(feature = "cli")]
+mod command_line {
+    use super::*;
+
+    fn help(words: &[&str]) -> String {
+        let program = env!("CARGO_BIN_EXE_portcullis");
+        let asked = std::process::Command::new(program).args(words).arg("--help").output();
+        let asked = asked.expect("the program runs");
+        assert!(asked.status.success(), "portcullis {words:?} --help");
+        String::from_utf8(asked.stdout).expect("text")
+    }
+
+    /// Every command below the given words that has none below itself.
+    fn commands(words: &[&str], found: &mut BTreeSet<String>) {
+        let help = help(words);
+        let Some((_, list)) = help.split_once("Commands:\n") else {
+            found.insert(format!("portcullis {}", words.join(" ")));
+            return;
+        };
+        let list = list.split("\n\n").next().expect("a list");
+        let below = list.lines().filter_map(|line| line.strip_prefix("  ")).filter_map(|line| {
+            line.split(' ').next().filter(|name| !name.is_empty() && *name != "help")
+        });
+        for name in below {
+            commands(&[words, &[name]].concat(), found);
+        }
+    }
+
+    /// The words of a row that are the command's own, and the options that it names.
+    fn split(row: &str) -> (String, Vec<String>) {
+        let is_own = |word: &&str| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+        let own: Vec<_> = row.split(' ').take_while(is_own).collect();
+        let options = row.split([' ', '[', ']']).filter(|word| word.starts_with("--"));
+        (own.join(" "), options.map(ToOwned::to_owned).collect())
+    }
+
+    #[test]
+    fn every_command_is_in_the_table_and_no_other() {
+        let mut code = BTreeSet::new();
+        commands(&[], &mut code);
+        let mut page = BTreeSet::new();
+        for row in table("The command line") {
+            let (command, options) = split(quoted(&row[0])[0]);
+            let words: Vec<_> = command.split(' ').skip(1).collect();
+            let help = help(&words);
+            for option in options {
+                assert!(help.contains(&option), "`{command}` has no {option}:\n{help}");
+            }
+            page.insert(command);
+        }
+        agree(&page, &code);
+    }
+
+    #[test]
+    fn the_check_on_the_page_is_what_check_says() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let program = env!("CARGO_BIN_EXE_portcullis");
+        let checked = std::process::Command::new(program)
+            .arg("check")
+            .current_dir(folder.path())
+            .env_remove("PORTCULLIS_CONFIG")
+            .output()
+            .expect("the program runs");
+        let said = String::from_utf8(checked.stdout).expect("text");
+        assert!(blocks(&read("README.md"), "text").contains(&said), "{said}");
+    }
+}
