@@ -99,7 +99,12 @@ where
     ) -> fmt::Result {
         let mut line = String::new();
         self.0.format_event(context, Writer::new(&mut line), event)?;
-        for sign in line.trim_end_matches('\n').chars() {
+        let line = line.trim_end_matches('\n');
+        // Nearly every line, and several times faster than sign by sign.
+        if line.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return writeln!(writer, "{line}");
+        }
+        for sign in line.chars() {
             match self.1 {
                 _ if !is_active(sign) => writer.write_char(sign)?,
                 Escape::Text => write!(writer, "{}", sign.escape_default())?,
