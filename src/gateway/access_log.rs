@@ -244,8 +244,11 @@ impl Drop for Recorded {
     }
 }
 
-#[cfg(all(test, feature = "cli"))]
+#[cfg(test)]
 mod tests {
+    // What catches the lines comes with the binary.
+    #![cfg(feature = "cli")]
+
     use std::io;
     use std::net::Ipv4Addr;
     use std::sync::{Arc, Mutex};
