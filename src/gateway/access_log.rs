@@ -246,9 +246,6 @@ impl Drop for Recorded {
 
 #[cfg(test)]
 mod tests {
-    // What catches the lines comes with the binary.
-    #![cfg(feature = "cli")]
-
     use std::io;
     use std::net::Ipv4Addr;
     use std::sync::{Arc, Mutex};

@@ -531,7 +531,7 @@ async fn an_upload_keeps_its_place_though_it_was_answered_early() {
     assert_eq!(stage.send(GET).await.status, 503, "the upload is still under way");
     drop(client);
     server.rest().await;
-    let served = async {
+    let upstream_side = async {
         let mut fresh = stage.upstream.accept().await;
         fresh.head().await;
         fresh.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
@@ -545,7 +545,7 @@ async fn an_upload_keeps_its_place_though_it_was_answered_early() {
             }
         }
     };
-    let (fresh, status) = tokio::join!(served, asked);
+    let (fresh, status) = tokio::join!(upstream_side, asked);
     assert_eq!(status, 200);
     drop((fresh, server));
     let Stage { gateway, upstream, .. } = stage;
