@@ -40,6 +40,13 @@ fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
 }
 
+/// Writing to a String cannot fail; were it to, a sign of it is left.
+fn put(text: &mut String, shown: impl fmt::Display) {
+    if write!(text, "{shown}").is_err() {
+        text.push('?');
+    }
+}
+
 /// ` name=value`, texts between quotes.
 struct TextFields<'a>(&'a mut String);
 
@@ -51,7 +58,6 @@ impl TextFields<'_> {
     }
 }
 
-// Writing to a String cannot fail, so nothing is lost with the results.
 impl Visit for TextFields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.name(field);
@@ -60,14 +66,14 @@ impl Visit for TextFields<'_> {
             self.0.push_str(value);
         } else {
             let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
-            drop(write!(self.0, "{}", Printable(&quoted)));
+            put(self.0, Printable(&quoted));
         }
         self.0.push('"');
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
         self.name(field);
-        drop(write!(self.0, "{value}"));
+        put(self.0, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
@@ -82,7 +88,7 @@ impl Visit for TextFields<'_> {
             self.name(field);
         }
         let shown = format!("{value:?}");
-        drop(write!(self.0, "{}", Printable(&shown)));
+        put(self.0, Printable(&shown));
     }
 }
 
@@ -105,7 +111,7 @@ impl JsonFields<'_> {
                 match sign {
                     '"' | '\\' => self.0.extend(['\\', sign]),
                     // Active signs are all of the first plane, so that one escape is enough.
-                    _ if is_active(sign) => drop(write!(self.0, "\\u{:04x}", u32::from(sign))),
+                    _ if is_active(sign) => put(self.0, format_args!("\\u{:04x}", u32::from(sign))),
                     _ => self.0.push(sign),
                 }
             }
@@ -122,7 +128,7 @@ impl Visit for JsonFields<'_> {
 
     fn record_u64(&mut self, field: &Field, value: u64) {
         self.name(field);
-        drop(write!(self.0, "{value}"));
+        put(self.0, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
