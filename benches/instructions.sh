@@ -2,6 +2,7 @@
 # User-space instructions per proxied request, counted by callgrind on the release binary.
 #
 #   cargo build --release && benches/instructions.sh [BINARY]
+#   ACCESS_LOG=true benches/instructions.sh      # with the access log, which is off else
 #   PROFILE=/tmp/out benches/instructions.sh     # keeps callgrind.out.CASE.N, for callgrind_annotate
 #
 # Two runs a case, of 200 and of 1200 keep-alive requests: what start and shutdown cost cancels
@@ -42,11 +43,6 @@ def upstream():
     return listener.getsockname()[1]
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 class Gateway:
     """The gateway, perhaps under a tool, from its start to a clean end."""
 
@@ -60,12 +56,12 @@ class Gateway:
     def connect(self):
         end = time.monotonic() + 60
         while True:
-            try:
-                return socket.create_connection(("127.0.0.1", PORT), 60)
-            except OSError:
-                if self.process.poll() is not None or time.monotonic() > end:
-                    raise SystemExit(open(f"{WORK}/log").read())
-                time.sleep(0.05)
+            said = open(f"{WORK}/log").read()
+            if at := re.search(r"listening on http://127.0.0.1:(\d+)", said):
+                return socket.create_connection(("127.0.0.1", int(at[1])), 60)
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise SystemExit(said)
+            time.sleep(0.05)
 
     def ask(self, head, body=b""):
         self.connection.sendall(head + b"\r\n" + body)
@@ -102,10 +98,9 @@ def count(case, head, requests):
     return int(re.search(r"Collected : (\d+)", gateway.end())[1])
 
 
-PORT = free_port()
 with open(f"{WORK}/portcullis.toml", "w") as file:
     file.write(f"""
-listen = ["127.0.0.1:{PORT}"]
+listen = ["127.0.0.1:0"]
 workers = 1
 [auth.throttle]
 register = "off"

@@ -36,7 +36,7 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::Log) -> Log {
     cx.choice("format", &mut log.format, raw.format, &formats);
     set(&mut log.access, raw.access);
     if let Some(filter) = &raw.filter
-        && let Err(why) = readable(filter.get_ref())
+        && let Some(why) = unreadable(filter.get_ref())
     {
         cx.error(filter.span(), format!("{why}; write it as in \"info,portcullis=debug\""));
     }
@@ -44,14 +44,15 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::Log) -> Log {
     log
 }
 
-/// Whether the log can use that filter. Only the binary has a log; whoever embeds us brings
+/// What the log cannot read in a filter. Only the binary has a log; whoever embeds us brings
 /// their own, and reads this or not.
 #[cfg(feature = "cli")]
-fn readable(filter: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
-    tracing_subscriber::EnvFilter::builder().parse(filter).map(drop)
+fn unreadable(filter: &str) -> Option<String> {
+    let parsed = tracing_subscriber::EnvFilter::builder().parse(filter);
+    parsed.err().map(|why| why.to_string())
 }
 
 #[cfg(not(feature = "cli"))]
-const fn readable(_filter: &str) -> Result<(), std::convert::Infallible> {
-    Ok(())
+const fn unreadable(_filter: &str) -> Option<String> {
+    None
 }

@@ -159,6 +159,18 @@ impl Record {
     }
 }
 
+impl Drop for Record {
+    /// A request whose client went away before there was an answer: an upstream may have acted
+    /// on it all the same. 499 is what nginx writes then.
+    fn drop(&mut self) {
+        if self.line.is_some() {
+            self.status = StatusCode::from_u16(499).unwrap_or(self.status);
+            self.code = Some("client_gone");
+            self.write(0, false);
+        }
+    }
+}
+
 /// A connection that sent something that is no request: hyper has answered it, if it could.
 pub(super) fn broken(peer: IpAddr, error: &hyper::Error) {
     let status = if error.is_parse_too_large() { 431 } else { 400 };
@@ -229,5 +241,66 @@ impl Drop for Recorded {
         // Also when the client goes away in the middle: that is when the line matters.
         let (sent, whole) = (self.sent, self.whole);
         self.record.write(sent, whole);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::net::Ipv4Addr;
+    use std::sync::{Arc, Mutex};
+
+    use http::Request;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn lines_of(work: impl FnOnce(Record)) -> Vec<String> {
+        let sink = Sink::default();
+        let writer = sink.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let (parts, ()) = Request::new(()).into_parts();
+            let id = HeaderValue::from_static("id-1");
+            work(Record::start(&parts, id, Ipv4Addr::LOCALHOST.into()));
+        });
+        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_request_has_one_line() {
+        let lines = lines_of(|record| drop(record.finish(Response::new(Body::empty()))));
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("status=200") && lines[0].contains("id-1"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_client_that_went_away_has_its_line_too() {
+        let lines = lines_of(drop);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("status=499"), "{lines:?}");
+        assert!(lines[0].contains("client_gone"), "{lines:?}");
+        let half = |record: Record| {
+            let body = Body::stream(http_body_util::Full::new(Bytes::from_static(b"half")));
+            drop(record.finish(Response::new(body)));
+        };
+        let lines = lines_of(half);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("complete=false"), "{lines:?}");
     }
 }

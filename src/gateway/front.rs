@@ -84,7 +84,7 @@ impl Front {
         {
             record.keep_id(id.clone());
         }
-        let host = intake::check(&parts, &shared.messages, &shared.hosts)?;
+        let host = intake::check(&mut parts, &shared.messages, &shared.hosts)?;
         if parts.method == Method::OPTIONS && parts.uri.path() == "*" {
             return Ok(about_the_server());
         }

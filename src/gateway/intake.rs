@@ -1,7 +1,6 @@
 //! The first steps of every request, before anybody asks where it goes: is it one request, is
 //! it for us, and where does it come from?
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 
 use http::header::{self, HeaderMap, HeaderValue};
@@ -12,6 +11,9 @@ use crate::config::Config;
 use crate::policy::Routes;
 use crate::proxy::Rejection;
 use crate::web::{HostName, MessageLimits};
+
+/// What a `Host` without a port means on a listener in clear.
+const DEFAULT_PORT: u16 = 80;
 
 /// The hosts that this gateway serves: all, unless `public` is set.
 #[derive(Debug)]
@@ -33,12 +35,13 @@ fn named(routes: &Routes) -> impl Iterator<Item = String> + '_ {
 }
 
 /// Checks what RFC 9112 leaves to whoever forwards: whatever two servers could read differently
-/// ends here. Returns the host's name; empty for HTTP/1.0 without one.
-pub(super) fn check<'p>(
-    parts: &'p Parts,
+/// ends here. Returns the host's name; empty for HTTP/1.0 without one. The `Host` field is then
+/// the host that was judged, in its one spelling: lower case, no trailing dot, no default port.
+pub(super) fn check(
+    parts: &mut Parts,
     limits: &MessageLimits,
     hosts: &Hosts,
-) -> Result<Cow<'p, str>, Rejection> {
+) -> Result<String, Rejection> {
     if parts.method == Method::CONNECT {
         return Err(Rejection::Connect);
     }
@@ -53,11 +56,32 @@ pub(super) fn check<'p>(
     {
         return Err(Rejection::Expectation);
     }
-    let host = host(parts)?;
-    if !host.is_empty() && !hosts.serve(&host) {
+    let (name, rewritten) = match host(parts)? {
+        Some(host) => (host.name().to_owned(), respell(&host, parts)),
+        None => (String::new(), None),
+    };
+    if !hosts.serve(&name) {
         return Err(Rejection::Misdirected);
     }
-    Ok(host)
+    if let Some(host) = rewritten {
+        parts.headers.insert(header::HOST, host);
+    }
+    Ok(name)
+}
+
+/// The host as it is to be sent, unless it stands so already.
+fn respell(host: &HostName<'_>, parts: &Parts) -> Option<HeaderValue> {
+    let port = host.port().filter(|port| *port != DEFAULT_PORT);
+    let stands = parts.headers.get(header::HOST).map_or(b"".as_slice(), HeaderValue::as_bytes);
+    if port.is_none() && stands == host.name().as_bytes() {
+        return None;
+    }
+    let text =
+        port.map_or_else(|| host.name().to_owned(), |port| format!("{}:{port}", host.name()));
+    if stands == text.as_bytes() {
+        return None;
+    }
+    HeaderValue::from_str(&text).ok()
 }
 
 /// One coding, and the one that we speak (RFC 9112 section 6.1). hyper refuses two lengths and
@@ -81,7 +105,7 @@ fn check_query(query: Option<&str>) -> Result<(), Rejection> {
 }
 
 /// Exactly one `Host` (RFC 9112 section 3.2), and the same as in an absolute target.
-fn host(parts: &Parts) -> Result<Cow<'_, str>, Rejection> {
+fn host(parts: &Parts) -> Result<Option<HostName<'_>>, Rejection> {
     let mut fields = parts.headers.get_all(header::HOST).iter();
     let field = fields.next();
     if fields.next().is_some() {
@@ -89,7 +113,8 @@ fn host(parts: &Parts) -> Result<Cow<'_, str>, Rejection> {
     }
     let field = match field {
         Some(field) => Some(read(field)?),
-        None if parts.version < Version::HTTP_11 => None,
+        // HTTP/1.0 may leave it out; HTTP/2 has it in the target.
+        None if parts.version != Version::HTTP_11 => None,
         None => return Err(Rejection::BadHost(None)),
     };
     let scheme = parts.uri.scheme_str();
@@ -99,13 +124,16 @@ fn host(parts: &Parts) -> Result<Cow<'_, str>, Rejection> {
     if let Some(authority) = parts.uri.authority() {
         let named = HostName::parse(authority.as_str());
         let named = named.map_err(|error| Rejection::BadHost(Some(error)))?;
-        let default = if scheme == Some("https") { 443 } else { 80 };
+        let default = if scheme == Some("https") { 443 } else { DEFAULT_PORT };
         if field.as_ref().is_some_and(|field| !field.agrees_with(&named, default)) {
             return Err(Rejection::HostMismatch);
         }
-        return Ok(named.into_name());
+        return Ok(Some(named));
     }
-    Ok(field.map(HostName::into_name).unwrap_or_default())
+    if field.is_none() && parts.version > Version::HTTP_11 {
+        return Err(Rejection::BadHost(None));
+    }
+    Ok(field)
 }
 
 fn read(field: &HeaderValue) -> Result<HostName<'_>, Rejection> {

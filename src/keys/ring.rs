@@ -1,6 +1,6 @@
 //! The key ring: one key that signs, all that still verify.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use jsonwebtoken::jwk;
@@ -32,6 +32,7 @@ pub struct KeyRing {
     /// How long after retiring a key may still have living tokens.
     outlived_by: Duration,
     seal: Seal,
+    rotating: Mutex<()>,
     keys: RwLock<Arc<Keys>>,
 }
 
@@ -107,7 +108,8 @@ impl KeyRing {
     ) -> Result<Self, KeyError> {
         let keys = Keys::assemble(&settings, &file.keys, longest, now)?;
         let seal = Seal::from_material(file.seal)?;
-        Ok(Self { settings, outlived_by: longest, seal, keys: RwLock::new(Arc::new(keys)) })
+        let keys = RwLock::new(Arc::new(keys));
+        Ok(Self { settings, outlived_by: longest, seal, rotating: Mutex::default(), keys })
     }
 
     fn keys(&self) -> Arc<Keys> {
@@ -168,8 +170,9 @@ impl KeyRing {
         if !matches!(self.settings.source, KeySource::Made) {
             return Err(KeyError::NotOurs);
         }
-        // Held over the write, so that two rotations cannot lose each other's key.
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        // Held over the write, so that two rotations cannot lose each other's key; nobody who
+        // signs or verifies waits for it.
+        let _alone = self.rotating.lock().unwrap_or_else(PoisonError::into_inner);
         let path = &self.settings.ring;
         let mut file = RingFile::read(path)?.ok_or_else(|| KeyError::Missing(path.clone()))?;
         file.keys.retain(|key| alive(key, self.outlived_by, now));
@@ -177,7 +180,7 @@ impl KeyRing {
         let fresh = Keys::assemble(&self.settings, &file.keys, self.outlived_by, now)?;
         let info = fresh.infos.first().cloned().ok_or(KeyError::Damaged)?;
         file.write(path)?;
-        *keys = Arc::new(fresh);
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
         Ok(info)
     }
 

@@ -1,5 +1,6 @@
 //! Hashing on its own few threads: a flood of logins costs a queue, not the gateway.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -79,7 +80,9 @@ fn work(jobs: &Mutex<Receiver<Job>>) {
         // The lock is held while waiting for a job, never while doing one.
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match job {
-            Ok(job) => job(),
+            // A panic is a defect of ours and costs this one login, not the thread: its caller
+            // hears that the channel is gone.
+            Ok(job) => drop(catch_unwind(AssertUnwindSafe(job))),
             Err(_queue_gone) => return,
         }
     }
@@ -123,6 +126,14 @@ mod tests {
         release.send(()).unwrap();
         assert_eq!(second.await.unwrap(), 2);
         first.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_one_login_and_no_thread() {
+        let pool = pool(4, Duration::from_secs(60));
+        let failed: Result<(), _> = pool.run(|| panic!("a test of panics")).await;
+        assert!(matches!(failed, Err(PasswordError::Failed)));
+        assert_eq!(pool.run(|| 5).await.unwrap(), 5);
     }
 
     #[tokio::test]

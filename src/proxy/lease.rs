@@ -12,16 +12,23 @@ use super::pool::{Connection, Pool};
 use super::progress::Progress;
 use super::upstream::Flight;
 
-/// A connection in use. Dropped, it closes: whatever was left of the response could otherwise
-/// be taken for the answer to the next request.
+/// A connection in use. Dropped, it closes, as soon as the request body is over if that is still
+/// under way: whatever was left of the response could otherwise be taken for the answer to the
+/// next request.
 pub(super) struct Lease {
     connection: Connection,
     pool: Arc<Pool>,
     upstream: usize,
     server: usize,
-    /// How far the request body came; `None` if there was none.
-    request: Option<Arc<Progress>>,
-    _flight: Flight,
+    hold: Hold,
+}
+
+/// What keeps the request's place at the upstream.
+pub(super) enum Hold {
+    /// There is no request body: the response alone.
+    Response { _flight: Flight },
+    /// The request body as well, which may outlive the response.
+    Both(Arc<Progress>),
 }
 
 impl Lease {
@@ -30,16 +37,17 @@ impl Lease {
         pool: Arc<Pool>,
         upstream: usize,
         server: usize,
-        request: Option<Arc<Progress>>,
-        flight: Flight,
+        hold: Hold,
     ) -> Self {
-        Self { connection, pool, upstream, server, request, _flight: flight }
+        Self { connection, pool, upstream, server, hold }
     }
 
     /// The response is complete: the connection may have its next request, unless it is still
     /// busy with the body of this one because the upstream answered early.
     pub(super) fn give_back(self) {
-        if self.request.is_some_and(|request| !request.is_complete()) {
+        if let Hold::Both(request) = &self.hold
+            && !request.is_complete()
+        {
             return;
         }
         if let Some(shelf) = self.pool.shelf(self.upstream, self.server) {

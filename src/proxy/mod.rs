@@ -5,6 +5,7 @@ mod pool;
 mod prepare;
 mod progress;
 mod rejection;
+mod resolver;
 mod respond;
 mod send;
 mod settings;
@@ -12,6 +13,7 @@ mod throttle;
 mod upstream;
 mod whoami;
 
+use std::fmt;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -47,8 +49,8 @@ pub struct Proxy {
     clock: Arc<dyn Clock>,
 }
 
-/// A request that has found its route. Identity and forwarding fields are gone from it.
-#[derive(Debug)]
+/// A request that has found its route. Identity and forwarding fields are gone from it; `Debug`
+/// leaves its head out, which holds the credential.
 pub struct Exchange<'a> {
     /// Its route.
     pub route: &'a Route,
@@ -64,6 +66,12 @@ pub struct Exchange<'a> {
     pub parts: Parts,
     /// Body.
     pub body: RequestBody,
+}
+
+impl fmt::Debug for Exchange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("route", &self.route.key).finish_non_exhaustive()
+    }
 }
 
 impl Proxy {
@@ -111,10 +119,9 @@ impl Proxy {
         body.limit(route.body.unwrap_or(self.limits.body))?;
         let caller = caller.as_deref();
         let outfit = prepare::Outfit { route, path, peer, origin, caller, request_id };
-        outfit.put_on(&mut parts)?;
+        outfit.put_on(&mut parts, &body)?;
         let mut response = self.forward(route, parts, body).await?;
-        let headers = response.headers_mut();
-        respond::finish(route, caller.is_some(), throttle.report(), headers);
+        respond::finish(route, caller.is_some(), throttle.report(), &mut response)?;
         Ok(response)
     }
 

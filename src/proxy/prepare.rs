@@ -6,11 +6,15 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Uri, Version};
+use http_body::Body as _;
 
 use super::Rejection;
 use crate::policy::{CredentialPolicy, Route, Underscores};
 use crate::session::Authenticated;
-use crate::web::{CanonicalPath, IdentityHeaders, Origin, Peer, drop_hop_by_hop, is_framing};
+use crate::web::{
+    CanonicalPath, IdentityHeaders, Origin, Peer, RequestBody, drop_hop_by_hop, is_framing,
+    reads_as,
+};
 
 /// Removes every field that could be read as one of our identity headers: on every route,
 /// before anything looks at the request.
@@ -27,8 +31,7 @@ pub fn strip_identity(table: &IdentityHeaders, headers: &mut HeaderMap) {
 /// Removes names with an underscore, which many servers cannot tell from those with a dash.
 pub(super) fn drop_underscores(policy: Underscores, headers: &mut HeaderMap) {
     let doubtful = |name: &HeaderName| {
-        name.as_str().contains('_')
-            && (policy == Underscores::Drop || is_important(&name.as_str().replace('_', "-")))
+        name.as_str().contains('_') && (policy == Underscores::Drop || is_important(name))
     };
     if headers.keys().any(doubtful) {
         let gone: Vec<HeaderName> = headers.keys().filter(|name| doubtful(name)).cloned().collect();
@@ -38,18 +41,11 @@ pub(super) fn drop_underscores(policy: Underscores, headers: &mut HeaderMap) {
     }
 }
 
-/// Whether a name, dashes for underscores, is one that we or the connection set.
-fn is_important(folded: &str) -> bool {
-    const IMPORTANT: [HeaderName; 6] = [
-        header::HOST,
-        header::AUTHORIZATION,
-        header::FORWARDED,
-        header::COOKIE,
-        HeaderName::from_static("x-real-ip"),
-        HeaderName::from_static("x-request-id"),
-    ];
-    folded.starts_with("x-forwarded-")
-        || folded.parse().is_ok_and(|name| is_framing(&name) || IMPORTANT.contains(&name))
+/// Whether a name could be read as one that we or the connection set. Identity and forwarding
+/// fields are gone by now, in every spelling.
+fn is_important(name: &HeaderName) -> bool {
+    const IMPORTANT: [&str; 5] = ["host", "authorization", "cookie", "expect", "x-request-id"];
+    is_framing(name) || IMPORTANT.iter().any(|important| reads_as(name, important))
 }
 
 /// What goes out, beside the request itself.
@@ -64,7 +60,7 @@ pub(super) struct Outfit<'a> {
 
 impl Outfit<'_> {
     /// Makes the request what the upstream shall see.
-    pub(super) fn put_on(&self, parts: &mut Parts) -> Result<(), Rejection> {
+    pub(super) fn put_on(&self, parts: &mut Parts, body: &RequestBody) -> Result<(), Rejection> {
         let headers = &mut parts.headers;
         // Without a caller it is none of ours: the upstream may know what to do with it.
         if self.route.credential == CredentialPolicy::Strip && self.caller.is_some() {
@@ -82,6 +78,10 @@ impl Outfit<'_> {
             for (name, value) in &caller.headers {
                 headers.insert(name, value.clone());
             }
+        }
+        // Without it hyper takes a GET of unknown length for one without a body.
+        if !body.is_end_stream() && body.size_hint().exact().is_none() {
+            headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         parts.version = Version::HTTP_11;
         self.target(&mut parts.uri)

@@ -9,6 +9,8 @@ use std::time::Duration;
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
+use super::upstream::Flight;
+
 /// When the upstream last took a piece of a request body, and whether there was one to take.
 #[derive(Debug)]
 pub(super) struct Progress {
@@ -19,16 +21,19 @@ pub(super) struct Progress {
     client_waits: AtomicBool,
     /// There is no next piece.
     complete: AtomicBool,
+    /// The request's place at the upstream: an early answer does not end the upload.
+    _flight: Flight,
 }
 
 impl Progress {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(flight: Flight) -> Self {
         let started = Instant::now();
         Self {
             started,
             last: AtomicU64::new(0),
             client_waits: AtomicBool::new(false),
             complete: AtomicBool::new(false),
+            _flight: flight,
         }
     }
 

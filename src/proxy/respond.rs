@@ -1,9 +1,12 @@
 //! What an upstream's response loses and gains on its way to the client.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Response, Version};
+use http_body::Body as _;
 
+use super::Rejection;
 use crate::policy::Route;
-use crate::web::{drop_hop_by_hop, lists, vary_by};
+use crate::web::{Body, drop_hop_by_hop, lists, vary_by};
 
 /// The limits of a route (draft-ietf-httpapi-ratelimit-headers-10).
 pub(super) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -16,9 +19,10 @@ pub(super) fn finish(
     route: &Route,
     known: bool,
     rates: Option<(HeaderValue, HeaderValue)>,
-    headers: &mut HeaderMap,
-) {
-    tidy(headers);
+    response: &mut Response<Body>,
+) -> Result<(), Rejection> {
+    tidy(response)?;
+    let headers = response.headers_mut();
     guard_caches(known, headers);
     if let Some((policy, limit)) = rates {
         headers.insert(RATE_LIMIT_POLICY, policy);
@@ -26,14 +30,31 @@ pub(super) fn finish(
     }
     // The operator's word is the last.
     route.response_headers.apply(headers);
+    Ok(())
 }
 
-fn tidy(headers: &mut HeaderMap) {
-    // Where both were sent, the coding wins and the length is a lie (RFC 9112 section 6.3).
-    if headers.contains_key(header::TRANSFER_ENCODING) {
+/// Framed by us, in our version of HTTP (RFC 9110 section 2.5).
+fn tidy(response: &mut Response<Body>) -> Result<(), Rejection> {
+    *response.version_mut() = Version::HTTP_11;
+    let length = response.body().size_hint().exact().filter(|_| !response.body().is_end_stream());
+    let headers = response.headers_mut();
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        // hyper takes the last one off. What is left under it nobody could take off again.
+        let plain = coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none();
+        if !plain {
+            return Err(Rejection::UpstreamFailed("transfer coding other than chunked".into()));
+        }
+        // Where both were sent, the coding wins and the length is a lie (RFC 9112 section 6.3).
         headers.remove(header::CONTENT_LENGTH);
+    } else if let Some(length) = length
+        && headers.contains_key(header::CONTENT_LENGTH)
+    {
+        // Said once, whatever was said how often.
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     drop_hop_by_hop(headers);
+    Ok(())
 }
 
 /// Keeps caches between us and the client from giving one caller's answer to another.

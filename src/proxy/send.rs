@@ -16,11 +16,11 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-use super::lease::{Lease, LeasedBody};
+use super::Rejection;
+use super::lease::{Hold, Lease, LeasedBody};
 use super::pool::{Connection, Pool, Shelf};
 use super::progress::{Progress, Tracked};
 use super::upstream::{Server, Upstream};
-use super::{Address, Rejection};
 use crate::clock::Alarm;
 use crate::web::{Body, BodyFault, RequestBody};
 
@@ -50,7 +50,12 @@ impl Sending<'_> {
     ) -> Result<Response<Body>, Rejection> {
         let flight = self.upstream.enter()?;
         let fault = body.fault();
-        let progress = (!body.is_end_stream()).then(|| Arc::new(Progress::new()));
+        let (hold, progress) = if body.is_end_stream() {
+            (Hold::Response { _flight: flight }, None)
+        } else {
+            let progress = Arc::new(Progress::new(flight));
+            (Hold::Both(Arc::clone(&progress)), Some(progress))
+        };
         let mut request = Request::from_parts(parts, Tracked::new(body, progress.clone()));
         let mut last = Rejection::UpstreamUnreachable(None);
         for (number, server) in self.upstream.in_turn() {
@@ -58,7 +63,7 @@ impl Sending<'_> {
             match one.run(request).await {
                 Ok((response, connection)) => {
                     let pool = Arc::clone(self.pool);
-                    let lease = Lease::new(connection, pool, self.number, number, progress, flight);
+                    let lease = Lease::new(connection, pool, self.number, number, hold);
                     return finish(response, lease);
                 }
                 Err(Failure::Unsent(unsent, why)) => {
@@ -128,14 +133,15 @@ impl Turn<'_> {
             }
         }
         let settings = &self.sending.upstream.settings;
-        let mut connection = match timeout(settings.connect, connect(&self.server.address)).await {
+        let mut connection = match timeout(settings.connect, connect(self.server)).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => {
                 let why = Rejection::UpstreamUnreachable(Some(error.into()));
                 return Err(Failure::Unsent(Box::new(request), why));
             }
             Err(_late) => {
-                let why = Rejection::UpstreamTimeout(settings.connect);
+                let late = format!("no connection in {:?}", settings.connect);
+                let why = Rejection::UpstreamUnreachable(Some(late.into()));
                 return Err(Failure::Unsent(Box::new(request), why));
             }
         };
@@ -200,8 +206,9 @@ impl Failure {
     }
 }
 
-async fn connect(address: &Address) -> io::Result<Connection> {
-    let stream = TcpStream::connect((address.host.as_str(), address.port)).await?;
+async fn connect(server: &Server) -> io::Result<Connection> {
+    let addresses = server.resolver.resolve(&server.address).await?;
+    let stream = TcpStream::connect(addresses.as_slice()).await?;
     stream.set_nodelay(true)?;
     let (sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::HeaderValue;
 
+use super::resolver::Resolver;
 use super::{Address, Rejection, Target, UpstreamSettings};
 
 /// An upstream, shared by all workers.
@@ -22,6 +23,7 @@ pub(super) struct Server {
     pub(super) address: Address,
     /// `Host` for requests that come without one (HTTP/1.0).
     pub(super) host: HeaderValue,
+    pub(super) resolver: Resolver,
 }
 
 /// A request's place among those that an upstream may have at once; given back when dropped.
@@ -63,7 +65,8 @@ impl Server {
             (false, port) => format!("{host}:{port}"),
         };
         let host = HeaderValue::from_str(&text);
-        Self { host: host.unwrap_or_else(|_| HeaderValue::from_static("upstream")), address }
+        let host = host.unwrap_or_else(|_| HeaderValue::from_static("upstream"));
+        Self { address, host, resolver: Resolver::default() }
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) async fn serve<H: Handler, S>(
     let io = TokioIo::new(Watched { stream, pulse: Arc::clone(&pulse) });
     let peer = Arc::new(peer);
     let service = service_fn(|request: Request<Incoming>| {
-        pulse.request();
+        pulse.request(!http_body::Body::is_end_stream(request.body()));
         let (handler, peer, pulse) = (Arc::clone(&handler), Arc::clone(&peer), Arc::clone(&pulse));
         async move {
             let response = handler.handle(request, peer).await;
@@ -116,7 +116,7 @@ impl<C: Graceful, D: Future<Output = ()>> Future for Timed<'_, C, D> {
             return Poll::Ready(End::Closed(ended));
         }
         // A connection that never sent a byte is not idle to hyper, which would wait for it.
-        if this.draining && this.pulse.is_waiting() {
+        if this.draining && this.pulse.is_fresh() {
             return Poll::Ready(End::Drained);
         }
         // Looked at after every poll: whatever moves the deadline happens inside one.

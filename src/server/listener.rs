@@ -94,7 +94,8 @@ fn tcp_socket(addr: SocketAddr, shared: bool) -> io::Result<std::net::TcpListene
 
 fn bind_unix(path: &Path) -> io::Result<Bound> {
     let stale = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket())
-        && std::os::unix::net::UnixStream::connect(path).is_err();
+        && std::os::unix::net::UnixStream::connect(path)
+            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
     if stale {
         std::fs::remove_file(path)?;
     }

@@ -4,7 +4,7 @@
 //! deadlines are kept here: the socket reports the first byte of a head, the service the
 //! request, the response its end.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -26,6 +26,10 @@ pub(super) struct Pulse {
     since: AtomicU64,
     /// Since when a write has been stuck, likewise; 0 if none is.
     stuck: AtomicU64,
+    /// Whether the request under way has a body.
+    has_body: AtomicBool,
+    /// Whether bytes came while a request was under way.
+    ahead: AtomicBool,
 }
 
 impl Pulse {
@@ -35,6 +39,8 @@ impl Pulse {
             phase: AtomicU8::new(FRESH),
             since: AtomicU64::new(0),
             stuck: AtomicU64::new(0),
+            has_body: AtomicBool::new(false),
+            ahead: AtomicBool::new(false),
         }
     }
 
@@ -44,18 +50,23 @@ impl Pulse {
             // The clock of the first head runs from the accept.
             FRESH => self.phase.store(HEAD, Ordering::Relaxed),
             IDLE => self.enter(HEAD),
+            BUSY => self.ahead.store(true, Ordering::Relaxed),
             _ => {}
         }
     }
 
     /// A request is complete up to its body.
-    pub(super) fn request(&self) {
+    pub(super) fn request(&self, has_body: bool) {
+        self.ahead.store(false, Ordering::Relaxed);
+        self.has_body.store(has_body, Ordering::Relaxed);
         self.phase.store(BUSY, Ordering::Relaxed);
     }
 
-    /// Its response is over.
+    /// Its response is over. Bytes that came meanwhile are the next head, unless they may have
+    /// been this request's body.
     pub(super) fn finished(&self) {
-        self.enter(IDLE);
+        let ahead = self.ahead.load(Ordering::Relaxed) && !self.has_body.load(Ordering::Relaxed);
+        self.enter(if ahead { HEAD } else { IDLE });
     }
 
     /// A write found no room, or found some.
@@ -69,9 +80,10 @@ impl Pulse {
         }
     }
 
-    /// Whether no request is under way: such a connection may be closed at any time.
-    pub(super) fn is_waiting(&self) -> bool {
-        matches!(self.phase.load(Ordering::Relaxed), FRESH | IDLE)
+    /// Whether nothing was ever received: such a connection may be closed at any time. An idle
+    /// one may still have the end of its last response to send.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) == FRESH
     }
 
     /// When the connection must be closed if nothing changes; `None` while a request runs.

@@ -24,7 +24,7 @@ impl Slots {
 
 /// Accepts connections for one worker and runs them on the current runtime.
 ///
-/// Dropping it, or the runtime, cuts every connection.
+/// Connections go on when it is dropped; the end of their runtime cuts them.
 #[derive(Debug)]
 pub struct Acceptor<H> {
     handler: Arc<H>,
@@ -81,9 +81,10 @@ impl<H: Handler> Acceptor<H> {
         loop {
             let slots = Arc::clone(&self.slots.0);
             let next = async {
-                // A slot first: without one, the connection stays in the kernel's queue.
-                let slot = slots.acquire_owned().await;
-                (listener.accept().await, slot)
+                // The slot last: held while nobody comes here, it would be missing where
+                // somebody does. Further connections stay in the kernel's queue.
+                let accepted = listener.accept().await;
+                (accepted, slots.acquire_owned().await)
             };
             let (accepted, slot) = tokio::select! {
                 () = self.drain.cancelled() => return,

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::normalize_username;
+use super::settle::settle;
 use crate::clock::Clock;
 use crate::identity::{SessionId, UserId};
 use crate::password::{PasswordError, Passwords};
@@ -172,10 +173,9 @@ impl Accounts {
         user: UserId,
         change: UserChange,
     ) -> Result<Option<User>, AccountError> {
-        let changed = self.store.change_user(user, change).await;
-        // Also after a failure: what is not known to have happened may have happened.
-        self.revisions.bump(user);
-        Ok(changed?)
+        let store = Arc::clone(&self.store);
+        let change = async move { store.change_user(user, change).await };
+        Ok(settle(&self.revisions, user, change).await?)
     }
 
     /// Deletes a user; its tokens are over. `false` if there was none.
@@ -184,9 +184,8 @@ impl Accounts {
     ///
     /// [`AccountError`]; nothing was changed, or nothing is known about it.
     pub async fn delete(&self, user: UserId) -> Result<bool, AccountError> {
-        let deleted = self.store.delete_user(user).await;
-        self.revisions.bump(user);
-        Ok(deleted?)
+        let store = Arc::clone(&self.store);
+        Ok(settle(&self.revisions, user, async move { store.delete_user(user).await }).await?)
     }
 
     /// Ends a session of a user; `false` if it had ended or is none.
@@ -200,9 +199,9 @@ impl Accounts {
         session: SessionId,
         reason: EndReason,
     ) -> Result<bool, AccountError> {
-        let ended = self.store.end_session(session, self.clock.now(), reason).await;
-        self.revisions.bump(user);
-        Ok(ended?)
+        let (store, now) = (Arc::clone(&self.store), self.clock.now());
+        let end = async move { store.end_session(session, now, reason).await };
+        Ok(settle(&self.revisions, user, end).await?)
     }
 
     /// At most `limit` users after that id, in order of their ids.

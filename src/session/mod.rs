@@ -7,6 +7,7 @@ mod names;
 mod refusal;
 mod renew;
 mod settings;
+mod settle;
 mod start;
 
 use std::sync::Arc;

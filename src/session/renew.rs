@@ -1,7 +1,10 @@
 //! Refresh tokens: exchanged, checked, spent; the end of a session.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::settle::settle;
 use super::start::Client;
 use super::{AuthError, Sessions};
 use crate::clock::Timestamp;
@@ -11,13 +14,19 @@ use crate::token::{Claims, Origin, TokenError, TokenKind};
 /// How old the note of a session's last use may get before it is written again.
 const LAST_USE: Duration = Duration::from_secs(60);
 
-/// What a refresh token was exchanged for.
-#[derive(Clone, Debug)]
+/// What a refresh token was exchanged for. `Debug` shows neither token.
+#[derive(Clone)]
 pub struct Renewed {
     /// A new access token.
     pub access: String,
     /// The successor, where tokens are rotated.
     pub refresh: Option<String>,
+}
+
+impl fmt::Debug for Renewed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Renewed(..)")
+    }
 }
 
 impl Sessions {
@@ -101,10 +110,9 @@ impl Sessions {
         let spent = self.is_spent(&claims, id, now).await?;
         let (user, session) = self.session_of(&claims, now).await?;
         let reason = if spent { EndReason::Reused } else { EndReason::LoggedOut };
-        let ended = self.store.end_session(session.id, now, reason).await;
-        // Also after a failure: what is not known to have happened may have happened.
-        self.revisions.bump(user.id);
-        let ended = ended?;
+        let store = Arc::clone(&self.store);
+        let end = async move { store.end_session(session.id, now, reason).await };
+        let ended = settle(&self.revisions, user.id, end).await?;
         if spent {
             return Err(AuthError::Reused);
         }
@@ -136,7 +144,9 @@ impl Sessions {
         }
         let expires = claims.expires()?;
         let grant = RefreshGrant { jti: jti.to_owned(), issued: claims.issued(), expires };
-        let last = expires.plus(self.signer.settings().access);
+        // A sliding token lives on by its renewals.
+        let last = claims.refresh_expires().unwrap_or(expires).max(expires);
+        let last = last.plus(self.signer.settings().access);
         let new = self.new_session(&user, Client::default(), now, last, Some(grant))?;
         let session = self.store.adopt_session(jti, new).await?.ok_or(AuthError::Revoked)?;
         if session.ended.is_some() || session.user != user.id {
@@ -176,10 +186,11 @@ impl Sessions {
         let successor = self.refresh_grant(now, session.ends)?;
         let grace = self.settings.grace;
         let request = RotationRequest { session: session.id, presented, successor, now, grace };
-        match self.store.rotate(request).await? {
+        let store = Arc::clone(&self.store);
+        let rotate = async move { store.rotate(request).await };
+        match settle(&self.revisions, user.id, rotate).await? {
             Rotation::Rotated(grant) | Rotation::Repeated(grant) => Ok(grant),
             Rotation::Reused => {
-                self.revisions.bump(user.id);
                 tracing::warn!(user = %user.id, session = %session.id, "spent refresh token used again; session ended");
                 Err(AuthError::Reused)
             }

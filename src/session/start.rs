@@ -1,5 +1,6 @@
 //! Logins: a session begins, and its first tokens are made.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::authenticate::hash_of_key;
@@ -21,13 +22,19 @@ pub struct Client {
     pub address: String,
 }
 
-/// The two tokens of a login.
-#[derive(Clone, Debug)]
+/// The two tokens of a login. `Debug` shows neither.
+#[derive(Clone)]
 pub struct Pair {
     /// Opens routes.
     pub access: String,
     /// Buys more of them.
     pub refresh: String,
+}
+
+impl fmt::Debug for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pair(..)")
+    }
 }
 
 impl Sessions {
@@ -101,6 +108,7 @@ impl Sessions {
         Ok(NewSession {
             user: user.id,
             password_mark: user.password_mark,
+            logout_mark: user.logout_mark,
             tag,
             started: now,
             expires,

@@ -143,6 +143,37 @@ async fn whatever_changes_about_a_user_holds_from_the_next_request_on() {
 }
 
 #[tokio::test]
+async fn a_change_holds_though_its_caller_went_away() {
+    let world = world(rotating(0));
+    let ada = world.user("ada").await;
+    let pair = world.log_in(&ada).await;
+    world.sessions.refresh(&pair.refresh).await.unwrap();
+    assert_eq!(world.code(&pair.access).await, "good");
+    let mut reuse = Box::pin(world.sessions.refresh(&pair.refresh));
+    // As far as the store has taken it, and then nobody is there any more.
+    let taken = world.store.calls() + 3;
+    while world.store.calls() < taken {
+        assert!(futures_util::poll!(reuse.as_mut()).is_pending());
+        tokio::task::yield_now().await;
+    }
+    drop(reuse);
+    // The store keeps its order: what is asked now comes after what was dropped.
+    world
+        .store
+        .inner()
+        .touch_session(SessionId { number: 1, tag: 0 }, world.clock.now(), world.clock.now())
+        .await
+        .unwrap();
+    let heard = async {
+        while world.code(&pair.access).await == "good" {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), heard).await.expect("nobody was told");
+    assert_eq!(world.code(&pair.access).await, "session_ended");
+}
+
+#[tokio::test]
 async fn a_login_checked_against_the_old_password_starts_nothing() {
     let world = world(rotating(10));
     let ada = world.user("ada").await;

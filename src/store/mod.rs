@@ -110,7 +110,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn start_session(&self, session: NewSession) -> Result<Option<Session>, StoreError>;
 
     /// The session that stands for a token made elsewhere (`jti`), started from `session` if
-    /// there is none yet. Of concurrent calls one starts it, and all get the same.
+    /// there is none yet; `None` as for [`Store::start_session`], and if the user logged out
+    /// everywhere since [`NewSession::logout_mark`]. Of concurrent calls one starts it, and all get the same.
     ///
     /// # Errors
     ///

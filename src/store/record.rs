@@ -206,6 +206,9 @@ pub struct NewSession {
     /// The user's password mark when the credential was checked. If another has been drawn
     /// since, no session is started: the password it was checked against is no longer good.
     pub password_mark: Option<Mark>,
+    /// The user's logout mark likewise, for a token that is adopted: it would otherwise escape
+    /// behind the mark. A login by password does not mind.
+    pub logout_mark: Option<Mark>,
     /// Random.
     pub tag: u64,
     /// Now.

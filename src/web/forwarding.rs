@@ -11,6 +11,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use super::Peer;
+use super::fold::{begins_as, reads_as};
 use super::peer::node;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -19,11 +20,13 @@ const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 /// Fields by which some servers take another path or method than the one we judged.
-static STEERING: [HeaderName; 4] = [
-    HeaderName::from_static("x-original-url"),
-    HeaderName::from_static("x-rewrite-url"),
-    HeaderName::from_static("x-http-method-override"),
-    HeaderName::from_static("x-original-method"),
+const STEERING: [&str; 6] = [
+    "x-original-url",
+    "x-rewrite-url",
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "x-original-method",
 ];
 /// Hops of a chain that are looked at; a longer one is none of a sane proxy's.
 const CHAIN: usize = 32;
@@ -167,12 +170,18 @@ fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
     addr.map(|addr: IpAddr| addr.to_canonical())
 }
 
+/// Whether a name could be read as one of the family, or as one that steers.
 fn is_family(name: &HeaderName) -> bool {
-    let text = name.as_str();
-    text.starts_with("x-forwarded-")
-        || *name == header::FORWARDED
-        || *name == REAL_IP
-        || STEERING.contains(name)
+    // All of them begin with one of two letters, and few other names do.
+    match name.as_str().as_bytes().first() {
+        Some(b'x') => {
+            begins_as(name, b"x-forwarded-")
+                || reads_as(name, "x-real-ip")
+                || STEERING.iter().any(|steering| reads_as(name, steering))
+        }
+        Some(b'f') => *name == header::FORWARDED,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -220,6 +229,13 @@ mod tests {
         ("x-original-url", "/admin"),
         ("x-rewrite-url", "/admin"),
         ("x-http-method-override", "DELETE"),
+        ("x-http-method", "DELETE"),
+        ("x-method-override", "DELETE"),
+        ("x_forwarded_for", "1.1.1.1"),
+        ("x.forwarded.for", "1.1.1.1"),
+        ("x_http_method_override", "DELETE"),
+        ("x~original~url", "/admin"),
+        ("x.real.ip", "1.1.1.1"),
     ];
 
     #[test]

@@ -70,11 +70,6 @@ impl<'a> HostName<'a> {
         &self.name
     }
 
-    /// The name, as it was sent if that is canonical.
-    pub fn into_name(self) -> Cow<'a, str> {
-        self.name
-    }
-
     /// The port, if one was written.
     pub const fn port(&self) -> Option<u16> {
         self.port

@@ -1,15 +1,15 @@
 //! Identity headers: removed from whatever a client sends, set from what we know.
 //!
 //! A header is *ours* if its folded name equals a configured one or begins with `x-user-`; see
-//! [`fold`]. Servers behind us fold in this or a weaker way (CGI and its heirs read `X_User-Id`
-//! and `X-User-Id` as one variable, RFC 3875 section 4.1.18), so whatever they could mistake for
-//! ours is gone before anything looks at it.
+//! `fold.rs` beside this file. Whatever a server could mistake for ours is gone before anything
+//! looks at it.
 
 use std::borrow::Cow;
 
 use http::header::{self, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+use super::fold::{begins_as, fold};
 use crate::identity::{Claim, Identity};
 
 /// The prefix that is reserved whether configured or not, folded.
@@ -75,12 +75,13 @@ impl IdentityHeaders {
 
     /// Whether a header of that name could be read as one of ours.
     pub fn is_ours(&self, name: &HeaderName) -> bool {
-        let name = name.as_str().as_bytes();
-        starts_with_folded(name, RESERVED)
+        let length = name.as_str().len();
+        begins_as(name, RESERVED)
             || (!self.only_reserved
-                && self.rules.iter().any(|rule| {
-                    rule.folded.len() == name.len() && starts_with_folded(name, &rule.folded)
-                }))
+                && self
+                    .rules
+                    .iter()
+                    .any(|rule| rule.folded.len() == length && begins_as(name, &rule.folded)))
     }
 
     /// The headers that tell an upstream who `identity` is, ready to be set.
@@ -114,16 +115,6 @@ impl Default for IdentityHeaders {
         });
         Self { rules: rules.to_vec(), only_reserved: true }
     }
-}
-
-/// One byte of a header name as the sloppiest reader sees it: letters without case, every
-/// other sign the same.
-const fn fold(byte: u8) -> u8 {
-    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
-}
-
-fn starts_with_folded(name: &[u8], folded: &[u8]) -> bool {
-    name.len() >= folded.len() && name.iter().zip(folded).all(|(sent, ours)| fold(*sent) == *ours)
 }
 
 /// Names that frame or steer a message, and what is removed hop by hop: an identity header of

@@ -4,6 +4,7 @@
 mod authorization;
 mod body;
 mod cors;
+mod fold;
 mod forwarding;
 mod fresh_id;
 mod hop;
@@ -20,6 +21,7 @@ mod vary;
 pub use authorization::Authorization;
 pub use body::{Body, BodyError};
 pub use cors::{Cors, CorsError, CorsSettings, CrossOrigin};
+pub use fold::reads_as;
 pub use forwarding::{Origin, Trust};
 pub use fresh_id::RequestIds;
 pub use hop::{drop_hop_by_hop, is_framing};

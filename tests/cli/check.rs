@@ -41,13 +41,13 @@ fn what_a_route_changes_and_asks_for_is_in_the_table() {
     let folder = Folder::new();
     let text = "[upstreams]\na.whoami = true\n[routes.\"/api/*\"]\nto = \"a\"\nstrip = \"/api\"\n\
                 prefix = \"/v2\"\nfrom = [\"10.0.0.0/8\", \"192.0.2.7\"]\n\
-                rate = \"60/m per ip burst 5\"\n";
+                rate = \"60/m per ip burst 5\"\ncors.origins = [\"https://a.test\", \"https://b.test\"]\n";
     folder.write("good.toml", text);
     let said = folder.run(&["check", "good.toml"]).done();
     let row = said.lines().nth(1).unwrap();
     assert_eq!(
         row,
-        "/api/*  a (strip /api, prefix /v2)  user from 10.0.0.0/8, 192.0.2.7/32  rate 60/1m per ip burst 5"
+        "/api/*  a (strip /api, prefix /v2)  user from 10.0.0.0/8, 192.0.2.7/32  rate 60/1m per ip burst 5, cors https://a.test https://b.test"
     );
     let said: Value =
         serde_json::from_str(&folder.run(&["check", "good.toml", "--json"]).done()).unwrap();
@@ -55,6 +55,7 @@ fn what_a_route_changes_and_asks_for_is_in_the_table() {
     assert_eq!((&route["strip"], &route["prefix"]), (&"/api".into(), &"/v2".into()));
     assert_eq!(route["from"][1], "192.0.2.7/32");
     assert_eq!(route["rate"][0], "60/1m per ip burst 5");
+    assert_eq!(route["cors"][1], "https://b.test");
 }
 
 #[test]

@@ -197,3 +197,28 @@ async fn a_connection_over_the_limit_waits_for_its_turn() {
     drop((one, three));
     stage.finish().await;
 }
+
+/// Sizes about what the kernel takes for a reader that is slow: of some, the last piece is still
+/// ours to send when the end is asked for.
+#[tokio::test]
+async fn the_drain_cuts_no_response_short() {
+    for size in (2_600_000..4_400_000).step_by(150_000) {
+        let upstream = Upstream::scripted(move |_| Act::ok(&"x".repeat(size))).await;
+        let Stage { mut gateway, upstream, .. } = Stage::before(upstream, |policy| policy).await;
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut slow = Conn::new(socket.connect(gateway.addr).await.unwrap());
+        slow.write("GET /public/x HTTP/1.1\r\nHost: a.test\r\nConnection: keep-alive\r\n\r\n")
+            .await;
+        let head = slow.head().await;
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        // As far as it gets without a reader.
+        for _ in 0..500 {
+            tokio::task::yield_now().await;
+        }
+        let stopped = gateway.begin_stop();
+        assert_eq!(slow.rest().await.len(), size);
+        soon("the end", stopped).await.unwrap();
+        upstream.finish().await;
+    }
+}

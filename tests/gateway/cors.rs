@@ -12,6 +12,11 @@ to = "up"
 to = "up"
 allow = "anyone"
 cors = { origins = "*", headers = ["X-Mine"] }
+[routes."/inside/*"]
+to = "up"
+from = "10.0.0.0/8"
+rate = "1/h per ip"
+cors = { origins = "*" }
 [auth]
 cors = ["https://a.test"]
 "#;
@@ -76,6 +81,10 @@ async fn an_origin_that_is_not_listed_gets_no_leave() {
     // The route of this method has no rule, and the path none for that one.
     assert_eq!(preflight(&stage, "/shared/x", "https://a.test", "DELETE").await.status, 405);
     assert_eq!(preflight(&stage, "/shared/x", "https://a.test", "PUT").await.status, 405);
+    // Nor has an address that the route does not take, whatever the page.
+    assert_eq!(preflight(&stage, "/inside/x", "https://a.test", "GET").await.status, 403);
+    // And no page makes an upstream of a path that has two readings.
+    assert_eq!(preflight(&stage, "/all/x%2F..%2Fy", "https://a.test", "GET").await.status, 400);
     stage.finish_untouched().await;
 }
 

@@ -384,6 +384,9 @@ async fn a_body_over_the_limit_is_refused_at_its_announcement_or_at_its_limit() 
         let reply = stage.send(post(target, length)).await;
         assert_eq!(reply.status, status, "{target} {length}: {reply:?}");
     }
+    // Announced and not sent: nobody waits for it.
+    let announced = "POST /public/x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1025\r\n\r\n";
+    assert_eq!(stage.send(announced).await.status, 413);
     // RES-body-over-chunked: it never says how much will come.
     let mut endless =
         "POST /public/x HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned();

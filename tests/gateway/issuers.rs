@@ -48,7 +48,9 @@ impl Corp {
     async fn start() -> Self {
         let (es, ed, rs) = (Signer::es256(), Signer::ed_dsa(), Signer::rs256());
         let corp = json!({ "keys": [es.jwk("es"), ed.jwk("ed"), rs.jwk("rs")] });
-        let shop = json!({ "keys": [{ "kty": "oct", "k": part(SHARED), "kid": "shared" }] });
+        // The second of the shop's keys is of an algorithm that its entry does not list.
+        let shared = json!({ "kty": "oct", "k": part(SHARED), "kid": "shared" });
+        let shop = json!({ "keys": [shared, es.jwk("unlisted")] });
         let upstream = Upstream::start().await;
         let setup = Setup::new(&Policy::to(&upstream).and(TABLES))
             .file("corp.json", &corp.to_string())
@@ -123,7 +125,7 @@ async fn another_issuers_user_gets_in_under_the_issuers_name() {
 }
 
 #[tokio::test]
-async fn only_the_issuers_own_keys_algorithms_and_audience_count() {
+async fn only_the_issuers_own_keys_and_algorithms_count() {
     let corp = Corp::start().await;
     let good = corp_claims();
     let es = json!({ "alg": "ES256", "kid": "es" });
@@ -134,8 +136,6 @@ async fn only_the_issuers_own_keys_algorithms_and_audience_count() {
     let mut shop = corp_claims();
     shop["iss"] = json!("https://shop.test");
     shop["uid"] = json!("5");
-    let mut not_listed = corp_claims();
-    not_listed["iss"] = json!("https://evil.test");
     for (id, token) in [
         ("another key", Signer::es256().mint(&es, &good)),
         (
@@ -160,9 +160,26 @@ async fn only_the_issuers_own_keys_algorithms_and_audience_count() {
             )
         }),
         ("no fall-back to our keys", mint(&as_ours)),
-        ("the shop's word by corp's key", corp.es.mint(&es, &shop)),
+        ("the shop's word by corp's key", corp.ed.mint(&json!({ "alg": "EdDSA" }), &shop)),
+        (
+            "an algorithm that is not listed",
+            corp.es.mint(&json!({ "alg": "ES256", "kid": "unlisted" }), &shop),
+        ),
         ("the shop's word by our key", mint(&shop)),
-        ("an issuer that nobody listed", corp.es.mint(&es, &not_listed)),
+    ] {
+        for path in ["/app/x", "/public/x"] {
+            let reply = corp.get(path, &token).await;
+            assert_eq!(reply.status, 401, "{id}: {reply:?}");
+        }
+    }
+    corp.stage.finish_untouched().await;
+}
+
+#[tokio::test]
+async fn another_issuers_claims_count_by_type_and_value() {
+    let corp = Corp::start().await;
+    for (id, token) in [
+        ("an issuer that nobody listed", corp.token(&changed("iss", json!("https://evil.test")))),
         ("issuer in another spelling", corp.token(&changed("iss", json!("https://ID.corp.test")))),
         ("issuer with a slash", corp.token(&changed("iss", json!("https://id.corp.test/")))),
         ("issuer in a list", corp.token(&changed("iss", json!(["https://id.corp.test"])))),

@@ -485,3 +485,70 @@ async fn whoami_shows_a_request_as_an_upstream_sees_it() {
     assert_eq!(stage.get("/me/x", "").await.status, 401);
     stage.finish_untouched().await;
 }
+
+#[tokio::test]
+async fn an_answer_is_framed_by_us_and_in_our_version() {
+    let upstream = Upstream::scripted(by_id(&[
+        ("old", b"HTTP/1.0 200 OK\r\n\r\nold"),
+        ("twice", b"HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello"),
+        ("gzip", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"),
+    ]))
+    .await;
+    let stage = Stage::before(upstream, |policy| policy).await;
+    let mut client = stage.connect().await;
+    client.write("GET /public/old HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n").await;
+    let head = client.head().await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    drop(client);
+    let twice = stage.get("/public/twice", "").await;
+    assert_eq!((twice.one("content-length"), twice.text().as_str()), ("5", "hello"));
+    assert_eq!(stage.get("/public/gzip", "").await.status, 502, "a coding nobody could undo");
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn a_get_keeps_a_body_of_unknown_length() {
+    let stage = Stage::start().await;
+    let body = "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    let reply = stage.send(format!("GET /public/x HTTP/1.1\r\nHost: a.test\r\n{body}")).await;
+    assert_eq!(reply.status, 200);
+    let seen = stage.finish().await;
+    assert_eq!(seen[0].body, b"hello");
+}
+
+#[tokio::test]
+async fn an_upload_keeps_its_place_though_it_was_answered_early() {
+    let upstream = Upstream::by_hand().await;
+    let stage = Stage::before(upstream, |policy| policy.upstream("in_flight = 1")).await;
+    let mut client = stage.connect().await;
+    client
+        .write("POST /public/x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\r\nhalf.")
+        .await;
+    let mut server = stage.upstream.accept().await;
+    server.head().await;
+    server.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+    assert_eq!(client.reply().await.status, 200);
+    assert_eq!(stage.send(GET).await.status, 503, "the upload is still under way");
+    drop(client);
+    server.rest().await;
+    let upstream_side = async {
+        let mut fresh = stage.upstream.accept().await;
+        fresh.head().await;
+        fresh.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+        fresh
+    };
+    let asked = async {
+        loop {
+            let reply = stage.send(GET).await;
+            if reply.status != 503 {
+                break reply.status;
+            }
+        }
+    };
+    let (fresh, status) = tokio::join!(upstream_side, asked);
+    assert_eq!(status, 200);
+    drop((fresh, server));
+    let Stage { gateway, upstream, .. } = stage;
+    gateway.stop().await;
+    upstream.expect_nobody();
+}

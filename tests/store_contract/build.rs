@@ -36,6 +36,7 @@ pub(crate) fn new_session(user: UserId) -> NewSession {
     NewSession {
         user,
         password_mark: None,
+        logout_mark: None,
         tag: 0xfeed,
         started: at(0),
         expires: at(100),

@@ -62,7 +62,10 @@ pub(crate) async fn a_login_by_an_old_password_starts_nothing(store: &Arc<dyn St
     assert_eq!(store.start_session(new_session(ada.id)).await.unwrap(), None);
     assert_eq!(store.adopt_session("jti", new_session(ada.id)).await.unwrap(), None);
     let new = NewSession { password_mark: changed.password_mark, ..new_session(ada.id) };
-    assert!(store.start_session(new).await.unwrap().is_some());
+    assert!(store.start_session(new.clone()).await.unwrap().is_some());
+    store.change_user(ada.id, UserChange::LoggedOutEverywhere(at(6))).await.unwrap();
+    assert_eq!(store.adopt_session("jti", new.clone()).await.unwrap(), None);
+    assert!(store.start_session(new).await.unwrap().is_some(), "a login starts anew");
 }
 
 pub(crate) async fn the_sessions_of_a_user_come_by_number(store: &Arc<dyn Store>) {

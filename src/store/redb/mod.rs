@@ -197,6 +197,7 @@ mod tests {
         let session = NewSession {
             user: user.id,
             password_mark: None,
+            logout_mark: None,
             tag: 1,
             started: now,
             expires,

@@ -86,7 +86,9 @@ pub(super) fn start(
     adopted: Option<&str>,
 ) -> Result<Option<Session>, StoreError> {
     let user = users::find(change, new.user)?;
-    if user.is_none_or(|user| user.password_mark != new.password_mark) {
+    let Some(user) = user else { return Ok(None) };
+    let logged_out = adopted.is_some() && user.logout_mark != new.logout_mark;
+    if logged_out || user.password_mark != new.password_mark {
         return Ok(None);
     }
     let number = change.next(Counter::Sessions)?;
