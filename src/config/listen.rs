@@ -92,11 +92,26 @@ pub(super) fn network(cx: &mut Context<'_>, key: &str, entry: &Spanned<String>) 
             cx.error(entry.span(), message);
             None
         }
-        Ok(net) => Some(net),
+        Ok(net) => {
+            let plain = unmapped(net);
+            if let Some(plain) = plain {
+                let message = format!("IPv4 clients are IPv4 here; write \"{plain}\"");
+                cx.error(entry.span(), message);
+            }
+            plain.is_none().then_some(net)
+        }
         Err(_) => {
             let form = "a network or an address such as \"10.0.0.0/8\" or \"192.0.2.7\"";
             cx.error(entry.span(), format!("`{key}` must be {form}"));
             None
         }
     }
+}
+
+/// The IPv4 network that one of `::ffff:0:0/96` stands for (RFC 4291 section 2.5.5.2): no client
+/// has such an address once it is here.
+fn unmapped(net: IpNet) -> Option<IpNet> {
+    let IpNet::V6(net) = net else { return None };
+    let prefix = net.prefix_len().checked_sub(96)?;
+    IpNet::new(net.addr().to_ipv4_mapped()?.into(), prefix).ok()
 }

@@ -596,6 +596,10 @@ fn where_a_path_goes_and_where_from_is_said_in_full() {
                 "4:23: `10.1.0.0/8` has bits beyond its prefix; write \"10.0.0.0/8\"",
             ),
             (
+                "from = \"::ffff:10.0.0.0/104\"",
+                "4:8: IPv4 clients are IPv4 here; write \"10.0.0.0/8\"",
+            ),
+            (
                 "from = \"here\"",
                 "4:8: `from` must be a network or an address such as \"10.0.0.0/8\" or \
                  \"192.0.2.7\"",
