@@ -54,6 +54,11 @@ class Upstream(threading.Thread):
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
     def serve(self, connection):
+        with connection:
+            self.answer(connection)
+
+    def answer(self, connection):
+        """One request a connection: it is closed afterwards, so that it is not used again."""
         head, rest = read_head(connection)
         if head.startswith(b"GET /endless"):
             connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -72,7 +77,8 @@ class Upstream(threading.Thread):
                 return
             seen += count
         body = str(seen).encode()
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+        connection.sendall(head + body)
 
 
 def resident(pid, field="VmRSS"):
