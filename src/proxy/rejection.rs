@@ -108,6 +108,8 @@ pub struct RefusedCredential {
 }
 
 const NO_CREDENTIALS: &str = "Authentication credentials were not provided.";
+const BUSY: &str = "The service is busy, try again later.";
+const VERSION: &str = "Only version 13 of the WebSocket protocol is spoken here.";
 const FORBIDDEN: &str = "You do not have permission to perform this action.";
 
 impl Rejection {
@@ -149,11 +151,7 @@ impl Rejection {
             }
             Self::Forbidden => (S::FORBIDDEN, "forbidden", FORBIDDEN),
             Self::AddressForbidden => (S::FORBIDDEN, "forbidden_address", FORBIDDEN),
-            Self::WebSocketVersion => (
-                S::UPGRADE_REQUIRED,
-                "websocket_version",
-                "Only version 13 of WebSocket is spoken.",
-            ),
+            Self::WebSocketVersion => (S::UPGRADE_REQUIRED, "websocket_version", VERSION),
             Self::Throttled(_) => {
                 (S::TOO_MANY_REQUESTS, "throttled", "Too many requests, try again later.")
             }
@@ -166,9 +164,7 @@ impl Rejection {
             Self::Body(BodyFault::Broken) => {
                 (S::BAD_REQUEST, "body_incomplete", "The request body is incomplete or malformed.")
             }
-            Self::UpstreamFull => {
-                (S::SERVICE_UNAVAILABLE, "upstream_full", "The service is busy, try again later.")
-            }
+            Self::UpstreamFull => (S::SERVICE_UNAVAILABLE, "upstream_full", BUSY),
             Self::UpstreamUnreachable(_) => {
                 (S::BAD_GATEWAY, "upstream_unreachable", "The service is unreachable.")
             }

@@ -1,4 +1,4 @@
-//! WebSockets: who opens one, what passes, and when it ends. The frames are made by hand; to the
+//! `WebSockets`: who opens one, what passes, and when it ends. The frames are made by hand; to the
 //! gateway they are bytes.
 
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ const PROOF: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const HELLO: &[u8] = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
 const BINARY: &[u8] = b"\x82\x04\x00\xff\r\n";
 
-/// A gateway before an upstream by hand, with a route for every user's WebSockets.
+/// A gateway before an upstream by hand, with a route for every user's `WebSockets`.
 async fn stage(keys: &str, more: &str) -> Stage {
     let route = format!("[routes.\"/ws/*\"]\nto = \"up\"\nwebsocket = true\n{keys}\n{more}");
     Stage::before(Upstream::by_hand().await, |policy| policy.and(&route)).await
