@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -218,7 +219,8 @@ impl Drop for Tunnelled {
     fn drop(&mut self) {
         let (received, sent) = self.traffic.so_far();
         self.record.received = Some(received);
-        self.record.write(sent, true);
+        let begun = self.traffic.begun.load(Ordering::Relaxed);
+        self.record.write(sent, begun);
     }
 }
 
@@ -316,8 +318,8 @@ mod tests {
     fn a_connection_that_was_taken_over_has_its_line_at_its_end() {
         let lines = lines_of(|record| {
             let traffic = Arc::<Traffic>::default();
-            traffic.received.store(3, std::sync::atomic::Ordering::Relaxed);
-            traffic.sent.store(7, std::sync::atomic::Ordering::Relaxed);
+            traffic.received.store(3, Ordering::Relaxed);
+            traffic.sent.store(7, Ordering::Relaxed);
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
             response.extensions_mut().insert(Takeover::new(std::future::pending(), traffic));
@@ -327,7 +329,7 @@ mod tests {
         });
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(lines[0].contains("it goes on"), "{lines:?}");
-        for told in ["status=101", "bytes=7", "received=3"] {
+        for told in ["status=101", "bytes=7", "received=3", "complete=false"] {
             assert!(lines[1].contains(told), "{told}: {lines:?}");
         }
     }

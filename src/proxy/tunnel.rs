@@ -50,6 +50,7 @@ impl Ends {
         let pulse = Pulse { started: Instant::now(), last: AtomicU64::new(0) };
         let passing = async {
             let (Ok(client), Ok(upstream)) = tokio::join!(client, upstream) else { return };
+            traffic.begun.store(true, Ordering::Relaxed);
             if let Err(error) = pass(client, upstream, &traffic, &pulse).await {
                 tracing::debug!(%error, "WebSocket broken off");
             }
@@ -99,11 +100,16 @@ impl Watch {
             Ok(Some(caller)) => {
                 caller.identity.user_id == self.user && permit(&self.allow, Some(&caller)).is_ok()
             }
-            // Nothing was learnt: what was true a moment ago stands until the next look.
-            Err(AuthError::Store(StoreError::Unavailable(_)) | AuthError::Keys(_)) => true,
-            Ok(None) | Err(_) => false,
+            Ok(None) => false,
+            Err(error) => tells_nothing(&error),
         }
     }
+}
+
+/// Whether nothing was learnt of the caller: what was true a moment ago stands until the next
+/// look. A record that cannot be read will not be readable then either.
+const fn tells_nothing(error: &AuthError) -> bool {
+    matches!(error, AuthError::Store(StoreError::Unavailable(_)) | AuthError::Keys(_))
 }
 
 /// When bytes went through last.
@@ -175,5 +181,27 @@ async fn pump(
         to.write_all(&buffer).await?;
         to.flush().await?;
         count.fetch_add(read as u64, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::TokenError;
+
+    #[test]
+    fn a_tunnel_outlives_a_store_that_cannot_answer_and_no_refusal() {
+        assert!(tells_nothing(&StoreError::Unavailable("no disk".into()).into()));
+        for refusal in [
+            AuthError::Token(TokenError::Expired),
+            AuthError::UserNotFound,
+            AuthError::UserInactive,
+            AuthError::PasswordChanged,
+            AuthError::Revoked,
+            AuthError::UnknownKey,
+            AuthError::KeyUserInactive,
+        ] {
+            assert!(!tells_nothing(&refusal), "{refusal}");
+        }
     }
 }

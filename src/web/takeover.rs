@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::upgrade::OnUpgrade;
@@ -19,6 +19,8 @@ pub struct Traffic {
     pub received: AtomicU64,
     /// To the client.
     pub sent: AtomicU64,
+    /// Whether it came to that: the client may have gone before.
+    pub begun: AtomicBool,
 }
 
 impl Traffic {
@@ -54,7 +56,7 @@ impl Takeover {
         self.work.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Keeps `guard` until the work is over, or given up.
+    /// Keeps `guard` until the work is over, or given up, or was never begun.
     #[must_use]
     pub fn keeping(self, guard: impl Send + 'static) -> Self {
         let work = self.take();

@@ -329,6 +329,27 @@ async fn the_drain_closes_websockets_at_its_end() {
 }
 
 #[tokio::test]
+async fn a_handshake_under_way_is_answered_though_the_drain_began() {
+    let stage = stage("", "").await;
+    let (mut client, mut silent) = (stage.connect().await, stage.connect().await);
+    client.write(handshake("/ws/x", &bearer(&stage.token))).await;
+    let mut server = stage.upstream.accept().await;
+    server.head().await;
+    let Stage { mut gateway, upstream, .. } = stage;
+    let stopped = gateway.begin_stop();
+    // It has begun.
+    silent.closed().await;
+    server.write(switching(PROOF)).await;
+    let reply = client.reply_head().await;
+    assert_eq!((reply.status, reply.one("upgrade")), (101, "websocket"));
+    assert!(reply.one("connection").to_ascii_lowercase().starts_with("upgrade"), "{reply:?}");
+    talk(&mut client, &mut server).await;
+    drop((client, server));
+    soon("the end", stopped).await.unwrap();
+    upstream.expect_nobody();
+}
+
+#[tokio::test]
 async fn a_websocket_keeps_its_places() {
     let limits = "[limits]\nconnections = 2\n";
     let route = format!("[routes.\"/ws/*\"]\nto = \"up\"\nwebsocket = true\n{limits}");

@@ -660,8 +660,8 @@ fn the_silence_of_a_websocket() {
         format!("upstreams.a = {{ whoami = true }}\n[routes]\n\"/x\" = {{ to = \"a\", {keys} }}\n")
     };
     let message = "`idle` is for WebSockets; add websocket = true, or leave it out";
-    says(&route("idle = \"1m\""), &format!("3:28: {message}"));
-    says(&route("websocket = false, idle = \"1m\""), &format!("3:47: {message}"));
+    says(&route("idle = \"1m\""), &format!("3:27: {message}"));
+    says(&route("websocket = false, idle = \"1m\""), &format!("3:46: {message}"));
     let form = r#"`idle` must be a duration above zero such as "30s", "15m" or "1d""#;
-    says(&route("websocket = true, idle = \"0s\""), &format!("3:46: {form}"));
+    says(&route("websocket = true, idle = \"0s\""), &format!("3:45: {form}"));
 }
