@@ -34,5 +34,5 @@ pub use peer::Peer;
 pub use public::Public;
 pub use readings::{Form, Reading, Scope};
 pub use request_body::{BodyFault, RequestBody};
-pub use takeover::{Takeover, Traffic, Upgradable};
+pub(crate) use takeover::{Takeover, Traffic, Upgradable};
 pub use vary::{lists, vary_by};

@@ -10,22 +10,22 @@ use hyper::upgrade::OnUpgrade;
 /// In the extensions of a request whose connection may be taken over. Our own server sets it:
 /// whoever else hands requests in would not run the [`Takeover`].
 #[derive(Clone, Debug)]
-pub struct Upgradable(pub OnUpgrade);
+pub(crate) struct Upgradable(pub(crate) OnUpgrade);
 
 /// Bytes that went through a connection after it was taken over.
 #[derive(Debug, Default)]
-pub struct Traffic {
+pub(crate) struct Traffic {
     /// From the client.
-    pub received: AtomicU64,
+    pub(crate) received: AtomicU64,
     /// To the client.
-    pub sent: AtomicU64,
+    pub(crate) sent: AtomicU64,
     /// Whether it came to that: the client may have gone before.
-    pub begun: AtomicBool,
+    pub(crate) begun: AtomicBool,
 }
 
 impl Traffic {
     /// What has gone through so far: received and sent, in bytes.
-    pub fn so_far(&self) -> (u64, u64) {
+    pub(crate) fn so_far(&self) -> (u64, u64) {
         (self.received.load(Ordering::Relaxed), self.sent.load(Ordering::Relaxed))
     }
 }
@@ -35,30 +35,33 @@ type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// In the extensions of a 101: what the connection does when that has been sent. Dropped, it
 /// closes what it holds.
 #[derive(Clone)]
-pub struct Takeover {
+pub(crate) struct Takeover {
     work: Arc<Mutex<Option<Work>>>,
     traffic: Arc<Traffic>,
 }
 
 impl Takeover {
     /// That work, which counts its bytes in `traffic`.
-    pub fn new(work: impl Future<Output = ()> + Send + 'static, traffic: Arc<Traffic>) -> Self {
+    pub(crate) fn new(
+        work: impl Future<Output = ()> + Send + 'static,
+        traffic: Arc<Traffic>,
+    ) -> Self {
         Self { work: Arc::new(Mutex::new(Some(Box::pin(work)))), traffic }
     }
 
     /// The count of its bytes.
-    pub fn traffic(&self) -> Arc<Traffic> {
+    pub(crate) fn traffic(&self) -> Arc<Traffic> {
         Arc::clone(&self.traffic)
     }
 
     /// The work, for the one who does it.
-    pub fn take(&self) -> Option<impl Future<Output = ()> + Send + 'static + use<>> {
+    pub(crate) fn take(&self) -> Option<impl Future<Output = ()> + Send + 'static + use<>> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Keeps `guard` until the work is over, or given up, or was never begun.
     #[must_use]
-    pub fn keeping(self, guard: impl Send + 'static) -> Self {
+    pub(crate) fn keeping(self, guard: impl Send + 'static) -> Self {
         let work = self.take();
         let traffic = Arc::clone(&self.traffic);
         let kept = async move {
