@@ -93,7 +93,10 @@ fn row(route: &Route) -> [String; 4] {
     let rates = (!rates.is_empty()).then(|| format!("rate {}", rates.join(", ")));
     let cors = cors(route);
     let cors = (!cors.is_empty()).then(|| format!("cors {}", cors.join(" ")));
-    let limits: Vec<_> = rates.into_iter().chain(body).chain(timeout).chain(cors).collect();
+    let websocket = route.websocket.map(humantime::format_duration);
+    let websocket = websocket.map(|idle| format!("websocket idle {idle}"));
+    let limits = rates.into_iter().chain(body).chain(timeout).chain(websocket).chain(cors);
+    let limits: Vec<_> = limits.collect();
     let limits = if limits.is_empty() { "-".to_owned() } else { limits.join(", ") };
     let to = route.rewrite.as_ref().map(|rewrite| format!("{} ({rewrite})", route.to));
     let to = to.unwrap_or_else(|| route.to.clone());

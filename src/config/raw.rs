@@ -97,6 +97,8 @@ tables! {
         rate: Many<RouteRate>,
         body: Size,
         timeout: Span,
+        websocket: bool,
+        idle: Span,
         credential: String,
         underscores: String,
         response_headers: Named<Spanned<String>>,

@@ -1,11 +1,13 @@
 //! The keys of a route that say more than who may use it.
 
+use std::time::Duration;
+
 use http::HeaderName;
 use ipnet::IpNet;
 use toml::Spanned;
 
 use super::context::{Context, set};
-use super::forms::RouteRate;
+use super::forms::{RouteRate, Span};
 use super::listen::network;
 use super::raw;
 use super::read::{Many, Named};
@@ -83,6 +85,23 @@ pub(super) fn response_headers(
         good = false;
     }
     good.then_some(made)
+}
+
+/// `websocket` and `idle`: how long a `WebSocket` may be silent; `None` after a problem was noted.
+#[expect(clippy::option_option, reason = "no WebSocket is not a wrong one")]
+pub(super) fn websocket(
+    cx: &mut Context<'_>,
+    websocket: Option<Spanned<bool>>,
+    idle: Option<Spanned<Span>>,
+) -> Option<Option<Duration>> {
+    const SILENCE: Duration = Duration::from_secs(5 * 60);
+    if websocket.is_some_and(Spanned::into_inner) {
+        return Some(Some(idle.map_or(SILENCE, |idle| idle.into_inner().0)));
+    }
+    let Some(idle) = idle else { return Some(None) };
+    let message = "`idle` is for WebSockets; add websocket = true, or leave it out";
+    cx.error(idle.span(), message);
+    None
 }
 
 /// `cors` of a route; `None` after a problem was noted. What it says, `response_headers` cannot.

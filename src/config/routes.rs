@@ -94,6 +94,7 @@ fn route(
     let rates = raw.rate.map_or(Some(None), |rates| route_keys::rates(cx, rates));
     let response_headers = route_keys::response_headers(cx, raw.response_headers);
     let cors = route_keys::cors(cx, raw.cors, response_headers.as_ref());
+    let websocket = route_keys::websocket(cx, raw.websocket, raw.idle);
     let mut credential = CredentialPolicy::default();
     let words = [("strip", CredentialPolicy::Strip), ("forward", CredentialPolicy::Forward)];
     cx.choice("credential", &mut credential, raw.credential, &words);
@@ -113,6 +114,7 @@ fn route(
         credential,
         underscores,
         response_headers: response_headers?,
+        websocket: websocket?,
         cors: cors?,
     };
     set(&mut route.body, raw.body);

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -14,7 +16,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use tokio::time::Instant;
 use tracing::Level;
 
-use crate::web::{Body, BodyError};
+use crate::web::{Body, BodyError, Takeover, Traffic};
 
 /// Where access lines go: a filter can name it, and `[log] access = false` switches it off.
 ///
@@ -38,6 +40,7 @@ pub(super) struct Record {
     line: Option<Box<Line>>,
     status: StatusCode,
     code: Option<&'static str>,
+    received: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -68,7 +71,7 @@ impl Record {
             })
         });
         let status = StatusCode::OK;
-        Self { request_id, line, status, code: None }
+        Self { request_id, line, status, code: None, received: None }
     }
 
     pub(super) const fn request_id(&self) -> &HeaderValue {
@@ -118,10 +121,16 @@ impl Record {
     }
 
     /// Writes the line when the response is over: at once if it is whole, at its end if it is
-    /// a stream.
-    pub(super) fn finish(mut self, response: Response<Body>) -> Response<Body> {
+    /// a stream or takes the connection over.
+    pub(super) fn finish(mut self, mut response: Response<Body>) -> Response<Body> {
         self.status = response.status();
         if self.line.is_none() {
+            return response;
+        }
+        if let Some(takeover) = response.extensions_mut().remove::<Takeover>() {
+            let traffic = takeover.traffic();
+            let ending = Tunnelled { record: self, traffic };
+            response.extensions_mut().insert(takeover.keeping(ending));
             return response;
         }
         let (parts, body) = response.into_parts();
@@ -151,6 +160,7 @@ impl Record {
                 route = line.route,
                 user = line.user,
                 bytes,
+                received = self.received,
                 complete = whole,
                 duration_us = micros,
             },
@@ -197,6 +207,21 @@ fn chain(error: &(dyn Error + 'static)) -> String {
         next = cause.source();
     }
     text
+}
+
+/// The line of a request that took its connection over.
+struct Tunnelled {
+    record: Record,
+    traffic: Arc<Traffic>,
+}
+
+impl Drop for Tunnelled {
+    fn drop(&mut self) {
+        let (received, sent) = self.traffic.so_far();
+        self.record.received = Some(received);
+        let begun = self.traffic.begun.load(Ordering::Relaxed);
+        self.record.write(sent, begun);
+    }
 }
 
 /// A streamed body with the line of its request.
@@ -287,6 +312,26 @@ mod tests {
         let lines = lines_of(|record| drop(record.finish(Response::new(Body::empty()))));
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].contains("status=200") && lines[0].contains("id-1"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_connection_that_was_taken_over_has_its_line_at_its_end() {
+        let lines = lines_of(|record| {
+            let traffic = Arc::<Traffic>::default();
+            traffic.received.store(3, Ordering::Relaxed);
+            traffic.sent.store(7, Ordering::Relaxed);
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            response.extensions_mut().insert(Takeover::new(std::future::pending(), traffic));
+            let response = record.finish(response);
+            tracing::info!("it goes on");
+            drop(response);
+        });
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].contains("it goes on"), "{lines:?}");
+        for told in ["status=101", "bytes=7", "received=3", "complete=false"] {
+            assert!(lines[1].contains(told), "{told}: {lines:?}");
+        }
     }
 
     #[test]

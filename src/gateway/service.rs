@@ -17,7 +17,8 @@ use crate::web::{Body, BodyError, Peer};
 /// A gateway that answers requests one by one. Clones share everything.
 ///
 /// Every outcome is a response. A [`Peer`] in the request's extensions says who is at the other
-/// end; without one the caller is taken for this machine itself.
+/// end; without one the caller is taken for this machine itself. A WebSocket handshake is an
+/// ordinary request here, for its connection is somebody else's.
 ///
 /// ```
 /// # use std::path::Path;

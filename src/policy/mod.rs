@@ -58,6 +58,8 @@ pub struct Route {
     pub underscores: Underscores,
     /// What is set on the answers of the upstream, or removed from them.
     pub response_headers: ResponseHeaders,
+    /// How long a WebSocket may be silent; `None` opens none.
+    pub websocket: Option<Duration>,
     /// Which pages of other origins may use it.
     pub cors: Option<Cors>,
 }

@@ -20,6 +20,7 @@ fn route(key: &str, allow: &str, to: &str) -> Route {
         credential: CredentialPolicy::Strip,
         underscores: Underscores::Drop,
         response_headers: ResponseHeaders::default(),
+        websocket: None,
         cors: None,
     }
 }

@@ -10,6 +10,8 @@ mod respond;
 mod send;
 mod settings;
 mod throttle;
+mod tunnel;
+mod upgrade;
 mod upstream;
 mod whoami;
 
@@ -118,10 +120,25 @@ impl Proxy {
         throttle.by_user(caller.as_deref())?;
         body.limit(route.body.unwrap_or(self.limits.body))?;
         let caller = caller.as_deref();
+        let handshake = upgrade::Handshake::of(route, &mut parts, &body)?;
+        let watch = handshake
+            .as_ref()
+            .and(caller)
+            .map(|caller| tunnel::Watch::new(&self.sessions, &parts.headers, &route.allow, caller));
         let outfit = prepare::Outfit { route, path, peer, origin, caller, request_id };
         outfit.put_on(&mut parts, &body)?;
-        let mut response = self.forward(route, parts, body).await?;
+        if handshake.is_some() {
+            upgrade::ask(&mut parts.headers);
+        }
+        let mut response = self.forward(route, parts, body, handshake.is_some()).await?;
+        let opened = match handshake {
+            Some(handshake) => handshake.answered(watch, &mut response)?,
+            None => None,
+        };
         respond::finish(route, caller.is_some(), throttle.report(), &mut response)?;
+        if let Some(opened) = opened {
+            opened.announce(&mut response);
+        }
         Ok(response)
     }
 
@@ -138,6 +155,7 @@ impl Proxy {
         route: &Route,
         mut parts: Parts,
         body: RequestBody,
+        handshake: bool,
     ) -> Result<Response<Body>, Rejection> {
         let found = self.upstreams.0.get(route.upstream);
         let upstream = found.ok_or(Rejection::UpstreamUnreachable(None))?;
@@ -148,7 +166,8 @@ impl Proxy {
         parts.headers.entry(http::header::HOST).or_insert_with(|| first.host.clone());
         let patience = route.timeout.unwrap_or(upstream.settings.timeout);
         let number = route.upstream;
-        send::Sending { pool: &self.pool, number, upstream, patience }.send(parts, body).await
+        let sending = send::Sending { pool: &self.pool, number, upstream, patience, handshake };
+        sending.send(parts, body).await
     }
 }
 

@@ -69,6 +69,9 @@ pub enum Rejection {
     /// The caller is known and may not.
     #[error("caller may not use this route")]
     Forbidden,
+    /// A `WebSocket` handshake in a version other than 13.
+    #[error("WebSocket version other than 13")]
+    WebSocketVersion,
     /// The route was used too often.
     #[error(transparent)]
     Throttled(Box<TooMany>),
@@ -84,7 +87,8 @@ pub enum Rejection {
     /// The upstream broke off, or answered something that is no HTTP.
     #[error("upstream failed before its response")]
     UpstreamFailed(#[source] Box<dyn Error + Send + Sync>),
-    /// The upstream wants to speak another protocol, which nobody asked for.
+    /// The upstream wants to speak another protocol, which nobody asked for, or opens a
+    /// `WebSocket` without proof that it understood the handshake.
     #[error("upstream switched protocols unasked")]
     UpstreamSwitched,
     /// No connection, or no response head, in time.
@@ -104,6 +108,8 @@ pub struct RefusedCredential {
 }
 
 const NO_CREDENTIALS: &str = "Authentication credentials were not provided.";
+const BUSY: &str = "The service is busy, try again later.";
+const VERSION: &str = "Only version 13 of the WebSocket protocol is spoken here.";
 const FORBIDDEN: &str = "You do not have permission to perform this action.";
 
 impl Rejection {
@@ -145,6 +151,7 @@ impl Rejection {
             }
             Self::Forbidden => (S::FORBIDDEN, "forbidden", FORBIDDEN),
             Self::AddressForbidden => (S::FORBIDDEN, "forbidden_address", FORBIDDEN),
+            Self::WebSocketVersion => (S::UPGRADE_REQUIRED, "websocket_version", VERSION),
             Self::Throttled(_) => {
                 (S::TOO_MANY_REQUESTS, "throttled", "Too many requests, try again later.")
             }
@@ -157,9 +164,7 @@ impl Rejection {
             Self::Body(BodyFault::Broken) => {
                 (S::BAD_REQUEST, "body_incomplete", "The request body is incomplete or malformed.")
             }
-            Self::UpstreamFull => {
-                (S::SERVICE_UNAVAILABLE, "upstream_full", "The service is busy, try again later.")
-            }
+            Self::UpstreamFull => (S::SERVICE_UNAVAILABLE, "upstream_full", BUSY),
             Self::UpstreamUnreachable(_) => {
                 (S::BAD_GATEWAY, "upstream_unreachable", "The service is unreachable.")
             }
@@ -196,7 +201,13 @@ impl Rejection {
         if let Some(allow) = self.allow() {
             headers.insert(header::ALLOW, allow);
         }
-        if matches!(self, Self::BadFraming) {
+        if matches!(self, Self::WebSocketVersion) {
+            // RFC 6455 section 4.4 and RFC 9110 section 15.5.22.
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade, close"));
+        }
+        if matches!(self, Self::BadFraming | Self::UpstreamSwitched) {
             // Where this request ends, and whether what follows is one, nobody can tell.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

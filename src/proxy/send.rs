@@ -34,6 +34,8 @@ pub(super) struct Sending<'a> {
     pub(super) upstream: &'a Arc<Upstream>,
     /// Longest wait for the response head.
     pub(super) patience: Duration,
+    /// Whether it asks for a WebSocket, so that 101 is an answer to it.
+    pub(super) handshake: bool,
 }
 
 impl Sending<'_> {
@@ -64,7 +66,7 @@ impl Sending<'_> {
                 Ok((response, connection)) => {
                     let pool = Arc::clone(self.pool);
                     let lease = Lease::new(connection, pool, self.number, number, hold);
-                    return finish(response, lease);
+                    return finish(response, lease, self.handshake);
                 }
                 Err(Failure::Unsent(unsent, why)) => {
                     request = *unsent;
@@ -81,11 +83,19 @@ impl Sending<'_> {
     }
 }
 
-fn finish(response: Response<Incoming>, lease: Lease) -> Result<Response<Body>, Rejection> {
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Rejection::UpstreamSwitched);
-    }
+fn finish(
+    response: Response<Incoming>,
+    lease: Lease,
+    handshake: bool,
+) -> Result<Response<Body>, Rejection> {
     let (parts, body) = response.into_parts();
+    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+        if !handshake {
+            return Err(Rejection::UpstreamSwitched);
+        }
+        // Its body is empty, and keeps the place at the upstream.
+        return Ok(Response::from_parts(parts, Body::stream(LeasedBody::new(body, lease))));
+    }
     let body = if body.is_end_stream() {
         lease.give_back();
         Body::empty()
@@ -214,7 +224,7 @@ async fn connect(server: &Server) -> io::Result<Connection> {
         http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
     tokio::spawn(async move {
         // Whoever waits for a response hears of it; an idle connection may end as it likes.
-        if let Err(error) = connection.await {
+        if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(error = &error as &dyn std::error::Error, "upstream connection ended");
         }
     });

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -12,14 +12,52 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::pulse::Pulse;
 use super::{ConnectionLimits, Handler};
 use crate::clock::Alarm;
-use crate::web::{Body, BodyError, Peer};
+use crate::web::{Body, BodyError, Peer, Takeover, Upgradable};
+
+/// The drain, as a connection meets it.
+#[derive(Clone, Debug)]
+pub(super) struct Drain {
+    begins: CancellationToken,
+    ends: CancellationToken,
+    taken: TaskTracker,
+}
+
+impl Drain {
+    /// A drain that begins when `begins` is cancelled.
+    pub(super) fn new(begins: CancellationToken) -> Self {
+        Self { begins, ends: CancellationToken::new(), taken: TaskTracker::new() }
+    }
+
+    /// Waits for its beginning.
+    pub(super) async fn begun(&self) {
+        self.begins.cancelled().await;
+    }
+
+    /// Closes the connections that were taken over: they have no end of their own.
+    pub(super) async fn end(&self) {
+        self.ends.cancel();
+        self.taken.close();
+        self.taken.wait().await;
+    }
+
+    /// What goes on on a connection after HTTP, until the drain is over.
+    async fn bound(&self, work: impl Future<Output = ()>) {
+        let _counted = self.taken.token();
+        tokio::select! {
+            () = self.ends.cancelled() => {}
+            () = work => {}
+        }
+    }
+}
 
 /// Serves one connection to its end: the peer's, a deadline's, or that of the drain.
 pub(super) async fn serve<H: Handler, S>(
@@ -27,18 +65,27 @@ pub(super) async fn serve<H: Handler, S>(
     peer: Peer,
     handler: Arc<H>,
     limits: Arc<ConnectionLimits>,
-    drain: CancellationToken,
+    drain: Drain,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let pulse = Arc::new(Pulse::start());
     let io = TokioIo::new(Watched { stream, pulse: Arc::clone(&pulse) });
     let peer = Arc::new(peer);
-    let service = service_fn(|request: Request<Incoming>| {
+    let takeover = OnceLock::new();
+    let service = service_fn(|mut request: Request<Incoming>| {
         pulse.request(!http_body::Body::is_end_stream(request.body()));
+        if let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() {
+            request.extensions_mut().insert(Upgradable(upgrade));
+        }
+        let takeover = &takeover;
         let (handler, peer, pulse) = (Arc::clone(&handler), Arc::clone(&peer), Arc::clone(&pulse));
         async move {
-            let response = handler.handle(request, peer).await;
+            let mut response = handler.handle(request, peer).await;
+            if let Some(next) = response.extensions_mut().remove::<Takeover>() {
+                // The first: after a 101 hyper takes no further request.
+                takeover.get_or_init(|| next);
+            }
             Ok::<_, std::convert::Infallible>(response.map(|body| Ending { body, pulse }))
         }
     });
@@ -49,18 +96,22 @@ pub(super) async fn serve<H: Handler, S>(
         // hyper keeps 100 on the stack and any other number on the heap.
         http.max_headers(limits.headers);
     }
-    let connection = pin!(http.serve_connection(io, service));
+    let connection = pin!(http.serve_connection(io, service).with_upgrades());
     let ended = Timed {
         connection,
         alarm: Alarm::default(),
         pulse: &pulse,
         limits: &limits,
-        drain: pin!(drain.cancelled()),
+        drain: pin!(drain.begins.cancelled()),
         draining: false,
     }
     .await;
     match ended {
-        End::Closed(Ok(())) => {}
+        End::Closed(Ok(())) => {
+            if let Some(work) = takeover.get().and_then(Takeover::take) {
+                drain.bound(work).await;
+            }
+        }
         End::Closed(Err(error)) => handler.broken(&peer, &error),
         End::Deadline => tracing::debug!(peer = %peer.addr(), "connection closed at its deadline"),
         End::Drained => {
@@ -90,11 +141,11 @@ trait Graceful: Future<Output = hyper::Result<()>> {
     fn graceful_shutdown(self: Pin<&mut Self>);
 }
 
-impl<I, B, S> Graceful for http1::Connection<I, S>
+impl<I, B, S> Graceful for http1::UpgradeableConnection<I, S>
 where
     S: hyper::service::HttpService<Incoming, ResBody = B>,
     S::Error: Into<BodyError>,
-    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
     B: http_body::Body + 'static,
     B::Error: Into<BodyError>,
 {

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::connection;
+use super::connection::{self, Drain};
 use super::listener::{Accepted, Listener};
 use super::{ConnectionLimits, Handler};
 
@@ -30,7 +30,7 @@ pub struct Acceptor<H> {
     handler: Arc<H>,
     limits: Arc<ConnectionLimits>,
     slots: Slots,
-    drain: CancellationToken,
+    drain: Drain,
     connections: TaskTracker,
 }
 
@@ -42,6 +42,7 @@ impl<H: Handler> Acceptor<H> {
         slots: Slots,
         drain: CancellationToken,
     ) -> Self {
+        let drain = Drain::new(drain);
         Self { handler, limits, slots, drain, connections: TaskTracker::new() }
     }
 
@@ -70,11 +71,14 @@ impl<H: Handler> Acceptor<H> {
     }
 
     /// Waits for what runs, but not longer than the drain limit; returns how many connections
-    /// were still open then. They are cut when their runtime ends.
+    /// were still open then. Those that were taken over are closed, the others are cut when their
+    /// runtime ends.
     pub async fn drained(&self) -> usize {
         self.connections.close();
         let all_ended = tokio::time::timeout(self.limits.drain, self.connections.wait()).await;
-        if all_ended.is_ok() { 0 } else { self.connections.len() }
+        let open = if all_ended.is_ok() { 0 } else { self.connections.len() };
+        self.drain.end().await;
+        open
     }
 
     async fn accept(&self, listener: Listener) {
@@ -87,7 +91,7 @@ impl<H: Handler> Acceptor<H> {
                 (accepted, slots.acquire_owned().await)
             };
             let (accepted, slot) = tokio::select! {
-                () = self.drain.cancelled() => return,
+                () = self.drain.begun() => return,
                 next = next => next,
             };
             let (handler, limits) = (Arc::clone(&self.handler), Arc::clone(&self.limits));

@@ -16,6 +16,7 @@ mod peer;
 mod public;
 mod readings;
 mod request_body;
+mod takeover;
 mod vary;
 
 pub use authorization::Authorization;
@@ -33,4 +34,5 @@ pub use peer::Peer;
 pub use public::Public;
 pub use readings::{Form, Reading, Scope};
 pub use request_body::{BodyFault, RequestBody};
+pub(crate) use takeover::{Takeover, Traffic, Upgradable};
 pub use vary::{lists, vary_by};

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::soon;
 
 /// Every field that a reply may have: the gateway's own, and those that test upstreams set.
-const KNOWN: [&str; 31] = [
+const KNOWN: [&str; 34] = [
     "access-control-allow-credentials",
     "access-control-allow-headers",
     "access-control-allow-methods",
@@ -29,10 +29,13 @@ const KNOWN: [&str; 31] = [
     "ratelimit-policy",
     "referrer-policy",
     "retry-after",
+    "sec-websocket-accept",
+    "sec-websocket-version",
     "server",
     "server-timing",
     "set-cookie",
     "transfer-encoding",
+    "upgrade",
     "vary",
     "www-authenticate",
     "x-content-type-options",

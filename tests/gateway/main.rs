@@ -26,3 +26,4 @@ mod route_keys;
 mod streams;
 mod tokens;
 mod upstreams;
+mod websocket;

@@ -653,3 +653,15 @@ fn a_response_header_that_is_not_the_routes_is_refused_where_it_stands() {
         ],
     );
 }
+
+#[test]
+fn the_silence_of_a_websocket() {
+    let route = |keys: &str| {
+        format!("upstreams.a = {{ whoami = true }}\n[routes]\n\"/x\" = {{ to = \"a\", {keys} }}\n")
+    };
+    let message = "`idle` is for WebSockets; add websocket = true, or leave it out";
+    says(&route("idle = \"1m\""), &format!("3:27: {message}"));
+    says(&route("websocket = false, idle = \"1m\""), &format!("3:46: {message}"));
+    let form = r#"`idle` must be a duration above zero such as "30s", "15m" or "1d""#;
+    says(&route("websocket = true, idle = \"0s\""), &format!("3:45: {form}"));
+}

@@ -1,0 +1,81 @@
+//! Connections that leave HTTP: the socket of an upgraded one, and what goes on there.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hyper::upgrade::OnUpgrade;
+
+/// In the extensions of a request whose connection may be taken over. Our own server sets it:
+/// whoever else hands requests in would not run the [`Takeover`].
+#[derive(Clone, Debug)]
+pub(crate) struct Upgradable(pub(crate) OnUpgrade);
+
+/// Bytes that went through a connection after it was taken over.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    /// From the client.
+    pub(crate) received: AtomicU64,
+    /// To the client.
+    pub(crate) sent: AtomicU64,
+    /// Whether it came to that: the client may have gone before.
+    pub(crate) begun: AtomicBool,
+}
+
+impl Traffic {
+    /// What has gone through so far: received and sent, in bytes.
+    pub(crate) fn so_far(&self) -> (u64, u64) {
+        (self.received.load(Ordering::Relaxed), self.sent.load(Ordering::Relaxed))
+    }
+}
+
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// In the extensions of a 101: what the connection does when that has been sent. Dropped, it
+/// closes what it holds.
+#[derive(Clone)]
+pub(crate) struct Takeover {
+    work: Arc<Mutex<Option<Work>>>,
+    traffic: Arc<Traffic>,
+}
+
+impl Takeover {
+    /// That work, which counts its bytes in `traffic`.
+    pub(crate) fn new(
+        work: impl Future<Output = ()> + Send + 'static,
+        traffic: Arc<Traffic>,
+    ) -> Self {
+        Self { work: Arc::new(Mutex::new(Some(Box::pin(work)))), traffic }
+    }
+
+    /// The count of its bytes.
+    pub(crate) fn traffic(&self) -> Arc<Traffic> {
+        Arc::clone(&self.traffic)
+    }
+
+    /// The work, for the one who does it.
+    pub(crate) fn take(&self) -> Option<impl Future<Output = ()> + Send + 'static + use<>> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Keeps `guard` until the work is over, or given up, or was never begun.
+    #[must_use]
+    pub(crate) fn keeping(self, guard: impl Send + 'static) -> Self {
+        let work = self.take();
+        let traffic = Arc::clone(&self.traffic);
+        let kept = async move {
+            let _guard = guard;
+            if let Some(work) = work {
+                work.await;
+            }
+        };
+        Self::new(kept, traffic)
+    }
+}
+
+impl fmt::Debug for Takeover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Takeover").field("traffic", &self.traffic).finish_non_exhaustive()
+    }
+}
