@@ -60,7 +60,7 @@ fn addresses(cx: &mut Context<'_>, to: Spanned<Many<String>>) -> Option<Vec<Addr
     }
     let mut addresses = Vec::new();
     for text in &written.entries {
-        match address(text.get_ref()) {
+        match address(cx, text.get_ref()) {
             Ok(address) => addresses.push(address),
             Err(problem) => cx.error(text.span(), problem),
         }
@@ -68,8 +68,14 @@ fn addresses(cx: &mut Context<'_>, to: Spanned<Many<String>>) -> Option<Vec<Addr
     (written.complete && addresses.len() == written.entries.len()).then_some(addresses)
 }
 
-fn address(text: &str) -> Result<Address, &'static str> {
-    const FORM: &str = "`to` must be \"http://host\" or \"http://host:port\"";
+fn address(cx: &Context<'_>, text: &str) -> Result<Address, &'static str> {
+    const FORM: &str =
+        "`to` must be \"http://host\", \"http://host:port\" or \"unix:/run/app.sock\"";
+    match text.strip_prefix("unix:") {
+        Some("") => return Err(FORM),
+        Some(path) => return Ok(Address::Unix(cx.path(path))),
+        None => {}
+    }
     if text.starts_with("https://") {
         return Err("this version speaks to upstreams in clear; write \"http://host:port\"");
     }
@@ -79,5 +85,5 @@ fn address(text: &str) -> Result<Address, &'static str> {
     }
     let host = HostName::parse(rest).map_err(|_| FORM)?;
     let name = host.name().trim_matches(['[', ']']).to_owned();
-    Ok(Address { host: name, port: host.port().unwrap_or(80) })
+    Ok(Address::Tcp { host: name, port: host.port().unwrap_or(80) })
 }

@@ -13,14 +13,15 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout};
 
-use super::Rejection;
 use super::lease::{Hold, Lease, LeasedBody};
 use super::pool::{Connection, Pool, Shelf};
 use super::progress::{Progress, Tracked};
 use super::upstream::{Server, Upstream};
+use super::{Address, Rejection};
 use crate::clock::Alarm;
 use crate::web::{Body, BodyFault, RequestBody};
 
@@ -207,9 +208,21 @@ impl Failure {
 }
 
 async fn connect(server: &Server) -> io::Result<Connection> {
-    let addresses = server.resolver.resolve(&server.address).await?;
-    let stream = TcpStream::connect(addresses.as_slice()).await?;
-    stream.set_nodelay(true)?;
+    match &server.address {
+        Address::Tcp { host, port } => {
+            let addresses = server.resolver.resolve(host, *port).await?;
+            let stream = TcpStream::connect(addresses.as_slice()).await?;
+            stream.set_nodelay(true)?;
+            handshake(stream).await
+        }
+        Address::Unix(path) => handshake(UnixStream::connect(path).await?).await,
+    }
+}
+
+async fn handshake<S>(stream: S) -> io::Result<Connection>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let (sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
     tokio::spawn(async move {

@@ -1,5 +1,6 @@
 //! What the operator decides about upstreams.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// One `[upstreams]` entry, checked.
@@ -28,13 +29,18 @@ pub enum Target {
     Whoami,
 }
 
-/// Where one server of an upstream is: `http://host:port`.
+/// Where one server of an upstream is.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Address {
-    /// A name or an IP address; IPv6 without brackets.
-    pub host: String,
-    /// The port, 80 if none was written.
-    pub port: u16,
+pub enum Address {
+    /// `http://host:port`
+    Tcp {
+        /// A name or an IP address; IPv6 without brackets.
+        host: String,
+        /// The port, 80 if none was written.
+        port: u16,
+    },
+    /// `unix:/path`: a socket on this machine.
+    Unix(PathBuf),
 }
 
 impl UpstreamSettings {

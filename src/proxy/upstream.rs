@@ -58,11 +58,11 @@ impl Upstream {
 
 impl Server {
     fn new(address: Address) -> Self {
-        let Address { host, port } = &address;
-        let text = match (host.contains(':'), port) {
-            (true, port) => format!("[{host}]:{port}"),
-            (false, 80) => host.clone(),
-            (false, port) => format!("{host}:{port}"),
+        let text = match &address {
+            Address::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
+            Address::Tcp { host, port: 80 } => host.clone(),
+            Address::Tcp { host, port } => format!("{host}:{port}"),
+            Address::Unix(_) => "localhost".to_owned(),
         };
         let host = HeaderValue::from_str(&text);
         let host = host.unwrap_or_else(|_| HeaderValue::from_static("upstream"));

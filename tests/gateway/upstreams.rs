@@ -155,6 +155,38 @@ async fn servers_take_turns() {
     assert_eq!((one.finish().await.len(), two.finish().await.len()), (3, 3));
 }
 
+#[tokio::test]
+async fn an_upstream_may_be_a_unix_socket() {
+    let folder = tempfile::tempdir().expect("no directory");
+    let socket = folder.path().join("up.sock");
+    let upstream = Upstream::start().await.also_at(&socket);
+    let stage = Stage::before(upstream, |policy| policy.socket(&socket)).await;
+    for request in [GET, POST, GET, "GET /public/x HTTP/1.0\r\n\r\n"] {
+        let reply = stage.send(request).await;
+        assert_eq!((reply.status, reply.text().as_str()), (200, "ok"), "{request}");
+    }
+    assert_eq!(stage.upstream.connections(), 1);
+    let seen = stage.finish().await;
+    assert_eq!(seen[1].body, b"hello");
+    let hosts: Vec<_> = seen.iter().map(|seen| seen.one("host")).collect();
+    assert_eq!(hosts, ["a.test", "a.test", "a.test", "localhost"]);
+}
+
+/// Nobody listens, and there is no such file: both are an upstream that is away.
+#[tokio::test]
+async fn a_socket_that_nobody_serves_is_502() {
+    let folder = tempfile::tempdir().expect("no directory");
+    let (missing, left) = (folder.path().join("missing"), folder.path().join("left"));
+    drop(std::os::unix::net::UnixListener::bind(&left).expect("no socket"));
+    for socket in [missing, left] {
+        let stage = Stage::with(|policy| policy.socket(&socket)).await;
+        let reply = stage.send(GET).await;
+        assert_eq!((reply.status, &reply.json()["code"]), (502, &json!("upstream_unreachable")));
+        assert!(!reply.text().contains(socket.to_str().expect("a path")), "{reply:?}");
+        stage.finish_untouched().await;
+    }
+}
+
 /// UP-down.
 #[tokio::test]
 async fn an_upstream_that_is_away_is_502_until_it_is_back() {

@@ -182,9 +182,22 @@ fn upstreams() {
                 "a.to = ['http://a', 'http://a/x']",
                 "2:21: an upstream has no path; end `to` after the host and port",
             ),
-            ("a.to = 'a:80'", "2:8: `to` must be \"http://host\" or \"http://host:port\""),
-            ("a.to = 'http://a:0'", "2:8: `to` must be \"http://host\" or \"http://host:port\""),
-            ("a.to = 'http://u@a'", "2:8: `to` must be \"http://host\" or \"http://host:port\""),
+            (
+                "a.to = 'a:80'",
+                "2:8: `to` must be \"http://host\", \"http://host:port\" or \"unix:/run/app.sock\"",
+            ),
+            (
+                "a.to = 'unix:'",
+                "2:8: `to` must be \"http://host\", \"http://host:port\" or \"unix:/run/app.sock\"",
+            ),
+            (
+                "a.to = 'http://a:0'",
+                "2:8: `to` must be \"http://host\", \"http://host:port\" or \"unix:/run/app.sock\"",
+            ),
+            (
+                "a.to = 'http://u@a'",
+                "2:8: `to` must be \"http://host\", \"http://host:port\" or \"unix:/run/app.sock\"",
+            ),
             (
                 "a = { to = 'http://a', whoami = true }",
                 "2:12: `to` and `whoami = true` exclude each other; keep one of them",
