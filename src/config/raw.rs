@@ -80,6 +80,7 @@ tables! {
     /// An entry of `[upstreams]`
     Upstream flawed {
         to: Many<String>,
+        weights: Many<NonZeroU32>,
         whoami: bool,
         connect: Span,
         timeout: Span,

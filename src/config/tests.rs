@@ -158,7 +158,7 @@ fn values_arrive_where_they_belong() {
         admin.socket = "/run/gate.sock"
         log = { format = "json", access = false, filter = "warn" }
         [upstreams]
-        a = { to = ["http://A.test:81", "http://[::1]", "unix:run/a"], timeout = "1m 30s", in_flight = 2 }
+        a = { to = ["http://A.test:81", "http://[::1]", "unix:run/a"], weights = [3, 1, 2], timeout = "1m 30s", in_flight = 2 }
         w = { whoami = true }
         [routes."GET a.test/x/{id}"]
         to = "w"
@@ -186,7 +186,10 @@ fn values_arrive_where_they_belong() {
     let Target::Http(servers) = &a.target else { panic!("servers") };
     let tcp = |host: &str, port| Address::Tcp { host: host.to_owned(), port };
     let socket = Address::Unix("/base/run/a".into());
-    assert_eq!(servers[..], [tcp("a.test", 81), tcp("::1", 80), socket]);
+    let (servers, weights): (Vec<_>, Vec<_>) =
+        servers.iter().map(|one| (&one.address, one.weight.get())).unzip();
+    assert_eq!(servers, [&tcp("a.test", 81), &tcp("::1", 80), &socket]);
+    assert_eq!(weights, [3, 1, 2]);
     assert_eq!((a.timeout, a.in_flight), (Duration::from_secs(90), 2));
     assert_eq!(w.target, Target::Whoami);
     let route = config.routes.iter().next().unwrap();

@@ -1,11 +1,13 @@
 //! `[upstreams]`: who answers.
 
+use std::num::NonZeroU32;
+
 use toml::Spanned;
 
 use super::context::{Context, set};
 use super::raw;
 use super::read::{Many, Named};
-use crate::proxy::{Address, Target, UpstreamSettings};
+use crate::proxy::{Address, Backend, Target, UpstreamSettings};
 use crate::web::HostName;
 
 pub(super) fn check(cx: &mut Context<'_>, raw: Named<raw::Upstream>) -> Vec<UpstreamSettings> {
@@ -27,8 +29,13 @@ fn upstream(
     }
     let whoami = raw.whoami.is_some_and(Spanned::into_inner);
     let target = match (raw.to, whoami) {
-        (Some(to), false) => Target::Http(addresses(cx, to)?),
-        (None, true) => Target::Whoami,
+        (Some(to), false) => Target::Http(backends(cx, to, raw.weights)?),
+        (None, true) => {
+            if let Some(weights) = raw.weights {
+                cx.error(weights.span(), "`weights` go with the servers of `to`; remove them");
+            }
+            Target::Whoami
+        }
         (Some(to), true) => {
             cx.error(to.span(), "`to` and `whoami = true` exclude each other; keep one of them");
             return None;
@@ -49,6 +56,43 @@ fn upstream(
     set(&mut upstream.idle, raw.idle);
     set(&mut upstream.in_flight, raw.in_flight);
     Some(upstream)
+}
+
+fn backends(
+    cx: &mut Context<'_>,
+    to: Spanned<Many<String>>,
+    weights: Option<Spanned<Many<NonZeroU32>>>,
+) -> Option<Vec<Backend>> {
+    let addresses = addresses(cx, to);
+    let weights = match weights {
+        Some(weights) => Some(weights_of(cx, addresses.as_deref(), weights)?),
+        None => None,
+    };
+    let weights = weights.into_iter().flatten().chain(std::iter::repeat(NonZeroU32::MIN));
+    let pairs = addresses?.into_iter().zip(weights);
+    Some(pairs.map(|(address, weight)| Backend { address, weight }).collect())
+}
+
+/// A weight for each server; without servers, nothing can be said about their number.
+fn weights_of(
+    cx: &mut Context<'_>,
+    servers: Option<&[Address]>,
+    weights: Spanned<Many<NonZeroU32>>,
+) -> Option<Vec<NonZeroU32>> {
+    let at = weights.span();
+    let weights = weights.into_inner();
+    if !weights.complete {
+        return None;
+    }
+    let (weighed, servers) = (weights.entries.len(), servers?.len());
+    if weighed != servers {
+        let message = format!(
+            "`weights` has {weighed} and `to` has {servers}; write one weight for each server"
+        );
+        cx.error(at, message);
+        return None;
+    }
+    Some(weights.entries.into_iter().map(Spanned::into_inner).collect())
 }
 
 fn addresses(cx: &mut Context<'_>, to: Spanned<Many<String>>) -> Option<Vec<Address>> {

@@ -1,5 +1,6 @@
 //! The path of a proxied request, one module a step; [`Proxy::answer`] is the stack.
 
+mod choice;
 mod lease;
 mod pool;
 mod prepare;
@@ -26,7 +27,7 @@ use crate::web::{Body, CanonicalPath, MessageLimits, Origin, Peer, RequestBody};
 
 pub use prepare::{X_REQUEST_ID, strip_identity};
 pub use rejection::{RefusedCredential, Rejection};
-pub use settings::{Address, Target, UpstreamSettings};
+pub use settings::{Address, Backend, Target, UpstreamSettings};
 
 /// The upstreams, as all workers share them.
 #[derive(Clone, Debug)]

@@ -38,7 +38,7 @@ pub(super) struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    /// Sends the request to the server whose turn it is; to the next one if that refuses the
+    /// Sends the request to the server that shall have it; to another one if that refuses the
     /// connection.
     ///
     /// A request is sent twice only if nothing of it can have been acted upon: when the
@@ -52,14 +52,16 @@ impl Sending<'_> {
         let flight = self.upstream.enter()?;
         let fault = body.fault();
         let (hold, progress) = if body.is_end_stream() {
-            (Hold::Response { _flight: flight }, None)
+            (Hold::Response(flight), None)
         } else {
             let progress = Arc::new(Progress::new(flight));
             (Hold::Both(Arc::clone(&progress)), Some(progress))
         };
         let mut request = Request::from_parts(parts, Tracked::new(body, progress.clone()));
         let mut last = Rejection::UpstreamUnreachable(None);
-        for (number, server) in self.upstream.in_turn() {
+        let mut tried = Vec::new();
+        while let Some((number, server)) = self.upstream.next(&tried) {
+            hold.flight().go_to(number);
             let one = Turn { sending: self, number, server, progress: &progress };
             match one.run(request).await {
                 Ok((response, connection)) => {
@@ -70,6 +72,7 @@ impl Sending<'_> {
                 Err(Failure::Unsent(unsent, why)) => {
                     request = *unsent;
                     last = why;
+                    tried.push(number);
                 }
                 Err(Failure::Final(why)) => {
                     // What the client did wrong comes first: the upstream only saw its end.

@@ -1,5 +1,6 @@
 //! What the operator decides about upstreams.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,10 +24,20 @@ pub struct UpstreamSettings {
 /// What answers for an upstream.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Target {
-    /// Servers that speak HTTP/1.1 in clear, taken in turn. Never empty.
-    Http(Vec<Address>),
+    /// Servers that speak HTTP/1.1 in clear. Never empty. Of two drawn by weight, the one with
+    /// fewer requests for its weight has the next.
+    Http(Vec<Backend>),
     /// Built in: answers with the request as an upstream sees it.
     Whoami,
+}
+
+/// One server of an upstream.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Backend {
+    /// Where it is.
+    pub address: Address,
+    /// Its share of the requests, beside those of the others; 1 where none was written.
+    pub weight: NonZeroU32,
 }
 
 /// Where one server of an upstream is.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::common::{Act, Policy, Seen, Stage, TestGateway, Upstream, refusing};
+use crate::common::{Act, Conn, Policy, Seen, Stage, TestGateway, Upstream, refusing};
 
 const GET: &str = "GET /public/x HTTP/1.1\r\nHost: a.test\r\n\r\n";
 const POST: &str = "POST /public/x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello";
@@ -144,15 +144,32 @@ async fn a_server_that_refuses_connections_is_passed_over() {
 }
 
 #[tokio::test]
-async fn servers_take_turns() {
-    let (one, two) = (Upstream::start().await, Upstream::start().await);
-    let policy = Policy::to(&one).servers(&[one.addr, two.addr]);
+async fn requests_go_to_the_server_that_has_fewer() {
+    let (one, two) = (Upstream::by_hand().await, Upstream::by_hand().await);
+    let policy = Policy::to(&one).servers(&[one.addr, two.addr]).upstream("weights = [2, 1]");
     let gateway = TestGateway::start(&policy).await;
-    for _ in 0..6 {
-        assert_eq!(gateway.send(GET).await.status, 200);
+    let mut under_way = Vec::new();
+    // Whoever is first: after three requests each server has what its weight is due.
+    for _ in 0..3 {
+        let mut client = gateway.connect().await;
+        client.write(GET).await;
+        let mut server = tokio::select! {
+            server = one.accept() => server,
+            server = two.accept() => server,
+        };
+        server.head().await;
+        under_way.push((client, server));
     }
+    let of = |one: &Upstream, all: &[(Conn, Conn)]| {
+        all.iter().filter(|(_, server)| server.stream.local_addr().ok() == Some(one.addr)).count()
+    };
+    assert_eq!((of(&one, &under_way), of(&two, &under_way)), (2, 1));
+    for (client, server) in &mut under_way {
+        server.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+        assert_eq!(client.reply().await.status, 200);
+    }
+    drop(under_way);
     gateway.stop().await;
-    assert_eq!((one.finish().await.len(), two.finish().await.len()), (3, 3));
 }
 
 #[tokio::test]

@@ -161,6 +161,31 @@ fn limits() {
 }
 
 #[test]
+fn weights_of_servers() {
+    says_in(
+        "[upstreams]",
+        &[
+            (
+                "a = { to = ['http://a', 'http://b'], weights = [1] }",
+                "2:48: `weights` has 1 and `to` has 2; write one weight for each server",
+            ),
+            (
+                "a = { to = 'http://a', weights = [1, 1] }",
+                "2:34: `weights` has 2 and `to` has 1; write one weight for each server",
+            ),
+            (
+                "a = { to = 'http://a', weights = [0] }",
+                "2:35: `weights` must be a whole number from 1 to 1000000",
+            ),
+            (
+                "a = { weights = [1], whoami = true }",
+                "2:17: `weights` go with the servers of `to`; remove them",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn upstreams() {
     says_in(
         "[upstreams]",
