@@ -10,6 +10,7 @@ mod resolver;
 mod respond;
 mod send;
 mod settings;
+mod standing;
 mod throttle;
 mod upstream;
 mod whoami;
@@ -149,7 +150,8 @@ impl Proxy {
         parts.headers.entry(http::header::HOST).or_insert_with(|| first.host.clone());
         let patience = route.timeout.unwrap_or(upstream.settings.timeout);
         let number = route.upstream;
-        send::Sending { pool: &self.pool, number, upstream, patience }.send(parts, body).await
+        let (pool, clock) = (&self.pool, &*self.clock);
+        send::Sending { pool, number, upstream, patience, clock }.send(parts, body).await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use super::pool::{Connection, Pool, Shelf};
 use super::progress::{Progress, Tracked};
 use super::upstream::{Server, Upstream};
 use super::{Address, Rejection};
-use crate::clock::Alarm;
+use crate::clock::{Alarm, Clock};
 use crate::web::{Body, BodyFault, RequestBody};
 
 /// The request body on its way out.
@@ -35,6 +35,7 @@ pub(super) struct Sending<'a> {
     pub(super) upstream: &'a Arc<Upstream>,
     /// Longest wait for the response head.
     pub(super) patience: Duration,
+    pub(super) clock: &'a dyn Clock,
 }
 
 impl Sending<'_> {
@@ -60,29 +61,41 @@ impl Sending<'_> {
         let mut request = Request::from_parts(parts, Tracked::new(body, progress.clone()));
         let mut last = Rejection::UpstreamUnreachable(None);
         let mut tried = Vec::new();
-        while let Some((number, server)) = self.upstream.next(&tried) {
+        while let Some(trial) = self.upstream.next(&tried, self.clock) {
+            let (number, server) = (trial.number, trial.server);
             hold.flight().go_to(number);
             let one = Turn { sending: self, number, server, progress: &progress };
             match one.run(request).await {
                 Ok((response, connection)) => {
+                    trial.succeeded();
                     let pool = Arc::clone(self.pool);
                     let lease = Lease::new(connection, pool, self.number, number, hold);
                     return finish(response, lease);
                 }
                 Err(Failure::Unsent(unsent, why)) => {
+                    trial.failed();
                     request = *unsent;
                     last = why;
                     tried.push(number);
                 }
+                Err(Failure::Stale(why)) => return Err(blame(why, fault)),
                 Err(Failure::Final(why)) => {
-                    // What the client did wrong comes first: the upstream only saw its end.
-                    let fault = fault.and_then(|fault| fault.get().copied());
-                    return Err(fault.map_or(why, |fault: BodyFault| fault.into()));
+                    let why = blame(why, fault);
+                    if !matches!(why, Rejection::Body(_)) {
+                        trial.failed();
+                    }
+                    return Err(why);
                 }
             }
         }
         Err(last)
     }
+}
+
+/// What the client did wrong comes first: the upstream only saw its end.
+fn blame(why: Rejection, fault: Option<Arc<OnceLock<BodyFault>>>) -> Rejection {
+    let fault = fault.and_then(|fault| fault.get().copied());
+    fault.map_or(why, |fault: BodyFault| fault.into())
 }
 
 fn finish(response: Response<Incoming>, lease: Lease) -> Result<Response<Body>, Rejection> {
@@ -104,6 +117,9 @@ enum Failure {
     Unsent(Box<Request<Outgoing>>, Rejection),
     /// It may have been acted upon.
     Final(Rejection),
+    /// It as well; but the connection had been waiting, and that it ended says little about the
+    /// server.
+    Stale(Rejection),
 }
 
 /// One server's turn.
@@ -131,7 +147,7 @@ impl Turn<'_> {
                         request = copy;
                         break;
                     }
-                    None => return Err(Failure::Final(why)),
+                    None => return Err(Failure::Stale(why)),
                 },
                 Err(final_one) => return Err(final_one),
             }

@@ -1,5 +1,6 @@
 //! What the operator decides about upstreams.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -52,6 +53,17 @@ pub enum Address {
     },
     /// `unix:/path`: a socket on this machine.
     Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    /// As it is written in a policy.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "http://[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "http://{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 impl UpstreamSettings {

@@ -162,7 +162,8 @@ impl Upstream {
         Self::at(listener, Box::new(|_| Act::ok("ok"))).answering()
     }
 
-    fn answering(self) -> Self {
+    /// From here on it answers by itself.
+    pub(crate) fn answering(self) -> Self {
         let mut upstream = self;
         let listener = upstream.by_hand.take().expect("it was just made");
         let shared = Arc::clone(&upstream.shared);
@@ -192,6 +193,12 @@ impl Upstream {
     /// Does nothing by itself: the test accepts and answers.
     pub(crate) async fn by_hand() -> Self {
         Self::made(Box::new(|_| Act::Close)).await
+    }
+
+    /// Does nothing by itself, at an address where nobody was before; `ok` once it answers.
+    pub(crate) async fn by_hand_at(addr: SocketAddr) -> Self {
+        let listener = TcpListener::bind(addr).await.expect("somebody else took the port");
+        Self::at(listener, Box::new(|_| Act::ok("ok")))
     }
 
     async fn made(script: Box<Script>) -> Self {
