@@ -86,6 +86,7 @@ tables! {
         timeout: Span,
         idle: Duration,
         in_flight: NonZeroUsize,
+        retries: usize,
     }
 
     /// An entry of `[routes]`

@@ -158,8 +158,8 @@ fn values_arrive_where_they_belong() {
         admin.socket = "/run/gate.sock"
         log = { format = "json", access = false, filter = "warn" }
         [upstreams]
-        a = { to = ["http://A.test:81", "http://[::1]", "unix:run/a"], weights = [3, 1, 2], timeout = "1m 30s", in_flight = 2 }
-        w = { whoami = true }
+        a = { to = ["http://A.test:81", "http://[::1]", "unix:run/a"], weights = [3, 1, 2], timeout = "1m 30s", in_flight = 2, retries = 0 }
+        w = { whoami = true, retries = 1 }
         [routes."GET a.test/x/{id}"]
         to = "w"
         allow = ["role:x", "user:ann & claim:tenant=acme"]
@@ -191,6 +191,7 @@ fn values_arrive_where_they_belong() {
     assert_eq!(servers, [&tcp("a.test", 81), &tcp("::1", 80), &socket]);
     assert_eq!(weights, [3, 1, 2]);
     assert_eq!((a.timeout, a.in_flight), (Duration::from_secs(90), 2));
+    assert_eq!((a.send_again, w.send_again), (false, true));
     assert_eq!(w.target, Target::Whoami);
     let route = config.routes.iter().next().unwrap();
     assert_eq!((route.upstream, route.to.as_str()), (1, "w"));

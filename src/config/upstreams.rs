@@ -55,6 +55,13 @@ fn upstream(
     set(&mut upstream.timeout, raw.timeout);
     set(&mut upstream.idle, raw.idle);
     set(&mut upstream.in_flight, raw.in_flight);
+    if let Some(retries) = raw.retries {
+        match retries.get_ref() {
+            0 => upstream.send_again = false,
+            1 => upstream.send_again = true,
+            _ => cx.error(retries.span(), "`retries` must be 0 or 1; nothing is sent three times"),
+        }
+    }
     Some(upstream)
 }
 

@@ -44,7 +44,8 @@ impl Sending<'_> {
     ///
     /// A request is sent twice only if nothing of it can have been acted upon: when the
     /// connection was closed before it was written, or, for methods that are idempotent and
-    /// without a body, when a connection that had been waiting turned out to be closed.
+    /// without a body, when a connection that had been waiting turned out to be closed; the
+    /// latter only where the operator did not forbid it.
     pub(super) async fn send(
         &self,
         parts: Parts,
@@ -172,7 +173,8 @@ impl Turn<'_> {
     /// The request again, if it may be sent twice (RFC 9110 section 9.2.2).
     fn copy(&self, request: &Request<Outgoing>) -> Option<Request<Outgoing>> {
         const IDEMPOTENT: [Method; 3] = [Method::GET, Method::HEAD, Method::OPTIONS];
-        if self.progress.is_some() || !IDEMPOTENT.contains(request.method()) {
+        let may = self.sending.upstream.settings.send_again && self.progress.is_none();
+        if !may || !IDEMPOTENT.contains(request.method()) {
             return None;
         }
         let mut copy = Request::new(Tracked::new(RequestBody::empty(), None));

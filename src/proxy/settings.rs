@@ -20,6 +20,9 @@ pub struct UpstreamSettings {
     pub idle: Duration,
     /// Requests at once, over all workers; further ones are refused (503).
     pub in_flight: usize,
+    /// Whether a request may be sent once more when the waiting connection that it went out on
+    /// ended under it: GET, HEAD and OPTIONS without a body.
+    pub send_again: bool,
 }
 
 /// What answers for an upstream.
@@ -76,6 +79,7 @@ impl UpstreamSettings {
             timeout: Duration::from_secs(30),
             idle: Duration::from_secs(60),
             in_flight: 1024,
+            send_again: true,
         }
     }
 }

@@ -188,7 +188,9 @@ impl Drop for Flight {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::num::NonZeroU32;
+    use std::sync::Mutex;
     use std::time::Duration;
 
     use proptest::prelude::*;
@@ -277,6 +279,48 @@ mod tests {
         clock.advance(Duration::from_secs(2));
         upstream.next(&[], &clock).unwrap().succeeded();
         assert!(upstream.servers[0].standing.is_in());
+    }
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_server_that_goes_and_comes_back_has_a_line_for_each() {
+        let (sink, clock) = (Sink::default(), ManualClock::new(Timestamp::from_secs(9)));
+        let writer = sink.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let upstream = upstream(2);
+            fail(&upstream, 1, &clock);
+            fail(&upstream, 1, &clock);
+            for _ in 0..3 {
+                clock.advance(Duration::from_secs(30));
+                upstream.next(&[], &clock).unwrap().failed();
+            }
+            clock.advance(Duration::from_secs(30));
+            for _ in 0..3 {
+                upstream.next(&[0], &clock).unwrap().succeeded();
+            }
+        });
+        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        let [gone, back] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
+        assert!(gone.contains("passed over") && gone.contains("WARN"), "{gone}");
+        assert!(back.contains("is back") && back.contains("INFO"), "{back}");
+        for line in [gone, back] {
+            assert!(line.contains("upstream=up server=http://127.0.0.1:2"), "{line}");
+        }
     }
 
     #[test]

@@ -96,6 +96,26 @@ async fn a_get_on_a_connection_that_closes_under_it_is_sent_again_and_a_post_is_
     stage.upstream.expect_nobody();
 }
 
+#[tokio::test]
+async fn without_retries_no_request_is_sent_again() {
+    let upstream = Upstream::by_hand().await;
+    let stage = Stage::before(upstream, |policy| policy.upstream("retries = 0")).await;
+    let mut client = stage.connect().await;
+    client.write(GET).await;
+    let mut server = stage.upstream.accept().await;
+    server.head().await;
+    server.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+    assert_eq!(client.reply().await.status, 200);
+    client.write(GET).await;
+    server.head().await;
+    drop(server);
+    let reply = client.reply().await;
+    assert_eq!((reply.status, &reply.json()["code"]), (502, &json!("upstream_failed")));
+    drop(client);
+    stage.gateway.stop().await;
+    stage.upstream.expect_nobody();
+}
+
 /// UP-slow-post-once, UP-parthead, and their kin.
 #[tokio::test]
 async fn a_request_that_may_have_been_acted_upon_is_sent_once() {

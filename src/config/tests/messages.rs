@@ -161,7 +161,7 @@ fn limits() {
 }
 
 #[test]
-fn weights_of_servers() {
+fn weights_and_retries_of_upstreams() {
     says_in(
         "[upstreams]",
         &[
@@ -176,6 +176,10 @@ fn weights_of_servers() {
             (
                 "a = { to = 'http://a', weights = [0] }",
                 "2:35: `weights` must be a whole number from 1 to 1000000",
+            ),
+            (
+                "a = { to = 'http://a', retries = 2 }",
+                "2:34: `retries` must be 0 or 1; nothing is sent three times",
             ),
             (
                 "a = { weights = [1], whoami = true }",
