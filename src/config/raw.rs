@@ -80,11 +80,13 @@ tables! {
     /// An entry of `[upstreams]`
     Upstream flawed {
         to: Many<String>,
+        weights: Many<NonZeroU32>,
         whoami: bool,
         connect: Span,
         timeout: Span,
         idle: Duration,
         in_flight: NonZeroUsize,
+        retries: usize,
     }
 
     /// An entry of `[routes]`

@@ -11,7 +11,7 @@ use super::*;
 use crate::endpoints::{LoginFailure, Registration};
 use crate::keys::KeySource;
 use crate::policy::{Allow, CredentialPolicy, Underscores};
-use crate::proxy::Target;
+use crate::proxy::{Address, Target};
 
 mod messages;
 
@@ -159,8 +159,8 @@ fn values_arrive_where_they_belong() {
         admin.socket = "/run/gate.sock"
         log = { format = "json", access = false, filter = "warn" }
         [upstreams]
-        a = { to = ["http://A.test:81", "http://[::1]"], timeout = "1m 30s", in_flight = 2 }
-        w = { whoami = true }
+        a = { to = ["http://A.test:81", "http://[::1]", "unix:run/a"], weights = [3, 1, 2], timeout = "1m 30s", in_flight = 2, retries = 0 }
+        w = { whoami = true, retries = 1 }
         [routes."GET a.test/x/{id}"]
         to = "w"
         allow = ["role:x", "user:ann & claim:tenant=acme"]
@@ -185,9 +185,14 @@ fn values_arrive_where_they_belong() {
     assert_eq!(config.log, log);
     let [a, w] = &config.upstreams[..] else { panic!("two upstreams") };
     let Target::Http(servers) = &a.target else { panic!("servers") };
-    let servers: Vec<_> = servers.iter().map(|it| (it.host.as_str(), it.port)).collect();
-    assert_eq!(servers, [("a.test", 81), ("::1", 80)]);
+    let tcp = |host: &str, port| Address::Tcp { host: host.to_owned(), port };
+    let socket = Address::Unix("/base/run/a".into());
+    let (servers, weights): (Vec<_>, Vec<_>) =
+        servers.iter().map(|one| (&one.address, one.weight.get())).unzip();
+    assert_eq!(servers, [&tcp("a.test", 81), &tcp("::1", 80), &socket]);
+    assert_eq!(weights, [3, 1, 2]);
     assert_eq!((a.timeout, a.in_flight), (Duration::from_secs(90), 2));
+    assert_eq!((a.send_again, w.send_again), (false, true));
     assert_eq!(w.target, Target::Whoami);
     let route = config.routes.iter().next().unwrap();
     assert_eq!((route.upstream, route.to.as_str()), (1, "w"));

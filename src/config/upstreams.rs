@@ -1,11 +1,13 @@
 //! `[upstreams]`: who answers.
 
+use std::num::NonZeroU32;
+
 use toml::Spanned;
 
 use super::context::{Context, set};
 use super::raw;
 use super::read::{Many, Named};
-use crate::proxy::{Address, Target, UpstreamSettings};
+use crate::proxy::{Address, Backend, Target, UpstreamSettings};
 use crate::web::HostName;
 
 pub(super) fn check(cx: &mut Context<'_>, raw: Named<raw::Upstream>) -> Vec<UpstreamSettings> {
@@ -27,8 +29,13 @@ fn upstream(
     }
     let whoami = raw.whoami.is_some_and(Spanned::into_inner);
     let target = match (raw.to, whoami) {
-        (Some(to), false) => Target::Http(addresses(cx, to)?),
-        (None, true) => Target::Whoami,
+        (Some(to), false) => Target::Http(backends(cx, to, raw.weights)?),
+        (None, true) => {
+            if let Some(weights) = raw.weights {
+                cx.error(weights.span(), "`weights` go with the servers of `to`; remove them");
+            }
+            Target::Whoami
+        }
         (Some(to), true) => {
             cx.error(to.span(), "`to` and `whoami = true` exclude each other; keep one of them");
             return None;
@@ -48,7 +55,51 @@ fn upstream(
     set(&mut upstream.timeout, raw.timeout);
     set(&mut upstream.idle, raw.idle);
     set(&mut upstream.in_flight, raw.in_flight);
+    if let Some(retries) = raw.retries {
+        match retries.get_ref() {
+            0 => upstream.send_again = false,
+            1 => upstream.send_again = true,
+            _ => cx.error(retries.span(), "`retries` must be 0 or 1; nothing is sent three times"),
+        }
+    }
     Some(upstream)
+}
+
+fn backends(
+    cx: &mut Context<'_>,
+    to: Spanned<Many<String>>,
+    weights: Option<Spanned<Many<NonZeroU32>>>,
+) -> Option<Vec<Backend>> {
+    let addresses = addresses(cx, to);
+    let weights = match weights {
+        Some(weights) => Some(weights_of(cx, addresses.as_deref(), weights)?),
+        None => None,
+    };
+    let weights = weights.into_iter().flatten().chain(std::iter::repeat(NonZeroU32::MIN));
+    let pairs = addresses?.into_iter().zip(weights);
+    Some(pairs.map(|(address, weight)| Backend { address, weight }).collect())
+}
+
+/// A weight for each server; without servers, nothing can be said about their number.
+fn weights_of(
+    cx: &mut Context<'_>,
+    servers: Option<&[Address]>,
+    weights: Spanned<Many<NonZeroU32>>,
+) -> Option<Vec<NonZeroU32>> {
+    let at = weights.span();
+    let weights = weights.into_inner();
+    if !weights.complete {
+        return None;
+    }
+    let (weighed, servers) = (weights.entries.len(), servers?.len());
+    if weighed != servers {
+        let message = format!(
+            "`weights` has {weighed} and `to` has {servers}; write one weight for each server"
+        );
+        cx.error(at, message);
+        return None;
+    }
+    Some(weights.entries.into_iter().map(Spanned::into_inner).collect())
 }
 
 fn addresses(cx: &mut Context<'_>, to: Spanned<Many<String>>) -> Option<Vec<Address>> {
@@ -60,7 +111,7 @@ fn addresses(cx: &mut Context<'_>, to: Spanned<Many<String>>) -> Option<Vec<Addr
     }
     let mut addresses = Vec::new();
     for text in &written.entries {
-        match address(text.get_ref()) {
+        match address(cx, text.get_ref()) {
             Ok(address) => addresses.push(address),
             Err(problem) => cx.error(text.span(), problem),
         }
@@ -68,8 +119,14 @@ fn addresses(cx: &mut Context<'_>, to: Spanned<Many<String>>) -> Option<Vec<Addr
     (written.complete && addresses.len() == written.entries.len()).then_some(addresses)
 }
 
-fn address(text: &str) -> Result<Address, &'static str> {
-    const FORM: &str = "`to` must be \"http://host\" or \"http://host:port\"";
+fn address(cx: &Context<'_>, text: &str) -> Result<Address, &'static str> {
+    const FORM: &str =
+        "`to` must be \"http://host\", \"http://host:port\" or \"unix:/run/app.sock\"";
+    match text.strip_prefix("unix:") {
+        Some("") => return Err(FORM),
+        Some(path) => return Ok(Address::Unix(cx.path(path))),
+        None => {}
+    }
     if text.starts_with("https://") {
         return Err("this version speaks to upstreams in clear; write \"http://host:port\"");
     }
@@ -79,5 +136,5 @@ fn address(text: &str) -> Result<Address, &'static str> {
     }
     let host = HostName::parse(rest).map_err(|_| FORM)?;
     let name = host.name().trim_matches(['[', ']']).to_owned();
-    Ok(Address { host: name, port: host.port().unwrap_or(80) })
+    Ok(Address::Tcp { host: name, port: host.port().unwrap_or(80) })
 }

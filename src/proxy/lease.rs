@@ -26,9 +26,18 @@ pub(super) struct Lease {
 /// What keeps the request's place at the upstream.
 pub(super) enum Hold {
     /// There is no request body: the response alone.
-    Response { _flight: Flight },
+    Response(Flight),
     /// The request body as well, which may outlive the response.
     Both(Arc<Progress>),
+}
+
+impl Hold {
+    pub(super) fn flight(&self) -> &Flight {
+        match self {
+            Self::Response(flight) => flight,
+            Self::Both(request) => request.flight(),
+        }
+    }
 }
 
 impl Lease {

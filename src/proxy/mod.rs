@@ -1,5 +1,6 @@
 //! The path of a proxied request, one module a step; [`Proxy::answer`] is the stack.
 
+mod choice;
 mod lease;
 mod pool;
 mod prepare;
@@ -9,6 +10,7 @@ mod resolver;
 mod respond;
 mod send;
 mod settings;
+mod standing;
 mod throttle;
 mod tunnel;
 mod upgrade;
@@ -28,7 +30,7 @@ use crate::web::{Body, CanonicalPath, MessageLimits, Origin, Peer, RequestBody};
 
 pub use prepare::{X_REQUEST_ID, strip_identity};
 pub use rejection::{RefusedCredential, Rejection};
-pub use settings::{Address, Target, UpstreamSettings};
+pub use settings::{Address, Backend, Target, UpstreamSettings};
 
 /// The upstreams, as all workers share them.
 #[derive(Clone, Debug)]
@@ -166,7 +168,8 @@ impl Proxy {
         parts.headers.entry(http::header::HOST).or_insert_with(|| first.host.clone());
         let patience = route.timeout.unwrap_or(upstream.settings.timeout);
         let number = route.upstream;
-        let sending = send::Sending { pool: &self.pool, number, upstream, patience, handshake };
+        let (pool, clock) = (&self.pool, &*self.clock);
+        let sending = send::Sending { pool, number, upstream, patience, handshake, clock };
         sending.send(parts, body).await
     }
 }

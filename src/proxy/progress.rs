@@ -22,7 +22,7 @@ pub(super) struct Progress {
     /// There is no next piece.
     complete: AtomicBool,
     /// The request's place at the upstream: an early answer does not end the upload.
-    _flight: Flight,
+    flight: Flight,
 }
 
 impl Progress {
@@ -33,8 +33,12 @@ impl Progress {
             last: AtomicU64::new(0),
             client_waits: AtomicBool::new(false),
             complete: AtomicBool::new(false),
-            _flight: flight,
+            flight,
         }
+    }
+
+    pub(super) const fn flight(&self) -> &Flight {
+        &self.flight
     }
 
     /// Whether the whole body was taken.

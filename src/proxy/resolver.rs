@@ -8,8 +8,6 @@ use std::time::Duration;
 use tokio::sync::{Mutex, oneshot};
 use tokio::time::Instant;
 
-use super::Address;
-
 /// How long an answer is believed. Names move, and a look-up a connection would be a burden.
 const BELIEVED: Duration = Duration::from_secs(5);
 
@@ -23,9 +21,9 @@ pub(super) struct Resolver(Mutex<Option<(Instant, Vec<SocketAddr>)>>);
 
 impl Resolver {
     /// The addresses. One look-up at a time; whoever comes meanwhile shares its answer.
-    pub(super) async fn resolve(&self, address: &Address) -> io::Result<Vec<SocketAddr>> {
-        if let Ok(ip) = address.host.parse::<IpAddr>() {
-            return Ok(vec![SocketAddr::new(ip, address.port)]);
+    pub(super) async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        if let Ok(ip) = host.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(ip, port)]);
         }
         let mut known = self.0.lock().await;
         if let Some((asked, addresses)) = &*known
@@ -34,7 +32,7 @@ impl Resolver {
             return Ok(addresses.clone());
         }
         let (answer, answered) = oneshot::channel();
-        let name = (address.host.clone(), address.port);
+        let name = (host.to_owned(), port);
         thread::Builder::new().name("resolver".to_owned()).spawn(move || {
             let found = name.to_socket_addrs().map(Iterator::collect::<Vec<_>>);
             // Whoever asked may have run out of patience.
@@ -53,17 +51,15 @@ mod tests {
     #[tokio::test]
     async fn names_and_numbers_become_addresses() {
         let resolver = Resolver::default();
-        let of = |host: &str| Address { host: host.to_owned(), port: 80 };
-        let six = resolver.resolve(&of("::1")).await.unwrap();
+        let six = resolver.resolve("::1", 80).await.unwrap();
         assert_eq!(six, ["[::1]:80".parse().unwrap()]);
-        let local = resolver.resolve(&of("localhost")).await.unwrap();
+        let local = resolver.resolve("localhost", 80).await.unwrap();
         assert!(!local.is_empty() && local.iter().all(|found| found.ip().is_loopback()));
-        assert_eq!(resolver.resolve(&of("localhost")).await.unwrap(), local);
+        assert_eq!(resolver.resolve("localhost", 80).await.unwrap(), local);
     }
 
     #[tokio::test]
     async fn an_unknown_name_is_an_error() {
-        let address = Address { host: "no-such-host.invalid".to_owned(), port: 80 };
-        assert!(Resolver::default().resolve(&address).await.is_err());
+        assert!(Resolver::default().resolve("no-such-host.invalid", 80).await.is_err());
     }
 }

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -13,15 +13,16 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout};
 
-use super::Rejection;
 use super::lease::{Hold, Lease, LeasedBody};
 use super::pool::{Connection, Pool, Shelf};
 use super::progress::{Progress, Tracked};
 use super::upstream::{Server, Upstream};
-use crate::clock::Alarm;
+use super::{Address, Rejection};
+use crate::clock::{Alarm, Clock};
 use crate::web::{Body, BodyFault, RequestBody};
 
 /// The request body on its way out.
@@ -36,15 +37,17 @@ pub(super) struct Sending<'a> {
     pub(super) patience: Duration,
     /// Whether it asks for a WebSocket, so that 101 is an answer to it.
     pub(super) handshake: bool,
+    pub(super) clock: &'a dyn Clock,
 }
 
 impl Sending<'_> {
-    /// Sends the request to the server whose turn it is; to the next one if that refuses the
+    /// Sends the request to the server that shall have it; to another one if that refuses the
     /// connection.
     ///
     /// A request is sent twice only if nothing of it can have been acted upon: when the
     /// connection was closed before it was written, or, for methods that are idempotent and
-    /// without a body, when a connection that had been waiting turned out to be closed.
+    /// without a body, when a connection that had been waiting turned out to be closed; the
+    /// latter only where the operator did not forbid it.
     pub(super) async fn send(
         &self,
         parts: Parts,
@@ -53,34 +56,49 @@ impl Sending<'_> {
         let flight = self.upstream.enter()?;
         let fault = body.fault();
         let (hold, progress) = if body.is_end_stream() {
-            (Hold::Response { _flight: flight }, None)
+            (Hold::Response(flight), None)
         } else {
             let progress = Arc::new(Progress::new(flight));
             (Hold::Both(Arc::clone(&progress)), Some(progress))
         };
         let mut request = Request::from_parts(parts, Tracked::new(body, progress.clone()));
         let mut last = Rejection::UpstreamUnreachable(None);
-        for (number, server) in self.upstream.in_turn() {
+        let mut tried = Vec::new();
+        while let Some(trial) = self.upstream.next(&tried, self.clock) {
+            let (number, server) = (trial.number, trial.server);
+            hold.flight().go_to(number);
             let one = Turn { sending: self, number, server, progress: &progress };
             match one.run(request).await {
                 Ok((response, connection)) => {
+                    trial.succeeded();
                     let pool = Arc::clone(self.pool);
                     let lease = Lease::new(connection, pool, self.number, number, hold);
                     return finish(response, lease, self.handshake);
                 }
                 Err(Failure::Unsent(unsent, why)) => {
+                    trial.failed();
                     request = *unsent;
                     last = why;
+                    tried.push(number);
                 }
+                Err(Failure::Stale(why)) => return Err(blame(why, fault)),
                 Err(Failure::Final(why)) => {
-                    // What the client did wrong comes first: the upstream only saw its end.
-                    let fault = fault.and_then(|fault| fault.get().copied());
-                    return Err(fault.map_or(why, |fault: BodyFault| fault.into()));
+                    let why = blame(why, fault);
+                    if !matches!(why, Rejection::Body(_)) {
+                        trial.failed();
+                    }
+                    return Err(why);
                 }
             }
         }
         Err(last)
     }
+}
+
+/// What the client did wrong comes first: the upstream only saw its end.
+fn blame(why: Rejection, fault: Option<Arc<OnceLock<BodyFault>>>) -> Rejection {
+    let fault = fault.and_then(|fault| fault.get().copied());
+    fault.map_or(why, |fault: BodyFault| fault.into())
 }
 
 fn finish(
@@ -110,6 +128,9 @@ enum Failure {
     Unsent(Box<Request<Outgoing>>, Rejection),
     /// It may have been acted upon.
     Final(Rejection),
+    /// It as well; but the connection had been waiting, and that it ended says little about the
+    /// server.
+    Stale(Rejection),
 }
 
 /// One server's turn.
@@ -137,7 +158,7 @@ impl Turn<'_> {
                         request = copy;
                         break;
                     }
-                    None => return Err(Failure::Final(why)),
+                    None => return Err(Failure::Stale(why)),
                 },
                 Err(final_one) => return Err(final_one),
             }
@@ -162,7 +183,8 @@ impl Turn<'_> {
     /// The request again, if it may be sent twice (RFC 9110 section 9.2.2).
     fn copy(&self, request: &Request<Outgoing>) -> Option<Request<Outgoing>> {
         const IDEMPOTENT: [Method; 3] = [Method::GET, Method::HEAD, Method::OPTIONS];
-        if self.progress.is_some() || !IDEMPOTENT.contains(request.method()) {
+        let may = self.sending.upstream.settings.send_again && self.progress.is_none();
+        if !may || !IDEMPOTENT.contains(request.method()) {
             return None;
         }
         let mut copy = Request::new(Tracked::new(RequestBody::empty(), None));
@@ -217,9 +239,21 @@ impl Failure {
 }
 
 async fn connect(server: &Server) -> io::Result<Connection> {
-    let addresses = server.resolver.resolve(&server.address).await?;
-    let stream = TcpStream::connect(addresses.as_slice()).await?;
-    stream.set_nodelay(true)?;
+    match &server.address {
+        Address::Tcp { host, port } => {
+            let addresses = server.resolver.resolve(host, *port).await?;
+            let stream = TcpStream::connect(addresses.as_slice()).await?;
+            stream.set_nodelay(true)?;
+            handshake(stream).await
+        }
+        Address::Unix(path) => handshake(UnixStream::connect(path).await?).await,
+    }
+}
+
+async fn handshake<S>(stream: S) -> io::Result<Connection>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let (sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
     tokio::spawn(async move {

@@ -1,5 +1,8 @@
 //! What the operator decides about upstreams.
 
+use std::fmt;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// One `[upstreams]` entry, checked.
@@ -17,24 +20,53 @@ pub struct UpstreamSettings {
     pub idle: Duration,
     /// Requests at once, over all workers; further ones are refused (503).
     pub in_flight: usize,
+    /// Whether a request may be sent once more when the waiting connection that it went out on
+    /// ended under it: GET, HEAD and OPTIONS without a body.
+    pub send_again: bool,
 }
 
 /// What answers for an upstream.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Target {
-    /// Servers that speak HTTP/1.1 in clear, taken in turn. Never empty.
-    Http(Vec<Address>),
+    /// Servers that speak HTTP/1.1 in clear. Never empty. Of two drawn by weight, the one with
+    /// fewer requests for its weight has the next.
+    Http(Vec<Backend>),
     /// Built in: answers with the request as an upstream sees it.
     Whoami,
 }
 
-/// Where one server of an upstream is: `http://host:port`.
+/// One server of an upstream.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Address {
-    /// A name or an IP address; IPv6 without brackets.
-    pub host: String,
-    /// The port, 80 if none was written.
-    pub port: u16,
+pub struct Backend {
+    /// Where it is.
+    pub address: Address,
+    /// Its share of the requests, beside those of the others; 1 where none was written.
+    pub weight: NonZeroU32,
+}
+
+/// Where one server of an upstream is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Address {
+    /// `http://host:port`
+    Tcp {
+        /// A name or an IP address; IPv6 without brackets.
+        host: String,
+        /// The port, 80 if none was written.
+        port: u16,
+    },
+    /// `unix:/path`: a socket on this machine.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    /// As it is written in a policy.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "http://[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "http://{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 impl UpstreamSettings {
@@ -47,6 +79,7 @@ impl UpstreamSettings {
             timeout: Duration::from_secs(30),
             idle: Duration::from_secs(60),
             in_flight: 1024,
+            send_again: true,
         }
     }
 }

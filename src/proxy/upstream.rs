@@ -1,20 +1,23 @@
-//! An upstream as all workers see it: its servers, its turn, its limit.
+//! An upstream as all workers see it: its servers, what they have to do, its limit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::HeaderValue;
 
+use super::choice::{Candidate, Dice, choose};
 use super::resolver::Resolver;
-use super::{Address, Rejection, Target, UpstreamSettings};
+use super::standing::{Change, Standing};
+use super::{Address, Backend, Rejection, Target, UpstreamSettings};
+use crate::clock::Clock;
 
 /// An upstream, shared by all workers.
 #[derive(Debug)]
 pub(super) struct Upstream {
     pub(super) settings: UpstreamSettings,
     pub(super) servers: Vec<Server>,
-    in_flight: Arc<AtomicUsize>,
-    turn: AtomicUsize,
+    in_flight: AtomicUsize,
+    dice: Dice,
 }
 
 /// One server of an upstream.
@@ -24,54 +27,344 @@ pub(super) struct Server {
     /// `Host` for requests that come without one (HTTP/1.0).
     pub(super) host: HeaderValue,
     pub(super) resolver: Resolver,
+    weight: u32,
+    in_flight: AtomicUsize,
+    standing: Standing,
 }
 
-/// A request's place among those that an upstream may have at once; given back when dropped.
+/// A server that is tried, and what is learned of it. Dropped without news, it leaves all as it
+/// was.
 #[derive(Debug)]
-pub(super) struct Flight(Arc<AtomicUsize>);
+pub(super) struct Trial<'a> {
+    upstream: &'a Upstream,
+    clock: &'a dyn Clock,
+    pub(super) number: usize,
+    pub(super) server: &'a Server,
+    /// It is to find out whether the server is back.
+    is_probe: bool,
+}
+
+/// A request's place among those that an upstream may have at once, and at one of its servers;
+/// given back when dropped.
+#[derive(Debug)]
+pub(super) struct Flight {
+    upstream: Arc<Upstream>,
+    /// `NOWHERE` before it was sent to a server.
+    server: AtomicUsize,
+}
+
+const NOWHERE: usize = usize::MAX;
 
 impl Upstream {
     pub(super) fn new(settings: UpstreamSettings) -> Self {
         let servers = match &settings.target {
-            Target::Http(addresses) => addresses.iter().cloned().map(Server::new).collect(),
+            Target::Http(backends) => backends.iter().cloned().map(Server::new).collect(),
             Target::Whoami => Vec::new(),
         };
-        Self { settings, servers, in_flight: Arc::default(), turn: AtomicUsize::new(0) }
+        Self { settings, servers, in_flight: AtomicUsize::new(0), dice: Dice::new() }
     }
 
     /// Takes a place, if there is one.
-    pub(super) fn enter(&self) -> Result<Flight, Rejection> {
-        let flight = Flight(Arc::clone(&self.in_flight));
+    pub(super) fn enter(self: &Arc<Self>) -> Result<Flight, Rejection> {
+        let flight = Flight { upstream: Arc::clone(self), server: AtomicUsize::new(NOWHERE) };
         let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
         // Dropping the flight takes the count back.
         if before < self.settings.in_flight { Ok(flight) } else { Err(Rejection::UpstreamFull) }
     }
 
-    /// Every server once, beginning with the one whose turn it is.
-    pub(super) fn in_turn(&self) -> impl Iterator<Item = (usize, &Server)> {
-        let count = self.servers.len();
-        let first = if count > 1 { self.turn.fetch_add(1, Ordering::Relaxed) % count } else { 0 };
-        let numbered = || self.servers.iter().enumerate();
-        numbered().skip(first).chain(numbered().take(first))
+    /// The server to be tried next, of those that were not `tried`: one that may be back, with
+    /// this request as its probe; else one in good standing; else, for want of any, the one that
+    /// has been passed over longest.
+    pub(super) fn next<'a>(&'a self, tried: &[usize], clock: &'a dyn Clock) -> Option<Trial<'a>> {
+        if let [server] = &self.servers[..] {
+            let alone = Trial { upstream: self, clock, number: 0, server, is_probe: false };
+            return tried.is_empty().then_some(alone);
+        }
+        let probe = self.due(tried, clock);
+        let number = probe
+            .or_else(|| choose(self.candidates(tried), &self.dice))
+            .or_else(|| self.longest_out(tried))?;
+        let server = self.servers.get(number)?;
+        Some(Trial { upstream: self, clock, number, server, is_probe: probe.is_some() })
+    }
+
+    fn untried(&self, tried: &[usize]) -> impl Iterator<Item = (usize, &Server)> + Clone {
+        self.servers.iter().enumerate().filter(|(number, _)| !tried.contains(number))
+    }
+
+    fn candidates(&self, tried: &[usize]) -> impl Iterator<Item = Candidate> + Clone {
+        let sound = self.untried(tried).filter(|(_, server)| server.standing.is_in());
+        sound.map(|(number, server)| Candidate {
+            number,
+            weight: server.weight,
+            in_flight: server.in_flight.load(Ordering::Relaxed),
+        })
+    }
+
+    /// A server whose probe this request has become.
+    fn due(&self, tried: &[usize], clock: &dyn Clock) -> Option<usize> {
+        let mut out = self.untried(tried).filter(|(_, server)| !server.standing.is_in()).peekable();
+        // Nobody looks at the clock while nothing is wrong.
+        out.peek()?;
+        let now = clock.now();
+        out.find(|(_, server)| server.standing.claim_probe(now)).map(|(number, _)| number)
+    }
+
+    fn longest_out(&self, tried: &[usize]) -> Option<usize> {
+        let longest = self.untried(tried).min_by_key(|(_, server)| server.standing.since());
+        longest.map(|(number, _)| number)
+    }
+}
+
+impl Trial<'_> {
+    /// A response head came.
+    pub(super) fn succeeded(&self) {
+        if self.server.standing.succeeded() == Change::In {
+            let (upstream, server) = (&self.upstream.settings.name, &self.server.address);
+            tracing::info!(%upstream, %server, "server of an upstream is back");
+        }
+    }
+
+    /// The server took no connection, broke off before its response head, or was late with it.
+    pub(super) fn failed(&self) {
+        // There is nobody to turn to instead of the only one.
+        if self.upstream.servers.len() > 1
+            && self.server.standing.failed(self.is_probe, || self.clock.now()) == Change::Out
+        {
+            let (upstream, server) = (&self.upstream.settings.name, &self.server.address);
+            tracing::warn!(%upstream, %server, "server of an upstream fails and is passed over");
+        }
+    }
+}
+
+impl Drop for Trial<'_> {
+    fn drop(&mut self) {
+        if self.is_probe {
+            self.server.standing.release_probe();
+        }
+    }
+}
+
+impl Flight {
+    /// From here on it is that server that has the request.
+    pub(super) fn go_to(&self, server: usize) {
+        let before = self.server.swap(server, Ordering::Relaxed);
+        if let Some(left) = self.upstream.servers.get(before) {
+            left.in_flight.fetch_sub(1, Ordering::Relaxed);
+        }
+        if let Some(entered) = self.upstream.servers.get(server) {
+            entered.in_flight.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
 impl Server {
-    fn new(address: Address) -> Self {
-        let Address { host, port } = &address;
-        let text = match (host.contains(':'), port) {
-            (true, port) => format!("[{host}]:{port}"),
-            (false, 80) => host.clone(),
-            (false, port) => format!("{host}:{port}"),
+    fn new(Backend { address, weight }: Backend) -> Self {
+        let text = match &address {
+            Address::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
+            Address::Tcp { host, port: 80 } => host.clone(),
+            Address::Tcp { host, port } => format!("{host}:{port}"),
+            Address::Unix(_) => "localhost".to_owned(),
         };
         let host = HeaderValue::from_str(&text);
         let host = host.unwrap_or_else(|_| HeaderValue::from_static("upstream"));
-        Self { address, host, resolver: Resolver::default() }
+        Self {
+            address,
+            host,
+            resolver: Resolver::default(),
+            weight: weight.get(),
+            in_flight: AtomicUsize::new(0),
+            standing: Standing::default(),
+        }
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.go_to(NOWHERE);
+        self.upstream.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::num::NonZeroU32;
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::clock::{ManualClock, Timestamp};
+
+    fn upstream(servers: usize) -> Upstream {
+        let backend = |port| Backend {
+            address: Address::Tcp { host: "127.0.0.1".to_owned(), port },
+            weight: NonZeroU32::MIN,
+        };
+        let backends = (1..).map(backend).take(servers).collect();
+        Upstream::new(UpstreamSettings::new("up", Target::Http(backends)))
+    }
+
+    /// A clock that must not be read.
+    #[derive(Debug)]
+    struct NoClock;
+
+    impl Clock for NoClock {
+        fn now(&self) -> Timestamp {
+            panic!("the clock was read")
+        }
+    }
+
+    fn fail(upstream: &Upstream, number: usize, clock: &dyn Clock) {
+        let server = &upstream.servers[number];
+        for _ in 0..3 {
+            Trial { upstream, clock, number, server, is_probe: false }.failed();
+        }
+    }
+
+    #[test]
+    fn nobody_looks_at_the_clock_while_nothing_is_wrong() {
+        let upstream = upstream(3);
+        let mut tried = Vec::new();
+        while let Some(trial) = upstream.next(&tried, &NoClock) {
+            trial.succeeded();
+            assert!(!tried.contains(&trial.number));
+            tried.push(trial.number);
+        }
+        assert_eq!(tried.len(), 3);
+    }
+
+    #[test]
+    fn the_only_server_is_always_tried() {
+        let upstream = upstream(1);
+        for _ in 0..10 {
+            upstream.next(&[], &NoClock).unwrap().failed();
+        }
+        assert!(upstream.next(&[0], &NoClock).is_none());
+    }
+
+    #[test]
+    fn of_servers_that_all_fail_the_one_passed_over_longest_is_tried() {
+        let (upstream, clock) = (upstream(3), ManualClock::new(Timestamp::from_secs(9)));
+        for number in [1, 2, 0] {
+            fail(&upstream, number, &clock);
+            clock.advance(Duration::from_millis(10));
+        }
+        let next = |tried: &[usize]| upstream.next(tried, &clock).map(|trial| trial.number);
+        assert_eq!(next(&[]), Some(1));
+        assert_eq!(next(&[1]), Some(2));
+        assert_eq!(next(&[1, 2]), Some(0));
+        assert_eq!(next(&[1, 2, 0]), None);
+    }
+
+    #[test]
+    fn one_request_finds_out_whether_a_server_is_back() {
+        let (upstream, clock) = (upstream(2), ManualClock::new(Timestamp::from_secs(9)));
+        fail(&upstream, 0, &clock);
+        clock.advance(Duration::from_secs(1));
+        let probe = upstream.next(&[], &clock).unwrap();
+        assert_eq!(probe.number, 0);
+        for _ in 0..20 {
+            assert_eq!(upstream.next(&[], &clock).unwrap().number, 1);
+        }
+        // Its client goes away: another request takes its place.
+        drop(probe);
+        let probe = upstream.next(&[], &clock).unwrap();
+        assert_eq!(probe.number, 0);
+        probe.failed();
+        drop(probe);
+        assert_eq!(upstream.next(&[], &clock).unwrap().number, 1);
+        clock.advance(Duration::from_secs(2));
+        upstream.next(&[], &clock).unwrap().succeeded();
+        assert!(upstream.servers[0].standing.is_in());
+    }
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_server_that_goes_and_comes_back_has_a_line_for_each() {
+        let (sink, clock) = (Sink::default(), ManualClock::new(Timestamp::from_secs(9)));
+        let writer = sink.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let upstream = upstream(2);
+            fail(&upstream, 1, &clock);
+            fail(&upstream, 1, &clock);
+            for _ in 0..3 {
+                clock.advance(Duration::from_secs(30));
+                upstream.next(&[], &clock).unwrap().failed();
+            }
+            clock.advance(Duration::from_secs(30));
+            for _ in 0..3 {
+                upstream.next(&[0], &clock).unwrap().succeeded();
+            }
+        });
+        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        let [gone, back] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
+        assert!(gone.contains("passed over") && gone.contains("WARN"), "{gone}");
+        assert!(back.contains("is back") && back.contains("INFO"), "{back}");
+        for line in [gone, back] {
+            assert!(line.contains("upstream=up server=http://127.0.0.1:2"), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_request_counts_at_the_server_that_has_it() {
+        let upstream = Arc::new(upstream(2));
+        let count = || -> Vec<_> {
+            upstream.servers.iter().map(|it| it.in_flight.load(Ordering::Relaxed)).collect()
+        };
+        let (one, two) = (upstream.enter().unwrap(), upstream.enter().unwrap());
+        one.go_to(0);
+        two.go_to(0);
+        assert_eq!(count(), [2, 0]);
+        two.go_to(1);
+        assert_eq!(count(), [1, 1]);
+        drop(one);
+        assert_eq!(count(), [0, 1]);
+        drop(two);
+        assert_eq!((count(), upstream.in_flight.load(Ordering::Relaxed)), (vec![0, 0], 0));
+    }
+
+    proptest! {
+        /// Whoever fails whenever: no request without a server, none for one that is passed
+        /// over while another is there, and each server at most once for one request.
+        #[test]
+        fn a_server_that_is_passed_over_has_no_request_while_another_is_there(
+            steps in prop::collection::vec((0..4_usize, any::<bool>(), 0..400_u64), 1..200),
+        ) {
+            let (upstream, clock) = (upstream(4), ManualClock::new(Timestamp::from_secs(9)));
+            for (victim, fails, pause) in steps {
+                if fails {
+                    fail(&upstream, victim, &clock);
+                } else {
+                    upstream.servers[victim].standing.succeeded();
+                }
+                clock.advance(Duration::from_millis(pause));
+                let mut tried = Vec::new();
+                while let Some(trial) = upstream.next(&tried, &clock) {
+                    let others = upstream.untried(&tried).any(|(_, one)| one.standing.is_in());
+                    prop_assert!(trial.server.standing.is_in() || trial.is_probe || !others);
+                    tried.push(trial.number);
+                }
+                tried.sort_unstable();
+                prop_assert_eq!(tried, [0, 1, 2, 3]);
+            }
+        }
     }
 }

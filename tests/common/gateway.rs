@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use portcullis::Gateway;
@@ -50,6 +51,12 @@ impl Policy {
     pub(crate) fn servers(mut self, servers: &[SocketAddr]) -> Self {
         let list: Vec<_> = servers.iter().map(|addr| format!("\"http://{addr}\"")).collect();
         self.to = format!("[{}]", list.join(", "));
+        self
+    }
+
+    /// A unix socket in place of the address.
+    pub(crate) fn socket(mut self, path: &Path) -> Self {
+        self.to = format!("\"unix:{}\"", path.display());
         self
     }
 

@@ -1,11 +1,12 @@
 //! An upstream that writes down what it was sent, to the byte, and answers as it is told.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinHandle;
 
 use super::soon;
@@ -140,7 +141,7 @@ struct Shared {
 pub(crate) struct Upstream {
     pub(crate) addr: SocketAddr,
     shared: Arc<Shared>,
-    accepting: Option<JoinHandle<()>>,
+    accepting: Vec<JoinHandle<()>>,
     by_hand: Option<TcpListener>,
 }
 
@@ -161,24 +162,43 @@ impl Upstream {
         Self::at(listener, Box::new(|_| Act::ok("ok"))).answering()
     }
 
-    fn answering(self) -> Self {
+    /// From here on it answers by itself.
+    pub(crate) fn answering(self) -> Self {
         let mut upstream = self;
         let listener = upstream.by_hand.take().expect("it was just made");
         let shared = Arc::clone(&upstream.shared);
-        upstream.accepting = Some(tokio::spawn(async move {
+        upstream.accepting.push(tokio::spawn(async move {
             loop {
                 let Ok((stream, _)) = listener.accept().await else { return };
-                let number = shared.connections.fetch_add(1, Ordering::SeqCst);
-                let serving = tokio::spawn(serve(stream, number, Arc::clone(&shared)));
-                shared.serving.lock().expect("a test panicked").push(serving);
+                stream.set_nodelay(true).ok();
+                shared.serve(stream);
             }
         }));
         upstream
     }
 
+    /// Answers at a unix socket as well.
+    pub(crate) fn also_at(mut self, socket: &Path) -> Self {
+        let listener = UnixListener::bind(socket).expect("no socket");
+        let shared = Arc::clone(&self.shared);
+        self.accepting.push(tokio::spawn(async move {
+            loop {
+                let Ok((stream, _)) = listener.accept().await else { return };
+                shared.serve(stream);
+            }
+        }));
+        self
+    }
+
     /// Does nothing by itself: the test accepts and answers.
     pub(crate) async fn by_hand() -> Self {
         Self::made(Box::new(|_| Act::Close)).await
+    }
+
+    /// Does nothing by itself, at an address where nobody was before; `ok` once it answers.
+    pub(crate) async fn by_hand_at(addr: SocketAddr) -> Self {
+        let listener = TcpListener::bind(addr).await.expect("somebody else took the port");
+        Self::at(listener, Box::new(|_| Act::ok("ok")))
     }
 
     async fn made(script: Box<Script>) -> Self {
@@ -190,7 +210,7 @@ impl Upstream {
         let addr = listener.local_addr().expect("no address");
         let (seen, connections) = (Mutex::default(), AtomicUsize::new(0));
         let shared = Arc::new(Shared { seen, connections, serving: Mutex::default(), script });
-        Self { addr, shared, accepting: None, by_hand: Some(listener) }
+        Self { addr, shared, accepting: Vec::new(), by_hand: Some(listener) }
     }
 
     /// The next connection, for a test that answers by hand.
@@ -222,7 +242,7 @@ impl Upstream {
     /// Waits until every connection is closed, and returns all that came. No request may have
     /// two readings, whatever the test is about.
     pub(crate) async fn finish(self) -> Vec<Seen> {
-        if let Some(accepting) = &self.accepting {
+        for accepting in &self.accepting {
             accepting.abort();
         }
         let serving = std::mem::take(&mut *self.shared.serving.lock().expect("a test panicked"));
@@ -243,9 +263,20 @@ pub(crate) fn refusing() -> SocketAddr {
     listener.local_addr().expect("no address")
 }
 
-async fn serve(mut stream: TcpStream, number: usize, shared: Arc<Shared>) {
+impl Shared {
+    fn serve(self: &Arc<Self>, stream: impl Stream) {
+        let number = self.connections.fetch_add(1, Ordering::SeqCst);
+        let serving = tokio::spawn(serve(stream, number, Arc::clone(self)));
+        self.serving.lock().expect("a test panicked").push(serving);
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
+
+async fn serve(mut stream: impl Stream, number: usize, shared: Arc<Shared>) {
     let mut buffer = Vec::new();
-    stream.set_nodelay(true).ok();
     loop {
         let Some(head) = read_head(&mut stream, &mut buffer).await else {
             assert!(buffer.is_empty(), "half a head: {}", String::from_utf8_lossy(&buffer));
@@ -273,7 +304,7 @@ async fn serve(mut stream: TcpStream, number: usize, shared: Arc<Shared>) {
     }
 }
 
-async fn read_body(stream: &mut TcpStream, buffer: &mut Vec<u8>, seen: &mut Seen) {
+async fn read_body(stream: &mut impl Stream, buffer: &mut Vec<u8>, seen: &mut Seen) {
     if seen.has("transfer-encoding") {
         while let Some(chunk) = read_chunk(stream, buffer).await {
             if chunk.is_empty() {

@@ -161,6 +161,35 @@ fn limits() {
 }
 
 #[test]
+fn weights_and_retries_of_upstreams() {
+    says_in(
+        "[upstreams]",
+        &[
+            (
+                "a = { to = ['http://a', 'http://b'], weights = [1] }",
+                "2:48: `weights` has 1 and `to` has 2; write one weight for each server",
+            ),
+            (
+                "a = { to = 'http://a', weights = [1, 1] }",
+                "2:34: `weights` has 2 and `to` has 1; write one weight for each server",
+            ),
+            (
+                "a = { to = 'http://a', weights = [0] }",
+                "2:35: `weights` must be a whole number from 1 to 1000000",
+            ),
+            (
+                "a = { to = 'http://a', retries = 2 }",
+                "2:34: `retries` must be 0 or 1; nothing is sent three times",
+            ),
+            (
+                "a = { weights = [1], whoami = true }",
+                "2:17: `weights` go with the servers of `to`; remove them",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn upstreams() {
     says_in(
         "[upstreams]",
@@ -182,9 +211,22 @@ fn upstreams() {
                 "a.to = ['http://a', 'http://a/x']",
                 "2:21: an upstream has no path; end `to` after the host and port",
             ),
-            ("a.to = 'a:80'", "2:8: `to` must be \"http://host\" or \"http://host:port\""),
-            ("a.to = 'http://a:0'", "2:8: `to` must be \"http://host\" or \"http://host:port\""),
-            ("a.to = 'http://u@a'", "2:8: `to` must be \"http://host\" or \"http://host:port\""),
+            (
+                "a.to = 'a:80'",
+                "2:8: `to` must be \"http://host\", \"http://host:port\" or \"unix:/run/app.sock\"",
+            ),
+            (
+                "a.to = 'unix:'",
+                "2:8: `to` must be \"http://host\", \"http://host:port\" or \"unix:/run/app.sock\"",
+            ),
+            (
+                "a.to = 'http://a:0'",
+                "2:8: `to` must be \"http://host\", \"http://host:port\" or \"unix:/run/app.sock\"",
+            ),
+            (
+                "a.to = 'http://u@a'",
+                "2:8: `to` must be \"http://host\", \"http://host:port\" or \"unix:/run/app.sock\"",
+            ),
             (
                 "a = { to = 'http://a', whoami = true }",
                 "2:12: `to` and `whoami = true` exclude each other; keep one of them",
