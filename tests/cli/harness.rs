@@ -84,7 +84,16 @@ impl Folder {
 
     /// Starts a gateway that listens on a free port, and waits until it says so.
     pub(crate) fn serve(&self) -> Gateway {
-        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        self.start(&["serve", "--listen", "127.0.0.1:0"])
+    }
+
+    /// At the addresses of the file, of which one is TCP.
+    pub(crate) fn serve_as_written(&self) -> Gateway {
+        self.start(&["serve"])
+    }
+
+    fn start(&self, args: &[&str]) -> Gateway {
+        let mut command = self.command(args);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let err = BufReader::new(child.stderr.take().unwrap());

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 use crate::harness::Folder;
@@ -43,6 +44,29 @@ fn a_gateway_says_what_it_made_and_where() {
     let (store, keys) = (store.display(), keys.display());
     starts(&format!("made a new store at {store}\nmade a new key file at {keys}\n"));
     starts("portcullis ");
+}
+
+#[test]
+fn a_gateway_listens_at_a_unix_socket_and_takes_it_along() {
+    let folder = Folder::new();
+    let socket = folder.file("http.sock");
+    // Left behind by a gateway that was killed.
+    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    let text = "listen = [\"unix:http.sock\", \"127.0.0.1:0\"]\nworkers = 2\n\
+        [upstreams]\na = { whoami = true }\n[routes]\n\"/*\" = { to = \"a\", allow = \"anyone\" }\n";
+    folder.write("portcullis.toml", text);
+    let mut gateway = folder.serve_as_written();
+    for _ in 0..8 {
+        let mut client = UnixStream::connect(&socket).unwrap();
+        client.write_all(b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.contains("\"x-real-ip\": \"127.0.0.1\""), "{answer}");
+    }
+    gateway.signal("TERM");
+    assert_eq!(gateway.wait(), Some(0));
+    assert!(!socket.exists());
 }
 
 #[test]
