@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use http::header::{self, HeaderValue};
 use http::request::Parts;
@@ -49,6 +50,7 @@ impl Front {
     {
         let (parts, body) = request.into_parts();
         let body = RequestBody::new(body, &self.shared.messages);
+        let abandoned = body.abandoned();
         let mut record = Record::start(&parts, self.shared.ids.next(), peer.addr());
         let mut cross = None;
         let answered = self.route(parts, body, peer, &mut record, &mut cross).await;
@@ -60,6 +62,11 @@ impl Front {
         // A page may read why it was refused, too.
         if let Some(cross) = cross {
             cross.grant(response.headers_mut());
+        }
+        // What is left of the request ends its connection. A client that is not told would send
+        // the next one there, and lose it.
+        if abandoned.is_some_and(|abandoned| abandoned.load(Ordering::Acquire)) {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response.headers_mut().insert(X_REQUEST_ID, record.request_id().clone());
         record.finish(response)

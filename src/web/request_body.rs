@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -38,6 +39,9 @@ struct Inner {
     patience: Patience,
     /// Why it ended early, for whoever sees only that the request failed.
     fault: Arc<OnceLock<BodyFault>>,
+    /// Whether it was given up before its end.
+    abandoned: Arc<AtomicBool>,
+    ended: bool,
 }
 
 /// Measures the time that we wait for the client, not the time that it waits for us.
@@ -71,6 +75,8 @@ impl RequestBody {
             left: limits.body,
             patience: Patience { timeout, least, seen: 0, timer: None },
             fault: Arc::default(),
+            abandoned: Arc::default(),
+            ended: false,
         })))
     }
 
@@ -88,6 +94,12 @@ impl RequestBody {
     /// Where the reason of an early end will stand.
     pub fn fault(&self) -> Option<Arc<OnceLock<BodyFault>>> {
         self.0.as_ref().map(|inner| Arc::clone(&inner.fault))
+    }
+
+    /// Where it will stand that nobody read it to its end. Its connection is then no good for
+    /// another request, and the client has to be told (RFC 9112 section 9.6).
+    pub fn abandoned(&self) -> Option<Arc<AtomicBool>> {
+        self.0.as_ref().map(|inner| Arc::clone(&inner.abandoned))
     }
 
     /// Reads the whole body.
@@ -143,7 +155,10 @@ impl Inner {
                     return Poll::Ready(Err(BodyFault::TooSlow));
                 }
             };
-            let Some(frame) = frame else { return Poll::Ready(Ok(None)) };
+            let Some(frame) = frame else {
+                self.ended = true;
+                return Poll::Ready(Ok(None));
+            };
             let Ok(frame) = frame else { return Poll::Ready(Err(BodyFault::Broken)) };
             let Ok(data) = frame.into_data() else { continue };
             let length = data.len() as u64;
@@ -153,6 +168,14 @@ impl Inner {
             self.left = left;
             self.patience.arrived(length);
             return Poll::Ready(Ok(Some(data)));
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if !self.ended && !self.source.is_end_stream() {
+            self.abandoned.store(true, Ordering::Release);
         }
     }
 }

@@ -461,3 +461,36 @@ async fn a_head_over_the_limit_is_refused() {
     assert_eq!(stage.get("/public/x", "").await.status, 200);
     assert_eq!(stage.finish().await.len(), 3);
 }
+
+#[tokio::test]
+async fn a_client_whose_body_nobody_read_is_told_that_its_connection_ends() {
+    let stage = Stage::start().await;
+    let post = |path: &str, length: usize| {
+        let body = "x".repeat(length);
+        let kind = "Content-Type: application/json\r\n";
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: a.test\r\n{kind}Content-Length: {length}\r\n\r\n{body}"
+        )
+    };
+    for (path, length, status, told) in [
+        ("/app/x", 5, 401, true),
+        ("/nothing", 5, 404, true),
+        ("/api/auth/token/", 100_000, 413, true),
+        ("/api/auth/profile/", 5, 401, true),
+        ("/api/auth/token/", 5, 400, false),
+        ("/app/x", 0, 401, false),
+    ] {
+        let mut connection = stage.connect().await;
+        connection.write(post(path, length)).await;
+        let reply = connection.reply().await;
+        let close = reply.all("connection") == ["close"];
+        assert_eq!((reply.status, close), (status, told), "{path} {length}: {reply:?}");
+        if told {
+            // What it has not read it answers to nobody.
+            assert!(connection.rest().await.is_empty());
+        } else {
+            assert_eq!(connection.ask(post("/api/auth/token/", 5)).await.status, 400);
+        }
+    }
+    stage.finish_untouched().await;
+}
