@@ -138,8 +138,9 @@ impl Sessions {
     ) -> Result<String, KeyError> {
         let issued = whole(now);
         let expires = issued.plus(self.signer.settings().access);
-        let (kind, id) = (TokenKind::Access, new_id()?);
-        self.sign(session, kind, &id, issued, expires, None, Some(profile(user)))
+        let id = new_id()?;
+        let grant = grant(session, TokenKind::Access, &id, issued, expires);
+        self.signer.sign(&Grant { profile: Some(profile(user)), ..grant })
     }
 
     pub(super) fn refresh_token(
@@ -147,8 +148,8 @@ impl Sessions {
         session: &Session,
         grant: &RefreshGrant,
     ) -> Result<String, KeyError> {
-        let kind = TokenKind::Refresh;
-        self.sign(session, kind, &grant.jti, grant.issued, grant.expires, None, None)
+        let RefreshGrant { jti, issued, expires } = grant;
+        self.signer.sign(&self::grant(session, TokenKind::Refresh, jti, *issued, *expires))
     }
 
     pub(super) fn sliding_token(
@@ -161,32 +162,24 @@ impl Sessions {
     ) -> Result<String, AuthError> {
         let issued = whole(now);
         let expires = issued.plus(self.signer.settings().access).min(ends);
-        let kind = TokenKind::Sliding;
-        Ok(self.sign(session, kind, id, issued, expires, Some(ends), Some(profile(user)))?)
+        let grant = grant(session, TokenKind::Sliding, id, issued, expires);
+        let profile = Some(profile(user));
+        Ok(self.signer.sign(&Grant { refresh_expires: Some(ends), profile, ..grant })?)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the claims of three kinds of token, set once")]
-    fn sign(
-        &self,
-        session: &Session,
-        kind: TokenKind,
-        id: &str,
-        issued: Timestamp,
-        expires: Timestamp,
-        refresh_expires: Option<Timestamp>,
-        profile: Option<Profile<'_>>,
-    ) -> Result<String, KeyError> {
-        self.signer.sign(&Grant {
-            kind,
-            id,
-            user: session.user,
-            session: session.id,
-            authenticated: session.started,
-            issued,
-            expires,
-            refresh_expires,
-            profile,
-        })
+    /// Removes the records of sessions whose last token is dead, and returns how many.
+    ///
+    /// # Errors
+    ///
+    /// The store's; try again later.
+    pub async fn sweep(&self) -> Result<usize, AuthError> {
+        let tokens = self.signer.settings();
+        // A record outlives its tokens by their leeway, and by the access tokens that were
+        // bought at the very end.
+        let slack: Duration = tokens.access + tokens.leeway;
+        let now = self.clock.now();
+        let before = Timestamp::default().plus(now.since(Timestamp::default().plus(slack)));
+        Ok(self.store.sweep(before).await?)
     }
 }
 
@@ -210,19 +203,23 @@ fn whole(now: Timestamp) -> Timestamp {
     Timestamp::from_secs(now.as_secs())
 }
 
-/// How much longer than its tokens a session record is kept: their leeway, and the access
-/// tokens that were bought at the very end.
-impl Sessions {
-    /// Removes the records of sessions whose last token is dead, and returns how many.
-    ///
-    /// # Errors
-    ///
-    /// The store's; try again later.
-    pub async fn sweep(&self) -> Result<usize, AuthError> {
-        let tokens = self.signer.settings();
-        let slack: Duration = tokens.access + tokens.leeway;
-        let now = self.clock.now();
-        let before = Timestamp::default().plus(now.since(Timestamp::default().plus(slack)));
-        Ok(self.store.sweep(before).await?)
+/// A token of a session, as far as all kinds of it are alike.
+const fn grant<'a>(
+    session: &Session,
+    kind: TokenKind,
+    id: &'a str,
+    issued: Timestamp,
+    expires: Timestamp,
+) -> Grant<'a> {
+    Grant {
+        kind,
+        id,
+        user: session.user,
+        session: session.id,
+        authenticated: session.started,
+        issued,
+        expires,
+        refresh_expires: None,
+        profile: None,
     }
 }

@@ -62,11 +62,6 @@ impl<T> TokenCache<T> {
     pub fn insert(&self, credential: &[u8], entry: Entry<T>) {
         self.entries.insert(credential.into(), entry);
     }
-
-    /// Forgets everything: after a change of keys or of what is rendered from an identity.
-    pub fn clear(&self) {
-        self.entries.clear();
-    }
 }
 
 impl<T> Default for TokenCache<T> {
