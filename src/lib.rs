@@ -60,6 +60,7 @@ pub mod store;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod telemetry;
+pub mod tls;
 pub mod token;
 pub mod web;
 

@@ -14,7 +14,7 @@ const LEVELS: [&str; 9] = [
     "session policy",
     "token",
     "keys limit password audit mail server",
-    "store web",
+    "store tls web",
     "identity secret clock metrics printable",
 ];
 

@@ -1,0 +1,83 @@
+//! The side that calls: upstreams and issuers behind `https://`.
+
+use std::sync::Arc;
+
+use rustls::client::ResolvesClientCert;
+use rustls::pki_types::CertificateDer;
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, RootCertStore, SignatureScheme};
+
+use super::{Certified, TlsError, provider};
+
+/// Whose word a server's certificate needs.
+#[derive(Clone, Debug)]
+pub enum Roots {
+    /// That of anybody whom this machine trusts.
+    Machine,
+    /// That of these, and of nobody else.
+    Only(Vec<CertificateDer<'static>>),
+}
+
+/// How to speak TLS to a server. Chain, name and time of its certificate are always checked.
+///
+/// `protocols` are offered in that order (ALPN, RFC 7301), such as `h2`; `identity` is shown to a
+/// server that asks.
+///
+/// # Errors
+///
+/// [`TlsError`] if there is nobody to trust.
+pub fn client_config(
+    roots: &Roots,
+    identity: Option<&Certified>,
+    protocols: &[&[u8]],
+) -> Result<Arc<ClientConfig>, TlsError> {
+    let trusted = trusted(roots)?;
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(trusted);
+    let mut config = match identity {
+        Some(identity) => {
+            builder.with_client_cert_resolver(Arc::new(Always(identity.certified_key())))
+        }
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    Ok(Arc::new(config))
+}
+
+fn trusted(roots: &Roots) -> Result<RootCertStore, TlsError> {
+    let mut store = RootCertStore::empty();
+    match roots {
+        Roots::Machine => {
+            let found = rustls_native_certs::load_native_certs();
+            // Some machines carry one that no parser takes; the others still count.
+            let (taken, _) = store.add_parsable_certificates(found.certs);
+            if taken == 0 {
+                return Err(TlsError::NoRoots);
+            }
+        }
+        Roots::Only(certificates) => {
+            for certificate in certificates {
+                store.add(certificate.clone())?;
+            }
+            if store.is_empty() {
+                return Err(TlsError::NoRoots);
+            }
+        }
+    }
+    Ok(store)
+}
+
+/// One identity, whatever the server asks for: it can still refuse it.
+#[derive(Debug)]
+struct Always(Arc<CertifiedKey>);
+
+impl ResolvesClientCert for Always {
+    fn resolve(&self, _hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}

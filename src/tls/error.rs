@@ -1,0 +1,23 @@
+//! What is wrong with a certificate, a key or a setting of TLS.
+
+/// Why TLS cannot be set up. `Display` and `source()` are for the operator, without the file's
+/// name, which the caller knows.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// The bytes hold no PEM certificate, or a broken one.
+    #[error("no usable certificate in PEM form")]
+    Certificate(#[source] Option<rustls::pki_types::pem::Error>),
+    /// The bytes hold no PEM private key, or a broken one.
+    #[error("no usable private key in PEM form")]
+    Key(#[source] rustls::pki_types::pem::Error),
+    /// The key does not belong to the certificate, or is of a kind that TLS does not use.
+    #[error("the private key does not fit the certificate")]
+    Mismatch(#[source] rustls::Error),
+    /// None of the machine's trusted certificates can be read.
+    #[error("this machine has no list of trusted certificates")]
+    NoRoots,
+    /// TLS refuses the combination.
+    #[error(transparent)]
+    Refused(#[from] rustls::Error),
+}
