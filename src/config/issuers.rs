@@ -195,16 +195,14 @@ fn discovery(
     issuer: &Spanned<String>,
     fetching: Fetching,
 ) -> Option<IssuerKeys> {
-    match Location::discovery(issuer.get_ref()) {
-        Ok(location) => fetching.from(cx, location),
-        Err(_) => {
-            let message = "without `jwks` the keys are found by OpenID discovery, for which \
-                           `issuer` must be an https URL; add jwks = { url = \"...\" } or \
-                           { file = \"jwks.json\" }";
-            cx.error(issuer.span(), message);
-            None
-        }
-    }
+    let Ok(location) = Location::discovery(issuer.get_ref()) else {
+        let message = "without `jwks` the keys are found by OpenID discovery, for which `issuer` \
+                       must be an https URL; add jwks = { url = \"...\" } or \
+                       { file = \"jwks.json\" }";
+        cx.error(issuer.span(), message);
+        return None;
+    };
+    fetching.from(cx, location)
 }
 
 fn key_set(cx: &Context<'_>, name: &str) -> Result<JwkSet, String> {
