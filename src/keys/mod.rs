@@ -5,6 +5,7 @@ mod algorithm;
 mod error;
 mod fetch;
 mod jwks;
+mod location;
 mod pair;
 mod remote;
 mod ring;
@@ -16,8 +17,9 @@ pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use error::KeyError;
 pub use fetch::{FetchUrl, FetchUrlError};
 pub use jwks::{JwkSet, JwksError, PublicKey};
+pub use location::{Location, RemoteSettings};
 pub use pair::VerifyingKey;
-pub use remote::{Location, RemoteKeys, RemoteSettings};
+pub use remote::RemoteKeys;
 pub use ring::{KeyInfo, KeyRing};
 pub use settings::{KeySettings, KeySource};
 

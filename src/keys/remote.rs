@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rustls::ClientConfig;
-use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::fetch::{Document, FetchError, FetchUrl, FetchUrlError, get};
-use super::{JwkSet, KeyError};
+use super::fetch::{Document, FetchError, FetchUrl, get};
+use super::{JwkSet, KeyError, Location, RemoteSettings};
 use crate::clock::Timestamp;
-use crate::tls::{Roots, client_config};
+use crate::tls::client_config;
 
 /// Between two looks for a key that is not in the set: whoever invents key ids cannot make us
 /// a burden to the issuer.
@@ -26,57 +26,6 @@ const RETRY: Duration = Duration::from_secs(5);
 const AGE: Duration = Duration::from_secs(60 * 60);
 const LEAST_AGE: Duration = Duration::from_secs(5 * 60);
 const MOST_AGE: Duration = Duration::from_secs(24 * 60 * 60);
-/// What `OpenID` Connect Discovery 1.0 section 4 puts behind the issuer.
-const WELL_KNOWN: &str = "/.well-known/openid-configuration";
-
-/// Where the keys of another issuer are fetched from, and how.
-#[derive(Clone, Debug)]
-pub struct RemoteSettings {
-    /// Where.
-    pub location: Location,
-    /// Whose word the issuer's certificate needs.
-    pub roots: Roots,
-    /// Longest wait for the keys, from the look-up of the name to the last byte.
-    pub timeout: Duration,
-    /// How long keys are believed beyond their age while they cannot be fetched.
-    pub stale: Duration,
-}
-
-/// What is fetched.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Location {
-    /// The key set.
-    Jwks(FetchUrl),
-    /// The document that says where the key set is.
-    Discovery(FetchUrl),
-}
-
-impl RemoteSettings {
-    /// The usual patience, and the machine's word for certificates.
-    pub const fn new(location: Location) -> Self {
-        Self {
-            location,
-            roots: Roots::Machine,
-            timeout: Duration::from_secs(5),
-            stale: Duration::from_secs(24 * 60 * 60),
-        }
-    }
-}
-
-impl Location {
-    /// Where the issuer's discovery document is.
-    ///
-    /// # Errors
-    ///
-    /// [`FetchUrlError`] if the issuer is no URL that can be fetched from.
-    pub fn discovery(issuer: &str) -> Result<Self, FetchUrlError> {
-        if issuer.contains('?') {
-            return Err(FetchUrlError::Form);
-        }
-        let base = issuer.strip_suffix('/').unwrap_or(issuer);
-        FetchUrl::parse(&format!("{base}{WELL_KNOWN}")).map(Self::Discovery)
-    }
-}
 
 /// The keys of an issuer as they were fetched last.
 ///
@@ -106,13 +55,6 @@ struct State {
     document: Bytes,
     /// What is known is believed until then.
     until: Option<Timestamp>,
-}
-
-/// The part of a discovery document that is ours to read.
-#[derive(Deserialize)]
-struct Discovered {
-    issuer: String,
-    jwks_uri: String,
 }
 
 impl RemoteKeys {
@@ -246,12 +188,13 @@ impl RemoteKeys {
     }
 
     fn read(&self, document: &[u8]) -> Result<FetchUrl, FetchError> {
-        let found: Discovered = serde_json::from_slice(document).map_err(FetchError::Discovery)?;
+        let found: Value = serde_json::from_slice(document).map_err(FetchError::Discovery)?;
+        let text = |name| found.get(name).and_then(Value::as_str).unwrap_or_default();
         // Discovery 1.0 section 4.3: another one's document would bring another one's keys.
-        if found.issuer != self.issuer {
-            return Err(FetchError::Issuer(found.issuer));
+        if text("issuer") != self.issuer {
+            return Err(FetchError::Issuer(text("issuer").to_owned()));
         }
-        FetchUrl::parse(&found.jwks_uri).map_err(FetchError::JwksUri)
+        FetchUrl::parse(text("jwks_uri")).map_err(FetchError::JwksUri)
     }
 
     /// The machine's certificates are many files, and no runtime shall wait for them.
@@ -367,19 +310,5 @@ mod tests {
         // It began another one, which ended by itself.
         assert!(matches!(waiting.join().unwrap(), Err(KeyError::NotFetched)));
         assert!(keys.state().failing && keys.state().flight().is_none());
-    }
-
-    #[test]
-    fn discovery_stands_below_the_issuer() {
-        let of = |issuer: &str| Location::discovery(issuer);
-        let at = |url: &str| FetchUrl::parse(url).map(Location::Discovery);
-        let plain = "https://id.test/.well-known/openid-configuration";
-        assert_eq!(of("https://id.test"), at(plain));
-        assert_eq!(of("https://id.test/"), at(plain));
-        let realm = "https://id.test/realms/a/.well-known/openid-configuration";
-        assert_eq!(of("https://id.test/realms/a"), at(realm));
-        for issuer in ["corp", "http://id.test", "https://id.test?x", "https://id.test#x", ""] {
-            assert!(of(issuer).is_err(), "{issuer}");
-        }
     }
 }
