@@ -182,7 +182,7 @@ impl Verifier {
         if let Some(remote) = &issuer.remote
             && !genuine
             && issuer.settings.algorithms.contains(&compact.algorithm)
-            && remote.look_for(keys.as_ref(), compact.kid.as_deref(), now).await?
+            && Box::pin(remote.look_for(keys.as_ref(), compact.kid.as_deref(), now)).await?
         {
             genuine = issuer.is_genuine(&compact, issuer.keys().as_deref());
         }
