@@ -13,6 +13,14 @@ use super::read::{Many, Read, Value};
 use crate::server::{ListenAddr, ListenerSettings};
 use crate::web::{HostName, Public};
 
+/// All of `listen`.
+#[derive(Debug, Default)]
+pub(super) struct Listeners {
+    pub(super) settings: Vec<ListenerSettings>,
+    /// Where TLS is first asked for.
+    pub(super) first_tls: Option<Range<usize>>,
+}
+
 /// An entry of `listen`: an address, or a table with one.
 #[derive(Debug)]
 pub(super) enum Listener {
@@ -29,25 +37,30 @@ impl Read for Listener {
     }
 }
 
-pub(super) fn listen(
-    cx: &mut Context<'_>,
-    raw: Option<Spanned<Many<Listener>>>,
-) -> Vec<ListenerSettings> {
-    let Some(raw) = raw else { return vec![ListenerSettings::default()] };
+pub(super) fn listen(cx: &mut Context<'_>, raw: Option<Spanned<Many<Listener>>>) -> Listeners {
+    let mut listeners = Listeners::default();
+    let Some(raw) = raw else {
+        listeners.settings.push(ListenerSettings::default());
+        return listeners;
+    };
     let at = raw.span();
     let written = raw.into_inner();
     if written.is_empty() {
         cx.error(at, "listen = [] would serve nobody; write an address such as \"127.0.0.1:8080\"");
     }
-    let mut listeners: Vec<ListenerSettings> = Vec::new();
     for entry in written.entries {
+        if let Listener::Table(table) = entry.get_ref()
+            && let Some(tls) = table.tls.as_ref().filter(|tls| *tls.get_ref())
+        {
+            listeners.first_tls.get_or_insert_with(|| tls.span());
+        }
         let Some((at, listener)) = listener(cx, entry) else { continue };
         // Port 0 is another port each time.
         let fixed = !matches!(listener.addr, ListenAddr::Tcp(addr) if addr.port() == 0);
-        if fixed && listeners.iter().any(|other| other.addr == listener.addr) {
+        if fixed && listeners.settings.iter().any(|other| other.addr == listener.addr) {
             cx.error(at, format!("{} is listed twice; remove one of them", listener.addr));
         }
-        listeners.push(listener);
+        listeners.settings.push(listener);
     }
     listeners
 }

@@ -30,6 +30,12 @@ pub enum Rejection {
     /// A message whose length has two readings, or a transfer coding we do not speak.
     #[error("ambiguous framing")]
     BadFraming,
+    /// A header field that reads differently in another version of HTTP.
+    #[error("unusable header field")]
+    BadField,
+    /// More header fields than the limit.
+    #[error("too many header fields")]
+    TooManyFields,
     /// A request target in a form that is not for us.
     #[error("request target in an unusable form")]
     BadTarget,
@@ -129,6 +135,10 @@ impl Rejection {
             }
             Self::BadFraming => {
                 (S::BAD_REQUEST, "bad_framing", "The length of the request is ambiguous.")
+            }
+            Self::BadField => (S::BAD_REQUEST, "bad_field", "A header field is unusable."),
+            Self::TooManyFields => {
+                (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "too_many_fields", "Too many header fields.")
             }
             Self::BadTarget => (S::BAD_REQUEST, "bad_target", "The request target is unusable."),
             Self::TargetTooLong => {
