@@ -41,7 +41,7 @@ pub(super) fn check(
             let (at, problem) = match error {
                 TlsError::Certificate(_) => (
                     cert_at,
-                    "`cert` holds no certificate in PEM form; give the whole chain, the own first",
+                    "`cert` holds no certificate in PEM form; give the whole chain, its own first",
                 ),
                 TlsError::Key(_) => (
                     key_at,
