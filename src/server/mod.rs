@@ -1,6 +1,7 @@
 //! Listeners and connections: from an accepted socket to a request and back.
 
 mod connection;
+mod head;
 mod listener;
 mod pulse;
 mod serve;
@@ -14,6 +15,7 @@ use hyper::body::Incoming;
 
 use crate::web::{Body, Peer};
 
+pub use head::{Bounds, Stop, Violation, Walked, Walker};
 pub use listener::{BindError, Bound};
 pub use serve::{Acceptor, Slots};
 pub use settings::{ConnectionLimits, ListenAddr};
