@@ -37,7 +37,7 @@ use crate::keys::KeySettings;
 use crate::password::PasswordSettings;
 use crate::policy::{Expectation, Routes};
 use crate::proxy::UpstreamSettings;
-use crate::server::{ConnectionLimits, ListenAddr};
+use crate::server::{ConnectionLimits, ListenerSettings};
 use crate::session::SessionSettings;
 use crate::token::{IssuerSettings, TokenSettings};
 use crate::web::{Cors, IdentityHeaders, MessageLimits, Public};
@@ -79,7 +79,7 @@ const KEYS: &str = "keys";
 #[derive(Debug)]
 pub struct Config {
     /// Where to listen. Never empty.
-    pub listen: Vec<ListenAddr>,
+    pub listen: Vec<ListenerSettings>,
     /// `public`: the origin that links, cookies and the Host check use.
     pub public: Option<Public>,
     /// Peers whose forwarding headers count.

@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::diagnostic::Problems;
 use super::forms::{Rate, RouteRate, Size, Source, Span, Throttle};
+use super::listen::Listener;
 use super::read::{Fields, Many, Named, Read, Value};
 
 /// Tables with known keys. A key left out is `None`, and the room's `Default` stands. `flawed`
@@ -41,7 +42,7 @@ macro_rules! tables {
 tables! {
     /// The whole file.
     File {
-        listen: Many<String>,
+        listen: Many<Listener>,
         public: String,
         trust: Many<String>,
         expect: Many<String>,
@@ -55,6 +56,13 @@ tables! {
         issuers: Many<IssuerEntry>,
         admin: Admin,
         log: Log,
+    }
+
+    /// The table form of an entry of `listen`
+    ListenEntry flawed {
+        addr: String,
+        tls: bool,
+        proxy_protocol: bool,
     }
 
     /// `[store]`

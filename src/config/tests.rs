@@ -96,6 +96,7 @@ fn every_key_is_in_the_example() {
                 let line = line.trim_start_matches('[');
                 line.strip_prefix(key).is_some_and(|rest| rest.starts_with([' ', ']', '.']))
                     || line.contains(&format!("{{ {key} = "))
+                    || line.contains(&format!(", {key} = "))
                     || line.contains(&format!(".{key}]"))
             });
             assert!(written, "config.example.toml does not show `{key}` of {table}");
@@ -169,7 +170,7 @@ fn values_arrive_where_they_belong() {
         body = "1GB"
         "#,
     );
-    let listen: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
+    let listen: Vec<String> = config.listen.iter().map(|one| one.addr.to_string()).collect();
     let socket = "unix:/base/run/http.sock";
     assert_eq!(listen, ["[::1]:0", "127.0.0.1:0", "127.0.0.1:0", socket, "unix:/run/x"]);
     assert_eq!(config.public.unwrap().to_string(), "https://app.example.com");

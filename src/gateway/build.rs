@@ -10,7 +10,7 @@ use crate::endpoints::Endpoints;
 use crate::keys::{KeyError, KeyRing};
 use crate::password::{PasswordError, Passwords};
 use crate::proxy::{Proxy, Upstreams};
-use crate::server::{BindError, Bound, ConnectionLimits, ListenAddr};
+use crate::server::{BindError, Bound, ConnectionLimits, ListenerSettings};
 use crate::session::{Accounts, Foundations, Sessions};
 use crate::store::{OpenError, OpenMode, RedbStore, Store};
 use crate::token::Revisions;
@@ -186,7 +186,7 @@ pub struct Gateway {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: Arc<ConnectionLimits>,
     pub(super) workers: usize,
-    pub(super) listen: Vec<ListenAddr>,
+    pub(super) listen: Vec<ListenerSettings>,
     pub(super) bound: Vec<Bound>,
 }
 
@@ -242,15 +242,15 @@ impl Gateway {
     ///
     /// [`BindError`]; addresses that were bound before it are free again when this is dropped.
     pub fn bind(&mut self) -> Result<(), BindError> {
-        for at in std::mem::take(&mut self.listen) {
-            self.bound.push(Bound::bind(&at, self.workers)?);
+        for listener in std::mem::take(&mut self.listen) {
+            self.bound.push(Bound::bind(&listener, self.workers)?);
         }
         Ok(())
     }
 
     /// Where it listens: after [`Gateway::bind`], with the real ports.
-    pub fn addresses(&self) -> Vec<ListenAddr> {
-        self.bound.iter().map(Bound::addr).collect()
+    pub fn listeners(&self) -> impl Iterator<Item = &ListenerSettings> {
+        self.bound.iter().map(|bound| &bound.settings)
     }
 
     /// The accounts, for an operator's door.

@@ -3,7 +3,7 @@
 mod connection;
 mod head;
 mod listener;
-mod pulse;
+mod preamble;
 mod serve;
 mod settings;
 
@@ -16,9 +16,10 @@ use hyper::body::Incoming;
 use crate::web::{Body, Peer};
 
 pub use head::{Bounds, Stop, Violation, Walked, Walker};
-pub use listener::{BindError, Bound};
+pub use listener::{BindError, Bound, Sockets};
+pub use preamble::Preamble;
 pub use serve::{Acceptor, Slots};
-pub use settings::{ConnectionLimits, ListenAddr};
+pub use settings::{ConnectionLimits, ListenAddr, ListenerSettings};
 
 /// What answers requests.
 pub trait Handler: Send + Sync + 'static {

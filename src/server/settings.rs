@@ -30,6 +30,24 @@ impl fmt::Display for ListenAddr {
     }
 }
 
+/// One entry of `listen` with what its connections begin with.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ListenerSettings {
+    /// Where.
+    pub addr: ListenAddr,
+    /// Whether its connections speak TLS.
+    pub tls: bool,
+    /// Whether each connection begins with a line of the PROXY protocol about its client.
+    pub proxy_protocol: bool,
+}
+
+impl From<ListenAddr> for ListenerSettings {
+    /// In clear, and straight from the client.
+    fn from(addr: ListenAddr) -> Self {
+        Self { addr, ..Self::default() }
+    }
+}
+
 /// The connection part of `[limits]`, checked.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimits {

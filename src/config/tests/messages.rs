@@ -69,6 +69,13 @@ fn top() {
     for addr in ["localhost:8080", "8080", "127.0.0.1", "unix:", ""] {
         says(&format!("listen = \"{addr}\""), &format!("1:10: `listen` must be {forms}"));
     }
+    says("listen = { addr = 'x' }", &format!("1:19: `listen` must be {forms}"));
+    says("listen = {}", "1:10: no `addr`; add one such as \"0.0.0.0:443\"");
+    says("listen = { adr = ':1' }", "1:12: unknown key `adr`; did you mean `addr`?");
+    says(
+        "listen = ['[::1]:1', { addr = '[::1]:1' }]",
+        "1:31: [::1]:1 is listed twice; remove one of them",
+    );
     says("listen = 8080", "1:10: `listen` must be a text in quotes");
     says("listen = ['[::1]:1', '[0::1]:1']", "1:22: [::1]:1 is listed twice; remove one of them");
     let form =

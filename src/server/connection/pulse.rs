@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ConnectionLimits;
+use crate::server::ConnectionLimits;
 
 const FRESH: u8 = 0;
 const HEAD: u8 = 1;
