@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::respond::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::policy::{Ambiguous, TooMany};
+use crate::server::Violation;
 use crate::session::{Answer, AuthError, Presented};
 use crate::web::{Body, BodyFault, HostError, PathError};
 
@@ -30,6 +31,9 @@ pub enum Rejection {
     /// A message whose length has two readings, or a transfer coding we do not speak.
     #[error("ambiguous framing")]
     BadFraming,
+    /// Bytes that are no request.
+    #[error(transparent)]
+    Malformed(#[from] Violation),
     /// A request target in a form that is not for us.
     #[error("request target in an unusable form")]
     BadTarget,
@@ -130,6 +134,7 @@ impl Rejection {
             Self::BadFraming => {
                 (S::BAD_REQUEST, "bad_framing", "The length of the request is ambiguous.")
             }
+            Self::Malformed(violation) => malformed(*violation),
             Self::BadTarget => (S::BAD_REQUEST, "bad_target", "The request target is unusable."),
             Self::TargetTooLong => {
                 (S::URI_TOO_LONG, "target_too_long", "The request target is too long.")
@@ -207,7 +212,7 @@ impl Rejection {
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade, close"));
         }
-        if matches!(self, Self::BadFraming | Self::UpstreamSwitched) {
+        if matches!(self, Self::BadFraming | Self::Malformed(_) | Self::UpstreamSwitched) {
             // Where this request ends, and whether what follows is one, nobody can tell.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -244,6 +249,30 @@ impl Rejection {
 impl RefusedCredential {
     fn answer(&self) -> Answer {
         self.error.answer(self.presented)
+    }
+}
+
+/// [`Rejection::class`] of bytes that are no request.
+const fn malformed(violation: Violation) -> (StatusCode, &'static str, &'static str) {
+    use {StatusCode as S, Violation as V};
+    match violation {
+        V::ContentLength | V::TransferEncoding | V::TwoLengths => {
+            (S::BAD_REQUEST, "bad_framing", "The length of the request is ambiguous.")
+        }
+        V::TargetTooLong => (S::URI_TOO_LONG, "target_too_long", "The request target is too long."),
+        V::Target => (S::BAD_REQUEST, "bad_target", "The request target is unusable."),
+        V::HeadTooLarge | V::TooManyFields => {
+            (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", "The request head is too large.")
+        }
+        V::LineEnd
+        | V::Control
+        | V::RequestLine
+        | V::Version
+        | V::FieldName
+        | V::Folded
+        | V::ChunkSize
+        | V::ChunkEnd
+        | V::ChunkOverhead => (S::BAD_REQUEST, "malformed", "The request is malformed."),
     }
 }
 

@@ -30,6 +30,9 @@ pub trait Handler: Send + Sync + 'static {
         peer: Arc<Peer>,
     ) -> impl Future<Output = Response<Body>> + Send;
 
+    /// Answers in place of a request that is none. The connection ends with it.
+    fn refuse(&self, violation: Violation, peer: &Peer) -> Response<Body>;
+
     /// Hears of a connection that ended otherwise than it should: malformed bytes, a reset. The
     /// client was answered 400, 414 or 431 where it could be.
     fn broken(&self, peer: &Peer, error: &hyper::Error);

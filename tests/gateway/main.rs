@@ -11,11 +11,13 @@
     reason = "whatever a test does not expect fails it"
 )]
 
+mod bodies;
 #[path = "../common/mod.rs"]
 mod common;
 mod connections;
 mod cors;
 mod framing;
+mod heads;
 mod identity;
 mod issuers;
 mod own_keys;

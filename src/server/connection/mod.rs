@@ -2,6 +2,7 @@
 
 mod drain;
 mod ending;
+mod judged;
 mod pulse;
 mod socket;
 mod timed;
@@ -17,10 +18,11 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{ConnectionLimits, Handler, Preamble};
+use super::{Bounds, ConnectionLimits, Handler, Preamble, Walker};
 use crate::clock::Alarm;
 use crate::web::{Peer, Takeover, Upgradable};
 use ending::Ending;
+use judged::Judged;
 use pulse::Pulse;
 use socket::Watched;
 use timed::{End, Timed};
@@ -46,7 +48,9 @@ where
         return;
     }
     let pulse = Arc::new(Pulse::start());
-    let io = TokioIo::new(Watched { stream, pulse: Arc::clone(&pulse) });
+    let walker = Walker::new(Bounds { head: limits.head, fields: limits.headers });
+    let watched = Watched { stream, pulse: Arc::clone(&pulse) };
+    let io = TokioIo::new(Judged::new(watched, walker, Arc::clone(&pulse)));
     let peer = Arc::new(peer);
     let takeover = OnceLock::new();
     let service = service_fn(|mut request: Request<Incoming>| {
@@ -57,10 +61,14 @@ where
         let takeover = &takeover;
         let (handler, peer, pulse) = (Arc::clone(handler), Arc::clone(&peer), Arc::clone(&pulse));
         async move {
-            let mut response = handler.handle(request, peer).await;
+            let mut response = match pulse.refusal() {
+                Some(violation) => handler.refuse(violation, &peer),
+                None => handler.handle(request, peer).await,
+            };
             if let Some(next) = response.extensions_mut().remove::<Takeover>() {
                 // The first: after a 101 hyper takes no further request.
                 takeover.get_or_init(|| next);
+                pulse.take_over();
             }
             Ok::<_, std::convert::Infallible>(response.map(|body| Ending { body, pulse }))
         }

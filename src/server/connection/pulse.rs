@@ -4,17 +4,22 @@
 //! deadlines are kept here: the socket reports the first byte of a head, the service the
 //! request, the response its end.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::server::ConnectionLimits;
+use crate::server::{ConnectionLimits, Violation};
 
 const FRESH: u8 = 0;
 const HEAD: u8 = 1;
 const BUSY: u8 = 2;
 const IDLE: u8 = 3;
+const LINGERING: u8 = 4;
+
+/// How long a client that was refused while it sent may go on to do so.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Shared by the socket, the service and the timer of one connection. All of them run in one
 /// task, so the order of the stores does not matter; they are atomic to be `Send`.
@@ -30,6 +35,12 @@ pub(super) struct Pulse {
     has_body: AtomicBool,
     /// Whether bytes came while a request was under way.
     ahead: AtomicBool,
+    /// Whether bytes are held back until the request under way is over.
+    held: AtomicBool,
+    /// Whether the connection has left HTTP.
+    taken: AtomicBool,
+    /// Why its next request is none.
+    refusal: OnceLock<Violation>,
 }
 
 impl Pulse {
@@ -41,6 +52,9 @@ impl Pulse {
             stuck: AtomicU64::new(0),
             has_body: AtomicBool::new(false),
             ahead: AtomicBool::new(false),
+            held: AtomicBool::new(false),
+            taken: AtomicBool::new(false),
+            refusal: OnceLock::new(),
         }
     }
 
@@ -86,6 +100,49 @@ impl Pulse {
         self.phase.load(Ordering::Relaxed) == FRESH
     }
 
+    /// Bytes are held back until the request under way is over.
+    pub(super) fn hold(&self) {
+        self.held.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether there were such bytes, and it is over.
+    pub(super) fn lets_go(&self) -> bool {
+        self.held.load(Ordering::Relaxed) && !self.is_busy() && {
+            self.held.store(false, Ordering::Relaxed);
+            true
+        }
+    }
+
+    /// Whether a request runs.
+    pub(super) fn is_busy(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) == BUSY
+    }
+
+    /// From now on its bytes are no HTTP.
+    pub(super) fn take_over(&self) {
+        self.taken.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether they are none.
+    pub(super) fn is_taken(&self) -> bool {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// The next request is none, and the last.
+    pub(super) fn refuse(&self, violation: Violation) {
+        self.refusal.get_or_init(|| violation);
+    }
+
+    /// Why the request that has just been read is none.
+    pub(super) fn refusal(&self) -> Option<Violation> {
+        self.refusal.get().copied()
+    }
+
+    /// All is said, and the client may not have read it yet.
+    pub(super) fn linger(&self) {
+        self.enter(LINGERING);
+    }
+
     /// When the connection must be closed if nothing changes; `None` while a request runs.
     pub(super) fn deadline(&self, limits: &ConnectionLimits) -> Option<Instant> {
         let after =
@@ -98,6 +155,7 @@ impl Pulse {
         match self.phase.load(Ordering::Relaxed) {
             FRESH | HEAD => Some(after(since, limits.head_timeout)),
             IDLE => Some(after(since, limits.idle_timeout)),
+            LINGERING => Some(after(since, LINGER)),
             _ => None,
         }
     }

@@ -55,8 +55,14 @@ impl<C: Graceful, D: Future<Output = ()>> Future for Timed<'_, C, D> {
             this.draining = true;
             this.connection.as_mut().graceful_shutdown();
         }
-        if let Poll::Ready(ended) = this.connection.as_mut().poll(cx) {
-            return Poll::Ready(End::Closed(ended));
+        loop {
+            if let Poll::Ready(ended) = this.connection.as_mut().poll(cx) {
+                return Poll::Ready(End::Closed(ended));
+            }
+            // The socket had nothing for it while a request ran, and will not wake it now.
+            if !this.pulse.lets_go() {
+                break;
+            }
         }
         // A connection that never sent a byte is not idle to hyper, which would wait for it.
         if this.draining && this.pulse.is_fresh() {

@@ -108,7 +108,6 @@ impl Chunks {
             (Place::DataEnd | Place::Data(_), _) => Err(Violation::ChunkEnd),
             (Place::DataLf, b'\n') => Ok(Place::default()),
             (Place::ValueLf, b'\n') => Ok(Place::Trailer),
-            (Place::LastLf, b'\n') => Ok(Place::Over),
             (Place::Trailer, b'\r') => Ok(Place::LastLf),
             (Place::Trailer, b' ' | b'\t') => Err(Violation::Folded),
             (Place::Trailer, _) if scan::is_token(byte) => {
@@ -124,10 +123,10 @@ impl Chunks {
             (Place::Value, b'\r') => Ok(Place::ValueLf),
             (Place::Value, b'\t') => self.overhead(TRAILERS, b' ', Place::Value),
             (Place::Value, _) => self.overhead(TRAILERS, byte, Place::Value),
+            (Place::LastLf, b'\n') | (Place::Over, _) => Ok(Place::Over),
             (Place::SizeEnd(_) | Place::DataLf | Place::ValueLf | Place::LastLf, _) => {
                 Err(Violation::LineEnd)
             }
-            (Place::Over, _) => Ok(Place::Over),
         }
     }
 

@@ -15,6 +15,12 @@ pub(super) enum Length {
     Chunked,
 }
 
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Version {
+    Http10,
+    Http11,
+}
+
 /// A head that is over.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Whole {
@@ -33,8 +39,8 @@ pub(super) struct Head {
     /// How much of the current line has no end in it.
     scanned: usize,
     blank: u8,
-    begun: bool,
-    old: bool,
+    /// Once there was a request line.
+    version: Option<Version>,
     fields: usize,
     length: Option<u64>,
     chunked: bool,
@@ -59,7 +65,7 @@ impl Head {
             };
             self.line += line.len() + 2;
             self.scanned = 0;
-            if !self.begun {
+            if self.version.is_none() {
                 self.begin(line)?;
             } else if line.is_empty() {
                 return self.end().map(Some);
@@ -97,7 +103,6 @@ impl Head {
             self.blank += 1;
             return if self.blank > BLANK { Err(Violation::RequestLine) } else { Ok(()) };
         }
-        self.begun = true;
         let method = scan::token(line);
         let rest = line.get(method..).unwrap_or_default();
         let [b' ', rest @ ..] = rest else { return Err(Violation::RequestLine) };
@@ -107,20 +112,18 @@ impl Head {
         let plain = scan::target(rest);
         let (target, rest) = match rest.split_at_checked(plain) {
             Some((target @ [b'/', ..], [b' ', rest @ ..])) => (target, rest),
-            _ => odd_target(rest)?,
+            _ => odd_target(rest, line.starts_with(b"CONNECT "))?,
         };
         if target.len() > LONGEST {
             return Err(Violation::TargetTooLong);
         }
-        match rest {
-            b"HTTP/1.1" => Ok(()),
-            b"HTTP/1.0" => {
-                self.old = true;
-                Ok(())
-            }
-            _ if rest.contains(&b' ') => Err(Violation::RequestLine),
-            _ => Err(Violation::Version),
-        }
+        self.version = Some(match rest {
+            b"HTTP/1.1" => Version::Http11,
+            b"HTTP/1.0" => Version::Http10,
+            _ if rest.contains(&b' ') => return Err(Violation::RequestLine),
+            _ => return Err(Violation::Version),
+        });
+        Ok(())
     }
 
     fn field(&mut self, line: &[u8], bounds: &Bounds) -> Result<(), Violation> {
@@ -151,7 +154,7 @@ impl Head {
             }
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
                 let known = trim(value).eq_ignore_ascii_case(b"chunked");
-                if !known || self.old || self.chunked {
+                if !known || self.chunked || self.version == Some(Version::Http10) {
                     return Err(Violation::TransferEncoding);
                 }
                 self.chunked = true;
@@ -174,7 +177,7 @@ impl Head {
 /// A target in another form than the usual, or with bytes in it that few have: the parser that
 /// reads it later has to be asked. A fragment it would cut off.
 #[cold]
-fn odd_target(rest: &[u8]) -> Result<(&[u8], &[u8]), Violation> {
+fn odd_target(rest: &[u8], connect: bool) -> Result<(&[u8], &[u8]), Violation> {
     let space = rest.iter().position(|byte| *byte == b' ').ok_or(Violation::RequestLine)?;
     let (target, rest) = rest.split_at_checked(space).ok_or(Violation::RequestLine)?;
     if target.is_empty() {
@@ -183,7 +186,16 @@ fn odd_target(rest: &[u8]) -> Result<(&[u8], &[u8]), Violation> {
     if target.len() > LONGEST {
         return Err(Violation::TargetTooLong);
     }
-    if target.contains(&b'#') || http::Uri::try_from(target).is_err() {
+    let uri = http::Uri::try_from(target).map_err(|_| Violation::Target)?;
+    // Origin, asterisk, absolute and authority form (RFC 9112 section 3.2).
+    let known = match target {
+        [b'/', ..] | b"*" => true,
+        _ => {
+            uri.scheme_str().is_some_and(|scheme| !scheme.is_empty())
+                || (connect && uri.authority().is_some())
+        }
+    };
+    if !known || target.contains(&b'#') {
         return Err(Violation::Target);
     }
     Ok((target, rest.get(1..).unwrap_or_default()))

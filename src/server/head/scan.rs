@@ -6,23 +6,19 @@ static TOKEN: [bool; 256] = table(b"!#$%&'*+-.^_`|~");
 /// every parser takes.
 static TARGET: [bool; 256] = table(b"!$%&'()*+,-./:;=?@[\\]^_|~{}");
 
+const ALPHANUMERIC: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
 const fn table(others: &[u8]) -> [bool; 256] {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        #[expect(clippy::indexing_slicing, reason = "computed at compile time")]
+    mark(mark([false; 256], ALPHANUMERIC), others)
+}
+
+const fn mark(mut table: [bool; 256], mut bytes: &[u8]) -> [bool; 256] {
+    while let [byte, rest @ ..] = bytes {
+        #[expect(clippy::indexing_slicing, reason = "computed at compile time, and never beyond")]
         {
-            table[byte as usize] = (byte as u8).is_ascii_alphanumeric();
+            table[*byte as usize] = true;
         }
-        byte += 1;
-    }
-    let mut at = 0;
-    while at < others.len() {
-        #[expect(clippy::indexing_slicing, reason = "computed at compile time")]
-        {
-            table[others[at] as usize] = true;
-        }
-        at += 1;
+        bytes = rest;
     }
     table
 }

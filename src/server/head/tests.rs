@@ -11,9 +11,9 @@ fn walk<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Stop) {
     let (mut passed, mut held, mut stop) = (Vec::new(), Vec::new(), Stop::More);
     for part in parts {
         held.extend_from_slice(part);
-        let walked = walker.walk(&held);
-        passed.extend(held.drain(..walked.passed));
-        stop = walked.stop;
+        let end = walker.walk(&held);
+        passed.extend(held.drain(..end.passed));
+        stop = end.stop;
         if matches!(stop, Stop::Head(_) | Stop::Body(_)) {
             break;
         }

@@ -68,6 +68,10 @@ fn a_request_line_has_three_parts_and_a_version() {
         ("GET /a#b HTTP/1.1", V::Target),
         ("GET /a<b HTTP/1.1", V::Target),
         ("GET a/b HTTP/1.1", V::Target),
+        ("GET ://a HTTP/1.1", V::Target),
+        ("GET a.test HTTP/1.1", V::Target),
+        ("GET ?x HTTP/1.1", V::Target),
+        ("GET / x HTTP/1.1", V::RequestLine),
         ("GET http:///x HTTP/1.1", V::Target),
         ("GET /a\u{7f}b HTTP/1.1", V::Control),
         ("GET /a\0b HTTP/1.1", V::Control),
@@ -198,8 +202,11 @@ fn the_bounds_are_exact() {
     assert_eq!(verdict(sized(BOUNDS.head)).1, Stop::More);
     assert_eq!(verdict(sized(BOUNDS.head + 1)).1, Stop::Head(Violation::HeadTooLarge));
     // Before it is over, too: nobody keeps more than that.
-    assert_eq!(verdict(&sized(9000)[..BOUNDS.head]).1, Stop::Head(Violation::HeadTooLarge));
-    assert_eq!(verdict(&sized(9000)[..BOUNDS.head - 1]).1, Stop::More);
+    assert_eq!(
+        verdict(&sized(9000).as_bytes()[..BOUNDS.head]).1,
+        Stop::Head(Violation::HeadTooLarge)
+    );
+    assert_eq!(verdict(&sized(9000).as_bytes()[..BOUNDS.head - 1]).1, Stop::More);
     let many = |count: usize| format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(count));
     assert_eq!(verdict(many(BOUNDS.fields)).1, Stop::More);
     assert_eq!(verdict(many(BOUNDS.fields + 1)).1, Stop::Head(Violation::TooManyFields));
@@ -225,8 +232,8 @@ fn what_follows_an_upgrade_is_not_judged_before_it_is_http() {
     let upgrade = "POST / HTTP/1.1\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\nab";
     let mut walker = Walker::new(BOUNDS);
     let stream = format!("{upgrade}\x01\x02\x03");
-    let walked = walker.walk(stream.as_bytes());
-    assert_eq!((walked.passed, walked.stop), (upgrade.len(), Stop::Upgrade));
+    let end = walker.walk(stream.as_bytes());
+    assert_eq!((end.passed, end.stop), (upgrade.len(), Stop::Upgrade));
     assert_eq!(walker.walk(b"\x01\x02\x03").stop, Stop::Upgrade);
     walker.resume();
     assert_eq!(walker.walk(b"\x01\x02\x03").stop, Stop::Head(Violation::Control));
