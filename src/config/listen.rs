@@ -125,6 +125,24 @@ pub(super) fn trust(cx: &mut Context<'_>, raw: Option<Spanned<Many<String>>>) ->
     nets
 }
 
+/// A listener that takes connections from trusted peers alone needs some.
+pub(super) fn reachable(
+    cx: &mut Context<'_>,
+    at: Range<usize>,
+    listeners: &[ListenerSettings],
+    trust: &[IpNet],
+) {
+    let proxied = listeners.iter().find(|listener| listener.proxy_protocol);
+    if let Some(listener) = proxied.filter(|_| trust.is_empty()) {
+        let message = format!(
+            "nobody could connect to {}: `proxy_protocol` takes connections from peers in `trust` \
+             alone; list the load balancers there",
+            listener.addr
+        );
+        cx.error(at, message);
+    }
+}
+
 /// A network, or one address, of the list `key`; `None` after a problem was noted.
 pub(super) fn network(cx: &mut Context<'_>, key: &str, entry: &Spanned<String>) -> Option<IpNet> {
     let text = entry.get_ref();

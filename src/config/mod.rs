@@ -202,9 +202,11 @@ fn read(text: &str, problems: &mut Problems) -> Option<raw::File> {
 
 /// Checks one table after the other: none hides the problems of another.
 fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
+    let listening = raw.listen.as_ref().map(Spanned::span).unwrap_or_default();
     let listen = listen::listen(cx, raw.listen);
     let public = listen::public(cx, raw.public);
     let trust = listen::trust(cx, raw.trust);
+    listen::reachable(cx, listening, &listen, &trust);
     let mut workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     set(&mut workers, raw.workers);
     let store = store(cx, inner(raw.store).path);

@@ -200,6 +200,10 @@ impl Handler for Front {
         response
     }
 
+    fn trusts(&self, peer: IpAddr) -> bool {
+        self.shared.trust.vouches(peer)
+    }
+
     fn broken(&self, peer: &Peer, error: &hyper::Error) {
         access_log::broken(peer.addr(), error);
     }

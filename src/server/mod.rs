@@ -4,10 +4,12 @@ mod connection;
 mod head;
 mod listener;
 mod preamble;
+mod proxied;
 mod serve;
 mod settings;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{Request, Response};
@@ -32,6 +34,9 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Answers in place of a request that is none. The connection ends with it.
     fn refuse(&self, violation: Violation, peer: &Peer) -> Response<Body>;
+
+    /// Whether a peer's word about where its connections come from counts.
+    fn trusts(&self, peer: IpAddr) -> bool;
 
     /// Hears of a connection that ended otherwise than it should: malformed bytes, a reset. The
     /// client was answered 400, 414 or 431 where it could be.

@@ -68,7 +68,8 @@ impl Trust {
         origin
     }
 
-    fn vouches(&self, addr: IpAddr) -> bool {
+    /// Whether `addr` is in them.
+    pub fn vouches(&self, addr: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&addr))
     }
 

@@ -22,6 +22,7 @@ mod identity;
 mod issuers;
 mod own_keys;
 mod paths;
+mod proxy_protocol;
 mod rates;
 mod revocation;
 mod route_keys;

@@ -76,6 +76,11 @@ fn top() {
         "listen = ['[::1]:1', { addr = '[::1]:1' }]",
         "1:31: [::1]:1 is listed twice; remove one of them",
     );
+    says(
+        "listen = { addr = '10.0.0.2:80', proxy_protocol = true }",
+        "1:10: nobody could connect to 10.0.0.2:80: `proxy_protocol` takes connections from peers \
+         in `trust` alone; list the load balancers there",
+    );
     says("listen = 8080", "1:10: `listen` must be a text in quotes");
     says("listen = ['[::1]:1', '[0::1]:1']", "1:22: [::1]:1 is listed twice; remove one of them");
     let form =

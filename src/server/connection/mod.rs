@@ -3,6 +3,7 @@
 mod drain;
 mod ending;
 mod judged;
+mod origin;
 mod pulse;
 mod socket;
 mod timed;
@@ -38,15 +39,25 @@ pub(super) struct Serving<H> {
 }
 
 /// Serves one connection to its end: the peer's, a deadline's, or that of the drain.
-pub(super) async fn serve<H: Handler, S>(stream: S, peer: Peer, serving: Arc<Serving<H>>)
+pub(super) async fn serve<H: Handler, S>(mut stream: S, mut peer: Peer, serving: Arc<Serving<H>>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Serving { handler, limits, preamble, drain } = &*serving;
-    // Nobody reads that line yet, and without it nobody knows who is there.
-    if preamble.proxy_protocol {
-        return;
+    if serving.preamble.proxy_protocol {
+        // Boxed: connections of other listeners shall not make room for it.
+        match Box::pin(origin::learn(&mut stream, peer, &serving)).await {
+            Some(told) => peer = told,
+            None => return,
+        }
     }
+    serve_http(stream, peer, &serving).await;
+}
+
+async fn serve_http<H: Handler, S>(stream: S, peer: Peer, serving: &Serving<H>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Serving { handler, limits, drain, .. } = serving;
     let pulse = Arc::new(Pulse::start());
     let walker = Walker::new(Bounds { head: limits.head, fields: limits.headers });
     let watched = Watched { stream, pulse: Arc::clone(&pulse) };
