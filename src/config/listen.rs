@@ -13,6 +13,16 @@ use super::read::{Many, Read, Value};
 use crate::server::{ListenAddr, ListenerSettings};
 use crate::web::{HostName, Public};
 
+/// All of `listen`.
+#[derive(Debug, Default)]
+pub(super) struct Listeners {
+    pub(super) settings: Vec<ListenerSettings>,
+    /// Where TLS is first asked for.
+    pub(super) first_tls: Option<Range<usize>>,
+    /// Where the first of them asks for the PROXY protocol.
+    pub(super) first_proxied: Option<Range<usize>>,
+}
+
 /// An entry of `listen`: an address, or a table with one.
 #[derive(Debug)]
 pub(super) enum Listener {
@@ -29,25 +39,35 @@ impl Read for Listener {
     }
 }
 
-pub(super) fn listen(
-    cx: &mut Context<'_>,
-    raw: Option<Spanned<Many<Listener>>>,
-) -> Vec<ListenerSettings> {
-    let Some(raw) = raw else { return vec![ListenerSettings::default()] };
+pub(super) fn listen(cx: &mut Context<'_>, raw: Option<Spanned<Many<Listener>>>) -> Listeners {
+    let mut listeners = Listeners::default();
+    let Some(raw) = raw else {
+        listeners.settings.push(ListenerSettings::default());
+        return listeners;
+    };
     let at = raw.span();
     let written = raw.into_inner();
     if written.is_empty() {
         cx.error(at, "listen = [] would serve nobody; write an address such as \"127.0.0.1:8080\"");
     }
-    let mut listeners: Vec<ListenerSettings> = Vec::new();
     for entry in written.entries {
+        if let Listener::Table(table) = entry.get_ref()
+            && let Some(tls) = table.tls.as_ref().filter(|tls| *tls.get_ref())
+        {
+            listeners.first_tls.get_or_insert_with(|| tls.span());
+        }
+        if let Listener::Table(table) = entry.get_ref()
+            && let Some(proxied) = table.proxy_protocol.as_ref().filter(|key| *key.get_ref())
+        {
+            listeners.first_proxied.get_or_insert_with(|| proxied.span());
+        }
         let Some((at, listener)) = listener(cx, entry) else { continue };
         // Port 0 is another port each time.
         let fixed = !matches!(listener.addr, ListenAddr::Tcp(addr) if addr.port() == 0);
-        if fixed && listeners.iter().any(|other| other.addr == listener.addr) {
+        if fixed && listeners.settings.iter().any(|other| other.addr == listener.addr) {
             cx.error(at, format!("{} is listed twice; remove one of them", listener.addr));
         }
-        listeners.push(listener);
+        listeners.settings.push(listener);
     }
     listeners
 }
@@ -125,20 +145,11 @@ pub(super) fn trust(cx: &mut Context<'_>, raw: Option<Spanned<Many<String>>>) ->
     nets
 }
 
-/// A listener that takes connections from trusted peers alone needs some.
-pub(super) fn reachable(
-    cx: &mut Context<'_>,
-    at: Range<usize>,
-    listeners: &[ListenerSettings],
-    trust: &[IpNet],
-) {
-    let proxied = listeners.iter().find(|listener| listener.proxy_protocol);
-    if let Some(listener) = proxied.filter(|_| trust.is_empty()) {
-        let message = format!(
-            "nobody could connect to {}: `proxy_protocol` takes connections from peers in `trust` \
-             alone; list the load balancers there",
-            listener.addr
-        );
+/// A listener at `at` takes connections from trusted peers alone, so there must be some.
+pub(super) fn reachable(cx: &mut Context<'_>, at: Option<Range<usize>>, trust: &[IpNet]) {
+    if let Some(at) = at.filter(|_| trust.is_empty()) {
+        let message = "nobody could connect: with `proxy_protocol` connections are taken from \
+                       peers in `trust` alone; list the load balancers there";
         cx.error(at, message);
     }
 }

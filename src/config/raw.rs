@@ -48,6 +48,7 @@ tables! {
         expect: Many<String>,
         workers: NonZeroUsize,
         store: Store,
+        tls: Tls,
         limits: Limits,
         upstreams: Named<Upstream>,
         routes: Named<Route>,
@@ -70,6 +71,12 @@ tables! {
         path: String,
     }
 
+    /// `[tls]`
+    Tls flawed {
+        cert: String,
+        key: String,
+    }
+
     /// `[limits]`
     Limits {
         target: Size,
@@ -81,6 +88,8 @@ tables! {
         body_timeout: Span,
         body_rate: Rate,
         idle_timeout: Span,
+        tls_timeout: Span,
+        h2_streams: NonZeroU32,
         connections: NonZeroUsize,
         drain: Duration,
     }

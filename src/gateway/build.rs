@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rustls::ServerConfig;
+
 use super::front::{Front, Shared};
 use super::intake::Hosts;
 use crate::clock::{Clock, SystemClock};
@@ -13,6 +15,7 @@ use crate::proxy::{Proxy, Upstreams};
 use crate::server::{BindError, Bound, ConnectionLimits, ListenerSettings};
 use crate::session::{Accounts, Foundations, Sessions};
 use crate::store::{OpenError, OpenMode, RedbStore, Store};
+use crate::tls::{TlsError, server_config};
 use crate::token::Revisions;
 use crate::web::{RequestIds, Trust};
 
@@ -46,6 +49,9 @@ pub enum BuildError {
     /// Hashing cannot start with these parameters.
     #[error("[auth.password]: these parameters cannot be used")]
     Passwords(#[from] PasswordError),
+    /// The listeners cannot speak TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A listener cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -109,6 +115,10 @@ impl Builder {
     pub fn build(self) -> Result<Gateway, BuildError> {
         let Self { config, store, clock, ephemeral_keys } = self;
         let now = clock.now();
+        let tls = config.tls.as_ref().map(server_config).transpose()?;
+        if tls.is_none() && config.listen.iter().any(|listener| listener.tls) {
+            return Err(TlsError::NoIdentity.into());
+        }
         // The store first: its lock keeps a second gateway from making other keys.
         let store = match store {
             Some(store) => store,
@@ -144,7 +154,9 @@ impl Builder {
             issuers: config.issuers.clone(),
         };
         let sessions = Sessions::new(foundations, config.sessions, config.tokens.clone());
-        Ok(Gateway::assemble(config, Arc::new(sessions), accounts, keys, clock))
+        let mut gateway = Gateway::assemble(config, Arc::new(sessions), accounts, keys, clock);
+        gateway.tls = tls;
+        Ok(gateway)
     }
 }
 
@@ -186,6 +198,7 @@ pub struct Gateway {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: Arc<ConnectionLimits>,
     pub(super) workers: usize,
+    pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) listen: Vec<ListenerSettings>,
     pub(super) bound: Vec<Bound>,
 }
@@ -216,6 +229,7 @@ impl Gateway {
         let shared = Shared {
             endpoints,
             endpoint_cors: config.endpoint_cors,
+            fields: config.connections.headers,
             hosts,
             ids: RequestIds::new(),
             messages,
@@ -231,6 +245,7 @@ impl Gateway {
             clock,
             limits: Arc::new(config.connections),
             workers: config.workers.get(),
+            tls: None,
             listen: config.listen,
             bound: Vec::new(),
         }

@@ -147,7 +147,11 @@ impl Gateway {
             })
             .collect();
         for bound in self.bound.drain(..) {
-            let preamble = Preamble::new(&bound.settings);
+            let preamble = Preamble {
+                proxy_protocol: bound.settings.proxy_protocol,
+                // There is one where it is asked for: `build` has seen to that.
+                tls: self.tls.clone().filter(|_| bound.settings.tls),
+            };
             match bound.sockets {
                 Sockets::Tcp(sockets) => {
                     for (worker, socket) in workers.iter_mut().zip(sockets) {

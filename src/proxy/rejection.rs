@@ -34,6 +34,12 @@ pub enum Rejection {
     /// Bytes that are no request.
     #[error(transparent)]
     Malformed(#[from] Violation),
+    /// A header field that reads differently in another version of HTTP.
+    #[error("unusable header field")]
+    BadField,
+    /// More header fields than the limit.
+    #[error("too many header fields")]
+    TooManyFields,
     /// A request target in a form that is not for us.
     #[error("request target in an unusable form")]
     BadTarget,
@@ -135,6 +141,10 @@ impl Rejection {
                 (S::BAD_REQUEST, "bad_framing", "The length of the request is ambiguous.")
             }
             Self::Malformed(violation) => malformed(*violation),
+            Self::BadField => (S::BAD_REQUEST, "bad_field", "A header field is unusable."),
+            Self::TooManyFields => {
+                (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "too_many_fields", "Too many header fields.")
+            }
             Self::BadTarget => (S::BAD_REQUEST, "bad_target", "The request target is unusable."),
             Self::TargetTooLong => {
                 (S::URI_TOO_LONG, "target_too_long", "The request target is too long.")
@@ -160,15 +170,7 @@ impl Rejection {
             Self::Throttled(_) => {
                 (S::TOO_MANY_REQUESTS, "throttled", "Too many requests, try again later.")
             }
-            Self::Body(BodyFault::TooLarge) => {
-                (S::PAYLOAD_TOO_LARGE, "body_too_large", "The request body is too large.")
-            }
-            Self::Body(BodyFault::TooSlow) => {
-                (S::REQUEST_TIMEOUT, "body_too_slow", "The request body came too slowly.")
-            }
-            Self::Body(BodyFault::Broken) => {
-                (S::BAD_REQUEST, "body_incomplete", "The request body is incomplete or malformed.")
-            }
+            Self::Body(fault) => broken_off(*fault),
             Self::UpstreamFull => (S::SERVICE_UNAVAILABLE, "upstream_full", BUSY),
             Self::UpstreamUnreachable(_) => {
                 (S::BAD_GATEWAY, "upstream_unreachable", "The service is unreachable.")
@@ -273,6 +275,22 @@ const fn malformed(violation: Violation) -> (StatusCode, &'static str, &'static 
         | V::ChunkSize
         | V::ChunkEnd
         | V::ChunkOverhead => (S::BAD_REQUEST, "malformed", "The request is malformed."),
+    }
+}
+
+/// [`Rejection::class`] of a body that ended early.
+const fn broken_off(fault: BodyFault) -> (StatusCode, &'static str, &'static str) {
+    use StatusCode as S;
+    match fault {
+        BodyFault::TooLarge => {
+            (S::PAYLOAD_TOO_LARGE, "body_too_large", "The request body is too large.")
+        }
+        BodyFault::TooSlow => {
+            (S::REQUEST_TIMEOUT, "body_too_slow", "The request body came too slowly.")
+        }
+        BodyFault::Broken => {
+            (S::BAD_REQUEST, "body_incomplete", "The request body is incomplete or malformed.")
+        }
     }
 }
 

@@ -57,6 +57,10 @@ pub struct ConnectionLimits {
     pub headers: usize,
     /// From accept to the first request, and from the first byte of a head to its last.
     pub head_timeout: Duration,
+    /// From accept to the end of the TLS handshake.
+    pub tls_timeout: Duration,
+    /// Requests at once on one HTTP/2 connection.
+    pub h2_streams: u32,
     /// A connection without a request is closed after this.
     pub idle_timeout: Duration,
     /// Connections at once, over all workers; further ones wait in the listener's queue.
@@ -71,6 +75,8 @@ impl Default for ConnectionLimits {
             head: 64 * 1024,
             headers: 100,
             head_timeout: Duration::from_secs(10),
+            tls_timeout: Duration::from_secs(10),
+            h2_streams: 100,
             idle_timeout: Duration::from_secs(75),
             connections: 10_000,
             drain: Duration::from_secs(30),

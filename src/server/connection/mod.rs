@@ -1,32 +1,30 @@
-//! One connection: HTTP/1.1 under its deadlines, and its part of the drain.
+//! One connection: what it begins with, then HTTP/1.1 or HTTP/2 under its deadlines, and its part
+//! of the drain.
 
 mod drain;
 mod ending;
+mod handshake;
+mod http1;
+mod http2;
 mod judged;
 mod origin;
 mod pulse;
 mod socket;
 mod timed;
 
-use std::pin::pin;
-use std::sync::{Arc, OnceLock};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 
-use http::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::WaitForCancellationFuture;
 
-use super::{Bounds, ConnectionLimits, Handler, Preamble, Walker};
+use super::{ConnectionLimits, Handler, Preamble};
 use crate::clock::Alarm;
-use crate::web::{Peer, Takeover, Upgradable};
-use ending::Ending;
-use judged::Judged;
+use crate::web::Peer;
+use http2::Streams;
 use pulse::Pulse;
-use socket::Watched;
-use timed::{End, Timed};
+use socket::{Begun, Watched};
+use timed::End;
 
 pub(super) use drain::Drain;
 
@@ -38,76 +36,106 @@ pub(super) struct Serving<H> {
     pub(super) drain: Drain,
 }
 
+/// A connection as it goes from one step to the next.
+struct Connection<'a, 's, H, S> {
+    stream: S,
+    peer: Peer,
+    serving: &'s Serving<H>,
+    drained: Pin<&'a mut WaitForCancellationFuture<'s>>,
+    alarm: Alarm,
+}
+
 /// Serves one connection to its end: the peer's, a deadline's, or that of the drain.
 pub(super) async fn serve<H: Handler, S>(mut stream: S, mut peer: Peer, serving: Arc<Serving<H>>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let serving = &*serving;
     if serving.preamble.proxy_protocol {
-        // Boxed: connections of other listeners shall not make room for it.
-        match Box::pin(origin::learn(&mut stream, peer, &serving)).await {
+        match Box::pin(origin::learn(&mut stream, peer, serving)).await {
             Some(told) => peer = told,
             None => return,
         }
     }
-    serve_http(stream, peer, &serving).await;
+    let drained = pin!(serving.drain.begun());
+    let connection = Connection { stream, peer, serving, drained, alarm: Alarm::default() };
+    match &serving.preamble.tls {
+        None => connection.in_clear().await,
+        // Boxed, as everything that connections in clear shall not make room for.
+        Some(tls) => Box::pin(connection.over_tls(Arc::clone(tls))).await,
+    }
 }
 
-async fn serve_http<H: Handler, S>(stream: S, peer: Peer, serving: &Serving<H>)
+impl<H: Handler, S> Connection<'_, '_, H, S>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Serving { handler, limits, drain, .. } = serving;
-    let pulse = Arc::new(Pulse::start());
-    let walker = Walker::new(Bounds { head: limits.head, fields: limits.headers });
-    let watched = Watched { stream, pulse: Arc::clone(&pulse) };
-    let io = TokioIo::new(Judged::new(watched, walker, Arc::clone(&pulse)));
-    let peer = Arc::new(peer);
-    let takeover = OnceLock::new();
-    let service = service_fn(|mut request: Request<Incoming>| {
-        pulse.request(!http_body::Body::is_end_stream(request.body()));
-        if let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() {
-            request.extensions_mut().insert(Upgradable(upgrade));
-        }
-        let takeover = &takeover;
-        let (handler, peer, pulse) = (Arc::clone(handler), Arc::clone(&peer), Arc::clone(&pulse));
-        async move {
-            let mut response = match pulse.refusal() {
-                Some(violation) => handler.refuse(violation, &peer),
-                None => handler.handle(request, peer).await,
-            };
-            if let Some(next) = response.extensions_mut().remove::<Takeover>() {
-                // The first: after a 101 hyper takes no further request.
-                takeover.get_or_init(|| next);
-                pulse.take_over();
+    /// In clear the first bytes tell the version: HTTP/2 by prior knowledge (RFC 9113 section 3.3)
+    /// begins as no request of HTTP/1 may.
+    async fn in_clear(mut self) {
+        let pulse = Arc::new(Pulse::start());
+        let mut socket = Watched::new(self.stream, Arc::clone(&pulse));
+        let begun =
+            socket.begin(&mut self.alarm, &self.serving.limits, self.drained.as_mut()).await;
+        let connection = Connection {
+            stream: socket,
+            peer: self.peer,
+            serving: self.serving,
+            drained: self.drained,
+            alarm: self.alarm,
+        };
+        match begun {
+            Begun::Http1 => http1::serve(connection, pulse).await,
+            Begun::Http2 => {
+                let pulse = Arc::new(Streams::start(pulse.accepted()));
+                Box::pin(http2::serve(connection, pulse)).await;
             }
-            Ok::<_, std::convert::Infallible>(response.map(|body| Ending { body, pulse }))
+            Begun::Over(end) => report(end, &connection.peer, &*connection.serving.handler),
         }
-    });
-    let mut http = http1::Builder::new();
-    // Its deadline would be the idle time as well; ours are in `Pulse`.
-    http.header_read_timeout(None).max_buf_size(limits.head.max(8192)).half_close(false);
-    if limits.headers != 100 {
-        // hyper keeps 100 on the stack and any other number on the heap.
-        http.max_headers(limits.headers);
     }
-    let connection = pin!(http.serve_connection(io, service).with_upgrades());
-    let ended = Timed {
-        connection,
-        alarm: Alarm::default(),
-        pulse: &pulse,
-        limits,
-        drain: pin!(drain.begun()),
-        draining: false,
-    }
-    .await;
-    match ended {
-        End::Closed(Ok(())) => {
-            if let Some(work) = takeover.get().and_then(Takeover::take) {
-                drain.bound(work).await;
+
+    /// Over TLS the handshake has told it (ALPN, RFC 7301).
+    async fn over_tls(mut self, tls: Arc<rustls::ServerConfig>) {
+        let limit = self.serving.limits.tls_timeout;
+        let shaken = handshake::shake(self.stream, tls, limit, self.drained.as_mut()).await;
+        let (stream, session) = match shaken {
+            Ok(shaken) => shaken,
+            Err(error) => {
+                tracing::debug!(peer = %self.peer.addr(), %error, "no TLS");
+                return;
             }
+        };
+        let connection = Connection {
+            stream,
+            peer: self.peer.over_tls(session.server_name.as_deref()),
+            serving: self.serving,
+            drained: self.drained,
+            alarm: self.alarm,
+        };
+        // The clock of the first request begins when it can be sent.
+        if session.is_http2 {
+            let pulse = Arc::new(Streams::start(tokio::time::Instant::now()));
+            http2::serve(connection, pulse).await;
+        } else {
+            let pulse = Arc::new(Pulse::start());
+            let connection = connection.map(|stream| Watched::new(stream, Arc::clone(&pulse)));
+            http1::serve(connection, pulse).await;
         }
-        End::Closed(Err(error)) => handler.broken(&peer, &error),
+    }
+}
+
+impl<'a, 's, H, S> Connection<'a, 's, H, S> {
+    fn map<T>(self, next: impl FnOnce(S) -> T) -> Connection<'a, 's, H, T> {
+        let Self { stream, peer, serving, drained, alarm } = self;
+        Connection { stream: next(stream), peer, serving, drained, alarm }
+    }
+}
+
+/// Says how a connection ended, where it matters.
+fn report<H: Handler>(end: End, peer: &Peer, handler: &H) {
+    match end {
+        End::Closed(Ok(())) => {}
+        End::Closed(Err(error)) => handler.broken(peer, &error),
         End::Deadline => tracing::debug!(peer = %peer.addr(), "connection closed at its deadline"),
         End::Drained => {
             tracing::debug!(peer = %peer.addr(), "waiting connection closed for the end");

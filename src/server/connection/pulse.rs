@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::timed::{Deadlines, Passed};
 use crate::server::{ConnectionLimits, Violation};
 
 const FRESH: u8 = 0;
@@ -94,23 +95,14 @@ impl Pulse {
         }
     }
 
-    /// Whether nothing was ever received: such a connection may be closed at any time. An idle
-    /// one may still have the end of its last response to send.
-    pub(super) fn is_fresh(&self) -> bool {
-        self.phase.load(Ordering::Relaxed) == FRESH
+    /// When the connection began.
+    pub(super) const fn accepted(&self) -> Instant {
+        self.accepted
     }
 
     /// Bytes are held back until the request under way is over.
     pub(super) fn hold(&self) {
         self.held.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether there were such bytes, and it is over.
-    pub(super) fn lets_go(&self) -> bool {
-        self.held.load(Ordering::Relaxed) && !self.is_busy() && {
-            self.held.store(false, Ordering::Relaxed);
-            true
-        }
     }
 
     /// Whether a request runs.
@@ -143,10 +135,32 @@ impl Pulse {
         self.enter(LINGERING);
     }
 
-    /// When the connection must be closed if nothing changes; `None` while a request runs.
-    pub(super) fn deadline(&self, limits: &ConnectionLimits) -> Option<Instant> {
-        let after =
-            |millis: u64, wait: Duration| self.accepted + Duration::from_millis(millis) + wait;
+    fn enter(&self, phase: u8) {
+        self.since.store(self.elapsed(), Ordering::Relaxed);
+        self.phase.store(phase, Ordering::Relaxed);
+    }
+
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.accepted.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Deadlines for Pulse {
+    fn is_fresh(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) == FRESH
+    }
+
+    fn lets_go(&self) -> bool {
+        self.held.load(Ordering::Relaxed) && !self.is_busy() && {
+            self.held.store(false, Ordering::Relaxed);
+            true
+        }
+    }
+
+    fn deadline(&self, limits: &ConnectionLimits) -> Option<(Instant, Passed)> {
+        let after = |millis: u64, wait: Duration| {
+            (self.accepted + Duration::from_millis(millis) + wait, Passed::Close)
+        };
         let stuck = self.stuck.load(Ordering::Relaxed);
         if stuck != 0 {
             return Some(after(stuck, limits.idle_timeout));
@@ -160,12 +174,7 @@ impl Pulse {
         }
     }
 
-    fn enter(&self, phase: u8) {
-        self.since.store(self.elapsed(), Ordering::Relaxed);
-        self.phase.store(phase, Ordering::Relaxed);
-    }
+    fn farewell(&self) {}
 
-    fn elapsed(&self) -> u64 {
-        u64::try_from(self.accepted.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
+    fn go_on(&self) {}
 }

@@ -4,9 +4,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::rt::bounds::Http2ServerConnExec;
+use hyper::server::conn::{http1, http2};
+use tokio::time::Instant;
 
-use super::pulse::Pulse;
 use crate::clock::Alarm;
 use crate::server::ConnectionLimits;
 use crate::web::BodyError;
@@ -18,13 +19,45 @@ pub(super) enum End {
     Drained,
 }
 
+/// What a connection is doing, as its deadlines see it.
+pub(super) trait Deadlines {
+    /// Whether nothing was ever asked for: such a connection may be closed at any time. An idle
+    /// one may still have the end of its last response to send.
+    fn is_fresh(&self) -> bool;
+
+    /// The next deadline if nothing changes, and what it means.
+    fn deadline(&self, limits: &ConnectionLimits) -> Option<(Instant, Passed)>;
+
+    /// The client is being told that no further request is taken.
+    fn farewell(&self);
+
+    /// A deadline has passed that means nothing yet.
+    fn go_on(&self);
+
+    /// Whether bytes were held back while a request ran, and it is over.
+    fn lets_go(&self) -> bool {
+        false
+    }
+}
+
+/// What becomes of a connection at a deadline.
+#[derive(Clone, Copy)]
+pub(super) enum Passed {
+    /// It is closed.
+    Close,
+    /// The client is told, and gets time to leave.
+    TellClient,
+    /// Nothing: something goes on.
+    GoOn,
+}
+
 /// A connection beside its clock.
-pub(super) struct Timed<'a, C, D> {
+pub(super) struct Timed<'a, C, D, P> {
     pub(super) connection: Pin<&'a mut C>,
     pub(super) alarm: Alarm,
-    pub(super) pulse: &'a Pulse,
+    pub(super) pulse: &'a P,
     pub(super) limits: &'a ConnectionLimits,
-    pub(super) drain: Pin<&'a mut D>,
+    pub(super) drained: Pin<&'a mut D>,
     pub(super) draining: bool,
 }
 
@@ -46,13 +79,28 @@ where
     }
 }
 
-impl<C: Graceful, D: Future<Output = ()>> Future for Timed<'_, C, D> {
+impl<I, B, S, E> Graceful for http2::Connection<I, S, E>
+where
+    S: hyper::service::HttpService<Incoming, ResBody = B>,
+    S::Error: Into<BodyError>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    B: http_body::Body + 'static,
+    B::Error: Into<BodyError>,
+    E: Http2ServerConnExec<S::Future, B>,
+{
+    fn graceful_shutdown(self: Pin<&mut Self>) {
+        Self::graceful_shutdown(self);
+    }
+}
+
+impl<C: Graceful, D: Future<Output = ()>, P: Deadlines> Future for Timed<'_, C, D, P> {
     type Output = End;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End> {
         let this = &mut *self;
-        if !this.draining && this.drain.as_mut().poll(cx).is_ready() {
+        if !this.draining && this.drained.as_mut().poll(cx).is_ready() {
             this.draining = true;
+            this.pulse.farewell();
             this.connection.as_mut().graceful_shutdown();
         }
         loop {
@@ -60,19 +108,25 @@ impl<C: Graceful, D: Future<Output = ()>> Future for Timed<'_, C, D> {
                 return Poll::Ready(End::Closed(ended));
             }
             // The socket had nothing for it while a request ran, and will not wake it now.
-            if !this.pulse.lets_go() {
-                break;
+            if this.pulse.lets_go() {
+                continue;
+            }
+            // A connection that never sent a byte is not idle to hyper, which would wait for it.
+            if this.draining && this.pulse.is_fresh() {
+                return Poll::Ready(End::Drained);
+            }
+            // Looked at after every poll: whatever moves the deadline happens inside one.
+            let next = this.pulse.deadline(this.limits);
+            let Some((deadline, passed)) = next else { return Poll::Pending };
+            ready!(this.alarm.poll_past(deadline, cx));
+            match passed {
+                Passed::Close => return Poll::Ready(End::Deadline),
+                Passed::TellClient => {
+                    this.pulse.farewell();
+                    this.connection.as_mut().graceful_shutdown();
+                }
+                Passed::GoOn => this.pulse.go_on(),
             }
         }
-        // A connection that never sent a byte is not idle to hyper, which would wait for it.
-        if this.draining && this.pulse.is_fresh() {
-            return Poll::Ready(End::Drained);
-        }
-        // Looked at after every poll: whatever moves the deadline happens inside one.
-        if let Some(deadline) = this.pulse.deadline(this.limits) {
-            ready!(this.alarm.poll_past(deadline, cx));
-            return Poll::Ready(End::Deadline);
-        }
-        Poll::Pending
     }
 }
