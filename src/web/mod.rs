@@ -5,6 +5,7 @@ mod authorization;
 mod body;
 mod cors;
 mod fold;
+mod forwarded;
 mod forwarding;
 mod fresh_id;
 mod hop;

@@ -61,7 +61,7 @@ fn every_problem_is_reported_where_it_stands_and_in_order() {
 fn a_listener_behind_a_load_balancer_needs_to_know_it() {
     says(
         "listen = ['[::1]:1', { addr = '10.0.0.2:80', proxy_protocol = true }]",
-        "1:62: nobody could connect: with `proxy_protocol` connections are taken from peers in \
+        "1:63: nobody could connect: with `proxy_protocol` connections are taken from peers in \
          `trust` alone; list the load balancers there",
     );
 }
