@@ -111,7 +111,11 @@ fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
     // One of `key` and `secret` goes with an algorithm.
     let text = example_with_everything()
         .replace("algorithm = \"ES256\"", "algorithm = \"HS256\"")
-        .replace("\nkey ", "\n#key ");
+        .replace("\nkey      =", "\n#key      =");
+    let made = rcgen::generate_simple_self_signed(["gate.test".to_owned()]).unwrap();
+    fs::create_dir(dir.path().join("tls")).unwrap();
+    fs::write(dir.path().join("tls/cert.pem"), made.cert.pem()).unwrap();
+    fs::write(dir.path().join("tls/key.pem"), made.signing_key.serialize_pem()).unwrap();
     let config = parse_at(dir.path(), &text).expect(&text).config;
     let default = accepted(ROUTE);
     assert!(matches!(config.keys.source, KeySource::Shared(_)));
@@ -124,6 +128,7 @@ fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
     let mut plain = IssuerSettings::new("corp", &corp.issuer, "portcullis", corp.keys.clone());
     plain.roles.insert("Portal Admins".into(), "admin".into());
     assert_eq!(format!("{corp:?}"), format!("{plain:?}"));
+    assert!(config.tls.is_some());
     let orders = config.routes.iter().find(|route| route.to == "api").expect("a route to api");
     assert_eq!((orders.body, orders.timeout), (Some(2_000_000), Some(Duration::from_secs(300))));
     assert_eq!(orders.websocket, Some(Duration::from_secs(300)));

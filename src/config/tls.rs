@@ -32,8 +32,8 @@ pub(super) fn check(
             cx.error(at.clone(), format!("no `{name}`; name the PEM file that holds it"));
         }
     }
-    let cert = cert.and_then(|cert| content(cx, cert));
-    let key = key.and_then(|key| content(cx, key));
+    let cert = cert.and_then(|cert| content(cx, &cert));
+    let key = key.and_then(|key| content(cx, &key));
     let ((cert_at, chain), (key_at, key)) = (cert?, key?);
     match Certified::from_pem(&chain, &key) {
         Ok(identity) => Some(identity),
@@ -41,7 +41,7 @@ pub(super) fn check(
             let (at, problem) = match error {
                 TlsError::Certificate(_) => (
                     cert_at,
-                    "`cert` holds no certificate in PEM form; give the whole chain, the own first",
+                    "`cert` holds no certificate in PEM form; give the whole chain, its own first",
                 ),
                 TlsError::Key(_) => (
                     key_at,
@@ -62,7 +62,7 @@ pub(super) fn check(
 }
 
 /// A file of the table and where it was named; `None` after a problem was noted.
-fn content(cx: &mut Context<'_>, name: Spanned<String>) -> Option<(Range<usize>, Vec<u8>)> {
+fn content(cx: &mut Context<'_>, name: &Spanned<String>) -> Option<(Range<usize>, Vec<u8>)> {
     let at = name.span();
     match cx.file(name.get_ref()) {
         Ok(content) => Some((at, content)),

@@ -28,9 +28,10 @@ pub(super) fn check(parts: &mut Parts, most_fields: usize) -> Result<(), Rejecti
     if parts.headers.get_all(header::CONTENT_LENGTH).iter().nth(1).is_some() {
         return Err(Rejection::BadFraming);
     }
-    // Section 8.3.1.
+    // Section 8.3.1. CONNECT names no path, and is refused by the next step.
     let path = parts.uri.path_and_query().map_or("", |target| target.as_str());
-    if !path.starts_with('/') && !(path == "*" && parts.method == Method::OPTIONS) {
+    let whole = path == "*" && parts.method == Method::OPTIONS;
+    if !path.starts_with('/') && !whole && parts.method != Method::CONNECT {
         return Err(Rejection::BadTarget);
     }
     join_cookies(&mut parts.headers);

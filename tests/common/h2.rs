@@ -99,14 +99,21 @@ pub(crate) struct H2Conn<S = TcpStream> {
 impl H2Conn {
     /// Connects, with the preface and empty settings.
     pub(crate) async fn open(addr: SocketAddr) -> Self {
-        Self::with(TcpStream::connect(addr).await.expect("nobody listens"), &[]).await
+        let stream = TcpStream::connect(addr).await.expect("nobody listens");
+        stream.set_nodelay(true).expect("no TCP_NODELAY");
+        Self::with(stream, &[]).await
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> H2Conn<S> {
+    /// Over a stream on which the preface was sent.
+    pub(crate) const fn over(stream: S) -> Self {
+        Self { stream, buffer: Vec::new(), next: 1 }
+    }
+
     /// Over that stream, with these settings.
     pub(crate) async fn with(stream: S, settings: &[(u16, u32)]) -> Self {
-        let mut conn = Self { stream, buffer: Vec::new(), next: 1 };
+        let mut conn = Self::over(stream);
         let mut payload = Vec::new();
         // No dynamic table, so that `status_of` need not follow it.
         for (name, value) in [(1, 0)].iter().chain(settings) {

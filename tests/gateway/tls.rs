@@ -1,5 +1,6 @@
 //! TLS to clients: who is shown, what is spoken over it, and what it says about a request.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::HandshakeKind;
@@ -84,9 +85,9 @@ async fn a_client_resumes_its_session() {
     let pair = Pair::new(&["gate.test"]);
     let stage = stage(&pair, "").await;
     for version in [&TLS12, &TLS13] {
-        let client = std::sync::Arc::new(pair.client_of(&[], &[version]));
+        let client = Arc::new(pair.client_of(&[], &[version]));
         for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
-            let stream = connect(stage.gateway.addr, "gate.test", client.clone()).await;
+            let stream = connect(stage.gateway.addr, "gate.test", Arc::clone(&client)).await;
             let mut stream = stream.unwrap();
             assert!(ask(&mut stream, "gate.test").await.starts_with("HTTP/1.1 200"));
             assert_eq!(stream.get_ref().1.handshake_kind(), Some(kind), "{version:?}");
