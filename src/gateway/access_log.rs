@@ -337,6 +337,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_request_has_a_line() {
+        let lines = lines_of(|record| {
+            drop(record.finish(Response::new(Body::empty())));
+            let (peer, id) = (Ipv4Addr::LOCALHOST.into(), HeaderValue::from_static("id-2"));
+            let error = io::Error::other("bare CR or LF");
+            malformed(peer, Some(&id), StatusCode::BAD_REQUEST, "malformed", &error);
+        });
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        for told in ["127.0.0.1", "id-2", "status=400", "malformed", "bare CR or LF"] {
+            assert!(lines[1].contains(told), "{told}: {lines:?}");
+        }
+    }
+
+    #[test]
     fn a_connection_that_was_taken_over_has_its_line_at_its_end() {
         let lines = lines_of(|record| {
             let traffic = Arc::<Traffic>::default();

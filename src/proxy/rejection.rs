@@ -261,8 +261,11 @@ const fn malformed(violation: Violation) -> (StatusCode, &'static str, &'static 
         }
         V::TargetTooLong => (S::URI_TOO_LONG, "target_too_long", "The request target is too long."),
         V::Target => (S::BAD_REQUEST, "bad_target", "The request target is unusable."),
-        V::HeadTooLarge | V::TooManyFields => {
+        V::HeadTooLarge => {
             (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", "The request head is too large.")
+        }
+        V::TooManyFields => {
+            (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "too_many_fields", "Too many header fields.")
         }
         V::LineEnd
         | V::Control

@@ -2,7 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::common::{Conn, Policy, Setup, Stage, Upstream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::common::tls::Pair;
+use crate::common::{Conn, Policy, Setup, Stage, Upstream, soon};
 
 const GET: &str = "GET /public/x HTTP/1.1\r\nHost: a.test\r\n";
 const TCP4: &[u8] = b"PROXY TCP4 192.0.2.7 10.0.0.1 50000 8443\r\n";
@@ -137,4 +141,40 @@ async fn the_drain_does_not_wait_for_a_header() {
     client.write("PROXY ").await;
     stage.gateway.stop().await;
     client.closed().await;
+}
+
+/// The header comes in clear, TLS behind it; and what is inside is judged as everywhere.
+#[tokio::test]
+async fn the_header_comes_before_tls() {
+    let pair = Pair::new(&["gate.test"]);
+    let upstream = Upstream::start().await;
+    let policy = Policy::to(&upstream)
+        .top(
+            "listen = [{ addr = \"127.0.0.1:0\", tls = true, proxy_protocol = true }]\n\
+             trust = [\"127.0.0.1\"]\nworkers = 1\n",
+        )
+        .and("[tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n");
+    let setup = Setup::new(&policy).file("cert.pem", &pair.cert).file("key.pem", &pair.key);
+    let stage = Stage::of(upstream, setup.binds()).await;
+    for header in [TCP4.to_vec(), v2(0x21)] {
+        let mut stream = TcpStream::connect(stage.gateway.addr).await.unwrap();
+        stream.write_all(&header).await.unwrap();
+        let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(pair.client(&[])));
+        let name = "gate.test".try_into().unwrap();
+        let mut stream = connector.connect(name, stream).await.unwrap();
+        let request = GET.replace("a.test", "gate.test");
+        let bad = format!("{request}\r\n{request}X: y\nZ: 1\r\n\r\n");
+        stream.write_all(bad.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        soon("two answers", stream.read_to_end(&mut answer)).await.unwrap();
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.contains("HTTP/1.1 400") && answer.contains("\"malformed\""), "{answer}");
+    }
+    let seen = stage.finish().await;
+    assert_eq!(seen.len(), 2);
+    for request in seen {
+        assert_eq!(request.one("x-forwarded-for"), "192.0.2.7");
+        assert_eq!(request.one("x-forwarded-proto"), "https");
+    }
 }
