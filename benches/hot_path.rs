@@ -51,7 +51,7 @@ fn with(more: &[(HeaderName, &'static str)]) -> HeaderMap {
     headers
 }
 
-/// That, as it comes over the wire; with a token and a cookie it has about a kibibyte.
+/// That, as it comes over the wire; with a token it has about a kibibyte.
 fn head(more: &str) -> String {
     let mut head = "GET /api/v1/orders/42?expand=items HTTP/1.1\r\n".to_owned();
     for (name, value) in &request_headers() {
@@ -69,8 +69,8 @@ fn walk(c: &mut Criterion) {
     );
     let chunked = "Transfer-Encoding: chunked\r\n\r\n400\r\n".to_owned() + &"x".repeat(1024);
     for (name, head) in [
-        ("head_400", head("")),
-        ("head_1k", head(&long)),
+        ("usual", head("")),
+        ("large", head(&long)),
         ("chunked", head(&(chunked + "\r\n0\r\n"))),
     ] {
         let mut walker = Walker::new(Bounds { head: 64 * 1024, fields: 100 });
