@@ -68,11 +68,9 @@ fn walk(c: &mut Criterion) {
         "0123456789abcdef".repeat(16)
     );
     let chunked = "Transfer-Encoding: chunked\r\n\r\n400\r\n".to_owned() + &"x".repeat(1024);
-    for (name, head) in [
-        ("usual", head("")),
-        ("large", head(&long)),
-        ("chunked", head(&(chunked + "\r\n0\r\n"))),
-    ] {
+    for (name, head) in
+        [("usual", head("")), ("large", head(&long)), ("chunked", head(&(chunked + "\r\n0\r\n")))]
+    {
         let mut walker = Walker::new(Bounds { head: 64 * 1024, fields: 100 });
         assert_eq!(walker.walk(head.as_bytes()).passed, head.len());
         group.bench_function(format!("{name}_{}", head.len()), |b| {
