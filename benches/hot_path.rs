@@ -20,6 +20,7 @@ use portcullis::keys::{Algorithm, KeyRing, KeySettings, KeySource};
 use portcullis::limit::{Limiter, Quota};
 use portcullis::policy::Routes;
 use portcullis::proxy::strip_identity;
+use portcullis::server::{Bounds, Walker};
 use portcullis::session::{Client, Foundations, SessionSettings, Sessions};
 use portcullis::store::{Creation, NewUser, RedbStore, Store};
 use portcullis::token::{Revisions, TokenSettings, Verifier};
@@ -48,6 +49,35 @@ fn with(more: &[(HeaderName, &'static str)]) -> HeaderMap {
         headers.append(name, HeaderValue::from_static(value));
     }
     headers
+}
+
+/// That, as it comes over the wire; with a token it has about a kibibyte.
+fn head(more: &str) -> String {
+    let mut head = "GET /api/v1/orders/42?expand=items HTTP/1.1\r\n".to_owned();
+    for (name, value) in &request_headers() {
+        write!(head, "{name}: {}\r\n", value.to_str().unwrap()).unwrap();
+    }
+    head + more + "\r\n"
+}
+
+fn walk(c: &mut Criterion) {
+    let mut group = c.benchmark_group("walk");
+    let long = format!(
+        "Authorization: Bearer {}\r\nX-Trace: {}\r\n",
+        "eyJhbGciOiJIUzI1NiJ9".repeat(20),
+        "0123456789abcdef".repeat(16)
+    );
+    let chunked = "Transfer-Encoding: chunked\r\n\r\n400\r\n".to_owned() + &"x".repeat(1024);
+    for (name, head) in
+        [("usual", head("")), ("large", head(&long)), ("chunked", head(&(chunked + "\r\n0\r\n")))]
+    {
+        let mut walker = Walker::new(Bounds { head: 64 * 1024, fields: 100 });
+        assert_eq!(walker.walk(head.as_bytes()).passed, head.len());
+        group.bench_function(format!("{name}_{}", head.len()), |b| {
+            b.iter(|| walker.walk(black_box(head.as_bytes())));
+        });
+    }
+    group.finish();
 }
 
 fn canonical_path(c: &mut Criterion) {
@@ -263,6 +293,7 @@ fn limiter(c: &mut Criterion) {
 
 criterion_group!(
     steps,
+    walk,
     canonical_path,
     place,
     strip,

@@ -188,14 +188,15 @@ fn every_endpoint_is_in_the_table_and_no_other() {
 /// Every code that a refusal can have, by the four places that decide them.
 fn codes() -> BTreeSet<String> {
     let mut codes = BTreeSet::new();
-    let class = "pub fn class(&self)";
-    for status in statuses("src/proxy/rejection.rs", class, "S::") {
-        codes.extend(words(
-            "src/proxy/rejection.rs",
-            class,
-            "pub fn code",
-            &format!("S::{status}, \""),
-        ));
+    let rejections = "src/proxy/rejection.rs";
+    for (from, to) in [
+        ("pub fn class(&self)", "pub fn code"),
+        ("const fn malformed", "\n}\n"),
+        ("const fn broken_off", "\n}\n"),
+    ] {
+        for status in statuses(rejections, from, "S::") {
+            codes.extend(words(rejections, from, to, &format!("S::{status}, \"")));
+        }
     }
     let class = "pub(super) fn class(&self)";
     for status in statuses("src/endpoints/error.rs", class, "StatusCode::") {
@@ -208,7 +209,7 @@ fn codes() -> BTreeSet<String> {
         "What the client",
         "=> \"",
     ));
-    codes.extend(words("src/gateway/access_log.rs", "fn broken", "\n}\n", "code = \""));
+    codes.extend(words("src/gateway/access_log.rs", "fn broken", "\n}\n", "status, \""));
     codes.extend(words("src/gateway/access_log.rs", "impl Drop for Record", "\n}\n", "Some(\""));
     codes
 }

@@ -19,6 +19,8 @@ pub(super) struct Listeners {
     pub(super) settings: Vec<ListenerSettings>,
     /// Where TLS is first asked for.
     pub(super) first_tls: Option<Range<usize>>,
+    /// Where the first of them asks for the PROXY protocol.
+    pub(super) first_proxied: Option<Range<usize>>,
 }
 
 /// An entry of `listen`: an address, or a table with one.
@@ -53,6 +55,11 @@ pub(super) fn listen(cx: &mut Context<'_>, raw: Option<Spanned<Many<Listener>>>)
             && let Some(tls) = table.tls.as_ref().filter(|tls| *tls.get_ref())
         {
             listeners.first_tls.get_or_insert_with(|| tls.span());
+        }
+        if let Listener::Table(table) = entry.get_ref()
+            && let Some(proxied) = table.proxy_protocol.as_ref().filter(|key| *key.get_ref())
+        {
+            listeners.first_proxied.get_or_insert_with(|| proxied.span());
         }
         let Some((at, listener)) = listener(cx, entry) else { continue };
         // Port 0 is another port each time.
@@ -136,6 +143,15 @@ pub(super) fn trust(cx: &mut Context<'_>, raw: Option<Spanned<Many<String>>>) ->
         nets.push(net);
     }
     nets
+}
+
+/// A listener at `at` takes connections from trusted peers alone, so there must be some.
+pub(super) fn reachable(cx: &mut Context<'_>, at: Option<Range<usize>>, trust: &[IpNet]) {
+    if let Some(at) = at.filter(|_| trust.is_empty()) {
+        let message = "nobody could connect: with `proxy_protocol` connections are taken from \
+                       peers in `trust` alone; list the load balancers there";
+        cx.error(at, message);
+    }
 }
 
 /// A network, or one address, of the list `key`; `None` after a problem was noted.

@@ -210,6 +210,7 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let tls = tls::check(cx, raw.tls, listen.first_tls);
     let public = listen::public(cx, raw.public);
     let trust = listen::trust(cx, raw.trust);
+    listen::reachable(cx, listen.first_proxied.clone(), &trust);
     let mut workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     set(&mut workers, raw.workers);
     let store = store(cx, inner(raw.store).path);

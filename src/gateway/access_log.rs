@@ -181,18 +181,40 @@ impl Drop for Record {
     }
 }
 
-/// A connection that sent something that is no request: hyper has answered it, if it could.
+/// A connection that broke off. Where its bytes were no HTTP, it has been answered, if it could.
 pub(super) fn broken(peer: IpAddr, error: &hyper::Error) {
-    let status = if error.is_parse_too_large() { 431 } else { 400 };
     if error.is_parse() {
-        tracing::info!(
-            target: TARGET,
-            { client = %peer, status, code = "malformed", error = chain(error) },
-            "malformed request"
-        );
+        let too_large = error.is_parse_too_large();
+        let status = if too_large {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        } else {
+            StatusCode::BAD_REQUEST
+        };
+        malformed(peer, None, status, "malformed", error);
     } else {
         tracing::debug!(peer = %peer, error = chain(error), "connection ended");
     }
+}
+
+/// The line of something that is no request.
+pub(super) fn malformed(
+    peer: IpAddr,
+    request_id: Option<&HeaderValue>,
+    status: StatusCode,
+    code: &'static str,
+    error: &(dyn Error + 'static),
+) {
+    tracing::info!(
+        target: TARGET,
+        {
+            request_id = request_id.and_then(|id| id.to_str().ok()),
+            client = %peer,
+            status = status.as_u16(),
+            code,
+            error = chain(error),
+        },
+        "malformed request"
+    );
 }
 
 /// An error with all its causes, in one line.
@@ -312,6 +334,20 @@ mod tests {
         let lines = lines_of(|record| drop(record.finish(Response::new(Body::empty()))));
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].contains("status=200") && lines[0].contains("id-1"), "{lines:?}");
+    }
+
+    #[test]
+    fn what_is_no_request_has_a_line() {
+        let lines = lines_of(|record| {
+            drop(record.finish(Response::new(Body::empty())));
+            let (peer, id) = (Ipv4Addr::LOCALHOST.into(), HeaderValue::from_static("id-2"));
+            let error = io::Error::other("bare CR or LF");
+            malformed(peer, Some(&id), StatusCode::BAD_REQUEST, "malformed", &error);
+        });
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        for told in ["127.0.0.1", "id-2", "status=400", "malformed", "bare CR or LF"] {
+            assert!(lines[1].contains(told), "{told}: {lines:?}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::intake::{self, Hosts};
 use crate::endpoints::{Call, Endpoints};
 use crate::policy::{Place, Routes};
 use crate::proxy::{Exchange, Proxy, Rejection, X_REQUEST_ID, strip_identity};
-use crate::server::Handler;
+use crate::server::{Handler, Violation};
 use crate::session::Sessions;
 use crate::web::{
     Body, CanonicalPath, Cors, CrossOrigin, MessageLimits, Peer, RequestBody, RequestIds, Trust,
@@ -197,6 +197,20 @@ fn about_the_server() -> Response<Body> {
 impl Handler for Front {
     async fn handle(&self, request: Request<Incoming>, peer: Arc<Peer>) -> Response<Body> {
         self.answer(request, &peer).await
+    }
+
+    fn refuse(&self, violation: Violation, peer: &Peer) -> Response<Body> {
+        let id = self.shared.ids.next();
+        let rejection = Rejection::from(violation);
+        let (status, code, _) = rejection.class();
+        access_log::malformed(peer.addr(), Some(&id), status, code, &rejection);
+        let mut response = rejection.into_response();
+        response.headers_mut().insert(X_REQUEST_ID, id);
+        response
+    }
+
+    fn trusts(&self, peer: IpAddr) -> bool {
+        self.shared.trust.vouches(peer)
     }
 
     fn broken(&self, peer: &Peer, error: &hyper::Error) {

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::respond::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::policy::{Ambiguous, TooMany};
+use crate::server::Violation;
 use crate::session::{AuthError, Presented};
 use crate::web::{Body, BodyFault, HostError, PathError};
 
@@ -31,6 +32,9 @@ pub enum Rejection {
     /// A message whose length has two readings, or a transfer coding we do not speak.
     #[error("ambiguous framing")]
     BadFraming,
+    /// Bytes that are no request.
+    #[error(transparent)]
+    Malformed(#[from] Violation),
     /// A header field that reads differently in another version of HTTP.
     #[error("unusable header field")]
     BadField,
@@ -137,6 +141,7 @@ impl Rejection {
             Self::BadFraming => {
                 (S::BAD_REQUEST, "bad_framing", "The length of the request is ambiguous.")
             }
+            Self::Malformed(violation) => malformed(*violation),
             Self::BadField => (S::BAD_REQUEST, "bad_field", "A header field is unusable."),
             Self::TooManyFields => (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "too_many_fields", FIELDS),
             Self::BadTarget => (S::BAD_REQUEST, "bad_target", "The request target is unusable."),
@@ -164,15 +169,7 @@ impl Rejection {
             Self::Throttled(_) => {
                 (S::TOO_MANY_REQUESTS, "throttled", "Too many requests, try again later.")
             }
-            Self::Body(BodyFault::TooLarge) => {
-                (S::PAYLOAD_TOO_LARGE, "body_too_large", "The request body is too large.")
-            }
-            Self::Body(BodyFault::TooSlow) => {
-                (S::REQUEST_TIMEOUT, "body_too_slow", "The request body came too slowly.")
-            }
-            Self::Body(BodyFault::Broken) => {
-                (S::BAD_REQUEST, "body_incomplete", "The request body is incomplete or malformed.")
-            }
+            Self::Body(fault) => broken_off(*fault),
             Self::UpstreamFull => (S::SERVICE_UNAVAILABLE, "upstream_full", BUSY),
             Self::UpstreamUnreachable(_) => {
                 (S::BAD_GATEWAY, "upstream_unreachable", "The service is unreachable.")
@@ -216,7 +213,7 @@ impl Rejection {
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade, close"));
         }
-        if matches!(self, Self::BadFraming | Self::UpstreamSwitched) {
+        if matches!(self, Self::BadFraming | Self::Malformed(_) | Self::UpstreamSwitched) {
             // Where this request ends, and whether what follows is one, nobody can tell.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -262,6 +259,49 @@ impl Told {
     fn json(&self) -> Bytes {
         // Two texts always serialise.
         serde_json::to_vec(self).unwrap_or_default().into()
+    }
+}
+
+/// [`Rejection::class`] of bytes that are no request.
+const fn malformed(violation: Violation) -> (StatusCode, &'static str, &'static str) {
+    use {StatusCode as S, Violation as V};
+    match violation {
+        V::ContentLength | V::TransferEncoding | V::TwoLengths => {
+            (S::BAD_REQUEST, "bad_framing", "The length of the request is ambiguous.")
+        }
+        V::TargetTooLong => (S::URI_TOO_LONG, "target_too_long", "The request target is too long."),
+        V::Target => (S::BAD_REQUEST, "bad_target", "The request target is unusable."),
+        V::HeadTooLarge => {
+            (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", "The request head is too large.")
+        }
+        V::TooManyFields => {
+            (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "too_many_fields", "Too many header fields.")
+        }
+        V::LineEnd
+        | V::Control
+        | V::RequestLine
+        | V::Version
+        | V::FieldName
+        | V::Folded
+        | V::ChunkSize
+        | V::ChunkEnd
+        | V::ChunkOverhead => (S::BAD_REQUEST, "malformed", "The request is malformed."),
+    }
+}
+
+/// [`Rejection::class`] of a body that ended early.
+const fn broken_off(fault: BodyFault) -> (StatusCode, &'static str, &'static str) {
+    use StatusCode as S;
+    match fault {
+        BodyFault::TooLarge => {
+            (S::PAYLOAD_TOO_LARGE, "body_too_large", "The request body is too large.")
+        }
+        BodyFault::TooSlow => {
+            (S::REQUEST_TIMEOUT, "body_too_slow", "The request body came too slowly.")
+        }
+        BodyFault::Broken => {
+            (S::BAD_REQUEST, "body_incomplete", "The request body is incomplete or malformed.")
+        }
     }
 }
 

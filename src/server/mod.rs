@@ -1,12 +1,15 @@
 //! Listeners and connections: from an accepted socket to a request and back.
 
 mod connection;
+mod head;
 mod listener;
 mod preamble;
+mod proxied;
 mod serve;
 mod settings;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{Request, Response};
@@ -14,6 +17,7 @@ use hyper::body::Incoming;
 
 use crate::web::{Body, Peer};
 
+pub use head::{Bounds, Stop, Violation, Walked, Walker};
 pub use listener::{BindError, Bound, Sockets};
 pub use preamble::Preamble;
 pub use serve::{Acceptor, Slots};
@@ -27,6 +31,12 @@ pub trait Handler: Send + Sync + 'static {
         request: Request<Incoming>,
         peer: Arc<Peer>,
     ) -> impl Future<Output = Response<Body>> + Send;
+
+    /// Answers in place of a request that is none. The connection ends with it.
+    fn refuse(&self, violation: Violation, peer: &Peer) -> Response<Body>;
+
+    /// Whether a peer's word about where its connections come from counts.
+    fn trusts(&self, peer: IpAddr) -> bool;
 
     /// Hears of a connection that ended otherwise than it should: malformed bytes, a reset. The
     /// client was answered 400, 414 or 431 where it could be.

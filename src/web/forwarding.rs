@@ -10,9 +10,10 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
-use super::Peer;
 use super::fold::{begins_as, reads_as};
+use super::forwarded;
 use super::peer::node;
+use super::{HostName, Peer};
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -68,11 +69,17 @@ impl Trust {
         origin
     }
 
-    fn vouches(&self, addr: IpAddr) -> bool {
+    /// Whether `addr` is in them.
+    pub fn vouches(&self, addr: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&addr))
     }
 
     fn believe(&self, peer: &Peer, headers: &HeaderMap) -> Origin {
+        if !headers.keys().any(|name| begins_as(name, b"x-forwarded-"))
+            && headers.contains_key(header::FORWARDED)
+        {
+            return self.believe_forwarded(peer, headers);
+        }
         let one = |name: &HeaderName| {
             let mut values = headers.get_all(name).iter();
             // Two of them contradict each other or pretend to.
@@ -86,17 +93,43 @@ impl Trust {
             .map(parse_hop)
             .collect();
         // One hop that is no address, and nothing is known about those before it.
-        let hops = hops.filter(|hops| hops.len() <= CHAIN).unwrap_or_default();
-        let client = hops.iter().rev().find(|hop| !self.vouches(**hop)).or_else(|| hops.first());
-        let chain = hops.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let (client, chain) = self.last_unknown(peer, &hops.unwrap_or_default());
         Origin {
-            client: client.copied().unwrap_or_else(|| peer.addr()),
+            client,
             trusted: true,
-            chain: (!chain.is_empty()).then_some(chain),
+            chain,
             host: one(&HOST),
             proto: one(&PROTO).filter(|proto| matches!(proto.as_bytes(), b"http" | b"https")),
             port: one(&PORT).filter(|port| port.to_str().is_ok_and(|p| p.parse::<u16>().is_ok())),
         }
+    }
+
+    /// The same by the standard's own field, of a peer that writes no other.
+    fn believe_forwarded(&self, peer: &Peer, headers: &HeaderMap) -> Origin {
+        let lines = headers.get_all(header::FORWARDED).iter().map(HeaderValue::as_bytes);
+        let mut told = forwarded::read(lines).unwrap_or_default();
+        if told.len() > CHAIN {
+            told.clear();
+        }
+        let hops: Vec<IpAddr> = told.iter().map(|hop| hop.addr).collect();
+        let (client, chain) = self.last_unknown(peer, &hops);
+        // What was asked for is known from whoever was asked by the client; what stands before
+        // it, the client may have written.
+        let first = told.into_iter().rev().find(|hop| hop.addr == client);
+        let (host, proto) = first.map_or((None, None), |hop| (hop.host, hop.proto));
+        let value = |text: String| HeaderValue::try_from(text).ok();
+        let host = host.filter(|host| HostName::parse(host).is_ok()).and_then(value);
+        let proto = proto.map(|proto| proto.to_ascii_lowercase());
+        let proto = proto.filter(|proto| proto == "http" || proto == "https").and_then(value);
+        Origin { client, trusted: true, chain, host, proto, port: None }
+    }
+
+    /// The client, and the chain as it goes on.
+    fn last_unknown(&self, peer: &Peer, hops: &[IpAddr]) -> (IpAddr, Option<String>) {
+        let hops = if hops.len() > CHAIN { &[] } else { hops };
+        let client = hops.iter().rev().find(|hop| !self.vouches(**hop)).or_else(|| hops.first());
+        let chain = hops.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        (client.copied().unwrap_or_else(|| peer.addr()), (!chain.is_empty()).then_some(chain))
     }
 }
 
@@ -164,7 +197,7 @@ impl Origin {
 }
 
 /// A hop as proxies write it: an address, perhaps with a port, IPv6 perhaps in brackets.
-fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
+pub(super) fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
     let hop = std::str::from_utf8(hop.trim_ascii()).ok()?;
     let bare = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hop);
     let addr = bare.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|at| at.ip()));
@@ -272,6 +305,32 @@ mod tests {
                 "x-real-ip: 1.1.1.1",
             ]
         );
+    }
+
+    #[test]
+    fn the_standards_own_field_counts_where_no_other_is() {
+        let trust = Trust::new(vec!["10.0.0.0/8".parse().unwrap()]);
+        let field = "for=6.6.6.6;host=evil.test;proto=http, for=1.1.1.1;host=shop.test;proto=HTTPS, for=10.0.0.7";
+        let (client, lines) = told(&trust, &[("forwarded", field)]);
+        assert_eq!(client, "1.1.1.1".parse::<IpAddr>().unwrap());
+        assert_eq!(
+            lines,
+            [
+                "forwarded: for=1.1.1.1;host=\"shop.test\";proto=https",
+                "x-forwarded-for: 6.6.6.6, 1.1.1.1, 10.0.0.7, 10.0.0.9",
+                "x-forwarded-host: shop.test",
+                "x-forwarded-port: 8080",
+                "x-forwarded-proto: https",
+                "x-real-ip: 1.1.1.1",
+            ]
+        );
+        // Beside the other family it is whatever the client sent: a proxy writes one of the two.
+        let both = [("x-forwarded-for", "2.2.2.2"), ("forwarded", field)];
+        assert_eq!(told(&trust, &both).0, "2.2.2.2".parse::<IpAddr>().unwrap());
+        let (client, _) = told(&trust, &[("forwarded", "for=\"1.1.1.1")]);
+        assert_eq!(client, "10.0.0.9".parse::<IpAddr>().unwrap());
+        let (client, _) = told(&Trust::default(), &[("forwarded", field)]);
+        assert_eq!(client, "10.0.0.9".parse::<IpAddr>().unwrap());
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod body;
 mod chunked;
 mod cors;
 mod fold;
+mod forwarded;
 mod forwarding;
 mod fresh_id;
 mod hop;

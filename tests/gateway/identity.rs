@@ -20,8 +20,6 @@ const SPOOFS: &[(&str, &str)] = &[
     ("hop-id", "Connection: X-User-Id, keep-alive\r\nConnection: x-user-email\r\n"),
     ("ID-31-hop-auth", "Connection: Authorization\r\n"),
     ("hop-gateway", "Connection: x-forwarded-for, x-request-id, forwarded, host\r\n"),
-    // A bare LF ends a line (RFC 9112 section 2.2), so this is a field like any other.
-    ("ID-25-lf-inject", "X-A: b\nX-User-Id: evil\r\n"),
     ("empty", "X-User-Id:\r\n"),
     ("space around", "X-User-Id:   evil   \r\n"),
 ];
@@ -31,6 +29,7 @@ const BROKEN: &[(&str, &[u8])] = &[
     ("ID-19-tab-colon", b"X-User-Id\t: evil\r\n"),
     ("space-colon", b"X-User-Id : evil\r\n"),
     ("ID-22-udash", "X\u{2010}User\u{2010}Id: evil\r\n".as_bytes()),
+    ("ID-25-lf-inject", b"X-A: b\nX-User-Id: evil\r\n"),
     ("cr inject", b"X-A: b\rX-User-Id: evil\r\n"),
     ("nul", b"X-User-Id\0: evil\r\n"),
     ("leading space", b"X-A: b\r\n X-User-Id: evil\r\n"),

@@ -11,11 +11,13 @@
     reason = "whatever a test does not expect fails it"
 )]
 
+mod bodies;
 #[path = "../common/mod.rs"]
 mod common;
 mod connections;
 mod cors;
 mod framing;
+mod heads;
 mod http2;
 mod http2_floods;
 mod http2_strict;
@@ -24,6 +26,7 @@ mod issuers;
 mod issuers_remote;
 mod own_keys;
 mod paths;
+mod proxy_protocol;
 mod rates;
 mod revocation;
 mod route_keys;

@@ -28,10 +28,10 @@ const TRICKS: &[(&str, &str, &[u16], Option<&str>)] = &[
     ("PATH-25-app2f", "/app%2fx", &[400], None),
     ("PATH-28-nul", "/app%00/x", &[400], None),
     ("nul-end", "/public/x%00", &[400], None),
-    // A fragment is cut off before anything looks at the target, and not forwarded.
-    ("PATH-31-frag", "/app/x#/public", &[401], None),
-    ("frag-public", "/public/x#/../app", &[200], Some("/public/x")),
-    ("frag-early", "/#/../public/x", &[404], None),
+    // No target has a fragment (RFC 9112 section 3.2).
+    ("PATH-31-frag", "/app/x#/public", &[400], None),
+    ("frag-public", "/public/x#/../app", &[400], None),
+    ("frag-early", "/#/../public/x", &[400], None),
     ("PATH-34-q-enc", "/app%3fx", &[400, 404], None),
     ("q-enc-public", "/public/%3f/../../app/x", &[401], None),
     ("PATH-37-auth-dd", "/api/auth/../../app/x", &[401], None),

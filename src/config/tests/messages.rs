@@ -58,6 +58,15 @@ fn every_problem_is_reported_where_it_stands_and_in_order() {
 }
 
 #[test]
+fn a_listener_behind_a_load_balancer_needs_to_know_it() {
+    says(
+        "listen = ['[::1]:1', { addr = '10.0.0.2:80', proxy_protocol = true }]",
+        "1:63: nobody could connect: with `proxy_protocol` connections are taken from peers in \
+         `trust` alone; list the load balancers there",
+    );
+}
+
+#[test]
 fn tls() {
     let dir = tempfile::tempdir().expect("a folder");
     let pair = || {

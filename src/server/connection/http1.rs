@@ -12,11 +12,12 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::ending::Ending;
+use super::judged::Judged;
 use super::pulse::Pulse;
 use super::socket::Watched;
 use super::timed::{End, Timed};
 use super::{Connection, report};
-use crate::server::Handler;
+use crate::server::{Bounds, Handler, Walker};
 use crate::web::{Takeover, Upgradable};
 
 /// Serves requests one after the other, and what takes the connection over.
@@ -38,10 +39,14 @@ pub(super) async fn serve<H: Handler, S>(
         let takeover = &takeover;
         let (handler, peer, pulse) = (Arc::clone(handler), Arc::clone(&peer), Arc::clone(&pulse));
         async move {
-            let mut response = handler.handle(request, peer).await;
+            let mut response = match pulse.refusal() {
+                Some(violation) => handler.refuse(violation, &peer),
+                None => handler.handle(request, peer).await,
+            };
             if let Some(next) = response.extensions_mut().remove::<Takeover>() {
                 // The first: after a 101 hyper takes no further request.
                 takeover.get_or_init(|| next);
+                pulse.take_over();
             }
             Ok::<_, std::convert::Infallible>(response.map(|body| Ending { body, pulse }))
         }
@@ -53,6 +58,8 @@ pub(super) async fn serve<H: Handler, S>(
         // hyper keeps 100 on the stack and any other number on the heap.
         http.max_headers(limits.headers);
     }
+    let walker = Walker::new(Bounds { head: limits.head, fields: limits.headers });
+    let stream = Judged::new(stream, walker, Arc::clone(&pulse));
     let connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
     let timed = Timed { connection, alarm, pulse: &*pulse, limits, drained, draining: false };
     let ended = timed.await;

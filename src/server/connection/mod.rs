@@ -6,6 +6,8 @@ mod ending;
 mod handshake;
 mod http1;
 mod http2;
+mod judged;
+mod origin;
 mod pulse;
 mod socket;
 mod timed;
@@ -44,14 +46,16 @@ struct Connection<'a, 's, H, S> {
 }
 
 /// Serves one connection to its end: the peer's, a deadline's, or that of the drain.
-pub(super) async fn serve<H: Handler, S>(stream: S, peer: Peer, serving: Arc<Serving<H>>)
+pub(super) async fn serve<H: Handler, S>(mut stream: S, mut peer: Peer, serving: Arc<Serving<H>>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let serving = &*serving;
-    // Nobody reads that line yet, and without it nobody knows who is there.
     if serving.preamble.proxy_protocol {
-        return;
+        match Box::pin(origin::learn(&mut stream, peer, serving)).await {
+            Some(told) => peer = told,
+            None => return,
+        }
     }
     let drained = pin!(serving.drain.begun());
     let connection = Connection { stream, peer, serving, drained, alarm: Alarm::default() };

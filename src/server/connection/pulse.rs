@@ -4,18 +4,23 @@
 //! deadlines are kept here: the socket reports the first byte of a head, the service the
 //! request, the response its end.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::timed::{Deadlines, Passed};
-use crate::server::ConnectionLimits;
+use crate::server::{ConnectionLimits, Violation};
 
 const FRESH: u8 = 0;
 const HEAD: u8 = 1;
 const BUSY: u8 = 2;
 const IDLE: u8 = 3;
+const LINGERING: u8 = 4;
+
+/// How long a client that was refused while it sent may go on to do so.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Shared by the socket, the service and the timer of one connection. All of them run in one
 /// task, so the order of the stores does not matter; they are atomic to be `Send`.
@@ -31,6 +36,12 @@ pub(super) struct Pulse {
     has_body: AtomicBool,
     /// Whether bytes came while a request was under way.
     ahead: AtomicBool,
+    /// Whether bytes are held back until the request under way is over.
+    held: AtomicBool,
+    /// Whether the connection has left HTTP.
+    taken: AtomicBool,
+    /// Why its next request is none.
+    refusal: OnceLock<Violation>,
 }
 
 impl Pulse {
@@ -42,6 +53,9 @@ impl Pulse {
             stuck: AtomicU64::new(0),
             has_body: AtomicBool::new(false),
             ahead: AtomicBool::new(false),
+            held: AtomicBool::new(false),
+            taken: AtomicBool::new(false),
+            refusal: OnceLock::new(),
         }
     }
 
@@ -86,6 +100,41 @@ impl Pulse {
         self.accepted
     }
 
+    /// Bytes are held back until the request under way is over.
+    pub(super) fn hold(&self) {
+        self.held.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a request runs.
+    pub(super) fn is_busy(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) == BUSY
+    }
+
+    /// From now on its bytes are no HTTP.
+    pub(super) fn take_over(&self) {
+        self.taken.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether they are none.
+    pub(super) fn is_taken(&self) -> bool {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// The next request is none, and the last.
+    pub(super) fn refuse(&self, violation: Violation) {
+        self.refusal.get_or_init(|| violation);
+    }
+
+    /// Why the request that has just been read is none.
+    pub(super) fn refusal(&self) -> Option<Violation> {
+        self.refusal.get().copied()
+    }
+
+    /// All is said, and the client may not have read it yet.
+    pub(super) fn linger(&self) {
+        self.enter(LINGERING);
+    }
+
     fn enter(&self, phase: u8) {
         self.since.store(self.elapsed(), Ordering::Relaxed);
         self.phase.store(phase, Ordering::Relaxed);
@@ -101,6 +150,13 @@ impl Deadlines for Pulse {
         self.phase.load(Ordering::Relaxed) == FRESH
     }
 
+    fn lets_go(&self) -> bool {
+        self.held.load(Ordering::Relaxed) && !self.is_busy() && {
+            self.held.store(false, Ordering::Relaxed);
+            true
+        }
+    }
+
     fn deadline(&self, limits: &ConnectionLimits) -> Option<(Instant, Passed)> {
         let after = |millis: u64, wait: Duration| {
             (self.accepted + Duration::from_millis(millis) + wait, Passed::Close)
@@ -113,6 +169,7 @@ impl Deadlines for Pulse {
         match self.phase.load(Ordering::Relaxed) {
             FRESH | HEAD => Some(after(since, limits.head_timeout)),
             IDLE => Some(after(since, limits.idle_timeout)),
+            LINGERING => Some(after(since, LINGER)),
             _ => None,
         }
     }

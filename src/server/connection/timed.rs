@@ -33,6 +33,11 @@ pub(super) trait Deadlines {
 
     /// A deadline has passed that means nothing yet.
     fn go_on(&self);
+
+    /// Whether bytes were held back while a request ran, and it is over.
+    fn lets_go(&self) -> bool {
+        false
+    }
 }
 
 /// What becomes of a connection at a deadline.
@@ -101,6 +106,10 @@ impl<C: Graceful, D: Future<Output = ()>, P: Deadlines> Future for Timed<'_, C, 
         loop {
             if let Poll::Ready(ended) = this.connection.as_mut().poll(cx) {
                 return Poll::Ready(End::Closed(ended));
+            }
+            // The socket had nothing for it while a request ran, and will not wake it now.
+            if this.pulse.lets_go() {
+                continue;
             }
             // A connection that never sent a byte is not idle to hyper, which would wait for it.
             if this.draining && this.pulse.is_fresh() {
