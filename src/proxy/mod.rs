@@ -1,6 +1,7 @@
 //! The path of a proxied request, one module a step; [`Proxy::answer`] is the stack.
 
 mod choice;
+mod http1;
 mod lease;
 mod pool;
 mod prepare;

@@ -8,22 +8,22 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1};
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::TrySendError;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout};
 
+use super::http1;
 use super::lease::{Hold, Lease, LeasedBody};
 use super::pool::{Connection, Pool, Shelf};
 use super::progress::{Progress, Tracked};
 use super::upstream::{Server, Upstream};
 use super::{Address, Rejection};
 use crate::clock::{Alarm, Clock};
-use crate::web::{Body, BodyFault, RequestBody};
+use crate::web::{Body, BodyFault, RequestBody, lists};
 
 /// The request body on its way out.
 pub(super) type Outgoing = Tracked<RequestBody>;
@@ -72,7 +72,8 @@ impl Sending<'_> {
                 Ok((response, connection)) => {
                     trial.succeeded();
                     let pool = Arc::clone(self.pool);
-                    let lease = Lease::new(connection, pool, self.number, number, hold);
+                    let is_last = is_last(&response);
+                    let lease = Lease::new(connection, pool, self.number, number, hold, is_last);
                     return finish(response, lease, self.handshake);
                 }
                 Err(Failure::Unsent(unsent, why)) => {
@@ -99,6 +100,12 @@ impl Sending<'_> {
 fn blame(why: Rejection, fault: Option<Arc<OnceLock<BodyFault>>>) -> Rejection {
     let fault = fault.and_then(|fault| fault.get().copied());
     fault.map_or(why, |fault: BodyFault| fault.into())
+}
+
+/// Whether the server closes the connection after this response (RFC 9112 section 9.3).
+fn is_last(response: &Response<Incoming>) -> bool {
+    response.version() == Version::HTTP_10
+        || lists(response.headers(), &header::CONNECTION, &["close"])
 }
 
 fn finish(
@@ -201,10 +208,14 @@ impl Turn<'_> {
         request: Request<Outgoing>,
     ) -> Result<Response<Incoming>, Failure> {
         let patience = self.sending.patience;
-        let Connection { sender, alarm } = connection;
-        let mut answer = pin!(sender.try_send_request(request));
+        let Connection { http, alarm } = connection;
+        if self.progress.is_some() || self.sending.handshake {
+            http.detach();
+        }
+        let mut answer = pin!(http.sender.try_send_request(request));
         let mut deadline = Instant::now() + patience;
         poll_fn(|cx| {
+            http.drive(cx);
             if let Poll::Ready(answered) = answer.as_mut().poll(cx) {
                 return Poll::Ready(answered.map_err(Failure::of));
             }
@@ -244,23 +255,15 @@ async fn connect(server: &Server) -> io::Result<Connection> {
             let addresses = server.resolver.resolve(host, *port).await?;
             let stream = TcpStream::connect(addresses.as_slice()).await?;
             stream.set_nodelay(true)?;
-            handshake(stream).await
+            begin(stream).await
         }
-        Address::Unix(path) => handshake(UnixStream::connect(path).await?).await,
+        Address::Unix(path) => begin(UnixStream::connect(path).await?).await,
     }
 }
 
-async fn handshake<S>(stream: S) -> io::Result<Connection>
+async fn begin<S>(stream: S) -> io::Result<Connection>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-    tokio::spawn(async move {
-        // Whoever waits for a response hears of it; an idle connection may end as it likes.
-        if let Err(error) = connection.with_upgrades().await {
-            tracing::debug!(error = &error as &dyn std::error::Error, "upstream connection ended");
-        }
-    });
-    Ok(Connection { sender, alarm: Alarm::default() })
+    Ok(Connection { http: http1::Connection::begin(stream).await?, alarm: Alarm::default() })
 }
