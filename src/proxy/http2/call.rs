@@ -11,10 +11,10 @@ use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream};
 use http::header::{self, HeaderMap};
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use tokio::time::Instant;
 
-use super::Trailers;
+use super::Way;
 use super::channels::{Channels, Seat};
 use super::received::Received;
 use super::upload::{Stopped, Upload};
@@ -23,7 +23,7 @@ use crate::proxy::Rejection;
 use crate::proxy::lease::Hold;
 use crate::proxy::progress::Progress;
 use crate::proxy::send::{Failure, Outgoing};
-use crate::web::{Body, Pulse};
+use crate::web::Body;
 
 /// How often a request is sent that no server has looked at.
 const TRIES: usize = 3;
@@ -32,27 +32,25 @@ const INTERIM: usize = 32;
 
 /// A request to one server, and how it is treated.
 pub(in crate::proxy) struct Call<'a> {
+    pub(in crate::proxy) way: &'a Way<'a>,
     pub(in crate::proxy) channels: &'a Arc<Channels>,
     /// Longest wait for the response head.
     pub(in crate::proxy) patience: Duration,
     /// Whether it may be sent once more after a connection ended under it.
     pub(in crate::proxy) send_again: bool,
-    /// What trailers are checked against, and whether they go on to the client.
-    pub(in crate::proxy) trailers: &'a Trailers,
-    pub(in crate::proxy) client_takes_trailers: bool,
     pub(in crate::proxy) progress: &'a Option<Arc<Progress>>,
-    pub(in crate::proxy) pulse: &'a Option<Arc<Pulse>>,
 }
 
 /// A response head, and what its body will come from.
-pub(in crate::proxy) struct Answer {
+pub(in crate::proxy) struct Answer<'a> {
+    way: &'a Way<'a>,
     head: Response<RecvStream>,
     seat: Arc<Seat>,
     stream: SendStream<Bytes>,
     upload: Upload,
 }
 
-/// Why there is no response head.
+/// Why a connection brought none.
 enum Broken {
     /// The server has not looked at the request (RFC 9113 sections 6.8 and 8.7).
     Untouched(Rejection),
@@ -61,23 +59,25 @@ enum Broken {
     Final(Rejection),
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
     /// Sends the request; again where the server has not looked at it, or where the rule of
     /// `retries` allows it.
-    pub(in crate::proxy) async fn run(&self, request: Request<Outgoing>) -> Result<Answer, Failure> {
+    pub(in crate::proxy) async fn run(
+        &self,
+        request: Request<Outgoing>,
+    ) -> Result<Answer<'a>, Failure> {
         let (parts, body) = request.into_parts();
-        let may = self.send_again && may_be_sent_twice(&parts.method, self.progress.as_ref());
-        let mut upload = Upload::new(body, self.trailers.clone());
-        let mut again = may;
+        let mut upload = Upload::new(body, self.way.trailers.clone());
+        let mut again = self.send_again;
         for turn in 1.. {
-            let ready = match self.channels.ready().await {
-                Ok(ready) => ready,
+            let room = match self.channels.ready().await {
+                Ok(room) => room,
                 Err(why) => return Err(unsent(parts, upload, why)),
             };
-            let (mut sender, seat, waited) = (ready.sender, Arc::new(ready.seat), ready.waited);
-            let sent = sender.send_request(head(&parts), upload.is_over());
-            let (response, mut stream) = match sent {
-                Ok(sent) => sent,
+            let (mut sender, seat, waited) = (room.sender, Arc::new(room.seat), room.waited);
+            let opened = sender.send_request(head(&parts), upload.is_over());
+            let (response, mut stream) = match opened {
+                Ok(opened) => opened,
                 Err(error) => {
                     seat.load.close();
                     let why = Rejection::UpstreamUnreachable(Some(error.into()));
@@ -90,7 +90,7 @@ impl Call<'_> {
             match self.answered(response, &mut stream, &mut upload).await {
                 Ok(head) => {
                     upload.forget();
-                    return Ok(Answer { head, seat, stream, upload });
+                    return Ok(Answer { way: self.way, head, seat, stream, upload });
                 }
                 Err(Broken::Untouched(_)) if turn < TRIES && upload.rewind() => {}
                 Err(Broken::Lost(_)) if waited && again && upload.rewind() => again = false,
@@ -151,10 +151,12 @@ impl Call<'_> {
             }
         }
     }
+}
 
+impl Answer<'_> {
     /// The response, whose body keeps its places here and at the upstream.
-    pub(in crate::proxy) fn finish(&self, answer: Answer, hold: Hold) -> Response<Body> {
-        let Answer { head, seat, stream, upload } = answer;
+    pub(in crate::proxy) fn finish(self, hold: Hold) -> Response<Body> {
+        let Answer { way, head, seat, stream, upload } = self;
         let (parts, incoming) = head.into_parts();
         let upload = (!upload.is_over()).then(|| {
             let going_on = upload.go_on(stream, Arc::clone(&seat));
@@ -164,25 +166,21 @@ impl Call<'_> {
             return Response::from_parts(parts, Body::empty());
         }
         let length = length(&parts.headers);
-        let trailers = self.trailers.clone().filter(|_| self.client_takes_trailers);
+        let trailers = way.trailers.clone().filter(|_| way.client_takes_trailers);
         let body = Received {
             stream: incoming,
             length,
             trailers,
             at_trailers: false,
             ended: false,
+            broken: None,
             upload,
-            pulse: self.pulse.clone(),
+            pulse: way.pulse.clone(),
             _hold: hold,
             _seat: seat,
         };
         Response::from_parts(parts, Body::stream(body))
     }
-}
-
-/// A method that is idempotent, without a body (RFC 9110 section 9.2.2).
-fn may_be_sent_twice(method: &Method, progress: Option<&Arc<Progress>>) -> bool {
-    progress.is_none() && matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 fn head(parts: &Parts) -> Request<()> {

@@ -13,11 +13,27 @@ use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Uri, Version, uri};
 
-pub(super) use call::Call;
+pub(super) use call::{Answer, Call};
 pub(super) use channels::{Channels, channels};
 
 use super::{Address, Rejection};
-use crate::web::{IdentityHeaders, is_family, is_framing, reads_as};
+use crate::session::Sessions;
+use crate::web::{IdentityHeaders, Pulse, is_forwarding, is_framing, reads_as};
+
+/// How a request gets to an upstream that speaks HTTP/2.
+pub(super) struct Way<'a> {
+    /// By the number of the server.
+    pub(super) channels: &'a [Arc<Channels>],
+    /// What trailers are checked against, in both directions.
+    pub(super) trailers: Trailers,
+    /// Whether they go on to the client.
+    pub(super) client_takes_trailers: bool,
+    /// Told of every piece of the response.
+    pub(super) pulse: Option<Arc<Pulse>>,
+}
+
+/// What the trailers of a message are checked against; `None` lets none through.
+pub(super) type Trailers = Option<Arc<Sessions>>;
 
 /// Fields that steer, route, frame, or say who somebody is, and so must not come after the
 /// content, where nobody expects them any more (RFC 9110 section 6.5.1).
@@ -66,7 +82,7 @@ pub(super) fn clean_trailers(table: &IdentityHeaders, trailers: &mut HeaderMap) 
     let unfit = |name: &HeaderName| {
         table.is_ours(name)
             || is_framing(name)
-            || is_family(name)
+            || is_forwarding(name)
             || name.as_str().contains('_')
             || NEVER_LAST.iter().any(|never| reads_as(name, never))
     };
@@ -77,6 +93,3 @@ pub(super) fn clean_trailers(table: &IdentityHeaders, trailers: &mut HeaderMap) 
         }
     }
 }
-
-/// What the trailers of a message are checked against; `None` lets none through.
-pub(super) type Trailers = Option<Arc<IdentityHeaders>>;

@@ -24,6 +24,8 @@ pub(in crate::proxy) struct Received {
     /// Whether all data has come.
     pub(super) at_trailers: bool,
     pub(super) ended: bool,
+    /// Why there is no more of it.
+    pub(super) broken: Option<h2::Error>,
     /// What is still being sent of the request.
     pub(super) upload: Option<AbortHandle>,
     /// Told of every piece.
@@ -32,17 +34,8 @@ pub(in crate::proxy) struct Received {
     pub(super) _seat: Arc<Seat>,
 }
 
-impl http_body::Body for Received {
-    type Data = Bytes;
-    type Error = h2::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        if self.ended {
-            return Poll::Ready(None);
-        }
+impl Received {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
         if !self.at_trailers {
             if let Some(data) = ready!(self.stream.poll_data(cx)).transpose()? {
                 // It has left the stream's window for the client's connection, which has one of
@@ -58,15 +51,43 @@ impl http_body::Body for Received {
         }
         let trailers = ready!(self.stream.poll_trailers(cx))?;
         self.ended = true;
-        let (Some(mut trailers), Some(table)) = (trailers, &self.trailers) else {
+        let (Some(mut trailers), Some(known)) = (trailers, &self.trailers) else {
             return Poll::Ready(None);
         };
-        clean_trailers(table, &mut trailers);
+        clean_trailers(known.headers(), &mut trailers);
         Poll::Ready((!trailers.is_empty()).then(|| Ok(Frame::trailers(trailers))))
+    }
+}
+
+impl http_body::Body for Received {
+    type Data = Bytes;
+    type Error = h2::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        if let Some(error) = self.broken.take() {
+            self.ended = true;
+            return Poll::Ready(Some(Err(error)));
+        }
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        match ready!(self.poll_next(cx)) {
+            Some(Err(error)) => {
+                // hyper's server drops what it has not sent yet when a body breaks. What came
+                // before goes out first, so that the client knows what it has half of.
+                self.broken = Some(error);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            other => Poll::Ready(other),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended || self.stream.is_end_stream()
+        self.broken.is_none() && (self.ended || self.stream.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -136,8 +136,8 @@ impl Upload {
         match frame.into_data() {
             Ok(data) => self.take(data),
             Err(frame) => {
-                if let (Ok(mut trailers), Some(table)) = (frame.into_trailers(), &self.trailers) {
-                    clean_trailers(table, &mut trailers);
+                if let (Ok(mut trailers), Some(known)) = (frame.into_trailers(), &self.trailers) {
+                    clean_trailers(known.headers(), &mut trailers);
                     self.last = Some(trailers);
                 }
             }
