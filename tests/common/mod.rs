@@ -1,7 +1,7 @@
 //! The harness: the real gateway on a port of its own, raw bytes in, a recording upstream behind.
 
 mod gateway;
-pub(crate) mod h2;
+pub(crate) mod h2_upstream;
 mod keys;
 mod stage;
 mod tokens;

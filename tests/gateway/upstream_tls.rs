@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::common::h2::H2Server;
+use crate::common::h2_upstream::H2Server;
 use crate::common::{Policy, Reply, Setup, Upstream, soon};
 
 const GET: &str = "GET /public/x HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
