@@ -8,8 +8,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
+use super::pool::Connection;
 use super::upstream::Server;
-use super::{Address, UpstreamSettings};
+use super::{Address, UpstreamSettings, http1};
+use crate::clock::Alarm;
 
 /// An open connection to a server.
 #[derive(Debug)]
@@ -35,6 +37,19 @@ pub(super) async fn connect(settings: &UpstreamSettings, server: &Server) -> io:
             Ok(Stream::Tls(Box::new(stream)))
         }
     }
+}
+
+/// Connects to a server that speaks HTTP/1.1.
+pub(super) async fn connect_http1(
+    settings: &UpstreamSettings,
+    server: &Server,
+) -> io::Result<Connection> {
+    let http = match connect(settings, server).await? {
+        Stream::Tcp(stream) => http1::Connection::new(stream),
+        Stream::Unix(stream) => http1::Connection::new(stream),
+        Stream::Tls(stream) => http1::Connection::new(stream),
+    };
+    Ok(Connection { http, alarm: Alarm::default() })
 }
 
 async fn tcp(server: &Server, host: &str, port: u16) -> io::Result<TcpStream> {

@@ -146,12 +146,15 @@ impl Proxy {
         if handshake.is_some() {
             upgrade::ask(&mut parts.headers);
         }
-        let mut response = self.forward(route, parts, body, handshake.is_some(), way).await?;
-        let opened = match handshake {
-            Some(handshake) => handshake.answered(watch, &mut response)?,
-            None => None,
+        let send::Reply { mut response, switched } =
+            self.forward(route, parts, body, handshake.is_some(), way).await?;
+        let opened = match (handshake, switched) {
+            (Some(handshake), Some(lease)) => {
+                Some(handshake.answered(watch, &mut response, lease)?)
+            }
+            _ => None,
         };
-        respond::finish(route, caller.is_some(), throttle.report(), &mut response)?;
+        respond::finish(route, caller.is_some(), throttle.report(), &mut response);
         if let Some(opened) = opened {
             opened.announce(&mut response);
         }
@@ -191,11 +194,11 @@ impl Proxy {
         body: RequestBody,
         handshake: bool,
         http2: Option<http2::Way<'_>>,
-    ) -> Result<Response<Body>, Rejection> {
+    ) -> Result<send::Reply, Rejection> {
         let found = self.upstreams.0.get(route.upstream);
         let upstream = found.ok_or(Rejection::UpstreamUnreachable(None))?;
         let Some(first) = upstream.servers.first() else {
-            return Ok(whoami::answer(&parts));
+            return Ok(send::Reply { response: whoami::answer(&parts), switched: None });
         };
         // HTTP/1.0 may leave it out; HTTP/1.1 may not.
         parts.headers.entry(http::header::HOST).or_insert_with(|| first.host.clone());

@@ -66,20 +66,15 @@ impl Pool {
 }
 
 impl Shelf {
-    /// The connection that was used last, is still open, and waits for a request. One that is
-    /// not quite done with the last one stays for later: nobody waits for it.
+    /// The connection that was used last and is still open.
     pub(super) fn take(&self) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         for at in (0..idle.len()).rev() {
             let Some(Idle { connection, .. }) = idle.get_mut(at) else { continue };
-            let ready = connection.http.is_ready();
-            if connection.http.is_closed() {
-                idle.remove(at);
-            } else if ready {
-                let Idle { connection, since } = idle.remove(at);
-                if since.elapsed() < self.patience {
-                    return Some(connection);
-                }
+            let is_ready = connection.http.is_ready();
+            let Idle { connection, since } = idle.remove(at);
+            if is_ready && since.elapsed() < self.patience {
+                return Some(connection);
             }
         }
         None
@@ -87,7 +82,7 @@ impl Shelf {
 
     /// Keeps a connection whose response has been read to its end.
     pub(super) fn put(&self, connection: Connection) {
-        if connection.http.is_closed() || self.patience.is_zero() {
+        if self.patience.is_zero() {
             return;
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -99,10 +94,7 @@ impl Shelf {
     fn sweep(&self) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain_mut(|idle| {
-            let http = &mut idle.connection.http;
-            // For what it finds out: one that is not quite ready may stay.
-            http.is_ready();
-            !http.is_closed() && idle.since.elapsed() < self.patience
+            idle.since.elapsed() < self.patience && idle.connection.http.is_ready()
         });
     }
 }

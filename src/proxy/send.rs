@@ -1,32 +1,29 @@
 //! Sends a request to a server of an upstream and brings its response head back.
 
 use std::future::poll_fn;
-use std::io;
-use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Poll, ready};
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, Version, header};
+use http::{Method, Response, StatusCode};
 use http_body::Body as _;
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
 use tokio::time::{Instant, timeout};
 
-use super::connect::{Stream, connect};
+use super::connect::connect_http1;
+use super::http1::{Broken, Framing, Head, Message};
 use super::lease::{Hold, Lease, LeasedBody};
 use super::pool::{Connection, Pool, Shelf};
 use super::progress::{Progress, Tracked};
 use super::upstream::{Server, Upstream};
-use super::{Rejection, UpstreamSettings, http1, http2};
-use crate::clock::{Alarm, Clock};
-use crate::web::{Body, BodyFault, RequestBody, lists};
+use super::{Rejection, http2};
+use crate::clock::Clock;
+use crate::web::{Body, BodyFault, RequestBody};
 
 /// The request body on its way out.
 pub(super) type Outgoing = Tracked<RequestBody>;
 
-/// A request to be sent, and what is needed to send it once more.
+/// A request to be sent.
 pub(super) struct Sending<'a> {
     pub(super) pool: &'a Arc<Pool>,
     pub(super) number: usize,
@@ -40,6 +37,13 @@ pub(super) struct Sending<'a> {
     pub(super) http2: Option<http2::Way<'a>>,
 }
 
+/// What came of it.
+pub(super) struct Reply {
+    pub(super) response: Response<Body>,
+    /// The connection, if it speaks something else than HTTP from here on.
+    pub(super) switched: Option<Lease>,
+}
+
 impl Sending<'_> {
     /// Sends the request to the server that shall have it; to another one if that refuses the
     /// connection.
@@ -48,11 +52,7 @@ impl Sending<'_> {
     /// connection was closed before it was written, or, for methods that are idempotent and
     /// without a body, when a connection that had been waiting turned out to be closed; the
     /// latter only where the operator did not forbid it.
-    pub(super) async fn send(
-        &self,
-        parts: Parts,
-        body: RequestBody,
-    ) -> Result<Response<Body>, Rejection> {
+    pub(super) async fn send(&self, parts: Parts, body: RequestBody) -> Result<Reply, Rejection> {
         let flight = self.upstream.enter()?;
         let fault = body.fault();
         let (hold, progress) = if body.is_end_stream() {
@@ -61,32 +61,33 @@ impl Sending<'_> {
             let progress = Arc::new(Progress::new(flight));
             (Hold::Both(Arc::clone(&progress)), Some(progress))
         };
-        let mut request = Request::from_parts(parts, Tracked::new(body, progress.clone()));
+        let body = Tracked::new(body, progress.clone());
+        let mut outgoing = match &self.http2 {
+            Some(way) => Form::Http2(way.call(self, &parts, body, progress.as_deref())),
+            None => Form::Http1(Message::new(&parts, body)),
+        };
         let mut last = Rejection::UpstreamUnreachable(None);
         let mut tried = Vec::new();
         while let Some(trial) = self.upstream.next(&tried, self.clock) {
             let (number, server) = (trial.number, trial.server);
             hold.flight().go_to(number);
-            let one = Turn { sending: self, number, server, progress: &progress };
-            let sent = match &self.http2 {
-                Some(way) => one.call(way, request).await,
-                None => one.run(request).await,
+            let turn =
+                Turn { sending: self, number, server, method: &parts.method, progress: &progress };
+            let sent = match &mut outgoing {
+                Form::Http1(message) => turn.run(message).await.map(Came::Http1),
+                Form::Http2(call) => call.run(number).await.map(Came::Http2),
             };
             match sent {
+                Ok(Came::Http1(answer)) => {
+                    trial.succeeded();
+                    return self.finish(answer, outgoing, number, hold);
+                }
                 Ok(Came::Http2(answer)) => {
                     trial.succeeded();
-                    return Ok(answer.finish(hold));
+                    return Ok(Reply { response: answer.finish(hold), switched: None });
                 }
-                Ok(Came::Http1(response, connection)) => {
-                    trial.succeeded();
-                    let pool = Arc::clone(self.pool);
-                    let is_last = is_last(&response);
-                    let lease = Lease::new(connection, pool, self.number, number, hold, is_last);
-                    return finish(response, lease, self.handshake);
-                }
-                Err(Failure::Unsent(unsent, why)) => {
+                Err(Failure::Unsent(why)) => {
                     trial.failed();
-                    request = *unsent;
                     last = why;
                     tried.push(number);
                 }
@@ -102,6 +103,48 @@ impl Sending<'_> {
         }
         Err(last)
     }
+
+    /// Whether a request may be sent twice (RFC 9110 section 9.2.2).
+    pub(super) fn may_go_again(&self, method: &Method, body: Option<&Progress>) -> bool {
+        const IDEMPOTENT: [Method; 3] = [Method::GET, Method::HEAD, Method::OPTIONS];
+        self.upstream.settings.send_again && body.is_none() && IDEMPOTENT.contains(method)
+    }
+
+    fn finish(
+        &self,
+        answer: Answer,
+        outgoing: Form<'_>,
+        server: usize,
+        hold: Hold,
+    ) -> Result<Reply, Rejection> {
+        let Answer { mut connection, head, is_sent } = answer;
+        let Head { status, headers, framing, mut is_last } = head;
+        let has_switched = status == StatusCode::SWITCHING_PROTOCOLS;
+        if has_switched && !self.handshake {
+            return Err(Rejection::UpstreamSwitched);
+        }
+        if let Form::Http1(message) = outgoing
+            && !is_sent
+        {
+            // It answered early. The rest of the request goes on, and then the connection ends.
+            connection.http.send_aside(message);
+            is_last = true;
+        }
+        let pool = Arc::clone(self.pool);
+        let lease = Lease { connection, pool, upstream: self.number, server, _hold: hold, is_last };
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        if has_switched {
+            return Ok(Reply { response, switched: Some(lease) });
+        }
+        if matches!(framing, Framing::Over) {
+            lease.give_back();
+        } else {
+            *response.body_mut() = Body::stream(LeasedBody::new(framing, lease));
+        }
+        Ok(Reply { response, switched: None })
+    }
 }
 
 /// What the client did wrong comes first: the upstream only saw its end.
@@ -110,44 +153,30 @@ fn blame(why: Rejection, fault: Option<Arc<OnceLock<BodyFault>>>) -> Rejection {
     fault.map_or(why, |fault: BodyFault| fault.into())
 }
 
-/// Whether the server closes the connection after this response (RFC 9112 section 9.3).
-fn is_last(response: &Response<Incoming>) -> bool {
-    response.version() == Version::HTTP_10
-        || lists(response.headers(), &header::CONNECTION, &["close"])
+/// A request as the upstream's version of HTTP has it.
+enum Form<'a> {
+    Http1(Message),
+    Http2(http2::Call<'a>),
 }
 
-fn finish(
-    response: Response<Incoming>,
-    lease: Lease,
-    handshake: bool,
-) -> Result<Response<Body>, Rejection> {
-    let (parts, body) = response.into_parts();
-    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        if !handshake {
-            return Err(Rejection::UpstreamSwitched);
-        }
-        // Its body is empty, and keeps the place at the upstream.
-        return Ok(Response::from_parts(parts, Body::stream(LeasedBody::new(body, lease))));
-    }
-    let body = if body.is_end_stream() {
-        lease.give_back();
-        Body::empty()
-    } else {
-        Body::stream(LeasedBody::new(body, lease))
-    };
-    Ok(Response::from_parts(parts, body))
-}
-
-/// A response head, and where its body comes from.
+/// A response head.
 enum Came<'a> {
-    Http1(Response<Incoming>, Connection),
+    Http1(Answer),
     Http2(http2::Answer<'a>),
 }
 
-/// Why there is no response head.
+/// A response head, and the connection that brings the rest.
+struct Answer {
+    connection: Connection,
+    head: Head,
+    /// Whether all of the request went out.
+    is_sent: bool,
+}
+
+/// Why there is none.
 pub(super) enum Failure {
     /// Nothing of the request was sent: it may go elsewhere.
-    Unsent(Box<Request<Outgoing>>, Rejection),
+    Unsent(Rejection),
     /// It may have been acted upon.
     Final(Rejection),
     /// It as well; but the connection had been waiting, and that it ended says little about the
@@ -160,98 +189,82 @@ struct Turn<'a> {
     sending: &'a Sending<'a>,
     number: usize,
     server: &'a Server,
+    method: &'a Method,
     progress: &'a Option<Arc<Progress>>,
 }
 
-impl<'a> Turn<'a> {
-    /// Over HTTP/2.
-    async fn call(
-        &self,
-        way: &'a http2::Way<'a>,
-        request: Request<Outgoing>,
-    ) -> Result<Came<'a>, Failure> {
-        let Some(channels) = way.channels.get(self.number) else {
-            let why = Rejection::UpstreamUnreachable(None);
-            return Err(Failure::Unsent(Box::new(request), why));
-        };
-        let patience = self.sending.patience;
-        let send_again = self.may_be_sent_twice(request.method());
-        let call = http2::Call { way, channels, patience, send_again, progress: self.progress };
-        call.run(request).await.map(Came::Http2)
-    }
-
-    /// Over HTTP/1.1.
-    async fn run(&self, mut request: Request<Outgoing>) -> Result<Came<'a>, Failure> {
+impl Turn<'_> {
+    async fn run(&self, message: &mut Message) -> Result<Answer, Failure> {
         let idle = self.sending.pool.shelf(self.sending.number, self.number);
         // Connections that were waiting, as long as they turn out to be closed.
         while let Some(mut connection) = idle.and_then(Shelf::take) {
-            let copy = self.copy(&request);
-            match self.exchange(&mut connection, request).await {
-                Ok(response) => return Ok(Came::Http1(response, connection)),
-                Err(Failure::Unsent(unsent, _)) => request = *unsent,
-                Err(Failure::Final(why @ Rejection::UpstreamFailed(_))) => match copy {
-                    Some(copy) => {
-                        request = copy;
-                        break;
+            match self.exchange(&mut connection, message).await {
+                Ok((head, is_sent)) => return Ok(Answer { connection, head, is_sent }),
+                Err(Undone::Late(why)) => return Err(Failure::Final(why)),
+                Err(Undone::Broken(Broken::Io(_) | Broken::Closed)) if message.is_unsent() => {}
+                Err(Undone::Broken(why @ (Broken::Io(_) | Broken::Closed)))
+                    if connection.http.is_silent() =>
+                {
+                    if !self.may_go_again(message) {
+                        return Err(Failure::Stale(failed(why)));
                     }
-                    None => return Err(Failure::Stale(why)),
-                },
-                Err(final_one) => return Err(final_one),
+                    message.rewind();
+                    break;
+                }
+                Err(Undone::Broken(why)) => return Err(Failure::Final(failed(why))),
             }
         }
         let settings = &self.sending.upstream.settings;
-        let mut connection = match timeout(settings.connect, begin(settings, self.server)).await {
+        let mut connection = match timeout(settings.connect, connect_http1(settings, self.server))
+            .await
+        {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => {
-                let why = Rejection::UpstreamUnreachable(Some(error.into()));
-                return Err(Failure::Unsent(Box::new(request), why));
+                return Err(Failure::Unsent(Rejection::UpstreamUnreachable(Some(error.into()))));
             }
             Err(_late) => {
                 let late = format!("no connection in {:?}", settings.connect);
-                let why = Rejection::UpstreamUnreachable(Some(late.into()));
-                return Err(Failure::Unsent(Box::new(request), why));
+                return Err(Failure::Unsent(Rejection::UpstreamUnreachable(Some(late.into()))));
             }
         };
-        let response = self.exchange(&mut connection, request).await?;
-        Ok(Came::Http1(response, connection))
-    }
-
-    /// Whether a request with that method may be sent twice (RFC 9110 section 9.2.2).
-    fn may_be_sent_twice(&self, method: &Method) -> bool {
-        const IDEMPOTENT: [Method; 3] = [Method::GET, Method::HEAD, Method::OPTIONS];
-        let may = self.sending.upstream.settings.send_again && self.progress.is_none();
-        may && IDEMPOTENT.contains(method)
-    }
-
-    /// The request again, if it may be sent twice.
-    fn copy(&self, request: &Request<Outgoing>) -> Option<Request<Outgoing>> {
-        if !self.may_be_sent_twice(request.method()) {
-            return None;
+        match self.exchange(&mut connection, message).await {
+            Ok((head, is_sent)) => Ok(Answer { connection, head, is_sent }),
+            Err(Undone::Late(why)) => Err(Failure::Final(why)),
+            Err(Undone::Broken(why @ (Broken::Io(_) | Broken::Closed))) if message.is_unsent() => {
+                Err(Failure::Unsent(Rejection::UpstreamUnreachable(Some(why.into()))))
+            }
+            Err(Undone::Broken(why)) => Err(Failure::Final(failed(why))),
         }
-        let mut copy = Request::new(Tracked::new(RequestBody::empty(), None));
-        *copy.method_mut() = request.method().clone();
-        *copy.uri_mut() = request.uri().clone();
-        *copy.headers_mut() = request.headers().clone();
-        Some(copy)
     }
 
-    /// One request on one connection, up to the response head.
+    fn may_go_again(&self, message: &Message) -> bool {
+        message.is_whole() && self.sending.may_go_again(self.method, self.progress.as_deref())
+    }
+
+    /// One request on one connection, up to the response head. The second of what it returns
+    /// says whether all of the request went out.
     async fn exchange(
         &self,
         connection: &mut Connection,
-        request: Request<Outgoing>,
-    ) -> Result<Response<Incoming>, Failure> {
+        message: &mut Message,
+    ) -> Result<(Head, bool), Undone> {
         let patience = self.sending.patience;
+        let to_head = *self.method == Method::HEAD;
         let Connection { http, alarm } = connection;
-        if self.progress.is_some() || self.sending.handshake {
-            http.detach();
-        }
-        let mut answer = pin!(http.sender.try_send_request(request));
         let mut deadline = Instant::now() + patience;
+        let (mut is_sent, mut is_broken) = (false, false);
         poll_fn(|cx| {
-            http.drive(cx);
-            if let Poll::Ready(answered) = answer.as_mut().poll(cx) {
-                return Poll::Ready(answered.map_err(Failure::of));
+            if !is_sent && !is_broken {
+                match http.poll_send(message, cx) {
+                    Poll::Ready(Ok(())) => is_sent = true,
+                    // It may have answered before it closed: let us see.
+                    Poll::Ready(Err(Broken::Io(_))) if !message.is_unsent() => is_broken = true,
+                    Poll::Ready(Err(why)) => return Poll::Ready(Err(Undone::Broken(why))),
+                    Poll::Pending => {}
+                }
+            }
+            if let Poll::Ready(head) = http.poll_head(to_head, cx) {
+                return Poll::Ready(head.map(|head| (head, is_sent)).map_err(Undone::Broken));
             }
             loop {
                 ready!(alarm.poll_past(deadline, cx));
@@ -262,7 +275,7 @@ impl<'a> Turn<'a> {
                     Some(later) if later > Instant::now() => deadline = later,
                     _ => {
                         let late = Rejection::UpstreamTimeout(patience);
-                        return Poll::Ready(Err(Failure::Final(late)));
+                        return Poll::Ready(Err(Undone::Late(late)));
                     }
                 }
             }
@@ -271,23 +284,12 @@ impl<'a> Turn<'a> {
     }
 }
 
-impl Failure {
-    fn of(mut failed: TrySendError<Request<Outgoing>>) -> Self {
-        match failed.take_message() {
-            Some(request) => {
-                let why = failed.error().to_string();
-                Self::Unsent(Box::new(request), Rejection::UpstreamUnreachable(Some(why.into())))
-            }
-            None => Self::Final(Rejection::UpstreamFailed(failed.into_error().into())),
-        }
-    }
+/// Why there is no response head.
+enum Undone {
+    Broken(Broken),
+    Late(Rejection),
 }
 
-async fn begin(settings: &UpstreamSettings, server: &Server) -> io::Result<Connection> {
-    let http = match connect(settings, server).await? {
-        Stream::Tcp(stream) => http1::Connection::begin(stream).await?,
-        Stream::Unix(stream) => http1::Connection::begin(stream).await?,
-        Stream::Tls(stream) => http1::Connection::begin(stream).await?,
-    };
-    Ok(Connection { http, alarm: Alarm::default() })
+fn failed(why: Broken) -> Rejection {
+    Rejection::UpstreamFailed(why.into())
 }

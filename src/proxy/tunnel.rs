@@ -9,14 +9,16 @@ use std::time::Duration;
 use http::header::{self, HeaderMap};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::http1::Connection;
+use super::lease::Lease;
 use super::permit;
 use crate::policy::Allow;
 use crate::session::{AuthError, Authenticated, Sessions};
 use crate::store::StoreError;
-use crate::web::{Body, Traffic};
+use crate::web::Traffic;
 
 /// Bytes held of each direction.
 const BUFFER: usize = 8 << 10;
@@ -28,9 +30,8 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Both ends of a tunnel that is about to open.
 pub(super) struct Ends {
     pub(super) client: OnUpgrade,
-    pub(super) upstream: OnUpgrade,
-    /// Holds the place at the upstream.
-    pub(super) place: Body,
+    /// With its place at the upstream.
+    pub(super) upstream: Lease,
 }
 
 /// Whose tunnel it is, and by what right it stays open.
@@ -45,12 +46,12 @@ pub(super) struct Watch {
 impl Ends {
     /// Runs the tunnel to its end. Dropped, it closes both sides.
     pub(super) async fn run(self, idle: Duration, watch: Option<Watch>, traffic: Arc<Traffic>) {
-        let Self { client, upstream, place } = self;
-        let _place = place;
+        let Self { client, mut upstream } = self;
         let pulse = Pulse { started: Instant::now(), last: AtomicU64::new(0) };
         let passing = async {
-            let (Ok(client), Ok(upstream)) = tokio::join!(client, upstream) else { return };
+            let Ok(client) = client.await else { return };
             traffic.begun.store(true, Ordering::Relaxed);
+            let upstream = &mut upstream.connection.http;
             if let Err(error) = pass(client, upstream, &traffic, &pulse).await {
                 tracing::debug!(%error, "WebSocket broken off");
             }
@@ -142,12 +143,12 @@ impl Pulse {
 /// what was on its way, such as the answer to a close frame.
 async fn pass(
     client: Upgraded,
-    upstream: Upgraded,
+    upstream: &mut Connection,
     traffic: &Traffic,
     pulse: &Pulse,
 ) -> io::Result<()> {
     let (from_client, to_client) = split(TokioIo::new(client));
-    let (from_upstream, to_upstream) = split(TokioIo::new(upstream));
+    let (from_upstream, to_upstream) = split(upstream);
     let up = pump(from_client, to_upstream, &traffic.received, pulse);
     let down = pump(from_upstream, to_client, &traffic.sent, pulse);
     tokio::pin!(up, down);
@@ -165,8 +166,8 @@ async fn pass(
 }
 
 async fn pump(
-    mut from: ReadHalf<TokioIo<Upgraded>>,
-    mut to: WriteHalf<TokioIo<Upgraded>>,
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
     count: &AtomicU64,
     pulse: &Pulse,
 ) -> io::Result<()> {

@@ -9,11 +9,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{Method, Response, StatusCode, Version};
+use http::{Method, Response, Version};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 
 use super::Rejection;
+use super::lease::Lease;
 use super::tunnel::{Ends, Watch};
 use crate::policy::Route;
 use crate::web::{Body, RequestBody, Takeover, Traffic, Upgradable, lists};
@@ -63,15 +64,13 @@ impl Handshake {
         Ok(key.map(|key| Self { client, accept: accept(key.as_bytes()), idle }))
     }
 
-    /// What the upstream made of it. `None` is an ordinary response.
+    /// The upstream says that it opened one, on that connection.
     pub(super) fn answered(
         self,
         watch: Option<Watch>,
         response: &mut Response<Body>,
-    ) -> Result<Option<Opened>, Rejection> {
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(None);
-        }
+        upstream: Lease,
+    ) -> Result<Opened, Rejection> {
         let headers = response.headers_mut();
         let proof = only(headers, &header::SEC_WEBSOCKET_ACCEPT);
         if !switches(headers) || proof.is_none_or(|proof| *proof != self.accept) {
@@ -79,14 +78,10 @@ impl Handshake {
         }
         headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::TRANSFER_ENCODING);
-        let Some(upstream) = response.extensions_mut().remove::<OnUpgrade>() else {
-            return Err(Rejection::UpstreamSwitched);
-        };
         let traffic = Arc::<Traffic>::default();
-        let place = std::mem::take(response.body_mut());
-        let ends = Ends { client: self.client, upstream, place };
+        let ends = Ends { client: self.client, upstream };
         let work = ends.run(self.idle, watch, Arc::clone(&traffic));
-        Ok(Some(Opened(Takeover::new(work, traffic))))
+        Ok(Opened(Takeover::new(work, traffic)))
     }
 }
 

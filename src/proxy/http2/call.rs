@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,14 +15,14 @@ use http::{Request, Response};
 use tokio::time::Instant;
 
 use super::Way;
-use super::channels::{Channels, Seat};
+use super::channels::{Channels, Ready, Seat};
 use super::received::Received;
 use super::upload::{Stopped, Upload};
 use crate::clock::Alarm;
 use crate::proxy::Rejection;
 use crate::proxy::lease::Hold;
 use crate::proxy::progress::Progress;
-use crate::proxy::send::{Failure, Outgoing};
+use crate::proxy::send::{Failure, Outgoing, Sending};
 use crate::web::Body;
 
 /// How often a request is sent that no server has looked at.
@@ -30,15 +30,17 @@ const TRIES: usize = 3;
 /// Most interim responses (1xx) to one request.
 const INTERIM: usize = 32;
 
-/// A request to one server, and how it is treated.
+/// A request, and how far it has come.
 pub(in crate::proxy) struct Call<'a> {
-    pub(in crate::proxy) way: &'a Way<'a>,
-    pub(in crate::proxy) channels: &'a Arc<Channels>,
+    way: &'a Way<'a>,
+    parts: &'a Parts,
+    /// `None` when it has been answered.
+    upload: Option<Upload>,
     /// Longest wait for the response head.
-    pub(in crate::proxy) patience: Duration,
+    patience: Duration,
     /// Whether it may be sent once more after a connection ended under it.
-    pub(in crate::proxy) send_again: bool,
-    pub(in crate::proxy) progress: &'a Option<Arc<Progress>>,
+    send_again: bool,
+    progress: Option<&'a Progress>,
 }
 
 /// A response head, and what its body will come from.
@@ -52,65 +54,93 @@ pub(in crate::proxy) struct Answer<'a> {
 
 /// Why a connection brought none.
 enum Broken {
+    /// There is none.
+    Unsent(Rejection),
     /// The server has not looked at the request (RFC 9113 sections 6.8 and 8.7).
     Untouched(Rejection),
-    /// The connection is gone, and nobody knows.
-    Lost(Rejection),
+    /// One that had been waiting is gone, and nobody knows.
+    Stale(Rejection),
     Final(Rejection),
 }
 
+impl<'a> Way<'a> {
+    /// The request, on this way.
+    pub(in crate::proxy) fn call(
+        &'a self,
+        sending: &Sending<'_>,
+        parts: &'a Parts,
+        body: Outgoing,
+        progress: Option<&'a Progress>,
+    ) -> Call<'a> {
+        Call {
+            way: self,
+            parts,
+            upload: Some(Upload::new(body, self.trailers.clone())),
+            patience: sending.patience,
+            send_again: sending.may_go_again(&parts.method, progress),
+            progress,
+        }
+    }
+}
+
 impl<'a> Call<'a> {
-    /// Sends the request; again where the server has not looked at it, or where the rule of
+    /// Sends the request to that server; again where it was not looked at, or where the rule of
     /// `retries` allows it.
-    pub(in crate::proxy) async fn run(
-        &self,
-        request: Request<Outgoing>,
-    ) -> Result<Answer<'a>, Failure> {
-        let (parts, body) = request.into_parts();
-        let mut upload = Upload::new(body, self.way.trailers.clone());
-        let mut again = self.send_again;
+    pub(in crate::proxy) async fn run(&mut self, server: usize) -> Result<Answer<'a>, Failure> {
+        let unreachable = || Rejection::UpstreamUnreachable(None);
+        let channels =
+            self.way.channels.get(server).ok_or_else(|| Failure::Unsent(unreachable()))?;
+        let mut upload = self.upload.take().ok_or_else(|| Failure::Final(unreachable()))?;
         for turn in 1.. {
-            let room = match self.channels.ready().await {
-                Ok(room) => room,
-                Err(why) => return Err(unsent(parts, upload, why)),
-            };
-            let (mut sender, seat, waited) = (room.sender, Arc::new(room.seat), room.waited);
-            let opened = sender.send_request(head(&parts), upload.is_over());
-            let (response, mut stream) = match opened {
-                Ok(opened) => opened,
-                Err(error) => {
-                    seat.load.close();
-                    let why = Rejection::UpstreamUnreachable(Some(error.into()));
-                    if turn < TRIES {
-                        continue;
-                    }
-                    return Err(unsent(parts, upload, why));
-                }
-            };
-            match self.answered(response, &mut stream, &mut upload).await {
-                Ok(head) => {
+            let failed = match self.turn(channels, &mut upload).await {
+                Ok((head, seat, stream)) => {
                     upload.forget();
                     return Ok(Answer { way: self.way, head, seat, stream, upload });
                 }
-                Err(Broken::Untouched(_)) if turn < TRIES && upload.rewind() => {}
-                Err(Broken::Lost(_)) if waited && again && upload.rewind() => again = false,
-                Err(Broken::Lost(why)) if waited => return Err(Failure::Stale(why)),
-                Err(Broken::Untouched(why) | Broken::Lost(why) | Broken::Final(why)) => {
+                Err(failed) => failed,
+            };
+            match failed {
+                Broken::Unsent(why) if upload.is_untouched() => {
+                    self.upload = Some(upload);
+                    return Err(Failure::Unsent(why));
+                }
+                Broken::Untouched(_) if turn < TRIES && upload.rewind() => {}
+                Broken::Stale(_) if self.send_again && upload.rewind() => self.send_again = false,
+                Broken::Stale(why) => return Err(Failure::Stale(why)),
+                Broken::Unsent(why) | Broken::Untouched(why) | Broken::Final(why) => {
                     return Err(Failure::Final(why));
                 }
             }
         }
-        Err(Failure::Final(Rejection::UpstreamUnreachable(None)))
+        Err(Failure::Final(unreachable()))
+    }
+
+    /// Sends it on one connection.
+    async fn turn(
+        &mut self,
+        channels: &Arc<Channels>,
+        upload: &mut Upload,
+    ) -> Result<(Response<RecvStream>, Arc<Seat>, SendStream<Bytes>), Broken> {
+        let Ready { mut sender, seat, waited } = channels.ready().await.map_err(Broken::Unsent)?;
+        let opened = sender.send_request(head(self.parts), upload.is_over());
+        let (response, mut stream) = opened.map_err(|error| {
+            seat.load.close();
+            Broken::Untouched(Rejection::UpstreamFailed(error.into()))
+        })?;
+        let answered = self.answered(response, &mut stream, upload, waited).await;
+        answered.map(|head| (head, Arc::new(seat), stream))
     }
 
     async fn answered(
-        &self,
+        &mut self,
         mut response: ResponseFuture,
         stream: &mut SendStream<Bytes>,
         upload: &mut Upload,
+        waited: bool,
     ) -> Result<Response<RecvStream>, Broken> {
+        let (patience, progress) = (self.patience, self.progress);
         let mut alarm = Alarm::default();
-        let mut deadline = Instant::now() + self.patience;
+        let mut deadline = Instant::now() + patience;
         let (mut interim, mut uploading) = (0, !upload.is_over());
         poll_fn(|cx| {
             if uploading {
@@ -125,31 +155,13 @@ impl<'a> Call<'a> {
                     Poll::Pending => {}
                 }
             }
-            if let Poll::Ready(answered) = poll_head(&mut response, &mut interim, cx) {
+            if let Poll::Ready(answered) = poll_head(&mut response, &mut interim, waited, cx) {
                 return Poll::Ready(answered);
             }
-            self.poll_late(&mut alarm, &mut deadline, cx)
-                .map(|()| Err(Broken::Final(Rejection::UpstreamTimeout(self.patience))))
+            poll_late(patience, progress, &mut alarm, &mut deadline, cx)
+                .map(|()| Err(Broken::Final(Rejection::UpstreamTimeout(patience))))
         })
         .await
-    }
-
-    /// Ready when the server had its time, which counts from the last byte that it took, and not
-    /// while it is the client that is waited for.
-    fn poll_late(
-        &self,
-        alarm: &mut Alarm,
-        deadline: &mut Instant,
-        cx: &mut Context<'_>,
-    ) -> Poll<()> {
-        loop {
-            std::task::ready!(alarm.poll_past(*deadline, cx));
-            let since = self.progress.as_ref().map(|progress| progress.waiting_since());
-            match since.map(|since| since + self.patience) {
-                Some(later) if later > Instant::now() => *deadline = later,
-                _ => return Poll::Ready(()),
-            }
-        }
     }
 }
 
@@ -192,16 +204,28 @@ fn head(parts: &Parts) -> Request<()> {
     head
 }
 
-fn unsent(parts: Parts, upload: Upload, why: Rejection) -> Failure {
-    match upload.untouched() {
-        Some(body) => Failure::Unsent(Box::new(Request::from_parts(parts, body)), why),
-        None => Failure::Final(why),
+/// Ready when the server had its time, which counts from the last byte that it took, and not
+/// while it is the client that is waited for.
+fn poll_late(
+    patience: Duration,
+    progress: Option<&Progress>,
+    alarm: &mut Alarm,
+    deadline: &mut Instant,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    loop {
+        ready!(alarm.poll_past(*deadline, cx));
+        match progress.map(|progress| progress.waiting_since() + patience) {
+            Some(later) if later > Instant::now() => *deadline = later,
+            _ => return Poll::Ready(()),
+        }
     }
 }
 
 fn poll_head(
     response: &mut ResponseFuture,
     interim: &mut usize,
+    waited: bool,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Response<RecvStream>, Broken>> {
     while let Poll::Ready(Some(Ok(_))) = response.poll_informational(cx) {
@@ -211,18 +235,18 @@ fn poll_head(
             return Poll::Ready(Err(Broken::Final(why)));
         }
     }
-    Pin::new(response).poll(cx).map_err(Broken::of)
+    Pin::new(response).poll(cx).map_err(|error| Broken::of(error, waited))
 }
 
 impl Broken {
-    fn of(error: h2::Error) -> Self {
+    fn of(error: h2::Error, waited: bool) -> Self {
         let refused = error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM);
         let untouched = error.is_remote() && refused;
-        let lost = error.is_io() || error.is_go_away();
+        let stale = waited && (error.is_io() || error.is_go_away());
         let why = Rejection::UpstreamFailed(error.into());
-        match (untouched, lost) {
+        match (untouched, stale) {
             (true, _) => Self::Untouched(why),
-            (false, true) => Self::Lost(why),
+            (false, true) => Self::Stale(why),
             (false, false) => Self::Final(why),
         }
     }

@@ -63,9 +63,9 @@ impl Upload {
         self.sent
     }
 
-    /// The body, if nothing of it was taken.
-    pub(super) fn untouched(self) -> Option<Outgoing> {
-        (!self.begun).then_some(self.body)
+    /// Whether nothing of the body was taken.
+    pub(super) const fn is_untouched(&self) -> bool {
+        !self.begun
     }
 
     /// Begins again from the start; `false` if that is gone.
