@@ -37,12 +37,19 @@ struct Inner {
     /// Bytes that may still come.
     left: u64,
     patience: Patience,
+    /// Bytes that are to come by the request's own word.
+    declared: Option<u64>,
+    /// The last of those, until it is sure that no more come: a request that says too little of
+    /// its length never looks whole to an upstream (HTTP/2 tells only at the end).
+    held: Option<Bytes>,
     /// Why it ended early, for whoever sees only that the request failed.
     fault: Arc<OnceLock<BodyFault>>,
     /// Whether it was given up before its end.
     abandoned: Arc<AtomicBool>,
     ended: bool,
+    /// Whether trailers are asked for, and those that came before their turn.
     trailers: bool,
+    last: Option<Frame<Bytes>>,
 }
 
 /// Beats with every piece that goes the other way, while both sides of a call may speak or
@@ -99,7 +106,10 @@ impl RequestBody {
         }
         let timeout = limits.body_timeout;
         let least = limits.body_rate.saturating_mul(timeout.as_secs()).max(1);
+        let declared = source.size_hint().exact();
         Self(Some(Box::new(Inner {
+            declared,
+            held: None,
             source: Box::pin(source.map_err(Into::into)),
             left: limits.body,
             patience: Patience { timeout, least, seen: 0, timer: None, pulse: None },
@@ -107,6 +117,7 @@ impl RequestBody {
             abandoned: Arc::default(),
             ended: false,
             trailers: false,
+            last: None,
         })))
     }
 
@@ -186,7 +197,7 @@ impl http_body::Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|inner| inner.source.is_end_stream())
+        self.0.as_ref().is_none_or(|inner| inner.held.is_none() && inner.last.is_none() && inner.source.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -197,6 +208,9 @@ impl http_body::Body for RequestBody {
 impl Inner {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, BodyFault>> {
         loop {
+            if self.ended {
+                return Poll::Ready(Ok(self.last.take()));
+            }
             let frame = match self.source.as_mut().poll_frame(cx) {
                 Poll::Ready(frame) => frame,
                 Poll::Pending => {
@@ -206,12 +220,17 @@ impl Inner {
             };
             let Some(frame) = frame else {
                 self.ended = true;
-                return Poll::Ready(Ok(None));
+                return Poll::Ready(Ok(self.held.take().map(Frame::data)));
             };
             let Ok(frame) = frame else { return Poll::Ready(Err(BodyFault::Broken)) };
             let data = match frame.into_data() {
                 Ok(data) => data,
-                Err(trailers) if self.trailers => return Poll::Ready(Ok(Some(trailers))),
+                Err(trailers) if self.trailers => {
+                    self.ended = true;
+                    self.last = Some(trailers);
+                    let held = self.held.take().map(Frame::data);
+                    return Poll::Ready(Ok(held.or_else(|| self.last.take())));
+                }
                 Err(_) => continue,
             };
             let length = data.len() as u64;
@@ -220,6 +239,13 @@ impl Inner {
             };
             self.left = left;
             self.patience.arrived(length);
+            if let Some(declared) = &mut self.declared {
+                *declared = declared.saturating_sub(length);
+                if *declared == 0 && !self.source.is_end_stream() {
+                    self.held = Some(data);
+                    continue;
+                }
+            }
             return Poll::Ready(Ok(Some(Frame::data(data))));
         }
     }

@@ -58,9 +58,59 @@ fn every_problem_is_reported_where_it_stands_and_in_order() {
 }
 
 #[test]
+fn tls() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let pair = || {
+        let made = rcgen::generate_simple_self_signed(["gate.test".to_owned()]).unwrap();
+        (made.cert.pem(), made.signing_key.serialize_pem())
+    };
+    let ((cert, key), (_, other)) = (pair(), pair());
+    for (name, text) in [("cert.pem", &cert), ("key.pem", &key), ("other.pem", &other)] {
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    let listen = "listen = { addr = '[::1]:1', tls = true }\n";
+    let checked = |table: &str| {
+        let refused = parse_at(dir.path(), &format!("{listen}{table}\n{ROUTE}"));
+        refused.map(|_| ()).map_err(|error| error.to_string())
+    };
+    let tables = |keys: &str| checked(&format!("tls = {{ {keys} }}"));
+    assert_eq!(tables("cert = 'cert.pem', key = 'key.pem'"), Ok(()));
+    for (keys, message) in [
+        ("cert = 'cert.pem'", "2:7: no `key`; name the PEM file that holds it"),
+        ("key = 'key.pem'", "2:7: no `cert`; name the PEM file that holds it"),
+        (
+            "cert = 'key.pem', key = 'key.pem'",
+            "2:16: `cert` holds no certificate in PEM form; give the whole chain, its own first",
+        ),
+        (
+            "cert = 'cert.pem', key = 'cert.pem'",
+            "2:34: `key` holds no private key in PEM form; give one without a passphrase",
+        ),
+        (
+            "cert = 'cert.pem', key = 'other.pem'",
+            "2:34: `key` does not fit `cert`; give the key that its first certificate was made for",
+        ),
+    ] {
+        assert_eq!(tables(keys), Err(format!("p.toml:{message}")), "{keys}");
+    }
+    let missing = tables("cert = 'none.pem', key = 'key.pem'").unwrap_err();
+    assert!(missing.starts_with("p.toml:2:16: cannot read "), "{missing}");
+    assert_eq!(
+        checked(""),
+        Err("p.toml:1:36: TLS needs a certificate; add a table [tls] with `cert = \"cert.pem\"` \
+             and `key = \"key.pem\"`"
+            .to_owned())
+    );
+    let warned =
+        parse_at(dir.path(), &format!("tls = {{ cert = 'cert.pem', key = 'key.pem' }}\n{ROUTE}"));
+    let warnings: Vec<_> = warned.unwrap().warnings.iter().map(ToString::to_string).collect();
+    let form = "`{ addr = \"0.0.0.0:443\", tls = true }` in `listen`";
+    assert_eq!(warnings, [format!("p.toml:1:7: no listener speaks TLS; write {form}")]);
+}
+
+#[test]
 fn top() {
     says("listn = []", "1:1: unknown key `listn`; did you mean `listen`?");
-    says("tls = {}", "1:1: unknown key `tls`; remove it");
     says(
         "listen = []",
         "1:10: listen = [] would serve nobody; write an address such as \"127.0.0.1:8080\"",
@@ -69,6 +119,13 @@ fn top() {
     for addr in ["localhost:8080", "8080", "127.0.0.1", "unix:", ""] {
         says(&format!("listen = \"{addr}\""), &format!("1:10: `listen` must be {forms}"));
     }
+    says("listen = { addr = 'x' }", &format!("1:19: `listen` must be {forms}"));
+    says("listen = {}", "1:10: no `addr`; add one such as \"0.0.0.0:443\"");
+    says("listen = { adr = ':1' }", "1:12: unknown key `adr`; did you mean `addr`?");
+    says(
+        "listen = ['[::1]:1', { addr = '[::1]:1' }]",
+        "1:31: [::1]:1 is listed twice; remove one of them",
+    );
     says("listen = 8080", "1:10: `listen` must be a text in quotes");
     says("listen = ['[::1]:1', '[0::1]:1']", "1:22: [::1]:1 is listed twice; remove one of them");
     let form =
@@ -204,8 +261,8 @@ fn upstreams() {
             ),
             ("a = { to = [] }", "2:12: `to` is empty; write \"http://host:port\""),
             (
-                "a.to = 'https://a'",
-                "2:8: this version speaks to upstreams in clear; write \"http://host:port\"",
+                "a.to = 'https://a/x'",
+                "2:8: an upstream has no path; end `to` after the host and port",
             ),
             (
                 "a.to = ['http://a', 'http://a/x']",
@@ -213,19 +270,19 @@ fn upstreams() {
             ),
             (
                 "a.to = 'a:80'",
-                "2:8: `to` must be \"http://host\", \"http://host:port\" or \"unix:/run/app.sock\"",
+                "2:8: `to` must be \"http://host:port\", \"https://host\" or \"unix:/run/app.sock\"",
             ),
             (
                 "a.to = 'unix:'",
-                "2:8: `to` must be \"http://host\", \"http://host:port\" or \"unix:/run/app.sock\"",
+                "2:8: `to` must be \"http://host:port\", \"https://host\" or \"unix:/run/app.sock\"",
             ),
             (
                 "a.to = 'http://a:0'",
-                "2:8: `to` must be \"http://host\", \"http://host:port\" or \"unix:/run/app.sock\"",
+                "2:8: `to` must be \"http://host:port\", \"https://host\" or \"unix:/run/app.sock\"",
             ),
             (
                 "a.to = 'http://u@a'",
-                "2:8: `to` must be \"http://host\", \"http://host:port\" or \"unix:/run/app.sock\"",
+                "2:8: `to` must be \"http://host:port\", \"https://host\" or \"unix:/run/app.sock\"",
             ),
             (
                 "a = { to = 'http://a', whoami = true }",
@@ -701,9 +758,50 @@ fn the_silence_of_a_websocket() {
     let route = |keys: &str| {
         format!("upstreams.a = {{ whoami = true }}\n[routes]\n\"/x\" = {{ to = \"a\", {keys} }}\n")
     };
-    let message = "`idle` is for WebSockets; add websocket = true, or leave it out";
+    let message = "`idle` is for WebSockets and gRPC calls; add websocket = true, \
+         name an upstream with h2 = true, or leave it out";
     says(&route("idle = \"1m\""), &format!("3:27: {message}"));
     says(&route("websocket = false, idle = \"1m\""), &format!("3:46: {message}"));
     let form = r#"`idle` must be a duration above zero such as "30s", "15m" or "1d""#;
     says(&route("websocket = true, idle = \"0s\""), &format!("3:45: {form}"));
+}
+
+#[test]
+fn tls_and_http2_of_upstreams() {
+    says_in(
+        "[upstreams]",
+        &[
+            (
+                "a = { to = 'http://a', tls = { name = 'b' } }",
+                "2:30: `tls` is for servers at https://; write them so in `to`, or leave it out",
+            ),
+            (
+                "a = { to = ['https://a', 'http://b'] }",
+                "2:12: `to` mixes https with others, and some requests would go in clear; \
+                 write https for all, or make two upstreams",
+            ),
+            (
+                "a = { whoami = true, h2 = true }",
+                "2:27: `h2` and `tls` go with the servers of `to`; remove them",
+            ),
+            (
+                "a = { to = 'https://a', tls = { cert = 'c' } }",
+                "2:40: `cert` is of no use without its `key`; add key = \"...\"",
+            ),
+            (
+                "a = { to = 'https://a', tls = { key = 'k' } }",
+                "2:39: `key` is of no use without its `cert`; add cert = \"...\"",
+            ),
+            (
+                "a = { to = 'https://a', tls = { name = 'a b' } }",
+                "2:40: `name` must be a host name such as \"api.internal\", or an IP address",
+            ),
+        ],
+    );
+    says(
+        "[upstreams]\na = { to = 'http://a', h2 = true }\n[routes]\n\
+         '/x' = { to = 'a', websocket = true }\n",
+        "4:32: WebSockets need an upstream that speaks HTTP/1.1; leave `websocket` out, \
+         or name one without h2 = true",
+    );
 }
