@@ -197,7 +197,9 @@ impl http_body::Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|inner| inner.held.is_none() && inner.last.is_none() && inner.source.is_end_stream())
+        self.0.as_ref().is_none_or(|inner| {
+            inner.held.is_none() && inner.last.is_none() && inner.source.is_end_stream()
+        })
     }
 
     fn size_hint(&self) -> SizeHint {
