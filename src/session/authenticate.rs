@@ -10,9 +10,7 @@ use super::{AuthError, Sessions};
 use crate::clock::Timestamp;
 use crate::identity::{Claim, Identity, SessionId, UserId, is_role_name};
 use crate::store::{Mark, SessionRef, Standing, User};
-use crate::token::{
-    Claims, Entry, IssuerSettings, Origin, Revision, Revisions, TokenError, TokenKind,
-};
+use crate::token::{Claims, Entry, IssuerSettings, Origin, Revision, TokenError, TokenKind};
 use crate::web::Authorization;
 
 /// A caller, with what an upstream is told about it.
@@ -65,6 +63,7 @@ impl Sessions {
             }
         };
         let now = self.clock.now();
+        self.verifier.tend(now);
         // A key is 40 hex digits and a token has two dots, so one cache serves both.
         if let Some(known) = self.cache.get(credential, &self.revisions, now)
             && known.is_of_kind(is_key)
@@ -84,7 +83,9 @@ impl Sessions {
     }
 
     async fn learn_token(&self, token: &[u8], now: Timestamp) -> Result<Learnt, AuthError> {
-        let verified = self.verifier.verify(token, now)?;
+        // Before the keys of other issuers are read: if they are taken back, that is noticed.
+        let others = self.revisions.of_others();
+        let verified = self.verifier.verify_fetching(token, now).await?;
         let claims = verified.claims;
         match verified.origin {
             Origin::Own => {
@@ -97,7 +98,7 @@ impl Sessions {
                 let identity = foreign_identity(&issuer, &claims)?;
                 let authenticated = self.introduce(identity, None, expires);
                 let until = expires.plus(issuer.leeway);
-                Ok(Learnt { authenticated, revision: Revisions::none(), until })
+                Ok(Learnt { authenticated, revision: others, until })
             }
         }
     }

@@ -266,6 +266,49 @@ async fn a_stream_that_nobody_reads_is_reset_and_others_are_served() {
     stage.gateway.stop().await;
 }
 
+/// Slow is not stuck: a window that opens now and then keeps its stream for longer than the idle
+/// time.
+#[tokio::test]
+async fn a_slow_reader_gets_all_of_it() {
+    let big = Upstream::scripted(|_| Act::ok(&"x".repeat(400_000)));
+    let stage = impatient(big.await).await;
+    let stream = TcpStream::connect(stage.gateway.addr).await.unwrap();
+    let mut client = H2Conn::with(stream, &[(4, 40_000)]).await;
+    let stream = client.request(&get("/public/x"), END_STREAM).await;
+    client.send(WINDOW_UPDATE, 0, 0, &1_000_000u32.to_be_bytes()).await;
+    let (mut got, mut since) = (0, 0);
+    while got < 400_000 {
+        let frame = client.next().await.expect("closed too early");
+        assert_ne!(frame.kind, RST_STREAM, "reset after {got}");
+        if frame.kind == DATA {
+            got += frame.payload.len();
+            since += frame.payload.len();
+        }
+        if since >= 40_000 {
+            since = 0;
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            client.send(WINDOW_UPDATE, 0, stream, &40_000u32.to_be_bytes()).await;
+        }
+    }
+    drop(client);
+    stage.finish().await;
+}
+
+/// A peer that is gone without a word does not keep what it asked for.
+#[tokio::test]
+async fn a_client_that_answers_no_ping_loses_its_connection() {
+    let stage = impatient(Upstream::by_hand().await).await;
+    let mut client = H2Conn::open(stage.gateway.addr).await;
+    client.request(&get("/public/x"), END_STREAM).await;
+    let mut server = stage.upstream.accept().await;
+    server.head().await;
+    let started = Instant::now();
+    while client.raw().await.is_some() {}
+    assert!(started.elapsed() < Duration::from_secs(3));
+    server.rest().await;
+    stage.gateway.stop().await;
+}
+
 #[tokio::test]
 async fn a_client_that_resets_a_stream_cancels_its_request() {
     let stage = Stage::before(Upstream::by_hand().await, |policy| policy).await;

@@ -22,6 +22,7 @@ mod http2_floods;
 mod http2_strict;
 mod identity;
 mod issuers;
+mod issuers_remote;
 mod own_keys;
 mod paths;
 mod rates;

@@ -4,15 +4,18 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 
 use super::streams::Streams;
 use crate::clock::Alarm;
 use crate::web::{Body, BodyError};
+
+/// Most bytes handed on at once: whoever takes as much within the idle time is slow, and not gone.
+const PIECE: usize = 32 * 1024;
 
 /// A stream, as its response and its task see it.
 #[derive(Debug, Default)]
@@ -25,6 +28,8 @@ pub(super) struct Stream {
 /// only when there is room for one in the client's window.
 pub(super) struct Reply {
     body: Body,
+    /// What is left of the last piece of it.
+    rest: Bytes,
     stream: Arc<Stream>,
     streams: Arc<Streams>,
 }
@@ -32,7 +37,29 @@ pub(super) struct Reply {
 impl Reply {
     pub(super) fn new(body: Body, stream: Arc<Stream>, streams: Arc<Streams>) -> Self {
         stream.waits.store(streams.now(), Ordering::Relaxed);
-        Self { body, stream, streams }
+        Self { body, rest: Bytes::new(), stream, streams }
+    }
+}
+
+impl Reply {
+    fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.rest.is_empty() {
+            let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(Ok(frame)) => frame,
+                ended => return Poll::Ready(ended),
+            };
+            match frame.into_data() {
+                Ok(data) if data.len() > PIECE => self.rest = data,
+                Ok(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Err(other) => return Poll::Ready(Some(Ok(other))),
+            }
+        }
+        let count = self.rest.len().min(PIECE);
+        let piece = self.rest.split_to(count);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 }
 
@@ -44,14 +71,14 @@ impl http_body::Body for Reply {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let polled = self.poll_piece(cx);
         let waits = if polled.is_ready() { self.streams.now() } else { 0 };
         self.stream.waits.store(waits, Ordering::Relaxed);
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
