@@ -15,6 +15,9 @@ echo "== the wire contract, against the release binary"
 cargo build --release --locked
 tests/contract.sh
 
+echo "== a real gRPC pair"
+tests/grpc.sh
+
 echo "== bodies larger than memory"
 python3 tests/large_bodies.py "${CARGO_TARGET_DIR:-target}/release/portcullis"
 

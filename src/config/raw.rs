@@ -104,6 +104,16 @@ tables! {
         idle: Duration,
         in_flight: NonZeroUsize,
         retries: usize,
+        h2: bool,
+        tls: UpstreamTls,
+    }
+
+    /// `tls` of an upstream
+    UpstreamTls {
+        ca: String,
+        cert: String,
+        key: String,
+        name: String,
     }
 
     /// An entry of `[routes]`

@@ -118,12 +118,16 @@ fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
     fs::create_dir(dir.path().join("tls")).unwrap();
     fs::write(dir.path().join("tls/cert.pem"), made.cert.pem()).unwrap();
     fs::write(dir.path().join("tls/key.pem"), made.signing_key.serialize_pem()).unwrap();
+    for (copy, of) in [("ca.pem", "cert"), ("client.pem", "cert"), ("client.key", "key")] {
+        fs::copy(dir.path().join(format!("tls/{of}.pem")), dir.path().join(copy)).unwrap();
+    }
     let config = parse_at(dir.path(), &text).expect(&text).config;
     let default = accepted(ROUTE);
     assert!(matches!(config.keys.source, KeySource::Shared(_)));
     assert_eq!(config.public.map(|it| it.to_string()).as_deref(), Some("https://app.example.com"));
     assert_eq!(config.tokens.issuer.as_deref(), Some("https://app.example.com"));
-    let [_, api] = &config.upstreams[..] else { panic!("two upstreams") };
+    let [_, api, inner] = &config.upstreams[..] else { panic!("three upstreams") };
+    assert!(inner.tls.is_some() && api.tls.is_none());
     let plain = UpstreamSettings::new("api", api.target.clone());
     assert_eq!(format!("{api:?}"), format!("{plain:?}"));
     let [corp] = &config.issuers[..] else { panic!("one issuer") };

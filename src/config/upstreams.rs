@@ -1,5 +1,7 @@
 //! `[upstreams]`: who answers.
 
+mod tls;
+
 use std::num::NonZeroU32;
 
 use toml::Spanned;
@@ -9,6 +11,22 @@ use super::raw;
 use super::read::{Many, Named};
 use crate::proxy::{Address, Backend, Target, UpstreamSettings};
 use crate::web::HostName;
+
+/// What the routes have to know of an upstream.
+pub(super) struct Known {
+    pub(super) name: String,
+    /// Whether it speaks HTTP/2.
+    pub(super) h2: bool,
+}
+
+/// Those of the file, also those that are wrong: a route to one of them is not one more mistake.
+pub(super) fn known(raw: &Named<raw::Upstream>) -> Vec<Known> {
+    let one = |(name, raw): &(Spanned<String>, raw::Upstream)| Known {
+        name: name.get_ref().clone(),
+        h2: raw.h2.as_ref().is_some_and(|h2| *h2.get_ref()),
+    };
+    raw.0.iter().map(one).collect()
+}
 
 pub(super) fn check(cx: &mut Context<'_>, raw: Named<raw::Upstream>) -> Vec<UpstreamSettings> {
     raw.0.into_iter().filter_map(|(name, raw)| upstream(cx, name, raw)).collect()
@@ -28,9 +46,21 @@ fn upstream(
         cx.error(at.clone(), format!("the name of an upstream must {form}"));
     }
     let whoami = raw.whoami.is_some_and(Spanned::into_inner);
+    let h2 = raw.h2.as_ref().is_some_and(|h2| *h2.get_ref());
+    let mut tls = None;
     let target = match (raw.to, whoami) {
-        (Some(to), false) => Target::Http(backends(cx, to, raw.weights)?),
+        (Some(to), false) => {
+            let at = to.span();
+            let backends = backends(cx, to, raw.weights)?;
+            let servers: Vec<_> = backends.iter().map(|one| one.address.clone()).collect();
+            tls = tls::check(cx, raw.tls, &servers, &at, h2)?;
+            Target::Http(backends)
+        }
         (None, true) => {
+            let spans = (raw.h2.map(|h2| h2.span()), raw.tls.map(|tls| tls.span()));
+            if let Some(at) = spans.0.or(spans.1) {
+                cx.error(at, "`h2` and `tls` go with the servers of `to`; remove them");
+            }
             if let Some(weights) = raw.weights {
                 cx.error(weights.span(), "`weights` go with the servers of `to`; remove them");
             }
@@ -51,6 +81,8 @@ fn upstream(
         }
     };
     let mut upstream = UpstreamSettings::new(name, target);
+    upstream.h2 = h2;
+    upstream.tls = tls;
     set(&mut upstream.connect, raw.connect);
     set(&mut upstream.timeout, raw.timeout);
     set(&mut upstream.idle, raw.idle);
@@ -121,20 +153,24 @@ fn addresses(cx: &mut Context<'_>, to: Spanned<Many<String>>) -> Option<Vec<Addr
 
 fn address(cx: &Context<'_>, text: &str) -> Result<Address, &'static str> {
     const FORM: &str =
-        "`to` must be \"http://host\", \"http://host:port\" or \"unix:/run/app.sock\"";
+        "`to` must be \"http://host:port\", \"https://host\" or \"unix:/run/app.sock\"";
     match text.strip_prefix("unix:") {
         Some("") => return Err(FORM),
         Some(path) => return Ok(Address::Unix(cx.path(path))),
         None => {}
     }
-    if text.starts_with("https://") {
-        return Err("this version speaks to upstreams in clear; write \"http://host:port\"");
-    }
-    let rest = text.strip_prefix("http://").ok_or(FORM)?;
+    let (secure, rest) = match text.strip_prefix("https://") {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix("http://").ok_or(FORM)?),
+    };
     if rest.contains(['/', '?', '#']) {
         return Err("an upstream has no path; end `to` after the host and port");
     }
     let host = HostName::parse(rest).map_err(|_| FORM)?;
     let name = host.name().trim_matches(['[', ']']).to_owned();
-    Ok(Address::Tcp { host: name, port: host.port().unwrap_or(80) })
+    Ok(if secure {
+        Address::Tls { host: name, port: host.port().unwrap_or(443) }
+    } else {
+        Address::Tcp { host: name, port: host.port().unwrap_or(80) }
+    })
 }

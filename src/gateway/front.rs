@@ -14,7 +14,9 @@ use super::http2;
 use super::intake::{self, Hosts};
 use crate::endpoints::{Call, Endpoints};
 use crate::policy::{Place, Routes};
-use crate::proxy::{Exchange, Proxy, Rejection, X_REQUEST_ID, strip_identity};
+use crate::proxy::{
+    Exchange, Proxy, Rejection, X_REQUEST_ID, is_call, refuse_call, strip_identity,
+};
 use crate::server::{Handler, Violation};
 use crate::session::Sessions;
 use crate::web::{
@@ -55,13 +57,14 @@ impl Front {
         let version = parts.version;
         let body = RequestBody::new(body, &self.shared.messages);
         let abandoned = body.abandoned();
+        let is_call = parts.version == Version::HTTP_2 && is_call(&parts.headers);
         let mut record = Record::start(&parts, self.shared.ids.next(), peer.addr());
         let mut cross = None;
         let answered = self.route(parts, body, peer, &mut record, &mut cross).await;
         let mut response = answered.unwrap_or_else(|rejection| {
             let (status, code, _) = rejection.class();
             record.refused(status, code, Some(&rejection));
-            rejection.into_response()
+            if is_call { refuse_call(rejection) } else { rejection.into_response() }
         });
         // A page may read why it was refused, too.
         if let Some(cross) = cross {

@@ -1,7 +1,6 @@
 //! Sends a request to a server of an upstream and brings its response head back.
 
 use std::future::poll_fn;
-use std::io;
 use std::sync::{Arc, OnceLock};
 use std::task::{Poll, ready};
 use std::time::Duration;
@@ -9,16 +8,16 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
-use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout};
 
-use super::http1::{self, Broken, Framing, Head, Message};
+use super::connect::connect_http1;
+use super::http1::{Broken, Framing, Head, Message};
 use super::lease::{Hold, Lease, LeasedBody};
 use super::pool::{Connection, Pool, Shelf};
 use super::progress::{Progress, Tracked};
 use super::upstream::{Server, Upstream};
-use super::{Address, Rejection};
-use crate::clock::{Alarm, Clock};
+use super::{Rejection, http2};
+use crate::clock::Clock;
 use crate::web::{Body, BodyFault, RequestBody};
 
 /// The request body on its way out.
@@ -34,6 +33,8 @@ pub(super) struct Sending<'a> {
     /// Whether it asks for a WebSocket, so that 101 is an answer to it.
     pub(super) handshake: bool,
     pub(super) clock: &'a dyn Clock,
+    /// How the upstream is spoken to in HTTP/2, if it is.
+    pub(super) http2: Option<http2::Way<'a>>,
 }
 
 /// What came of it.
@@ -60,7 +61,11 @@ impl Sending<'_> {
             let progress = Arc::new(Progress::new(flight));
             (Hold::Both(Arc::clone(&progress)), Some(progress))
         };
-        let mut message = Message::new(&parts, Tracked::new(body, progress.clone()));
+        let body = Tracked::new(body, progress.clone());
+        let mut outgoing = match &self.http2 {
+            Some(way) => Form::Http2(way.call(self, &parts, body, progress.as_deref())),
+            None => Form::Http1(Message::new(&parts, body)),
+        };
         let mut last = Rejection::UpstreamUnreachable(None);
         let mut tried = Vec::new();
         while let Some(trial) = self.upstream.next(&tried, self.clock) {
@@ -68,10 +73,18 @@ impl Sending<'_> {
             hold.flight().go_to(number);
             let turn =
                 Turn { sending: self, number, server, method: &parts.method, progress: &progress };
-            match turn.run(&mut message).await {
-                Ok(answer) => {
+            let sent = match &mut outgoing {
+                Form::Http1(message) => turn.run(message).await.map(Came::Http1),
+                Form::Http2(call) => call.run(number).await.map(Came::Http2),
+            };
+            match sent {
+                Ok(Came::Http1(answer)) => {
                     trial.succeeded();
-                    return self.finish(answer, message, number, hold);
+                    return self.finish(answer, outgoing, number, hold);
+                }
+                Ok(Came::Http2(answer)) => {
+                    trial.succeeded();
+                    return Ok(Reply { response: answer.finish(hold), switched: None });
                 }
                 Err(Failure::Unsent(why)) => {
                     trial.failed();
@@ -91,10 +104,16 @@ impl Sending<'_> {
         Err(last)
     }
 
+    /// Whether a request may be sent twice (RFC 9110 section 9.2.2).
+    pub(super) fn may_go_again(&self, method: &Method, body: Option<&Progress>) -> bool {
+        const IDEMPOTENT: [Method; 3] = [Method::GET, Method::HEAD, Method::OPTIONS];
+        self.upstream.settings.send_again && body.is_none() && IDEMPOTENT.contains(method)
+    }
+
     fn finish(
         &self,
         answer: Answer,
-        message: Message,
+        outgoing: Form<'_>,
         server: usize,
         hold: Hold,
     ) -> Result<Reply, Rejection> {
@@ -104,7 +123,9 @@ impl Sending<'_> {
         if has_switched && !self.handshake {
             return Err(Rejection::UpstreamSwitched);
         }
-        if !is_sent {
+        if let Form::Http1(message) = outgoing
+            && !is_sent
+        {
             // It answered early. The rest of the request goes on, and then the connection ends.
             connection.http.send_aside(message);
             is_last = true;
@@ -132,6 +153,18 @@ fn blame(why: Rejection, fault: Option<Arc<OnceLock<BodyFault>>>) -> Rejection {
     fault.map_or(why, |fault: BodyFault| fault.into())
 }
 
+/// A request as the upstream's version of HTTP has it.
+enum Form<'a> {
+    Http1(Message),
+    Http2(http2::Call<'a>),
+}
+
+/// A response head.
+enum Came<'a> {
+    Http1(Answer),
+    Http2(http2::Answer<'a>),
+}
+
 /// A response head, and the connection that brings the rest.
 struct Answer {
     connection: Connection,
@@ -140,7 +173,8 @@ struct Answer {
     is_sent: bool,
 }
 
-enum Failure {
+/// Why there is none.
+pub(super) enum Failure {
     /// Nothing of the request was sent: it may go elsewhere.
     Unsent(Rejection),
     /// It may have been acted upon.
@@ -181,7 +215,9 @@ impl Turn<'_> {
             }
         }
         let settings = &self.sending.upstream.settings;
-        let mut connection = match timeout(settings.connect, connect(self.server)).await {
+        let mut connection = match timeout(settings.connect, connect_http1(settings, self.server))
+            .await
+        {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => {
                 return Err(Failure::Unsent(Rejection::UpstreamUnreachable(Some(error.into()))));
@@ -201,13 +237,8 @@ impl Turn<'_> {
         }
     }
 
-    /// Whether a request may be sent twice (RFC 9110 section 9.2.2).
     fn may_go_again(&self, message: &Message) -> bool {
-        const IDEMPOTENT: [Method; 3] = [Method::GET, Method::HEAD, Method::OPTIONS];
-        self.sending.upstream.settings.send_again
-            && message.is_whole()
-            && self.progress.is_none()
-            && IDEMPOTENT.contains(self.method)
+        message.is_whole() && self.sending.may_go_again(self.method, self.progress.as_deref())
     }
 
     /// One request on one connection, up to the response head. The second of what it returns
@@ -261,17 +292,4 @@ enum Undone {
 
 fn failed(why: Broken) -> Rejection {
     Rejection::UpstreamFailed(why.into())
-}
-
-async fn connect(server: &Server) -> io::Result<Connection> {
-    let http = match &server.address {
-        Address::Tcp { host, port } => {
-            let addresses = server.resolver.resolve(host, *port).await?;
-            let stream = TcpStream::connect(addresses.as_slice()).await?;
-            stream.set_nodelay(true)?;
-            http1::Connection::new(stream)
-        }
-        Address::Unix(path) => http1::Connection::new(UnixStream::connect(path).await?),
-    };
-    Ok(Connection { http, alarm: Alarm::default() })
 }

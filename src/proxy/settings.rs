@@ -5,6 +5,8 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::tls::ClientTls;
+
 /// One `[upstreams]` entry, checked.
 #[derive(Clone, Debug)]
 pub struct UpstreamSettings {
@@ -23,12 +25,17 @@ pub struct UpstreamSettings {
     /// Whether a request may be sent once more when the waiting connection that it went out on
     /// ended under it: GET, HEAD and OPTIONS without a body.
     pub send_again: bool,
+    /// Whether the servers speak HTTP/2, and nothing else: agreed on in the TLS handshake, known
+    /// beforehand in clear.
+    pub h2: bool,
+    /// How to speak TLS; a server at `https://` cannot be reached without.
+    pub tls: Option<ClientTls>,
 }
 
 /// What answers for an upstream.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Target {
-    /// Servers that speak HTTP/1.1 in clear. Never empty. Of two drawn by weight, the one with
+    /// Servers that speak HTTP. Never empty. Of two drawn by weight, the one with
     /// fewer requests for its weight has the next.
     Http(Vec<Backend>),
     /// Built in: answers with the request as an upstream sees it.
@@ -54,6 +61,13 @@ pub enum Address {
         /// The port, 80 if none was written.
         port: u16,
     },
+    /// `https://host:port`
+    Tls {
+        /// A name or an IP address; IPv6 without brackets.
+        host: String,
+        /// The port, 443 if none was written.
+        port: u16,
+    },
     /// `unix:/path`: a socket on this machine.
     Unix(PathBuf),
 }
@@ -64,6 +78,8 @@ impl fmt::Display for Address {
         match self {
             Self::Tcp { host, port } if host.contains(':') => write!(f, "http://[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "http://{host}:{port}"),
+            Self::Tls { host, port } if host.contains(':') => write!(f, "https://[{host}]:{port}"),
+            Self::Tls { host, port } => write!(f, "https://{host}:{port}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -80,6 +96,8 @@ impl UpstreamSettings {
             idle: Duration::from_secs(60),
             in_flight: 1024,
             send_again: true,
+            h2: false,
+            tls: None,
         }
     }
 }

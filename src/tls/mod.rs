@@ -5,7 +5,7 @@ mod error;
 mod pem;
 mod server;
 
-pub use client::{Roots, client_config};
+pub use client::{ClientTls, Roots, client_config};
 pub use error::TlsError;
 pub use pem::{Certified, certificates};
 pub use server::server_config;

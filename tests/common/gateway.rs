@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use portcullis::Gateway;
 use portcullis::clock::{ManualClock, Timestamp};
 use portcullis::config::Config;
 use portcullis::keys::KeyRing;
 use portcullis::server::ListenAddr;
 use portcullis::session::Accounts;
 use portcullis::store::{RedbStore, Store};
+use portcullis::{Gateway, GatewayService};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -33,9 +33,14 @@ pub(crate) struct Policy {
 
 impl Policy {
     pub(crate) fn to(upstream: &Upstream) -> Self {
+        Self::at(&format!("http://{}", upstream.addr))
+    }
+
+    /// To a server as the policy names it, such as `https://localhost:1234`.
+    pub(crate) fn at(to: &str) -> Self {
         Self {
             top: String::new(),
-            to: format!("\"http://{}\"", upstream.addr),
+            to: format!("\"{to}\""),
             upstream: String::new(),
             signing: format!("algorithm = \"HS256\"\nsecret = \"{SECRET}\""),
             rest: String::new(),
@@ -150,13 +155,22 @@ impl Setup {
         self
     }
 
-    pub(crate) async fn start(self) -> TestGateway {
+    fn build(&self) -> Gateway {
         let checked = Config::parse("test.toml", &self.policy, self.dir.path());
         let config = checked.unwrap_or_else(|error| panic!("{error}\n{}", self.policy)).config;
         let clock: Arc<ManualClock> = Arc::clone(&self.clock);
         let builder = Gateway::builder(config).store(Arc::clone(&self.store)).clock(clock);
         let builder = if self.keeps_keys { builder } else { builder.ephemeral_keys() };
-        let mut gateway = builder.build().expect("no gateway");
+        builder.build().expect("no gateway")
+    }
+
+    /// A gateway as a service, without a listener, over the same store.
+    pub(crate) fn service(&self) -> GatewayService {
+        self.build().service()
+    }
+
+    pub(crate) async fn start(self) -> TestGateway {
+        let mut gateway = self.build();
         let (shutdown, told) = oneshot::channel::<()>();
         let told = async {
             told.await.ok();

@@ -2,6 +2,7 @@
 
 mod gateway;
 pub(crate) mod h2;
+pub(crate) mod h2_upstream;
 mod keys;
 mod provider;
 mod stage;

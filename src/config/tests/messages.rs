@@ -270,8 +270,8 @@ fn upstreams() {
             ),
             ("a = { to = [] }", "2:12: `to` is empty; write \"http://host:port\""),
             (
-                "a.to = 'https://a'",
-                "2:8: this version speaks to upstreams in clear; write \"http://host:port\"",
+                "a.to = 'https://a/x'",
+                "2:8: an upstream has no path; end `to` after the host and port",
             ),
             (
                 "a.to = ['http://a', 'http://a/x']",
@@ -279,19 +279,19 @@ fn upstreams() {
             ),
             (
                 "a.to = 'a:80'",
-                "2:8: `to` must be \"http://host\", \"http://host:port\" or \"unix:/run/app.sock\"",
+                "2:8: `to` must be \"http://host:port\", \"https://host\" or \"unix:/run/app.sock\"",
             ),
             (
                 "a.to = 'unix:'",
-                "2:8: `to` must be \"http://host\", \"http://host:port\" or \"unix:/run/app.sock\"",
+                "2:8: `to` must be \"http://host:port\", \"https://host\" or \"unix:/run/app.sock\"",
             ),
             (
                 "a.to = 'http://a:0'",
-                "2:8: `to` must be \"http://host\", \"http://host:port\" or \"unix:/run/app.sock\"",
+                "2:8: `to` must be \"http://host:port\", \"https://host\" or \"unix:/run/app.sock\"",
             ),
             (
                 "a.to = 'http://u@a'",
-                "2:8: `to` must be \"http://host\", \"http://host:port\" or \"unix:/run/app.sock\"",
+                "2:8: `to` must be \"http://host:port\", \"https://host\" or \"unix:/run/app.sock\"",
             ),
             (
                 "a = { to = 'http://a', whoami = true }",
@@ -806,9 +806,50 @@ fn the_silence_of_a_websocket() {
     let route = |keys: &str| {
         format!("upstreams.a = {{ whoami = true }}\n[routes]\n\"/x\" = {{ to = \"a\", {keys} }}\n")
     };
-    let message = "`idle` is for WebSockets; add websocket = true, or leave it out";
+    let message = "`idle` is for WebSockets and gRPC calls; add websocket = true, \
+         name an upstream with h2 = true, or leave it out";
     says(&route("idle = \"1m\""), &format!("3:27: {message}"));
     says(&route("websocket = false, idle = \"1m\""), &format!("3:46: {message}"));
     let form = r#"`idle` must be a duration above zero such as "30s", "15m" or "1d""#;
     says(&route("websocket = true, idle = \"0s\""), &format!("3:45: {form}"));
+}
+
+#[test]
+fn tls_and_http2_of_upstreams() {
+    says_in(
+        "[upstreams]",
+        &[
+            (
+                "a = { to = 'http://a', tls = { name = 'b' } }",
+                "2:30: `tls` is for servers at https://; write them so in `to`, or leave it out",
+            ),
+            (
+                "a = { to = ['https://a', 'http://b'] }",
+                "2:12: `to` mixes https with others, and some requests would go in clear; \
+                 write https for all, or make two upstreams",
+            ),
+            (
+                "a = { whoami = true, h2 = true }",
+                "2:27: `h2` and `tls` go with the servers of `to`; remove them",
+            ),
+            (
+                "a = { to = 'https://a', tls = { cert = 'c' } }",
+                "2:40: `cert` is of no use without its `key`; add key = \"...\"",
+            ),
+            (
+                "a = { to = 'https://a', tls = { key = 'k' } }",
+                "2:39: `key` is of no use without its `cert`; add cert = \"...\"",
+            ),
+            (
+                "a = { to = 'https://a', tls = { name = 'a b' } }",
+                "2:40: `name` must be a host name such as \"api.internal\", or an IP address",
+            ),
+        ],
+    );
+    says(
+        "[upstreams]\na = { to = 'http://a', h2 = true }\n[routes]\n\
+         '/x' = { to = 'a', websocket = true }\n",
+        "4:32: WebSockets need an upstream that speaks HTTP/1.1; leave `websocket` out, \
+         or name one without h2 = true",
+    );
 }

@@ -1,0 +1,258 @@
+//! One request over HTTP/2, up to its response head.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::ResponseFuture;
+use h2::{Reason, RecvStream, SendStream};
+use http::header::{self, HeaderMap};
+use http::request::Parts;
+use http::{Request, Response};
+use tokio::time::Instant;
+
+use super::Way;
+use super::channels::{Channels, Ready, Seat};
+use super::received::Received;
+use super::upload::{Stopped, Upload};
+use crate::clock::Alarm;
+use crate::proxy::Rejection;
+use crate::proxy::lease::Hold;
+use crate::proxy::progress::Progress;
+use crate::proxy::send::{Failure, Outgoing, Sending};
+use crate::web::Body;
+
+/// How often a request is sent that no server has looked at.
+const TRIES: usize = 3;
+/// Most interim responses (1xx) to one request.
+const INTERIM: usize = 32;
+
+/// A request, and how far it has come.
+pub(in crate::proxy) struct Call<'a> {
+    way: &'a Way<'a>,
+    parts: &'a Parts,
+    /// `None` when it has been answered.
+    upload: Option<Upload>,
+    /// Longest wait for the response head.
+    patience: Duration,
+    /// Whether it may be sent once more after a connection ended under it.
+    send_again: bool,
+    progress: Option<&'a Progress>,
+}
+
+/// A response head, and what its body will come from.
+pub(in crate::proxy) struct Answer<'a> {
+    way: &'a Way<'a>,
+    head: Response<RecvStream>,
+    seat: Arc<Seat>,
+    stream: SendStream<Bytes>,
+    upload: Upload,
+}
+
+/// Why a connection brought none.
+enum Broken {
+    /// There is none.
+    Unsent(Rejection),
+    /// The server has not looked at the request (RFC 9113 sections 6.8 and 8.7).
+    Untouched(Rejection),
+    /// One that had been waiting is gone, and nobody knows.
+    Stale(Rejection),
+    Final(Rejection),
+}
+
+impl<'a> Way<'a> {
+    /// The request, on this way.
+    pub(in crate::proxy) fn call(
+        &'a self,
+        sending: &Sending<'_>,
+        parts: &'a Parts,
+        body: Outgoing,
+        progress: Option<&'a Progress>,
+    ) -> Call<'a> {
+        Call {
+            way: self,
+            parts,
+            upload: Some(Upload::new(body, self.trailers.clone())),
+            patience: sending.patience,
+            send_again: sending.may_go_again(&parts.method, progress),
+            progress,
+        }
+    }
+}
+
+impl<'a> Call<'a> {
+    /// Sends the request to that server; again where it was not looked at, or where the rule of
+    /// `retries` allows it.
+    pub(in crate::proxy) async fn run(&mut self, server: usize) -> Result<Answer<'a>, Failure> {
+        let unreachable = || Rejection::UpstreamUnreachable(None);
+        let channels =
+            self.way.channels.get(server).ok_or_else(|| Failure::Unsent(unreachable()))?;
+        let mut upload = self.upload.take().ok_or_else(|| Failure::Final(unreachable()))?;
+        for turn in 1.. {
+            let failed = match self.turn(channels, &mut upload).await {
+                Ok((head, seat, stream)) => {
+                    upload.forget();
+                    return Ok(Answer { way: self.way, head, seat, stream, upload });
+                }
+                Err(failed) => failed,
+            };
+            match failed {
+                Broken::Unsent(why) if upload.is_untouched() => {
+                    self.upload = Some(upload);
+                    return Err(Failure::Unsent(why));
+                }
+                Broken::Untouched(_) if turn < TRIES && upload.rewind() => {}
+                Broken::Stale(_) if self.send_again && upload.rewind() => self.send_again = false,
+                Broken::Stale(why) => return Err(Failure::Stale(why)),
+                Broken::Unsent(why) | Broken::Untouched(why) | Broken::Final(why) => {
+                    return Err(Failure::Final(why));
+                }
+            }
+        }
+        Err(Failure::Final(unreachable()))
+    }
+
+    /// Sends it on one connection.
+    async fn turn(
+        &mut self,
+        channels: &Arc<Channels>,
+        upload: &mut Upload,
+    ) -> Result<(Response<RecvStream>, Arc<Seat>, SendStream<Bytes>), Broken> {
+        let Ready { mut sender, seat, waited } = channels.ready().await.map_err(Broken::Unsent)?;
+        let opened = sender.send_request(head(self.parts), upload.is_over());
+        let (response, mut stream) = opened.map_err(|error| {
+            seat.load.close();
+            Broken::Untouched(Rejection::UpstreamFailed(error.into()))
+        })?;
+        let answered = self.answered(response, &mut stream, upload, waited).await;
+        answered.map(|head| (head, Arc::new(seat), stream))
+    }
+
+    async fn answered(
+        &mut self,
+        mut response: ResponseFuture,
+        stream: &mut SendStream<Bytes>,
+        upload: &mut Upload,
+        waited: bool,
+    ) -> Result<Response<RecvStream>, Broken> {
+        let (patience, progress) = (self.patience, self.progress);
+        let mut alarm = Alarm::default();
+        let mut deadline = Instant::now() + patience;
+        let (mut interim, mut uploading) = (0, !upload.is_over());
+        poll_fn(|cx| {
+            if uploading {
+                match upload.poll(stream, cx) {
+                    Poll::Ready(Err(Stopped::Client)) => {
+                        stream.send_reset(Reason::CANCEL);
+                        let why = Rejection::UpstreamFailed("request body broken off".into());
+                        return Poll::Ready(Err(Broken::Final(why)));
+                    }
+                    // What the server has to say follows.
+                    Poll::Ready(_) => uploading = false,
+                    Poll::Pending => {}
+                }
+            }
+            if let Poll::Ready(answered) = poll_head(&mut response, &mut interim, waited, cx) {
+                return Poll::Ready(answered);
+            }
+            poll_late(patience, progress, &mut alarm, &mut deadline, cx)
+                .map(|()| Err(Broken::Final(Rejection::UpstreamTimeout(patience))))
+        })
+        .await
+    }
+}
+
+impl Answer<'_> {
+    /// The response, whose body keeps its places here and at the upstream.
+    pub(in crate::proxy) fn finish(self, hold: Hold) -> Response<Body> {
+        let Answer { way, head, seat, stream, upload } = self;
+        let (parts, incoming) = head.into_parts();
+        let upload = (!upload.is_over()).then(|| {
+            let going_on = upload.go_on(stream, Arc::clone(&seat));
+            tokio::spawn(going_on).abort_handle()
+        });
+        if incoming.is_end_stream() && upload.is_none() {
+            return Response::from_parts(parts, Body::empty());
+        }
+        let length = length(&parts.headers);
+        let trailers = way.trailers.clone().filter(|_| way.client_takes_trailers);
+        let body = Received {
+            stream: incoming,
+            length,
+            trailers,
+            at_trailers: false,
+            ended: false,
+            broken: None,
+            upload,
+            pulse: way.pulse.clone(),
+            _hold: hold,
+            _seat: seat,
+        };
+        Response::from_parts(parts, Body::stream(body))
+    }
+}
+
+fn head(parts: &Parts) -> Request<()> {
+    let mut head = Request::new(());
+    *head.method_mut() = parts.method.clone();
+    *head.uri_mut() = parts.uri.clone();
+    *head.headers_mut() = parts.headers.clone();
+    *head.version_mut() = parts.version;
+    head
+}
+
+/// Ready when the server had its time, which counts from the last byte that it took, and not
+/// while it is the client that is waited for.
+fn poll_late(
+    patience: Duration,
+    progress: Option<&Progress>,
+    alarm: &mut Alarm,
+    deadline: &mut Instant,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    loop {
+        ready!(alarm.poll_past(*deadline, cx));
+        match progress.map(|progress| progress.waiting_since() + patience) {
+            Some(later) if later > Instant::now() => *deadline = later,
+            _ => return Poll::Ready(()),
+        }
+    }
+}
+
+fn poll_head(
+    response: &mut ResponseFuture,
+    interim: &mut usize,
+    waited: bool,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Response<RecvStream>, Broken>> {
+    while let Poll::Ready(Some(Ok(_))) = response.poll_informational(cx) {
+        *interim += 1;
+        if *interim > INTERIM {
+            let why = Rejection::UpstreamFailed("too many interim responses".into());
+            return Poll::Ready(Err(Broken::Final(why)));
+        }
+    }
+    Pin::new(response).poll(cx).map_err(|error| Broken::of(error, waited))
+}
+
+impl Broken {
+    fn of(error: h2::Error, waited: bool) -> Self {
+        let refused = error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM);
+        let untouched = error.is_remote() && refused;
+        let stale = waited && (error.is_io() || error.is_go_away());
+        let why = Rejection::UpstreamFailed(error.into());
+        match (untouched, stale) {
+            (true, _) => Self::Untouched(why),
+            (false, true) => Self::Stale(why),
+            (false, false) => Self::Final(why),
+        }
+    }
+}
+
+/// What h2 holds the response to.
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
