@@ -95,6 +95,7 @@ fn route(
     let response_headers = route_keys::response_headers(cx, raw.response_headers);
     let cors = route_keys::cors(cx, raw.cors, response_headers.as_ref());
     let websocket = route_keys::websocket(cx, raw.websocket, raw.idle);
+    let tickets = route_keys::tickets(cx, key.as_ref().ok(), raw.tickets, websocket);
     let mut credential = CredentialPolicy::default();
     let words = [("strip", CredentialPolicy::Strip), ("forward", CredentialPolicy::Forward)];
     cx.choice("credential", &mut credential, raw.credential, &words);
@@ -115,10 +116,13 @@ fn route(
         underscores,
         response_headers: response_headers?,
         websocket: websocket?,
+        outlive: None,
+        tickets: tickets?,
         cors: cors?,
     };
     set(&mut route.body, raw.body);
     set(&mut route.timeout, raw.timeout);
+    set(&mut route.outlive, raw.outlive);
     Some(route)
 }
 

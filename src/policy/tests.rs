@@ -21,6 +21,8 @@ fn route(key: &str, allow: &str, to: &str) -> Route {
         underscores: Underscores::Drop,
         response_headers: ResponseHeaders::default(),
         websocket: None,
+        outlive: None,
+        tickets: false,
         cors: None,
     }
 }

@@ -1,6 +1,7 @@
 //! The path of a proxied request, one module a step; [`Proxy::answer`] is the stack.
 
 mod choice;
+mod frames;
 mod lease;
 mod pool;
 mod prepare;
@@ -12,21 +13,26 @@ mod send;
 mod settings;
 mod standing;
 mod throttle;
+mod ticket;
 mod tunnel;
 mod upgrade;
 mod upstream;
+mod watch;
+mod watched;
 mod whoami;
 
 use std::fmt;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderValue, Response};
+use http::{HeaderValue, Method, Response};
+
+use watch::{Vigil, Watch};
 
 use crate::clock::Clock;
 use crate::policy::{Allow, Route, Verdict, authorize};
-use crate::session::{Authenticated, Sessions};
-use crate::web::{Body, CanonicalPath, MessageLimits, Origin, Peer, RequestBody};
+use crate::session::{AuthError, Authenticated, Sessions};
+use crate::web::{Authorization, Body, CanonicalPath, MessageLimits, Origin, Peer, RequestBody};
 
 pub use prepare::{X_REQUEST_ID, strip_identity};
 pub use rejection::{RefusedCredential, Rejection};
@@ -51,13 +57,14 @@ pub struct Proxy {
     pool: Arc<pool::Pool>,
     limits: MessageLimits,
     clock: Arc<dyn Clock>,
+    vigil: Arc<Vigil>,
 }
 
 /// A request that has found its route. Identity and forwarding fields are gone from it; `Debug`
 /// leaves its head out, which holds the credential.
 pub struct Exchange<'a> {
     /// Its route.
-    pub route: &'a Route,
+    pub route: &'a Arc<Route>,
     /// Its path in the one reading that counts.
     pub path: &'a CanonicalPath<'a>,
     /// The connection's other end.
@@ -87,7 +94,8 @@ impl Proxy {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let pool = Arc::new(pool::Pool::new(&upstreams.0));
-        Self { sessions, upstreams, pool, limits, clock }
+        let vigil = Arc::new(Vigil::new(Arc::clone(&sessions)));
+        Self { sessions, upstreams, pool, limits, clock, vigil }
     }
 
     /// Closes upstream connections that waited too long; ends when the proxy is dropped.
@@ -117,24 +125,23 @@ impl Proxy {
             told: String::new(),
         };
         throttle.by_address()?;
-        *caller = self.authenticate(&parts).await?;
+        *caller = self.authenticate(route, &mut parts).await?;
         permit(&route.allow, caller.as_deref())?;
         throttle.by_user(caller.as_deref())?;
         body.limit(route.body.unwrap_or(self.limits.body))?;
-        let caller = caller.as_deref();
+        let caller = caller.as_ref();
         let handshake = upgrade::Handshake::of(route, &mut parts, &body)?;
-        let watch = handshake
-            .as_ref()
-            .and(caller)
-            .map(|caller| tunnel::Watch::new(&self.sessions, &parts.headers, &route.allow, caller));
-        let outfit = prepare::Outfit { route, path, peer, origin, caller, request_id };
+        let known = caller.map(Arc::as_ref);
+        let outfit = prepare::Outfit { route, path, peer, origin, caller: known, request_id };
         outfit.put_on(&mut parts, &body)?;
         if handshake.is_some() {
             upgrade::ask(&mut parts.headers);
         }
-        let mut response = self.forward(route, parts, body, handshake.is_some()).await?;
+        let watch = || caller.map(|caller| self.vigil.over(caller, route));
+        let sending = self.forward(route, parts, body, handshake.is_some(), watch());
+        let mut response = sending.await?;
         let opened = match handshake {
-            Some(handshake) => handshake.answered(watch, &mut response)?,
+            Some(handshake) => handshake.answered(watch(), &mut response)?,
             None => None,
         };
         respond::finish(route, caller.is_some(), throttle.report(), &mut response)?;
@@ -146,10 +153,44 @@ impl Proxy {
 
     /// A credential of ours must be good wherever it is sent: on a route for anyone, a caller
     /// with a broken one would be taken for somebody else than it believes to be.
-    async fn authenticate(&self, parts: &Parts) -> Result<Option<Arc<Authenticated>>, Rejection> {
-        let presented = self.sessions.in_header();
+    async fn authenticate(
+        &self,
+        route: &Route,
+        parts: &mut Parts,
+    ) -> Result<Option<Arc<Authenticated>>, Rejection> {
+        if route.tickets {
+            let tickets = ticket::take(&mut parts.uri)?;
+            if !tickets.is_empty() {
+                return self.redeem(route, parts, &tickets).await.map(Some);
+            }
+        }
         let known = self.sessions.authenticate(&parts.headers).await;
-        known.map_err(|error| RefusedCredential { error, presented }.into())
+        known.map_err(|error| self.refused(error))
+    }
+
+    /// Whom the ticket of a request speaks for. All that it brought are used up.
+    async fn redeem(
+        &self,
+        route: &Route,
+        parts: &Parts,
+        tickets: &[Vec<u8>],
+    ) -> Result<Arc<Authenticated>, Rejection> {
+        let scope = route.key.to_string();
+        let mut redeemed = Err(AuthError::Ticket);
+        for ticket in tickets {
+            redeemed = self.sessions.redeem_ticket(ticket, &scope).await;
+        }
+        if tickets.len() > 1 || Authorization::of(&parts.headers) != Authorization::Absent {
+            return Err(Rejection::AmbiguousTicket);
+        }
+        if ![Method::GET, Method::HEAD].contains(&parts.method) {
+            redeemed = Err(AuthError::Ticket);
+        }
+        redeemed.map_err(|error| self.refused(error))
+    }
+
+    fn refused(&self, error: AuthError) -> Rejection {
+        RefusedCredential { error, presented: self.sessions.in_header() }.into()
     }
 
     async fn forward(
@@ -158,6 +199,7 @@ impl Proxy {
         mut parts: Parts,
         body: RequestBody,
         handshake: bool,
+        watch: Option<Watch>,
     ) -> Result<Response<Body>, Rejection> {
         let found = self.upstreams.0.get(route.upstream);
         let upstream = found.ok_or(Rejection::UpstreamUnreachable(None))?;
@@ -170,7 +212,7 @@ impl Proxy {
         let number = route.upstream;
         let (pool, clock) = (&self.pool, &*self.clock);
         let sending = send::Sending { pool, number, upstream, patience, handshake, clock };
-        sending.send(parts, body).await
+        sending.send(parts, body, watch).await
     }
 }
 

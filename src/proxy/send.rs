@@ -21,6 +21,8 @@ use super::lease::{Hold, Lease, LeasedBody};
 use super::pool::{Connection, Pool, Shelf};
 use super::progress::{Progress, Tracked};
 use super::upstream::{Server, Upstream};
+use super::watch::Watch;
+use super::watched::watched;
 use super::{Address, Rejection};
 use crate::clock::{Alarm, Clock};
 use crate::web::{Body, BodyFault, RequestBody};
@@ -52,6 +54,7 @@ impl Sending<'_> {
         &self,
         parts: Parts,
         body: RequestBody,
+        watch: Option<Watch>,
     ) -> Result<Response<Body>, Rejection> {
         let flight = self.upstream.enter()?;
         let fault = body.fault();
@@ -73,7 +76,7 @@ impl Sending<'_> {
                     trial.succeeded();
                     let pool = Arc::clone(self.pool);
                     let lease = Lease::new(connection, pool, self.number, number, hold);
-                    return finish(response, lease, self.handshake);
+                    return finish(response, lease, self.handshake, watch);
                 }
                 Err(Failure::Unsent(unsent, why)) => {
                     trial.failed();
@@ -105,6 +108,7 @@ fn finish(
     response: Response<Incoming>,
     lease: Lease,
     handshake: bool,
+    watch: Option<Watch>,
 ) -> Result<Response<Body>, Rejection> {
     let (parts, body) = response.into_parts();
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -118,7 +122,7 @@ fn finish(
         lease.give_back();
         Body::empty()
     } else {
-        Body::stream(LeasedBody::new(body, lease))
+        watched(LeasedBody::new(body, lease), watch, &parts.headers)
     };
     Ok(Response::from_parts(parts, body))
 }

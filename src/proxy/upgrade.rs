@@ -12,9 +12,11 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
+use tokio_util::sync::CancellationToken;
 
 use super::Rejection;
-use super::tunnel::{Ends, Watch};
+use super::tunnel::{Ends, Terms};
+use super::watch::Watch;
 use crate::policy::Route;
 use crate::web::{Body, RequestBody, Takeover, Traffic, Upgradable, lists};
 
@@ -85,8 +87,14 @@ impl Handshake {
         let traffic = Arc::<Traffic>::default();
         let place = std::mem::take(response.body_mut());
         let ends = Ends { client: self.client, upstream, place };
-        let work = ends.run(self.idle, watch, Arc::clone(&traffic));
-        Ok(Some(Opened(Takeover::new(work, traffic))))
+        let leaving = CancellationToken::new();
+        let terms = Terms {
+            idle: self.idle,
+            watch: watch.map(Watch::of_a_lasting_one),
+            traffic: Arc::clone(&traffic),
+            leaving: leaving.clone(),
+        };
+        Ok(Some(Opened(Takeover::new(ends.run(terms), traffic, leaving))))
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
@@ -22,6 +23,9 @@ use super::pulse::Pulse;
 use super::{ConnectionLimits, Handler};
 use crate::clock::Alarm;
 use crate::web::{Body, BodyError, Peer, Takeover, Upgradable};
+
+/// How long a connection that was taken over has for its last words.
+const LEAVE: Duration = Duration::from_secs(2);
 
 /// The drain, as a connection meets it.
 #[derive(Clone, Debug)]
@@ -49,12 +53,19 @@ impl Drain {
         self.taken.wait().await;
     }
 
-    /// What goes on on a connection after HTTP, until the drain is over.
-    async fn bound(&self, work: impl Future<Output = ()>) {
+    /// What goes on on a connection after HTTP, until the drain is over and a moment longer, to
+    /// say so.
+    async fn bound(&self, takeover: &Takeover) {
+        let Some(work) = takeover.take() else { return };
+        let mut work = pin!(work);
         let _counted = self.taken.token();
         tokio::select! {
             () = self.ends.cancelled() => {}
-            () = work => {}
+            () = &mut work => return,
+        }
+        takeover.leave();
+        if tokio::time::timeout(LEAVE, work).await.is_err() {
+            tracing::debug!("connection cut at the end of the drain");
         }
     }
 }
@@ -108,8 +119,8 @@ pub(super) async fn serve<H: Handler, S>(
     .await;
     match ended {
         End::Closed(Ok(())) => {
-            if let Some(work) = takeover.get().and_then(Takeover::take) {
-                drain.bound(work).await;
+            if let Some(takeover) = takeover.get() {
+                drain.bound(takeover).await;
             }
         }
         End::Closed(Err(error)) => handler.broken(&peer, &error),

@@ -3,12 +3,14 @@
 
 mod accounts;
 mod authenticate;
+mod lasting;
 mod names;
 mod refusal;
 mod renew;
 mod settings;
 mod settle;
 mod start;
+mod tickets;
 
 use std::sync::Arc;
 
@@ -20,6 +22,7 @@ use crate::web::IdentityHeaders;
 
 pub use accounts::{AccountError, Accounts, NewAccount, Registered};
 pub use authenticate::Authenticated;
+pub use lasting::Stance;
 pub use names::{
     EMAIL_LENGTH, EmailFault, NameFault, USERNAME_LENGTH, check_email, check_username,
     normalize_username, trim,
@@ -28,6 +31,7 @@ pub use refusal::{Answer, AuthError, Presented};
 pub use renew::Renewed;
 pub use settings::SessionSettings;
 pub use start::{Client, Pair};
+pub use tickets::{TICKET_LIFE, Ticket};
 
 /// Everything that sessions stand on.
 #[derive(Debug)]
@@ -58,6 +62,7 @@ pub struct Sessions {
     verifier: Verifier,
     signer: Signer,
     cache: TokenCache<Authenticated>,
+    tickets: tickets::Tickets,
 }
 
 impl Sessions {
@@ -67,7 +72,8 @@ impl Sessions {
         let verifier = Verifier::new(Arc::clone(&keys), tokens.clone(), issuers);
         let signer = Signer::new(Arc::clone(&keys), tokens);
         let cache = TokenCache::default();
-        Self { store, clock, keys, revisions, headers, settings, verifier, signer, cache }
+        let tickets = tickets::Tickets::default();
+        Self { store, clock, keys, revisions, headers, settings, verifier, signer, cache, tickets }
     }
 
     /// Whether sliding tokens are issued and accepted.

@@ -51,6 +51,9 @@ pub enum AuthError {
     /// The API key's user is disabled.
     #[error("user of the API key is inactive")]
     KeyUserInactive,
+    /// A ticket that is unknown, used, too old, or for another route.
+    #[error("ticket unknown, used, expired or for another route")]
+    Ticket,
     /// The store could not answer: nothing is known about the caller.
     #[error("store failed during authentication")]
     Store(#[from] StoreError),
@@ -96,6 +99,7 @@ impl AuthError {
             Self::PasswordChanged => "password_changed",
             Self::Revoked => "session_ended",
             Self::Reused => "refresh_token_reused",
+            Self::Ticket => "ticket_not_valid",
             Self::Store(_) => "store_unavailable",
             Self::Keys(_) => "keys_unavailable",
         }
@@ -132,6 +136,7 @@ impl AuthError {
             Self::Revoked | Self::Reused => token_refused("Token is blacklisted", presented),
             Self::UnknownKey => plain("Invalid token."),
             Self::KeyUserInactive => plain("User inactive or deleted."),
+            Self::Ticket => coded("Ticket is invalid, used or expired", "ticket_not_valid"),
             Self::Store(error) => return unavailable(error),
             Self::Keys(_) => return Answer::unavailable(),
         };

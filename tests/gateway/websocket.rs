@@ -12,8 +12,11 @@ use crate::common::{Conn, Stage, Upstream, claims, mint, soon};
 /// The example of RFC 6455 section 1.3.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const PROOF: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
-/// A masked text frame and an unmasked binary one.
+/// A masked text frame.
 const HELLO: &[u8] = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+/// A masked close frame.
+const CLOSE: &[u8] = b"\x88\x82\0\0\0\0\x03\xf0";
+/// An unmasked binary frame.
 const BINARY: &[u8] = b"\x82\x04\x00\xff\r\n";
 
 /// A gateway before an upstream by hand, with a route for every user's `WebSockets`.
@@ -75,11 +78,25 @@ async fn talk(client: &mut Conn, server: &mut Conn) {
     }
 }
 
-/// Both ends are closed, and that within the time that an end of the caller's right may take.
+/// Both ends are told why it is over and closed, and that within the time that an end of the
+/// caller's right may take.
 async fn closed_soon(mut client: Conn, mut server: Conn, since: Instant) {
+    told(&mut client, &mut server, 1008).await;
+    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+    client.write(CLOSE).await;
+    server.write(b"\x88\x02\x03\xf0").await;
     client.closed().await;
     server.closed().await;
-    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+}
+
+/// Each end has a close frame with that code, as its side of the protocol wants it.
+async fn told(client: &mut Conn, server: &mut Conn, code: u16) {
+    let [high, low] = code.to_be_bytes();
+    assert_eq!(client.exactly(4).await, [0x88, 2, high, low]);
+    let frame = server.exactly(8).await;
+    assert_eq!(frame[..2], [0x88, 0x82]);
+    let unmasked = [frame[6] ^ frame[2], frame[7] ^ frame[3]];
+    assert_eq!(u16::from_be_bytes(unmasked), code);
 }
 
 async fn end(stage: Stage) {
@@ -306,10 +323,11 @@ async fn a_silent_websocket_is_closed_after_its_idle_time() {
         talk(&mut client, &mut server).await;
     }
     let since = Instant::now();
+    told(&mut client, &mut server, 1001).await;
     client.closed().await;
     server.closed().await;
     assert!(since.elapsed() >= Duration::from_millis(900), "{:?}", since.elapsed());
-    assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
     end(stage).await;
 }
 
@@ -321,6 +339,7 @@ async fn the_drain_closes_websockets_at_its_end() {
     let since = Instant::now();
     let stopped = gateway.begin_stop();
     talk(&mut client, &mut server).await;
+    told(&mut client, &mut server, 1001).await;
     client.closed().await;
     server.closed().await;
     assert!(since.elapsed() >= Duration::from_millis(900), "{:?}", since.elapsed());
