@@ -110,9 +110,9 @@ pub(super) fn tickets(
     cx: &mut Context<'_>,
     key: Option<&Key>,
     written: Option<Spanned<bool>>,
-    websocket: Option<Option<Duration>>,
+    websocket: bool,
 ) -> Option<bool> {
-    let Some(written) = written else { return Some(websocket.flatten().is_some()) };
+    let Some(written) = written else { return Some(websocket) };
     if *written.get_ref() && key.is_some_and(|key| !key.methods.include(&Method::GET)) {
         let message = "`tickets` are for GET, which this key leaves out; \
                        make it a key for GET, or leave it out";

@@ -95,7 +95,8 @@ fn route(
     let response_headers = route_keys::response_headers(cx, raw.response_headers);
     let cors = route_keys::cors(cx, raw.cors, response_headers.as_ref());
     let websocket = route_keys::websocket(cx, raw.websocket, raw.idle);
-    let tickets = route_keys::tickets(cx, key.as_ref().ok(), raw.tickets, websocket);
+    let tickets =
+        route_keys::tickets(cx, key.as_ref().ok(), raw.tickets, websocket.flatten().is_some());
     let mut credential = CredentialPolicy::default();
     let words = [("strip", CredentialPolicy::Strip), ("forward", CredentialPolicy::Forward)];
     cx.choice("credential", &mut credential, raw.credential, &words);

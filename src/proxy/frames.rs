@@ -109,13 +109,13 @@ impl Code {
     }
 
     /// A close frame, as a server sends it.
-    pub(super) const fn from_server(self) -> [u8; 4] {
+    pub(super) const fn as_server(self) -> [u8; 4] {
         let [high, low] = self.bytes();
         [0x80 | CLOSE, 2, high, low]
     }
 
     /// A close frame, as a client sends it: masked (section 5.3).
-    pub(super) const fn from_client(self, mask: [u8; 4]) -> [u8; 8] {
+    pub(super) const fn as_client(self, mask: [u8; 4]) -> [u8; 8] {
         let ([high, low], [a, b, c, d]) = (self.bytes(), mask);
         [0x80 | CLOSE, 0x80 | 2, a, b, c, d, high ^ a, low ^ b]
     }
@@ -133,11 +133,11 @@ mod tests {
         match payload {
             0..=125 if !wide => frame.push(bit | u8::try_from(payload).unwrap()),
             0..=0xffff if !wide => {
-                frame.push(bit | 126);
+                frame.push(bit + 126);
                 frame.extend(u16::try_from(payload).unwrap().to_be_bytes());
             }
             _ => {
-                frame.push(bit | 127);
+                frame.push(bit + 127);
                 frame.extend((payload as u64).to_be_bytes());
             }
         }
@@ -188,9 +188,9 @@ mod tests {
 
     #[test]
     fn a_close_frame_is_as_the_protocol_has_it() {
-        assert_eq!(Code::Policy.from_server(), [0x88, 0x02, 0x03, 0xf0]);
-        assert_eq!(Code::GoingAway.from_server(), [0x88, 0x02, 0x03, 0xe9]);
-        let masked = Code::Policy.from_client([1, 2, 3, 4]);
+        assert_eq!(Code::Policy.as_server(), [0x88, 0x02, 0x03, 0xf0]);
+        assert_eq!(Code::GoingAway.as_server(), [0x88, 0x02, 0x03, 0xe9]);
+        let masked = Code::Policy.as_client([1, 2, 3, 4]);
         assert_eq!(masked, [0x88, 0x82, 1, 2, 3, 4, 0x03 ^ 1, 0xf0 ^ 2]);
     }
 }

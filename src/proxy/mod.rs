@@ -138,8 +138,9 @@ impl Proxy {
             upgrade::ask(&mut parts.headers);
         }
         let watch = || caller.map(|caller| self.vigil.over(caller, route));
+        let uploading = body.abandoned().zip(watch());
         let sending = self.forward(route, parts, body, handshake.is_some(), watch());
-        let mut response = sending.await?;
+        let mut response = watch::while_allowed(uploading, sending).await?;
         let opened = match handshake {
             Some(handshake) => handshake.answered(watch(), &mut response)?,
             None => None,

@@ -203,9 +203,9 @@ where
     C: AsyncRead + AsyncWrite,
     U: AsyncRead + AsyncWrite,
 {
-    let to_client = code.from_server();
+    let to_client = code.as_server();
     // Without randomness a mask of zeros is as good: it hides nothing.
-    let to_upstream = code.from_client(getrandom::u32().unwrap_or_default().to_be_bytes());
+    let to_upstream = code.as_client(getrandom::u32().unwrap_or_default().to_be_bytes());
     let (by_client, by_upstream) = (up.heard(), down.heard());
     let say_down = down.frames.may_close().then_some(to_client.as_slice());
     let say_up = up.frames.may_close().then_some(to_upstream.as_slice());

@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -89,8 +90,8 @@ impl Watch {
                 Poll::Ready(Ok(()))
             }
             Stance::InDoubt => {
-                let (sessions, caller) = (Arc::clone(&self.vigil.sessions), self.caller.clone());
-                self.asking = Some(Box::pin(async move { sessions.reaffirm(&caller).await }));
+                let (vigil, caller) = (Arc::clone(&self.vigil), Arc::clone(&self.caller));
+                self.asking = Some(Box::pin(async move { vigil.sessions.reaffirm(&caller).await }));
                 self.poll_look(cx)
             }
         }
@@ -122,6 +123,22 @@ impl Drop for Watch {
     fn drop(&mut self) {
         if let Some(place) = self.place {
             self.vigil.leave(place);
+        }
+    }
+}
+
+/// What comes of `work`, which has a request body to send, unless its caller may not go on before
+/// that; then the body is marked as abandoned.
+pub(super) async fn while_allowed<T>(
+    uploading: Option<(Arc<AtomicBool>, Watch)>,
+    work: impl Future<Output = Result<T, Rejection>>,
+) -> Result<T, Rejection> {
+    let Some((abandoned, mut watch)) = uploading else { return work.await };
+    tokio::select! {
+        done = work => done,
+        lost = watch.lost() => {
+            abandoned.store(true, Ordering::Release);
+            Err(lost)
         }
     }
 }
