@@ -172,3 +172,91 @@ impl fmt::Debug for Tickets {
         f.debug_struct("Tickets").field("len", &self.held().by_hash.len()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::lasting::{Basis, Proof};
+    use super::*;
+    use crate::identity::Identity;
+    use crate::token::Revisions;
+
+    fn caller(number: u8) -> Arc<Authenticated> {
+        let identity = Identity {
+            user_id: number.to_string(),
+            username: String::new(),
+            email: None,
+            email_verified: false,
+            roles: Vec::new(),
+            claims: std::collections::BTreeMap::default(),
+            session: None,
+            issuer: None,
+        };
+        let until = Timestamp::from_millis(u64::MAX);
+        let basis = Basis { proof: Proof::Issuer, revision: Revisions::none(), until };
+        Arc::new(Authenticated { identity, user: None, headers: Vec::new(), expires: until, basis })
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Issue(u8),
+        Use(usize),
+        Wait(u64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (0..4_u8).prop_map(Step::Issue),
+            2 => (0..12_usize).prop_map(Step::Use),
+            1 => (0..20_u64).prop_map(Step::Wait),
+        ]
+    }
+
+    proptest! {
+        /// Whatever is issued and used when: memory is bounded, a ticket is good once, and the
+        /// newest of a user and of all are always there.
+        #[test]
+        fn tickets_are_bounded_and_the_oldest_go_first(
+            steps in prop::collection::vec(step(), 1..120),
+        ) {
+            let (of_one_user, of_all) = (3, 6);
+            let tickets = Tickets { held: Mutex::default(), of_one_user, of_all };
+            let (mut now, mut made) = (Timestamp::from_secs(9), 0_u64);
+            // All that were made: whose, until when, and whether used.
+            let mut model: Vec<(u64, u8, Timestamp, bool)> = Vec::new();
+            let hash_of = |number: u64| hash_of_key(&number.to_be_bytes());
+            for step in steps {
+                match step {
+                    Step::Issue(user) => {
+                        made += 1;
+                        tickets.keep(hash_of(made), caller(user), "/x", now);
+                        model.push((made, user, now.plus(TICKET_LIFE), false));
+                    }
+                    Step::Use(back) => {
+                        let Some(at) = model.len().checked_sub(back + 1) else { continue };
+                        let (number, user, expires, used) = model[at];
+                        let later = &model[at + 1..];
+                        let of_user = later.iter().filter(|other| other.1 == user).count();
+                        let entry = tickets.take(&hash_of(number));
+                        if used {
+                            prop_assert!(entry.is_none());
+                        } else if of_user < of_one_user && later.len() < of_all && expires > now {
+                            let entry = entry.expect("it is one of the newest");
+                            prop_assert_eq!(&entry.caller.identity.user_id, &user.to_string());
+                            prop_assert_eq!(entry.expires, expires);
+                        }
+                        model[at].3 = true;
+                    }
+                    Step::Wait(seconds) => now = now.plus(Duration::from_secs(seconds)),
+                }
+                let held = tickets.held();
+                let places: usize = held.by_user.values().map(VecDeque::len).sum();
+                prop_assert!(held.by_hash.len() <= of_all, "{}", held.by_hash.len());
+                prop_assert!(held.order.len() <= 2 * of_all, "{}", held.order.len());
+                prop_assert!(places <= held.order.len(), "{places}");
+                prop_assert!(held.by_user.values().all(|own| (1..=of_one_user).contains(&own.len())));
+            }
+        }
+    }
+}
