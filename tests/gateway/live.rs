@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use portcullis::store::UserChange;
 use serde_json::json;
 
-use crate::common::{Conn, Stage, Upstream};
+use crate::common::{Conn, PASSWORD, Policy, Setup, Signer, Stage, Upstream};
 
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 const EVENTS: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n\
@@ -184,6 +184,51 @@ async fn an_upload_ends_with_its_session() {
     assert_eq!(reply.json()["code"], "token_not_valid");
     server.closed().await;
     assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+    end(stage).await;
+}
+
+#[tokio::test]
+async fn what_an_api_key_opened_ends_with_its_user() {
+    let stage = stage("[auth]\ntoken_scheme = true\n").await;
+    let body = json!({ "username": "alice", "password": PASSWORD });
+    let key = stage.post("/api/auth/api-token-auth/", &body).await.json()["token"].clone();
+    let key = key.as_str().unwrap();
+    let mut client = stage.connect().await;
+    client
+        .write(format!("GET /app/x HTTP/1.1\r\nHost: a.test\r\nAuthorization: Token {key}\r\n\r\n"))
+        .await;
+    let mut server = stage.upstream.accept().await;
+    server.head().await;
+    server.write(CHUNKED).await;
+    assert_eq!(client.reply_head().await.status, 200);
+    stage.gateway.clock().advance(Duration::from_secs(400 * 24 * 60 * 60));
+    passes(&mut client, &mut server).await;
+    stage.gateway.accounts.change(stage.alice.id, UserChange::Active(false)).await.unwrap();
+    broken_off(client, server, Instant::now()).await;
+    end(stage).await;
+}
+
+/// Nothing is known of such a caller but what its token says.
+#[tokio::test]
+async fn what_another_issuer_vouched_for_ends_with_its_token() {
+    let signer = Signer::es256();
+    let table = "[[issuers]]\nname = \"corp\"\nissuer = \"https://id.corp.test\"\n\
+                 audience = \"gateway\"\njwks = { file = \"corp.json\" }\nleeway = \"0s\"\n";
+    let upstream = Upstream::by_hand().await;
+    let setup = Setup::new(&Policy::to(&upstream).and(table))
+        .file("corp.json", &json!({ "keys": [signer.jwk("es")] }).to_string());
+    let stage = Stage::of(upstream, setup).await;
+    let claims = json!({
+        "iss": "https://id.corp.test", "aud": "gateway", "exp": 1_800_000_060, "sub": "u-17",
+    });
+    let token = signer.mint(&json!({ "alg": "ES256", "kid": "es" }), &claims);
+    let (mut client, mut server) = open(&stage, "/app/x", &token, EVENTS).await;
+    stage.gateway.clock().advance(Duration::from_secs(59));
+    passes(&mut client, &mut server).await;
+    stage.gateway.clock().advance(Duration::from_secs(1));
+    assert_eq!(client.chunk().await, b"");
+    server.closed().await;
+    drop(client);
     end(stage).await;
 }
 

@@ -29,4 +29,5 @@ mod tickets;
 mod tokens;
 mod upstreams;
 mod websocket;
+mod websocket_ends;
 mod websocket_pair;

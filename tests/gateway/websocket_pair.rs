@@ -122,6 +122,48 @@ async fn a_close_code_passes_both_ways_and_each_end_sees_the_others() {
     end(stage).await;
 }
 
+/// What the ends agree on is theirs: nothing is taken from an offer or from its answer.
+#[tokio::test]
+async fn subprotocols_and_extensions_are_settled_between_the_ends() {
+    let stage = stage("").await;
+    let mut client = stage.connect().await;
+    client
+        .write(format!(
+            "GET /ws/chat HTTP/1.1\r\nHost: a.test\r\nAuthorization: Bearer {}\r\n\
+             Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Sec-WebSocket-Protocol: chat, superchat\r\n\
+             Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n",
+            stage.token
+        ))
+        .await;
+    let mut server = stage.upstream.accept().await;
+    let head = server.head().await;
+    assert!(head.contains("\r\nsec-websocket-protocol: chat, superchat\r\n"), "{head}");
+    let deflate = "\r\nsec-websocket-extensions: permessage-deflate; client_max_window_bits\r\n";
+    assert!(head.contains(deflate), "{head}");
+    server
+        .write(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+             Sec-WebSocket-Protocol: superchat\r\n\
+             Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+        )
+        .await;
+    let head = client.head().await;
+    for field in
+        ["sec-websocket-protocol: superchat", "sec-websocket-extensions: permessage-deflate"]
+    {
+        assert!(head.contains(&format!("\r\n{field}\r\n")), "{head}");
+    }
+    // "Hello", compressed (RFC 7692 section 7.2.3.1): its first reserved bit is the ends' business.
+    let frame = b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00";
+    server.write(frame).await;
+    assert_eq!(client.exactly(frame.len()).await, frame);
+    drop((client, server));
+    end(stage).await;
+}
+
 /// What each end is told, and that both ends of the protocol are content with it.
 async fn both_told(client: &mut Socket, server: &mut Socket, code: CloseCode) {
     for socket in [client, server] {
