@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
 
+use super::http1::{Broken, Framing};
 use super::pool::{Connection, Pool};
 use super::progress::Progress;
 use super::upstream::Flight;
@@ -16,11 +16,14 @@ use super::upstream::Flight;
 /// under way: whatever was left of the response could otherwise be taken for the answer to the
 /// next request.
 pub(super) struct Lease {
-    connection: Connection,
-    pool: Arc<Pool>,
-    upstream: usize,
-    server: usize,
-    hold: Hold,
+    pub(super) connection: Connection,
+    pub(super) pool: Arc<Pool>,
+    pub(super) upstream: usize,
+    pub(super) server: usize,
+    /// Given back with it.
+    pub(super) _hold: Hold,
+    /// The server will close the connection after this response.
+    pub(super) is_last: bool,
 }
 
 /// What keeps the request's place at the upstream.
@@ -41,22 +44,10 @@ impl Hold {
 }
 
 impl Lease {
-    pub(super) const fn new(
-        connection: Connection,
-        pool: Arc<Pool>,
-        upstream: usize,
-        server: usize,
-        hold: Hold,
-    ) -> Self {
-        Self { connection, pool, upstream, server, hold }
-    }
-
     /// The response is complete: the connection may have its next request, unless it is still
     /// busy with the body of this one because the upstream answered early.
     pub(super) fn give_back(self) {
-        if let Hold::Both(request) = &self.hold
-            && !request.is_complete()
-        {
+        if self.is_last {
             return;
         }
         if let Some(shelf) = self.pool.shelf(self.upstream, self.server) {
@@ -68,58 +59,62 @@ impl Lease {
 /// A response body, piece by piece as it comes. Trailers are dropped: a client that did not ask
 /// for them would have to guess what they are (RFC 9110 section 6.5.1).
 pub(super) struct LeasedBody {
-    incoming: Incoming,
+    framing: Framing,
     lease: Option<Lease>,
+    /// Why there is no more of it.
+    broken: Option<Broken>,
 }
 
 impl LeasedBody {
-    pub(super) const fn new(incoming: Incoming, lease: Lease) -> Self {
-        Self { incoming, lease: Some(lease) }
-    }
-
-    fn end(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            lease.give_back();
-        }
+    pub(super) const fn new(framing: Framing, lease: Lease) -> Self {
+        Self { framing, lease: Some(lease), broken: None }
     }
 }
 
 impl http_body::Body for LeasedBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        loop {
-            match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
-                Some(Ok(frame)) if frame.is_data() => {
-                    // With a Content-Length the end is known with the last piece, and hyper's
-                    // server does not ask again.
-                    if self.incoming.is_end_stream() {
-                        self.end();
-                    }
-                    return Poll::Ready(Some(Ok(frame)));
-                }
-                Some(Ok(_trailers)) => {}
-                Some(Err(error)) => {
-                    self.lease = None;
-                    return Poll::Ready(Some(Err(error)));
-                }
-                None => {
-                    self.end();
-                    return Poll::Ready(None);
-                }
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let this = &mut *self;
+        if let Some(error) = this.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let Some(lease) = &mut this.lease else { return Poll::Ready(None) };
+        let piece = ready!(lease.connection.http.poll_body(&mut this.framing, cx));
+        // With a Content-Length the end is known with the last piece, and hyper's server does
+        // not ask again.
+        if matches!(this.framing, Framing::Over)
+            && piece.is_ok()
+            && let Some(lease) = this.lease.take()
+        {
+            lease.give_back();
+        }
+        match piece {
+            Ok(piece) => Poll::Ready(piece.map(|piece| Ok(Frame::data(piece)))),
+            Err(error) => {
+                this.lease = None;
+                // hyper's server drops what it has not sent yet when a body breaks. What came
+                // before goes out first, so that the client knows what it has half of.
+                this.broken = Some(error);
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.broken.is_none() && matches!(self.framing, Framing::Over)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        match self.framing {
+            Framing::Length(left) => SizeHint::with_exact(left),
+            Framing::Over => SizeHint::with_exact(0),
+            Framing::Chunked(_) | Framing::Close => SizeHint::default(),
+        }
     }
 }

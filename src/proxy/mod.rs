@@ -2,6 +2,7 @@
 
 mod choice;
 mod frames;
+mod http1;
 mod lease;
 mod pool;
 mod prepare;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{HeaderValue, Method, Response};
+use http_body::Body as _;
 
 use watch::{Vigil, Watch};
 
@@ -138,14 +140,17 @@ impl Proxy {
             upgrade::ask(&mut parts.headers);
         }
         let watch = || caller.map(|caller| self.vigil.over(caller, route));
-        let uploading = body.abandoned().zip(watch());
+        let uploading = if body.is_end_stream() { None } else { watch() };
         let sending = self.forward(route, parts, body, handshake.is_some(), watch());
-        let mut response = watch::while_allowed(uploading, sending).await?;
-        let opened = match handshake {
-            Some(handshake) => handshake.answered(watch(), &mut response)?,
-            None => None,
+        let send::Reply { mut response, switched } =
+            watch::while_allowed(uploading, sending).await?;
+        let opened = match (handshake, switched) {
+            (Some(handshake), Some(lease)) => {
+                Some(handshake.answered(watch(), &mut response, lease)?)
+            }
+            _ => None,
         };
-        respond::finish(route, caller.is_some(), throttle.report(), &mut response)?;
+        respond::finish(route, caller.is_some(), throttle.report(), &mut response);
         if let Some(opened) = opened {
             opened.announce(&mut response);
         }
@@ -201,11 +206,11 @@ impl Proxy {
         body: RequestBody,
         handshake: bool,
         watch: Option<Watch>,
-    ) -> Result<Response<Body>, Rejection> {
+    ) -> Result<send::Reply, Rejection> {
         let found = self.upstreams.0.get(route.upstream);
         let upstream = found.ok_or(Rejection::UpstreamUnreachable(None))?;
         let Some(first) = upstream.servers.first() else {
-            return Ok(whoami::answer(&parts));
+            return Ok(send::Reply { response: whoami::answer(&parts), switched: None });
         };
         // HTTP/1.0 may leave it out; HTTP/1.1 may not.
         parts.headers.entry(http::header::HOST).or_insert_with(|| first.host.clone());

@@ -5,10 +5,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
-use super::send::Outgoing;
+use super::http1;
 use super::upstream::Upstream;
 use crate::clock::Alarm;
 
@@ -31,7 +30,7 @@ pub(super) struct Shelf {
 
 /// A connection to a server.
 pub(super) struct Connection {
-    pub(super) sender: SendRequest<Outgoing>,
+    pub(super) http: http1::Connection,
     /// For the response heads of all its requests.
     pub(super) alarm: Alarm,
 }
@@ -67,19 +66,15 @@ impl Pool {
 }
 
 impl Shelf {
-    /// The connection that was used last, is still open, and waits for a request. One that is
-    /// not quite done with the last one stays for later: nobody waits for it.
+    /// The connection that was used last and is still open.
     pub(super) fn take(&self) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         for at in (0..idle.len()).rev() {
-            let Some(Idle { connection, .. }) = idle.get(at) else { continue };
-            if connection.sender.is_closed() {
-                idle.remove(at);
-            } else if connection.sender.is_ready() {
-                let Idle { connection, since } = idle.remove(at);
-                if since.elapsed() < self.patience {
-                    return Some(connection);
-                }
+            let Some(Idle { connection, .. }) = idle.get_mut(at) else { continue };
+            let is_ready = connection.http.is_ready();
+            let Idle { connection, since } = idle.remove(at);
+            if is_ready && since.elapsed() < self.patience {
+                return Some(connection);
             }
         }
         None
@@ -87,7 +82,7 @@ impl Shelf {
 
     /// Keeps a connection whose response has been read to its end.
     pub(super) fn put(&self, connection: Connection) {
-        if connection.sender.is_closed() || self.patience.is_zero() {
+        if self.patience.is_zero() {
             return;
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,8 +93,8 @@ impl Shelf {
 
     fn sweep(&self) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|idle| {
-            !idle.connection.sender.is_closed() && idle.since.elapsed() < self.patience
+        idle.retain_mut(|idle| {
+            idle.since.elapsed() < self.patience && idle.connection.http.is_ready()
         });
     }
 }

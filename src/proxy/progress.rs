@@ -19,8 +19,6 @@ pub(super) struct Progress {
     last: AtomicU64,
     /// The client has not sent the next piece yet.
     client_waits: AtomicBool,
-    /// There is no next piece.
-    complete: AtomicBool,
     /// The request's place at the upstream: an early answer does not end the upload.
     flight: Flight,
 }
@@ -28,22 +26,11 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn new(flight: Flight) -> Self {
         let started = Instant::now();
-        Self {
-            started,
-            last: AtomicU64::new(0),
-            client_waits: AtomicBool::new(false),
-            complete: AtomicBool::new(false),
-            flight,
-        }
+        Self { started, last: AtomicU64::new(0), client_waits: AtomicBool::new(false), flight }
     }
 
     pub(super) const fn flight(&self) -> &Flight {
         &self.flight
-    }
-
-    /// Whether the whole body was taken.
-    pub(super) fn is_complete(&self) -> bool {
-        self.complete.load(Ordering::Relaxed)
     }
 
     /// Since when it is the upstream that is waited for; now, while it is the client.
@@ -86,9 +73,6 @@ impl<B: http_body::Body + Unpin> http_body::Body for Tracked<B> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         if let Some(progress) = &self.progress {
             progress.polled(polled.is_pending());
-            if self.body.is_end_stream() || matches!(polled, Poll::Ready(None)) {
-                progress.complete.store(true, Ordering::Relaxed);
-            }
         }
         polled
     }

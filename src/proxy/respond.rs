@@ -4,7 +4,6 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, Version};
 use http_body::Body as _;
 
-use super::Rejection;
 use crate::policy::Route;
 use crate::web::{Body, drop_hop_by_hop, lists, vary_by};
 
@@ -20,8 +19,8 @@ pub(super) fn finish(
     known: bool,
     rates: Option<(HeaderValue, HeaderValue)>,
     response: &mut Response<Body>,
-) -> Result<(), Rejection> {
-    tidy(response)?;
+) {
+    tidy(response);
     let headers = response.headers_mut();
     guard_caches(known, headers);
     if let Some((policy, limit)) = rates {
@@ -30,21 +29,14 @@ pub(super) fn finish(
     }
     // The operator's word is the last.
     route.response_headers.apply(headers);
-    Ok(())
 }
 
 /// Framed by us, in our version of HTTP (RFC 9110 section 2.5).
-fn tidy(response: &mut Response<Body>) -> Result<(), Rejection> {
+fn tidy(response: &mut Response<Body>) {
     *response.version_mut() = Version::HTTP_11;
     let length = response.body().size_hint().exact().filter(|_| !response.body().is_end_stream());
     let headers = response.headers_mut();
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next() {
-        // hyper takes the last one off. What is left under it nobody could take off again.
-        let plain = coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none();
-        if !plain {
-            return Err(Rejection::UpstreamFailed("transfer coding other than chunked".into()));
-        }
+    if headers.contains_key(header::TRANSFER_ENCODING) {
         // Where both were sent, the coding wins and the length is a lie (RFC 9112 section 6.3).
         headers.remove(header::CONTENT_LENGTH);
     } else if let Some(length) = length
@@ -54,7 +46,6 @@ fn tidy(response: &mut Response<Body>) -> Result<(), Rejection> {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     drop_hop_by_hop(headers);
-    Ok(())
 }
 
 /// Keeps caches between us and the client from giving one caller's answer to another.

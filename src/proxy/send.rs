@@ -2,21 +2,17 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Poll, ready};
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use http_body::Body as _;
-use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout};
 
+use super::http1::{self, Broken, Framing, Head, Message};
 use super::lease::{Hold, Lease, LeasedBody};
 use super::pool::{Connection, Pool, Shelf};
 use super::progress::{Progress, Tracked};
@@ -30,7 +26,7 @@ use crate::web::{Body, BodyFault, RequestBody};
 /// The request body on its way out.
 pub(super) type Outgoing = Tracked<RequestBody>;
 
-/// A request to be sent, and what is needed to send it once more.
+/// A request to be sent.
 pub(super) struct Sending<'a> {
     pub(super) pool: &'a Arc<Pool>,
     pub(super) number: usize,
@@ -40,6 +36,13 @@ pub(super) struct Sending<'a> {
     /// Whether it asks for a WebSocket, so that 101 is an answer to it.
     pub(super) handshake: bool,
     pub(super) clock: &'a dyn Clock,
+}
+
+/// What came of it.
+pub(super) struct Reply {
+    pub(super) response: Response<Body>,
+    /// The connection, if it speaks something else than HTTP from here on.
+    pub(super) switched: Option<Lease>,
 }
 
 impl Sending<'_> {
@@ -55,7 +58,7 @@ impl Sending<'_> {
         parts: Parts,
         body: RequestBody,
         watch: Option<Watch>,
-    ) -> Result<Response<Body>, Rejection> {
+    ) -> Result<Reply, Rejection> {
         let flight = self.upstream.enter()?;
         let fault = body.fault();
         let (hold, progress) = if body.is_end_stream() {
@@ -64,23 +67,21 @@ impl Sending<'_> {
             let progress = Arc::new(Progress::new(flight));
             (Hold::Both(Arc::clone(&progress)), Some(progress))
         };
-        let mut request = Request::from_parts(parts, Tracked::new(body, progress.clone()));
+        let mut message = Message::new(&parts, Tracked::new(body, progress.clone()));
         let mut last = Rejection::UpstreamUnreachable(None);
         let mut tried = Vec::new();
         while let Some(trial) = self.upstream.next(&tried, self.clock) {
             let (number, server) = (trial.number, trial.server);
             hold.flight().go_to(number);
-            let one = Turn { sending: self, number, server, progress: &progress };
-            match one.run(request).await {
-                Ok((response, connection)) => {
+            let turn =
+                Turn { sending: self, number, server, method: &parts.method, progress: &progress };
+            match turn.run(&mut message).await {
+                Ok(answer) => {
                     trial.succeeded();
-                    let pool = Arc::clone(self.pool);
-                    let lease = Lease::new(connection, pool, self.number, number, hold);
-                    return finish(response, lease, self.handshake, watch);
+                    return self.finish(answer, message, number, hold, watch);
                 }
-                Err(Failure::Unsent(unsent, why)) => {
+                Err(Failure::Unsent(why)) => {
                     trial.failed();
-                    request = *unsent;
                     last = why;
                     tried.push(number);
                 }
@@ -96,6 +97,42 @@ impl Sending<'_> {
         }
         Err(last)
     }
+
+    fn finish(
+        &self,
+        answer: Answer,
+        message: Message,
+        server: usize,
+        hold: Hold,
+        watch: Option<Watch>,
+    ) -> Result<Reply, Rejection> {
+        let Answer { mut connection, head, is_sent } = answer;
+        let Head { status, headers, framing, mut is_last } = head;
+        let has_switched = status == StatusCode::SWITCHING_PROTOCOLS;
+        if has_switched && !self.handshake {
+            return Err(Rejection::UpstreamSwitched);
+        }
+        if !is_sent {
+            // It answered early. The rest of the request goes on, and then the connection ends.
+            connection.http.send_aside(message);
+            is_last = true;
+        }
+        let pool = Arc::clone(self.pool);
+        let lease = Lease { connection, pool, upstream: self.number, server, _hold: hold, is_last };
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        if has_switched {
+            return Ok(Reply { response, switched: Some(lease) });
+        }
+        if matches!(framing, Framing::Over) {
+            lease.give_back();
+        } else {
+            let body = LeasedBody::new(framing, lease);
+            *response.body_mut() = watched(body, watch, response.headers());
+        }
+        Ok(Reply { response, switched: None })
+    }
 }
 
 /// What the client did wrong comes first: the upstream only saw its end.
@@ -104,32 +141,17 @@ fn blame(why: Rejection, fault: Option<Arc<OnceLock<BodyFault>>>) -> Rejection {
     fault.map_or(why, |fault: BodyFault| fault.into())
 }
 
-fn finish(
-    response: Response<Incoming>,
-    lease: Lease,
-    handshake: bool,
-    watch: Option<Watch>,
-) -> Result<Response<Body>, Rejection> {
-    let (parts, body) = response.into_parts();
-    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        if !handshake {
-            return Err(Rejection::UpstreamSwitched);
-        }
-        // Its body is empty, and keeps the place at the upstream.
-        return Ok(Response::from_parts(parts, Body::stream(LeasedBody::new(body, lease))));
-    }
-    let body = if body.is_end_stream() {
-        lease.give_back();
-        Body::empty()
-    } else {
-        watched(LeasedBody::new(body, lease), watch, &parts.headers)
-    };
-    Ok(Response::from_parts(parts, body))
+/// A response head, and the connection that brings the rest.
+struct Answer {
+    connection: Connection,
+    head: Head,
+    /// Whether all of the request went out.
+    is_sent: bool,
 }
 
 enum Failure {
     /// Nothing of the request was sent: it may go elsewhere.
-    Unsent(Box<Request<Outgoing>>, Rejection),
+    Unsent(Rejection),
     /// It may have been acted upon.
     Final(Rejection),
     /// It as well; but the connection had been waiting, and that it ended says little about the
@@ -142,75 +164,85 @@ struct Turn<'a> {
     sending: &'a Sending<'a>,
     number: usize,
     server: &'a Server,
+    method: &'a Method,
     progress: &'a Option<Arc<Progress>>,
 }
 
 impl Turn<'_> {
-    async fn run(
-        &self,
-        mut request: Request<Outgoing>,
-    ) -> Result<(Response<Incoming>, Connection), Failure> {
+    async fn run(&self, message: &mut Message) -> Result<Answer, Failure> {
         let idle = self.sending.pool.shelf(self.sending.number, self.number);
         // Connections that were waiting, as long as they turn out to be closed.
         while let Some(mut connection) = idle.and_then(Shelf::take) {
-            let copy = self.copy(&request);
-            match self.exchange(&mut connection, request).await {
-                Ok(response) => return Ok((response, connection)),
-                Err(Failure::Unsent(unsent, _)) => request = *unsent,
-                Err(Failure::Final(why @ Rejection::UpstreamFailed(_))) => match copy {
-                    Some(copy) => {
-                        request = copy;
-                        break;
+            match self.exchange(&mut connection, message).await {
+                Ok((head, is_sent)) => return Ok(Answer { connection, head, is_sent }),
+                Err(Undone::Late(why)) => return Err(Failure::Final(why)),
+                Err(Undone::Broken(Broken::Io(_) | Broken::Closed)) if message.is_unsent() => {}
+                Err(Undone::Broken(why @ (Broken::Io(_) | Broken::Closed)))
+                    if connection.http.is_silent() =>
+                {
+                    if !self.may_go_again(message) {
+                        return Err(Failure::Stale(failed(why)));
                     }
-                    None => return Err(Failure::Stale(why)),
-                },
-                Err(final_one) => return Err(final_one),
+                    message.rewind();
+                    break;
+                }
+                Err(Undone::Broken(why)) => return Err(Failure::Final(failed(why))),
             }
         }
         let settings = &self.sending.upstream.settings;
         let mut connection = match timeout(settings.connect, connect(self.server)).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => {
-                let why = Rejection::UpstreamUnreachable(Some(error.into()));
-                return Err(Failure::Unsent(Box::new(request), why));
+                return Err(Failure::Unsent(Rejection::UpstreamUnreachable(Some(error.into()))));
             }
             Err(_late) => {
                 let late = format!("no connection in {:?}", settings.connect);
-                let why = Rejection::UpstreamUnreachable(Some(late.into()));
-                return Err(Failure::Unsent(Box::new(request), why));
+                return Err(Failure::Unsent(Rejection::UpstreamUnreachable(Some(late.into()))));
             }
         };
-        let response = self.exchange(&mut connection, request).await?;
-        Ok((response, connection))
-    }
-
-    /// The request again, if it may be sent twice (RFC 9110 section 9.2.2).
-    fn copy(&self, request: &Request<Outgoing>) -> Option<Request<Outgoing>> {
-        const IDEMPOTENT: [Method; 3] = [Method::GET, Method::HEAD, Method::OPTIONS];
-        let may = self.sending.upstream.settings.send_again && self.progress.is_none();
-        if !may || !IDEMPOTENT.contains(request.method()) {
-            return None;
+        match self.exchange(&mut connection, message).await {
+            Ok((head, is_sent)) => Ok(Answer { connection, head, is_sent }),
+            Err(Undone::Late(why)) => Err(Failure::Final(why)),
+            Err(Undone::Broken(why @ (Broken::Io(_) | Broken::Closed))) if message.is_unsent() => {
+                Err(Failure::Unsent(Rejection::UpstreamUnreachable(Some(why.into()))))
+            }
+            Err(Undone::Broken(why)) => Err(Failure::Final(failed(why))),
         }
-        let mut copy = Request::new(Tracked::new(RequestBody::empty(), None));
-        *copy.method_mut() = request.method().clone();
-        *copy.uri_mut() = request.uri().clone();
-        *copy.headers_mut() = request.headers().clone();
-        Some(copy)
     }
 
-    /// One request on one connection, up to the response head.
+    /// Whether a request may be sent twice (RFC 9110 section 9.2.2).
+    fn may_go_again(&self, message: &Message) -> bool {
+        const IDEMPOTENT: [Method; 3] = [Method::GET, Method::HEAD, Method::OPTIONS];
+        self.sending.upstream.settings.send_again
+            && message.is_whole()
+            && self.progress.is_none()
+            && IDEMPOTENT.contains(self.method)
+    }
+
+    /// One request on one connection, up to the response head. The second of what it returns
+    /// says whether all of the request went out.
     async fn exchange(
         &self,
         connection: &mut Connection,
-        request: Request<Outgoing>,
-    ) -> Result<Response<Incoming>, Failure> {
+        message: &mut Message,
+    ) -> Result<(Head, bool), Undone> {
         let patience = self.sending.patience;
-        let Connection { sender, alarm } = connection;
-        let mut answer = pin!(sender.try_send_request(request));
+        let to_head = *self.method == Method::HEAD;
+        let Connection { http, alarm } = connection;
         let mut deadline = Instant::now() + patience;
+        let (mut is_sent, mut is_broken) = (false, false);
         poll_fn(|cx| {
-            if let Poll::Ready(answered) = answer.as_mut().poll(cx) {
-                return Poll::Ready(answered.map_err(Failure::of));
+            if !is_sent && !is_broken {
+                match http.poll_send(message, cx) {
+                    Poll::Ready(Ok(())) => is_sent = true,
+                    // It may have answered before it closed: let us see.
+                    Poll::Ready(Err(Broken::Io(_))) if !message.is_unsent() => is_broken = true,
+                    Poll::Ready(Err(why)) => return Poll::Ready(Err(Undone::Broken(why))),
+                    Poll::Pending => {}
+                }
+            }
+            if let Poll::Ready(head) = http.poll_head(to_head, cx) {
+                return Poll::Ready(head.map(|head| (head, is_sent)).map_err(Undone::Broken));
             }
             loop {
                 ready!(alarm.poll_past(deadline, cx));
@@ -221,7 +253,7 @@ impl Turn<'_> {
                     Some(later) if later > Instant::now() => deadline = later,
                     _ => {
                         let late = Rejection::UpstreamTimeout(patience);
-                        return Poll::Ready(Err(Failure::Final(late)));
+                        return Poll::Ready(Err(Undone::Late(late)));
                     }
                 }
             }
@@ -230,41 +262,25 @@ impl Turn<'_> {
     }
 }
 
-impl Failure {
-    fn of(mut failed: TrySendError<Request<Outgoing>>) -> Self {
-        match failed.take_message() {
-            Some(request) => {
-                let why = failed.error().to_string();
-                Self::Unsent(Box::new(request), Rejection::UpstreamUnreachable(Some(why.into())))
-            }
-            None => Self::Final(Rejection::UpstreamFailed(failed.into_error().into())),
-        }
-    }
+/// Why there is no response head.
+enum Undone {
+    Broken(Broken),
+    Late(Rejection),
+}
+
+fn failed(why: Broken) -> Rejection {
+    Rejection::UpstreamFailed(why.into())
 }
 
 async fn connect(server: &Server) -> io::Result<Connection> {
-    match &server.address {
+    let http = match &server.address {
         Address::Tcp { host, port } => {
             let addresses = server.resolver.resolve(host, *port).await?;
             let stream = TcpStream::connect(addresses.as_slice()).await?;
             stream.set_nodelay(true)?;
-            handshake(stream).await
+            http1::Connection::new(stream)
         }
-        Address::Unix(path) => handshake(UnixStream::connect(path).await?).await,
-    }
-}
-
-async fn handshake<S>(stream: S) -> io::Result<Connection>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-    tokio::spawn(async move {
-        // Whoever waits for a response hears of it; an idle connection may end as it likes.
-        if let Err(error) = connection.with_upgrades().await {
-            tracing::debug!(error = &error as &dyn std::error::Error, "upstream connection ended");
-        }
-    });
-    Ok(Connection { sender, alarm: Alarm::default() })
+        Address::Unix(path) => http1::Connection::new(UnixStream::connect(path).await?),
+    };
+    Ok(Connection { http, alarm: Alarm::default() })
 }

@@ -13,8 +13,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::frames::{Code, Frames};
+use super::lease::Lease;
 use super::watch::Watch;
-use crate::web::{Body, Traffic};
+use crate::web::Traffic;
 
 /// Bytes held of each direction.
 const BUFFER: usize = 8 << 10;
@@ -26,9 +27,8 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// Both ends of a tunnel that is about to open.
 pub(super) struct Ends {
     pub(super) client: OnUpgrade,
-    pub(super) upstream: OnUpgrade,
-    /// Holds the place at the upstream.
-    pub(super) place: Body,
+    /// With its place at the upstream.
+    pub(super) upstream: Lease,
 }
 
 /// What a tunnel lives by.
@@ -46,12 +46,10 @@ pub(super) struct Terms {
 impl Ends {
     /// Runs the tunnel to its end. Dropped, it closes both sides.
     pub(super) async fn run(self, terms: Terms) {
-        let Self { client, upstream, place } = self;
-        let _place = place;
-        let opening = async { tokio::join!(client, upstream) };
-        let Ok((Ok(client), Ok(upstream))) = timeout(terms.idle, opening).await else { return };
+        let Self { client, mut upstream } = self;
+        let Ok(Ok(client)) = timeout(terms.idle, client).await else { return };
         terms.traffic.begun.store(true, Ordering::Relaxed);
-        tunnel(TokioIo::new(client), TokioIo::new(upstream), terms).await;
+        tunnel(TokioIo::new(client), &mut upstream.connection.http, terms).await;
     }
 }
 

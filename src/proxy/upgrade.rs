@@ -9,12 +9,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{Method, Response, StatusCode, Version};
+use http::{Method, Response, Version};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 use tokio_util::sync::CancellationToken;
 
 use super::Rejection;
+use super::lease::Lease;
 use super::tunnel::{Ends, Terms};
 use super::watch::Watch;
 use crate::policy::Route;
@@ -65,15 +66,13 @@ impl Handshake {
         Ok(key.map(|key| Self { client, accept: accept(key.as_bytes()), idle }))
     }
 
-    /// What the upstream made of it. `None` is an ordinary response.
+    /// The upstream says that it opened one, on that connection.
     pub(super) fn answered(
         self,
         watch: Option<Watch>,
         response: &mut Response<Body>,
-    ) -> Result<Option<Opened>, Rejection> {
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(None);
-        }
+        upstream: Lease,
+    ) -> Result<Opened, Rejection> {
         let headers = response.headers_mut();
         let proof = only(headers, &header::SEC_WEBSOCKET_ACCEPT);
         if !switches(headers) || proof.is_none_or(|proof| *proof != self.accept) {
@@ -81,12 +80,8 @@ impl Handshake {
         }
         headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::TRANSFER_ENCODING);
-        let Some(upstream) = response.extensions_mut().remove::<OnUpgrade>() else {
-            return Err(Rejection::UpstreamSwitched);
-        };
         let traffic = Arc::<Traffic>::default();
-        let place = std::mem::take(response.body_mut());
-        let ends = Ends { client: self.client, upstream, place };
+        let ends = Ends { client: self.client, upstream };
         let leaving = CancellationToken::new();
         let terms = Terms {
             idle: self.idle,
@@ -94,7 +89,7 @@ impl Handshake {
             traffic: Arc::clone(&traffic),
             leaving: leaving.clone(),
         };
-        Ok(Some(Opened(Takeover::new(ends.run(terms), traffic, leaving))))
+        Ok(Opened(Takeover::new(ends.run(terms), traffic, leaving)))
     }
 }
 

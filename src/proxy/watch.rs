@@ -3,7 +3,6 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -127,19 +126,15 @@ impl Drop for Watch {
     }
 }
 
-/// What comes of `work`, which has a request body to send, unless its caller may not go on before
-/// that; then the body is marked as abandoned.
+/// What comes of `work`, unless the caller may not go on before that.
 pub(super) async fn while_allowed<T>(
-    uploading: Option<(Arc<AtomicBool>, Watch)>,
+    watch: Option<Watch>,
     work: impl Future<Output = Result<T, Rejection>>,
 ) -> Result<T, Rejection> {
-    let Some((abandoned, mut watch)) = uploading else { return work.await };
+    let Some(mut watch) = watch else { return work.await };
     tokio::select! {
         done = work => done,
-        lost = watch.lost() => {
-            abandoned.store(true, Ordering::Release);
-            Err(lost)
-        }
+        lost = watch.lost() => Err(lost),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod authorization;
 mod body;
+mod chunked;
 mod cors;
 mod fold;
 mod forwarding;
@@ -21,6 +22,7 @@ mod vary;
 
 pub use authorization::Authorization;
 pub use body::{Body, BodyError};
+pub use chunked::{BadChunk, Chunks, Piece};
 pub use cors::{Cors, CorsError, CorsSettings, CrossOrigin};
 pub use fold::reads_as;
 pub use forwarding::{Origin, Trust};
