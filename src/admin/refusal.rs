@@ -77,6 +77,7 @@ impl From<KeyError> for Refusal {
             | KeyError::WrongKind(_)
             | KeyError::ShortSecret
             | KeyError::NoRandomness
+            | KeyError::NotFetched
             | KeyError::Missing(_)
             | KeyError::Foreign(_)
             | KeyError::Exposed(_)

@@ -98,7 +98,7 @@ impl<'a> Context<'a> {
                 Some(value) => some(Secret::from(value.into_encoded_bytes()))
                     .ok_or_else(|| format!("the variable `{name}` is empty; put the secret in it")),
             },
-            Source::Url => Err(format!(
+            Source::Url(_) => Err(format!(
                 "`{key}` must be {{ file = \"...\" }} or {{ env = \"...\" }}; secrets are not fetched"
             )),
         };

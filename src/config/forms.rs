@@ -144,7 +144,7 @@ pub(super) enum Source {
     /// `{ env = "..." }`
     Env(String),
     /// `{ url = "..." }`, for key sets only.
-    Url,
+    Url(String),
 }
 
 impl Scalar for Source {
@@ -166,7 +166,7 @@ impl Scalar for Source {
         match key.get_ref().as_ref() {
             "file" => Some(Self::File(text)),
             "env" => Some(Self::Env(text)),
-            "url" => Some(Self::Url),
+            "url" => Some(Self::Url(text)),
             _ => None,
         }
     }

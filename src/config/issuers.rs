@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::Duration;
 
 use toml::Spanned;
 
 use super::context::{Context, set};
-use super::forms::Source;
+use super::forms::{Source, Span};
 use super::raw;
 use super::read::{Many, Named};
 use crate::identity::is_role_name;
-use crate::keys::{Algorithm, JwkSet};
-use crate::token::IssuerSettings;
+use crate::keys::{Algorithm, FetchUrl, JwkSet, Location, RemoteSettings};
+use crate::tls::{Roots, certificates};
+use crate::token::{IssuerKeys, IssuerSettings};
 
 pub(super) fn check(
     cx: &mut Context<'_>,
@@ -49,10 +51,22 @@ fn issuer(cx: &mut Context<'_>, at: Range<usize>, raw: raw::IssuerEntry) -> Opti
     let form = "issuer = \"https://id.example.com\"";
     let issuer = required(cx, &missing, "issuer", form, raw.issuer);
     let audience = required(cx, &missing, "audience", "audience = \"portcullis\"", raw.audience);
-    let keys = match raw.jwks {
-        Some(source) => key_set(cx, &source),
-        None => missing.report(cx, "jwks", "jwks = { file = \"jwks.json\" }"),
+    let algorithms_at = raw.algorithms.as_ref().map(Spanned::span);
+    let algorithms = raw.algorithms.map(|written| algorithms(cx, written));
+    let fetching = Fetching { ca: raw.ca, timeout: raw.timeout, stale: raw.stale };
+    let keys = match (raw.jwks, &issuer) {
+        (Some(source), _) => keys(cx, source, fetching),
+        (None, Some(issuer)) if !raw.flawed => discovery(cx, issuer, fetching),
+        (None, _) => None,
     };
+    if let (Some(IssuerKeys::Fetched(_)), Some(list), Some(at)) =
+        (&keys, &algorithms, algorithms_at)
+        && list.iter().any(|algorithm| algorithm.is_hmac())
+    {
+        let message = "shared secrets are never fetched, so HS* would verify nothing; leave it \
+                       out, or write jwks = { file = \"jwks.json\" }";
+        cx.error(at, message);
+    }
     let name = name.filter(|name| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         let fits = name.get_ref().bytes().all(plain);
@@ -63,7 +77,6 @@ fn issuer(cx: &mut Context<'_>, at: Range<usize>, raw: raw::IssuerEntry) -> Opti
         }
         fits
     });
-    let algorithms = raw.algorithms.map(|written| algorithms(cx, written));
     let roles = raw.roles.map(|written| roles(cx, written.into_inner()));
     let (name, issuer, audience) = (name?, issuer?, audience?);
     let mut settings =
@@ -107,22 +120,96 @@ fn required(
     Some(written)
 }
 
-fn key_set(cx: &mut Context<'_>, source: &Spanned<Source>) -> Option<JwkSet> {
+/// How keys are fetched.
+struct Fetching {
+    ca: Option<Spanned<String>>,
+    timeout: Option<Spanned<Span>>,
+    stale: Option<Spanned<Duration>>,
+}
+
+impl Fetching {
+    /// Settings for keys at that place.
+    fn from(self, cx: &mut Context<'_>, location: Location) -> Option<IssuerKeys> {
+        let mut settings = RemoteSettings::new(location);
+        set(&mut settings.timeout, self.timeout);
+        set(&mut settings.stale, self.stale);
+        if let Some(ca) = self.ca {
+            settings.roots = roots(cx, &ca)?;
+        }
+        Some(settings.into())
+    }
+
+    /// Nothing is fetched: these keys would do nothing.
+    fn refuse(self, cx: &mut Context<'_>) {
+        let written = [
+            ("ca", self.ca.map(|it| it.span())),
+            ("timeout", self.timeout.map(|it| it.span())),
+            ("stale", self.stale.map(|it| it.span())),
+        ];
+        for (key, at) in written {
+            let Some(at) = at else { continue };
+            cx.error(
+                at,
+                format!(
+                    "`{key}` is about keys that are fetched, and these are in a file; remove it"
+                ),
+            );
+        }
+    }
+}
+
+fn roots(cx: &mut Context<'_>, ca: &Spanned<String>) -> Option<Roots> {
+    let name = ca.get_ref();
+    let read = cx.file(name).and_then(|pem| {
+        let instead = "put the PEM certificates of the issuer's own authority there";
+        certificates(&pem).map_err(|error| format!("{name}: {error}; {instead}"))
+    });
+    read.map(Roots::Only).map_err(|problem| cx.error(ca.span(), problem)).ok()
+}
+
+fn keys(cx: &mut Context<'_>, source: Spanned<Source>, fetching: Fetching) -> Option<IssuerKeys> {
     let at = source.span();
-    let read = match source.get_ref() {
-        Source::File(name) => cx.file(name).and_then(|content| {
-            let text = String::from_utf8_lossy(&content);
-            let instead = "put the issuer's key set (RFC 7517) there";
-            JwkSet::parse(&text).map_err(|error| format!("{name}: {error}; {instead}"))
-        }),
-        Source::Url => Err("this version reads key sets from files; \
-                            fetch it yourself and write { file = \"jwks.json\" }"
-            .to_owned()),
+    let problem = match source.into_inner() {
+        Source::File(name) => {
+            fetching.refuse(cx);
+            match key_set(cx, &name) {
+                Ok(keys) => return Some(keys.into()),
+                Err(problem) => problem,
+            }
+        }
+        Source::Url(url) => match FetchUrl::parse(&url) {
+            Ok(url) => return fetching.from(cx, Location::Jwks(url)),
+            Err(error) => error.to_string(),
+        },
         Source::Inline(_) | Source::Env(_) => {
-            Err("`jwks` must be { file = \"jwks.json\" }".to_owned())
+            "`jwks` must be { url = \"https://id.example.com/keys\" } or { file = \"jwks.json\" }"
+                .to_owned()
         }
     };
-    read.map_err(|problem| cx.error(at, problem)).ok()
+    cx.error(at, problem);
+    None
+}
+
+fn discovery(
+    cx: &mut Context<'_>,
+    issuer: &Spanned<String>,
+    fetching: Fetching,
+) -> Option<IssuerKeys> {
+    let Ok(location) = Location::discovery(issuer.get_ref()) else {
+        let message = "without `jwks` the keys are found by OpenID discovery, for which `issuer` \
+                       must be an https URL; add jwks = { url = \"...\" } or \
+                       { file = \"jwks.json\" }";
+        cx.error(issuer.span(), message);
+        return None;
+    };
+    fetching.from(cx, location)
+}
+
+fn key_set(cx: &Context<'_>, name: &str) -> Result<JwkSet, String> {
+    let content = cx.file(name)?;
+    let instead = "put the issuer's key set (RFC 7517) there";
+    JwkSet::parse(&String::from_utf8_lossy(&content))
+        .map_err(|error| format!("{name}: {error}; {instead}"))
 }
 
 fn algorithms(cx: &mut Context<'_>, written: Spanned<Many<String>>) -> Vec<Algorithm> {

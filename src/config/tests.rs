@@ -9,9 +9,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::endpoints::{LoginFailure, Registration};
-use crate::keys::KeySource;
+use crate::keys::{KeySource, RemoteSettings};
 use crate::policy::{Allow, CredentialPolicy, Underscores};
 use crate::proxy::{Address, Target};
+use crate::token::IssuerKeys;
 
 mod messages;
 
@@ -106,7 +107,8 @@ fn every_key_is_in_the_example() {
 #[test]
 fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
     let dir = tempfile::tempdir().expect("a folder");
-    fs::write(dir.path().join("corp-jwks.json"), JWKS).unwrap();
+    let authority = rcgen::generate_simple_self_signed(Vec::new()).unwrap().cert.pem();
+    fs::write(dir.path().join("corp-ca.pem"), authority).unwrap();
     // One of `key` and `secret` goes with an algorithm.
     let text = example_with_everything()
         .replace("algorithm = \"ES256\"", "algorithm = \"HS256\"")
@@ -123,6 +125,9 @@ fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
     let mut plain = IssuerSettings::new("corp", &corp.issuer, "portcullis", corp.keys.clone());
     plain.roles.insert("Portal Admins".into(), "admin".into());
     assert_eq!(format!("{corp:?}"), format!("{plain:?}"));
+    let IssuerKeys::Fetched(fetched) = &corp.keys else { panic!("no URL") };
+    let plain = RemoteSettings::new(fetched.location.clone());
+    assert_eq!((fetched.timeout, fetched.stale), (plain.timeout, plain.stale));
     let orders = config.routes.iter().find(|route| route.to == "api").expect("a route to api");
     assert_eq!((orders.body, orders.timeout), (Some(2_000_000), Some(Duration::from_secs(300))));
     assert_eq!(orders.websocket, Some(Duration::from_secs(300)));

@@ -39,6 +39,9 @@ pub enum KeyError {
     /// A key inside the key file cannot be used.
     #[error("a key in the key file is damaged")]
     Damaged,
+    /// Another issuer's keys are needed and could not be fetched.
+    #[error("keys of the issuer not fetched")]
+    NotFetched,
     /// The operating system refused.
     #[error("{}: cannot use the key file", path.display())]
     Io {

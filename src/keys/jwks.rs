@@ -36,7 +36,15 @@ pub enum JwksError {
         "the JWKS has no usable signature key (EC P-256 or P-384, Ed25519, RSA, or oct of 32 bytes)"
     )]
     NoKeys,
+    /// More than anybody needs: each may have to be tried.
+    #[error("the JWKS has more than {MOST} keys")]
+    TooMany,
 }
+
+/// Most keys of a set that was fetched.
+const MOST: usize = 64;
+/// Members of secret and private keys (RFC 7518 section 6).
+const SECRET: [&str; 8] = ["k", "d", "p", "q", "dp", "dq", "qi", "oth"];
 
 #[derive(Deserialize)]
 struct Document {
@@ -54,6 +62,27 @@ impl JwkSet {
         let document: Document = serde_json::from_str(json)?;
         let keys: Vec<_> = document.keys.into_iter().filter_map(PublicKey::read).collect();
         if keys.is_empty() { Err(JwksError::NoKeys) } else { Ok(Self { keys }) }
+    }
+
+    /// Reads a JWKS document that somebody sent. Shared secrets do not count, nor do keys whose
+    /// private part is in it: whatever was sent, others know.
+    ///
+    /// # Errors
+    ///
+    /// [`JwksError`]; keep the keys that there were.
+    pub(super) fn parse_public(json: &[u8]) -> Result<Self, JwksError> {
+        let mut document: Document = serde_json::from_slice(json)?;
+        if document.keys.len() > MOST {
+            return Err(JwksError::TooMany);
+        }
+        document.keys.retain(|key| SECRET.iter().all(|name| key.get(name).is_none()));
+        let keys: Vec<_> = document.keys.into_iter().filter_map(PublicKey::read).collect();
+        if keys.is_empty() { Err(JwksError::NoKeys) } else { Ok(Self { keys }) }
+    }
+
+    /// Whether a key goes by that name.
+    pub(super) fn has(&self, kid: &str) -> bool {
+        self.keys.iter().any(|key| key.kid.as_deref() == Some(kid))
     }
 
     /// Those keys that a token with this `kid` and algorithm may be signed with.

@@ -1,9 +1,13 @@
-//! The keys that sign and check our tokens: made at first start, rotated, published.
+//! The keys that sign and check our tokens: made at first start, rotated, published;
+//! and those of other issuers, from files or fetched.
 
 mod algorithm;
 mod error;
+mod fetch;
 mod jwks;
+mod location;
 mod pair;
+mod remote;
 mod ring;
 mod ring_file;
 mod seal;
@@ -11,8 +15,11 @@ mod settings;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use error::KeyError;
+pub use fetch::{FetchUrl, FetchUrlError};
 pub use jwks::{JwkSet, JwksError, PublicKey};
+pub use location::{Location, RemoteSettings};
 pub use pair::VerifyingKey;
+pub use remote::RemoteKeys;
 pub use ring::{KeyInfo, KeyRing};
 pub use settings::{KeySettings, KeySource};
 

@@ -7,6 +7,8 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use pem::Pem;
@@ -20,6 +22,8 @@ pub struct VerifyingKey {
     pub(super) kid: String,
     pub(super) algorithm: Algorithm,
     pub(super) key: DecodingKey,
+    /// The secret ready for use, where the key is one.
+    hmac: Option<hmac::Key>,
     /// How it is published; `None` for shared secrets, which are never.
     pub(super) jwk: Option<Jwk>,
 }
@@ -37,7 +41,10 @@ impl VerifyingKey {
 
     /// Whether `signature` (strict base64url) is this key's under `message`.
     pub fn verify(&self, message: &[u8], signature: &str) -> bool {
-        signature_is_good(message, signature, &self.key, self.algorithm)
+        match &self.hmac {
+            Some(key) => tag_is_good(message, signature, key),
+            None => signature_is_good(message, signature, &self.key, self.algorithm),
+        }
     }
 
     /// A public key in PEM, or a shared secret.
@@ -65,7 +72,7 @@ impl VerifyingKey {
         let kid = jwk.thumbprint(ThumbprintHash::SHA256).map_err(wrong)?;
         jwk.common.key_id = Some(kid.clone());
         jwk.common.public_key_use = Some(PublicKeyUse::Signature);
-        Ok(Self { kid, algorithm, key, jwk: Some(jwk) })
+        Ok(Self { kid, algorithm, key, hmac: None, jwk: Some(jwk) })
     }
 }
 
@@ -86,6 +93,17 @@ pub(super) fn signature_is_good(
     algorithm: Algorithm,
 ) -> bool {
     jsonwebtoken::crypto::verify(signature, message, key, algorithm.to_jwt()).unwrap_or(false)
+}
+
+/// The same for a shared secret that is ready for use: half of an HMAC is the same for all tokens.
+fn tag_is_good(message: &[u8], signature: &str, key: &hmac::Key) -> bool {
+    // The longest tag has 64 bytes; the decoder wants room for whole groups of three.
+    let mut tag = [0; 66];
+    URL_SAFE_NO_PAD
+        .decode_slice(signature, &mut tag)
+        .ok()
+        .and_then(|length| tag.get(..length))
+        .is_some_and(|tag| hmac::verify(key, message, tag).is_ok())
 }
 
 /// The algorithms that our own key pairs have.
@@ -178,7 +196,15 @@ impl SigningKey {
         let (start, _) = name.as_ref().split_first_chunk().ok_or(KeyError::ShortSecret)?;
         let kid = format!("{:016x}", u64::from_be_bytes(*start));
         let key = DecodingKey::from_secret(bytes);
-        let verifying = VerifyingKey { kid, algorithm, key, jwk: None };
+        let hashes = [
+            (Algorithm::Hs256, hmac::HMAC_SHA256),
+            (Algorithm::Hs384, hmac::HMAC_SHA384),
+            (Algorithm::Hs512, hmac::HMAC_SHA512),
+        ];
+        let hash = hashes.into_iter().find(|(known, _)| *known == algorithm);
+        let (_, hash) = hash.ok_or(KeyError::WrongKind(algorithm))?;
+        let ready = Some(hmac::Key::new(hash, bytes));
+        let verifying = VerifyingKey { kid, algorithm, key, hmac: ready, jwk: None };
         Self { verifying, encoding: EncodingKey::from_secret(bytes) }.proven()
     }
 

@@ -3,13 +3,14 @@
 use std::error::Error;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::respond::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::policy::{Ambiguous, TooMany};
-use crate::session::{Answer, AuthError, Presented};
+use crate::session::{AuthError, Presented};
 use crate::web::{Body, BodyFault, HostError, PathError};
 
 /// A request that goes no further.
@@ -151,7 +152,7 @@ impl Rejection {
             }
             Self::NoCredentials => (S::UNAUTHORIZED, "no_credentials", NO_CREDENTIALS),
             Self::Refused(refused) => {
-                (refused.answer().status, refused.error.code(), "Credential refused.")
+                (refused.error.status(), refused.error.code(), "Credential refused.")
             }
             Self::AmbiguousTicket => (S::BAD_REQUEST, "ambiguous_ticket", ONE_TICKET),
             Self::Forbidden => (S::FORBIDDEN, "forbidden", FORBIDDEN),
@@ -191,14 +192,14 @@ impl Rejection {
     pub fn into_response(self) -> Response<Body> {
         let (status, code, text) = self.class();
         let body = if let Self::Refused(refused) = &self {
-            refused.answer().body
+            Bytes::from_static(refused.error.body(refused.presented).as_bytes())
         } else if matches!(self, Self::NoCredentials | Self::Forbidden | Self::AddressForbidden) {
             // Existing clients know these bodies from the profile endpoint.
-            json!({ "detail": text })
+            Told { detail: text, code: None }.json()
         } else {
-            json!({ "detail": text, "code": code })
+            Told { detail: text, code: Some(code) }.json()
         };
-        let mut response = json_response(status, &body);
+        let mut response = json_response(status, body);
         let headers = response.headers_mut();
         if let Some(challenge) = self.challenge(status) {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
@@ -246,14 +247,23 @@ impl Rejection {
     }
 }
 
-impl RefusedCredential {
-    fn answer(&self) -> Answer {
-        self.error.answer(self.presented)
+/// The body of a rejection.
+#[derive(Serialize)]
+struct Told {
+    detail: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+}
+
+impl Told {
+    fn json(&self) -> Bytes {
+        // Two texts always serialise.
+        serde_json::to_vec(self).unwrap_or_default().into()
     }
 }
 
-fn json_response(status: StatusCode, body: &Value) -> Response<Body> {
-    let mut response = Response::new(Body::from(body.to_string()));
+fn json_response(status: StatusCode, body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

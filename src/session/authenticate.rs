@@ -11,9 +11,7 @@ use super::{AuthError, Sessions};
 use crate::clock::Timestamp;
 use crate::identity::{Claim, Identity, SessionId, UserId, is_role_name};
 use crate::store::{SessionRef, User};
-use crate::token::{
-    Claims, Entry, IssuerSettings, Origin, Revision, Revisions, TokenError, TokenKind,
-};
+use crate::token::{Claims, Entry, IssuerSettings, Origin, Revision, TokenError, TokenKind};
 use crate::web::Authorization;
 
 /// A caller, with what an upstream is told about it.
@@ -68,6 +66,7 @@ impl Sessions {
             }
         };
         let now = self.clock.now();
+        self.verifier.tend(now);
         // A key is 40 hex digits and a token has two dots, so one cache serves both.
         if let Some(known) = self.cache.get(credential, &self.revisions, now)
             && known.is_of_kind(is_key)
@@ -87,7 +86,9 @@ impl Sessions {
     }
 
     async fn learn_token(&self, token: &[u8], now: Timestamp) -> Result<Learnt, AuthError> {
-        let verified = self.verifier.verify(token, now)?;
+        // Before the keys of other issuers are read: if they are taken back, that is noticed.
+        let others = self.revisions.of_others();
+        let verified = self.verifier.verify_fetching(token, now).await?;
         let claims = verified.claims;
         match verified.origin {
             Origin::Own => {
@@ -98,10 +99,10 @@ impl Sessions {
             Origin::Issuer(issuer) => {
                 let expires = claims.expires()?;
                 let identity = foreign_identity(&issuer, &claims)?;
-                let (revision, until) = (Revisions::none(), expires.plus(issuer.leeway));
-                let basis = Basis { proof: Proof::Issuer, revision, until };
+                let until = expires.plus(issuer.leeway);
+                let basis = Basis { proof: Proof::Issuer(token.into()), revision: others, until };
                 let authenticated = self.introduce(identity, None, expires, basis);
-                Ok(Learnt { authenticated, revision, until })
+                Ok(Learnt { authenticated, revision: others, until })
             }
         }
     }
@@ -199,7 +200,10 @@ pub(super) fn own_identity(user: &User, session: Option<SessionId>) -> Identity 
 }
 
 /// Another issuer's token in our words: its claims after mapping, no look into our store.
-fn foreign_identity(issuer: &IssuerSettings, claims: &Claims) -> Result<Identity, AuthError> {
+pub(super) fn foreign_identity(
+    issuer: &IssuerSettings,
+    claims: &Claims,
+) -> Result<Identity, AuthError> {
     let theirs = |ours: &'static str, default: &'static str| {
         let name = issuer.claims.get(ours).map_or(default, String::as_str);
         claims.get(name).and_then(as_claim)

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::authenticate::own_identity;
+use super::authenticate::{foreign_identity, own_identity};
 use super::{AuthError, Authenticated, Sessions};
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 use crate::store::{Mark, SessionRef, Standing, User};
-use crate::token::{Revision, TokenError};
+use crate::token::{Origin, Revision, TokenError};
 
 /// What a caller was let in for.
 #[derive(Debug)]
@@ -30,8 +30,8 @@ pub(super) enum Proof {
     Token(Box<str>, Timestamp),
     /// An API key, by its hash.
     Key([u8; 32]),
-    /// Another issuer's word, which stands to its end.
-    Issuer,
+    /// The token of another issuer: all that is known of its caller.
+    Issuer(Box<[u8]>),
 }
 
 /// How it stands with a caller, as far as memory tells.
@@ -69,7 +69,10 @@ impl Sessions {
         caller: &Arc<Authenticated>,
     ) -> Result<Arc<Authenticated>, AuthError> {
         let Authenticated { user, expires, ref basis, .. } = **caller;
-        let Some(id) = user else { return Ok(Arc::clone(caller)) };
+        if let Proof::Issuer(token) = &basis.proof {
+            return self.vouched_for(token, caller).map(Arc::new);
+        }
+        let id = user.ok_or(AuthError::UserNotFound)?;
         // Before the store is read: whatever changes from here on is noticed.
         let revision = self.revisions.of(id);
         let (user, session, proof) = match &basis.proof {
@@ -88,11 +91,30 @@ impl Sessions {
                 }
                 (user, None, Proof::Key(*hash))
             }
-            Proof::Issuer => return Ok(Arc::clone(caller)),
+            Proof::Issuer(_) => return Err(AuthError::UserNotFound),
         };
         let basis = Basis { proof, revision, until: basis.until };
         let identity = own_identity(&user, session);
         Ok(Arc::new(self.introduce(identity, Some(user.id), expires, basis)))
+    }
+
+    /// The caller of a token that another issuer would still be believed.
+    fn vouched_for(
+        &self,
+        token: &[u8],
+        caller: &Authenticated,
+    ) -> Result<Authenticated, AuthError> {
+        let Authenticated { expires, basis, .. } = caller;
+        // Before the keys are read: if they are taken back, that is noticed.
+        let revision = self.revisions.of_others();
+        let in_time = Timestamp::from_millis(expires.as_millis().saturating_sub(1));
+        let verified = self.verifier.verify(token, self.clock.now().min(in_time))?;
+        let Origin::Issuer(issuer) = verified.origin else {
+            return Err(TokenError::Invalid.into());
+        };
+        let identity = foreign_identity(&issuer, &verified.claims)?;
+        let basis = Basis { proof: Proof::Issuer(token.into()), revision, until: basis.until };
+        Ok(self.introduce(identity, None, *expires, basis))
     }
 
     /// The user of a session that is not over.

@@ -13,6 +13,7 @@ mod start;
 mod tickets;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::keys::KeyRing;
@@ -69,11 +70,25 @@ impl Sessions {
     /// Sessions on these foundations.
     pub fn new(foundations: Foundations, settings: SessionSettings, tokens: TokenSettings) -> Self {
         let Foundations { store, clock, keys, revisions, headers, issuers } = foundations;
-        let verifier = Verifier::new(Arc::clone(&keys), tokens.clone(), issuers);
+        let verifier = Verifier::remembered(Arc::clone(&keys), tokens.clone(), issuers, &revisions);
         let signer = Signer::new(Arc::clone(&keys), tokens);
         let cache = TokenCache::default();
         let tickets = tickets::Tickets::default();
         Self { store, clock, keys, revisions, headers, settings, verifier, signer, cache, tickets }
+    }
+
+    /// Fetches keys of other issuers when they are due. Never ends; without it they are fetched
+    /// when a request comes that needs them, or finds that they are due.
+    pub async fn keep_keys(&self) {
+        /// Nothing is fetched more often than every few seconds.
+        const LOOK: Duration = Duration::from_secs(1);
+        if !self.verifier.fetches() {
+            return std::future::pending().await;
+        }
+        loop {
+            self.verifier.tend(self.clock.now());
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Whether sliding tokens are issued and accepted.

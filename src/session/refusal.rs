@@ -5,11 +5,51 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::keys::KeyError;
 use crate::store::StoreError;
-use crate::token::TokenError;
+use crate::token::{TokenError, VerifyError};
+
+/// `{"detail": ...}`, made when this is compiled: refusing must cost less than letting in.
+macro_rules! plain {
+    ($detail:literal) => {
+        concat!(r#"{"detail":""#, $detail, r#""}"#)
+    };
+}
+
+/// The same with a `code`.
+macro_rules! coded {
+    ($detail:literal, $code:literal) => {
+        concat!(r#"{"detail":""#, $detail, r#"","code":""#, $code, r#""}"#)
+    };
+}
+
+/// A refused token, in the form for the place where it was presented.
+macro_rules! refused {
+    ($message:literal, $presented:expr) => {
+        match $presented {
+            Presented::Body => coded!($message, "token_not_valid"),
+            Presented::Header { sliding: false } => {
+                concat!(refused!(@start $message), "]}")
+            }
+            Presented::Header { sliding: true } => concat!(
+                refused!(@start $message),
+                r#",{"token_class":"SlidingToken","token_type":"sliding","message":""#,
+                $message,
+                r#""}]}"#
+            ),
+        }
+    };
+    (@start $message:literal) => {
+        concat!(
+            r#"{"detail":"Given token not valid for any token type","code":"token_not_valid","#,
+            r#""messages":[{"token_class":"AccessToken","token_type":"access","message":""#,
+            $message,
+            r#""}"#
+        )
+    };
+}
 
 /// Why a credential opens nothing.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +102,15 @@ pub enum AuthError {
     Keys(#[from] KeyError),
 }
 
+impl From<VerifyError> for AuthError {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Token(error) => Self::Token(error),
+            VerifyError::Keys(error) => Self::Keys(error),
+        }
+    }
+}
+
 /// Where a refused token was presented: the wording differs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Presented {
@@ -105,91 +154,176 @@ impl AuthError {
         }
     }
 
-    /// What the client is told. Nothing of the cause beyond the fixed texts.
-    pub fn answer(&self, presented: Presented) -> Answer {
-        let body = match self {
-            Self::BrokenHeader => coded(
+    /// The status of the refusal.
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            // Trying again will not mend a record that cannot be read.
+            Self::Store(StoreError::Corrupt { .. }) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Store(StoreError::Unavailable(_)) | Self::Keys(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::BrokenHeader
+            | Self::EmptyKey
+            | Self::SpacedKey
+            | Self::Several
+            | Self::Token(_)
+            | Self::UserNotFound
+            | Self::UserInactive
+            | Self::PasswordChanged
+            | Self::Revoked
+            | Self::Reused
+            | Self::UnknownKey
+            | Self::KeyUserInactive
+            | Self::Ticket => StatusCode::UNAUTHORIZED,
+        }
+    }
+
+    /// What the client is told, in JSON. Nothing of the cause beyond the fixed texts.
+    pub fn body(&self, presented: Presented) -> &'static str {
+        match self {
+            Self::BrokenHeader => coded!(
                 "Authorization header must contain two space-delimited values",
-                "bad_authorization_header",
+                "bad_authorization_header"
             ),
-            Self::EmptyKey => plain("Invalid token header. No credentials provided."),
+            Self::EmptyKey => plain!("Invalid token header. No credentials provided."),
             Self::SpacedKey => {
-                plain("Invalid token header. Token string should not contain spaces.")
+                plain!("Invalid token header. Token string should not contain spaces.")
             }
             Self::Several => {
-                coded("There must be only one Authorization header", "bad_authorization_header")
-            }
-            Self::Token(TokenError::NoUser) => {
-                coded(&TokenError::NoUser.to_string(), "token_not_valid")
+                coded!("There must be only one Authorization header", "bad_authorization_header")
             }
             Self::Token(TokenError::UnknownUser) | Self::UserNotFound => {
-                coded("User not found", "user_not_found")
+                coded!("User not found", "user_not_found")
             }
-            Self::Token(error) => token_refused(&error.to_string(), presented),
+            Self::Token(error) => token_refused(*error, presented),
             Self::UserInactive => match presented {
-                Presented::Header { .. } => coded("User is inactive", "user_inactive"),
-                Presented::Body => plain("No active account found for the given token."),
+                Presented::Header { .. } => coded!("User is inactive", "user_inactive"),
+                Presented::Body => plain!("No active account found for the given token."),
             },
             Self::PasswordChanged => {
-                coded("The user's password has been changed.", "password_changed")
+                coded!("The user's password has been changed.", "password_changed")
             }
-            Self::Revoked | Self::Reused => token_refused("Token is blacklisted", presented),
-            Self::UnknownKey => plain("Invalid token."),
-            Self::KeyUserInactive => plain("User inactive or deleted."),
-            Self::Ticket => coded("Ticket is invalid, used or expired", "ticket_not_valid"),
-            Self::Store(error) => return unavailable(error),
-            Self::Keys(_) => return Answer::unavailable(),
-        };
-        Answer { status: StatusCode::UNAUTHORIZED, body, retry_after: None }
+            Self::Revoked | Self::Reused => refused!("Token is blacklisted", presented),
+            Self::UnknownKey => plain!("Invalid token."),
+            Self::KeyUserInactive => plain!("User inactive or deleted."),
+            Self::Ticket => coded!("Ticket is invalid, used or expired", "ticket_not_valid"),
+            Self::Store(StoreError::Corrupt { .. }) => coded!("A server error occurred.", "error"),
+            Self::Store(StoreError::Unavailable(_)) | Self::Keys(_) => UNAVAILABLE,
+        }
+    }
+
+    /// Status, body and waiting time in one.
+    pub fn answer(&self, presented: Presented) -> Answer {
+        let status = self.status();
+        let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(LATER);
+        Answer { status, body: value(self.body(presented)), retry_after }
     }
 }
 
 impl Answer {
     /// 503 for what may work again in a moment.
     pub fn unavailable() -> Self {
-        Self {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            body: coded("Service temporarily unavailable, try again later.", "unavailable"),
-            retry_after: Some(Duration::from_secs(1)),
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Self { status, body: value(UNAVAILABLE), retry_after: Some(LATER) }
+    }
+}
+
+const LATER: Duration = Duration::from_secs(1);
+const UNAVAILABLE: &str =
+    coded!("Service temporarily unavailable, try again later.", "unavailable");
+
+fn value(json: &str) -> Value {
+    // Every text here is JSON, as a test says.
+    serde_json::from_str(json).unwrap_or_default()
+}
+
+/// The texts of [`TokenError`]'s `Display`.
+const fn token_refused(error: TokenError, presented: Presented) -> &'static str {
+    match error {
+        TokenError::Invalid => refused!("Token is invalid", presented),
+        TokenError::Expired => refused!("Token is expired", presented),
+        TokenError::NoExpiry => refused!("Token has no 'exp' claim", presented),
+        TokenError::NoId => refused!("Token has no id", presented),
+        TokenError::NoType => refused!("Token has no type", presented),
+        TokenError::WrongType => refused!("Token has wrong type", presented),
+        TokenError::NoUser => {
+            coded!("Token contained no recognizable user identification", "token_not_valid")
+        }
+        TokenError::UnknownUser => coded!("User not found", "user_not_found"),
+        TokenError::NoRefreshExpiry => refused!("Token has no 'refresh_exp' claim", presented),
+        TokenError::RefreshExpired => refused!("Token 'refresh_exp' claim has expired", presented),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const HEADER: Presented = Presented::Header { sliding: false };
+
+    #[test]
+    fn a_refused_token_is_told_why_in_every_form() {
+        for error in [
+            TokenError::Invalid,
+            TokenError::Expired,
+            TokenError::NoExpiry,
+            TokenError::NoId,
+            TokenError::NoType,
+            TokenError::WrongType,
+            TokenError::NoRefreshExpiry,
+            TokenError::RefreshExpired,
+        ] {
+            let message = error.to_string();
+            let class = |class: &str, kind: &str| json!({ "token_class": class, "token_type": kind, "message": message });
+            let told = |messages: Value| {
+                json!({
+                    "detail": "Given token not valid for any token type",
+                    "code": "token_not_valid",
+                    "messages": messages,
+                })
+            };
+            let (access, sliding) =
+                (class("AccessToken", "access"), class("SlidingToken", "sliding"));
+            let refused = AuthError::Token(error);
+            for (presented, body) in [
+                (HEADER, told(json!([access]))),
+                (Presented::Header { sliding: true }, told(json!([access, sliding]))),
+                (Presented::Body, json!({ "detail": message, "code": "token_not_valid" })),
+            ] {
+                assert_eq!(refused.body(presented), body.to_string(), "compact, in this order");
+                assert_eq!(refused.answer(presented).body, body);
+            }
+        }
+        for error in [TokenError::NoUser, TokenError::UnknownUser] {
+            let told = AuthError::Token(error).answer(HEADER).body;
+            assert_eq!(told["detail"], error.to_string());
         }
     }
-}
 
-/// 503 while the store cannot answer, 500 for a record that cannot be read: trying again will
-/// not mend that one.
-fn unavailable(error: &StoreError) -> Answer {
-    match error {
-        StoreError::Corrupt { .. } => Answer {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            body: coded("A server error occurred.", "error"),
-            retry_after: None,
-        },
-        StoreError::Unavailable(_) => Answer::unavailable(),
+    #[test]
+    fn every_refusal_is_json() {
+        for error in [
+            AuthError::BrokenHeader,
+            AuthError::EmptyKey,
+            AuthError::SpacedKey,
+            AuthError::Several,
+            AuthError::UserNotFound,
+            AuthError::UserInactive,
+            AuthError::PasswordChanged,
+            AuthError::Revoked,
+            AuthError::Reused,
+            AuthError::UnknownKey,
+            AuthError::KeyUserInactive,
+            AuthError::Keys(KeyError::NoRandomness),
+        ] {
+            for presented in [HEADER, Presented::Body] {
+                let told = error.answer(presented);
+                assert_eq!(told.body.to_string(), error.body(presented), "{error}");
+                assert!(told.body["detail"].is_string(), "{error}");
+            }
+        }
+        assert_eq!(Answer::unavailable().body["code"], "unavailable");
     }
-}
-
-fn plain(detail: &str) -> Value {
-    json!({ "detail": detail })
-}
-
-fn coded(detail: &str, code: &str) -> Value {
-    json!({ "detail": detail, "code": code })
-}
-
-fn token_refused(message: &str, presented: Presented) -> Value {
-    let Presented::Header { sliding } = presented else {
-        return coded(message, "token_not_valid");
-    };
-    let mut messages =
-        vec![json!({"token_class": "AccessToken", "token_type": "access", "message": message})];
-    if sliding {
-        messages.push(
-            json!({"token_class": "SlidingToken", "token_type": "sliding", "message": message}),
-        );
-    }
-    json!({
-        "detail": "Given token not valid for any token type",
-        "code": "token_not_valid",
-        "messages": messages,
-    })
 }

@@ -194,7 +194,8 @@ mod tests {
             issuer: None,
         };
         let until = Timestamp::from_millis(u64::MAX);
-        let basis = Basis { proof: Proof::Issuer, revision: Revisions::none(), until };
+        let revision = Revisions::default().of_others();
+        let basis = Basis { proof: Proof::Issuer(Box::default()), revision, until };
         Arc::new(Authenticated { identity, user: None, headers: Vec::new(), expires: until, basis })
     }
 

@@ -1,11 +1,15 @@
 //! The compact form of a signed token, taken apart strictly (RFC 7515 sections 3.1 and 5.2).
 
+use std::collections::BTreeSet;
+use std::fmt;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::TokenError;
-use super::strict_json;
+use super::strict_json::{self, Strict, Text};
 use crate::keys::Algorithm;
 
 /// A token whose parts are readable and whose signature nobody has looked at yet.
@@ -13,7 +17,7 @@ use crate::keys::Algorithm;
 pub(super) struct Compact<'t> {
     pub(super) algorithm: Algorithm,
     pub(super) kid: Option<String>,
-    pub(super) payload: Map<String, Value>,
+    payload: &'t str,
     /// What was signed: `header.payload`.
     pub(super) message: &'t [u8],
     /// In base64url, known to be strict.
@@ -33,9 +37,15 @@ impl<'t> Compact<'t> {
             return Err(TokenError::Invalid);
         }
         decode(signature)?;
-        let (algorithm, kid) = read_header(&object(header)?)?;
-        let payload = object(payload)?;
+        let Header { algorithm, kid } =
+            strict_json::read(&decode(header)?, HeaderReader).ok_or(TokenError::Invalid)?;
         Ok(Self { algorithm, kid, payload, message: message.as_bytes(), signature })
+    }
+
+    /// The claims. Only who needs them before the signature is checked asks for them there:
+    /// reading them costs more than finding out that a token is a forgery.
+    pub(super) fn payload(&self) -> Result<Map<String, Value>, TokenError> {
+        strict_json::object(&decode(self.payload)?).ok_or(TokenError::Invalid)
     }
 }
 
@@ -43,26 +53,63 @@ fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Invalid)
 }
 
-fn object(part: &str) -> Result<Map<String, Value>, TokenError> {
-    strict_json::object(&decode(part)?).ok_or(TokenError::Invalid)
+/// The two members that choose the key.
+struct Header {
+    algorithm: Algorithm,
+    kid: Option<String>,
 }
 
-/// The two members that choose the key. Whatever else would change how the token is to be read
-/// (`crit`, nesting by `cty`, another `typ`) is refused; whatever would bring a key along
-/// (`jwk`, `jku`, `x5u`, `x5c`) is not looked at (RFC 8725 section 3.10).
-fn read_header(header: &Map<String, Value>) -> Result<(Algorithm, Option<String>), TokenError> {
-    let text = |name: &str| match header.get(name) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.as_str())),
-        Some(_) => Err(TokenError::Invalid),
-    };
-    if header.contains_key("crit") || header.contains_key("cty") || header.contains_key("b64") {
-        return Err(TokenError::Invalid);
+/// Reads a header. Whatever else would change how the token is to be read (`crit`, nesting by
+/// `cty`, another `typ`) is refused; whatever would bring a key along (`jwk`, `jku`, `x5u`,
+/// `x5c`) is not looked at (RFC 8725 section 3.10).
+struct HeaderReader;
+
+impl<'de> DeserializeSeed<'de> for HeaderReader {
+    type Value = Header;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Header, D::Error> {
+        deserializer.deserialize_map(self)
     }
-    let plain = ["JWT", "at+jwt", "application/at+jwt"];
-    if text("typ")?.is_some_and(|typ| !plain.iter().any(|known| known.eq_ignore_ascii_case(typ))) {
-        return Err(TokenError::Invalid);
+}
+
+impl<'de> Visitor<'de> for HeaderReader {
+    type Value = Header;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the header of a token")
     }
-    let algorithm = text("alg")?.and_then(|name| name.parse().ok());
-    Ok((algorithm.ok_or(TokenError::Invalid)?, text("kid")?.map(str::to_owned)))
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Header, A::Error> {
+        let refused = || Error::custom("refused");
+        let (mut algorithm, mut kid, mut typ) = (None, None, false);
+        let mut others = BTreeSet::new();
+        while let Some(Text(name)) = members.next_key()? {
+            match &*name {
+                "alg" if algorithm.is_none() => {
+                    let Text(text) = members.next_value()?;
+                    algorithm = Some(text.parse().map_err(|_unknown| refused())?);
+                }
+                "kid" if kid.is_none() => {
+                    let Text(text) = members.next_value()?;
+                    kid = Some(text.into_owned());
+                }
+                "typ" if !typ => {
+                    let Text(text) = members.next_value()?;
+                    let plain = ["JWT", "at+jwt", "application/at+jwt"];
+                    typ = plain.iter().any(|known| known.eq_ignore_ascii_case(&text));
+                    if !typ {
+                        return Err(refused());
+                    }
+                }
+                "alg" | "kid" | "typ" | "crit" | "cty" | "b64" => return Err(refused()),
+                _ => {
+                    members.next_value_seed(Strict)?;
+                    if !others.insert(name) {
+                        return Err(refused());
+                    }
+                }
+            }
+        }
+        Ok(Header { algorithm: algorithm.ok_or_else(refused)?, kid })
+    }
 }

@@ -13,8 +13,8 @@ pub use cache::{Entry, TokenCache};
 pub use claims::{Claims, TokenKind};
 pub use issue::{Grant, Profile, Signer, new_id};
 pub use revision::{Revision, Revisions};
-pub use settings::{IssuerSettings, TokenSettings};
-pub use verify::{Origin, TokenError, Verified, Verifier};
+pub use settings::{IssuerKeys, IssuerSettings, TokenSettings};
+pub use verify::{Origin, TokenError, Verified, Verifier, VerifyError};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
-//! How a verified token learns that something about its user changed.
+//! How a verified token learns that something about its user, or its issuer's keys, changed.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::identity::UserId;
@@ -14,8 +15,8 @@ const SLOTS: usize = 4096;
 #[derive(Debug)]
 pub struct Revisions {
     slots: Box<[AtomicU64]>,
-    // Never bumped; stands for what has no user here.
-    still: AtomicU64,
+    // Stands for everybody who has no user here.
+    issuers: Arc<AtomicU64>,
 }
 
 /// The counter of one user at one moment.
@@ -32,9 +33,15 @@ impl Revisions {
         Revision { slot, count: self.slot(slot).load(Ordering::Acquire) }
     }
 
-    /// A counter that never moves, for tokens without a user of ours.
-    pub const fn none() -> Revision {
-        Revision { slot: usize::MAX, count: 0 }
+    /// The counter of all tokens without a user of ours now. Read it before the keys of their
+    /// issuers.
+    pub fn of_others(&self) -> Revision {
+        Revision { slot: usize::MAX, count: self.issuers.load(Ordering::Acquire) }
+    }
+
+    /// That counter itself: to be bumped when keys of an issuer are gone.
+    pub(super) fn issuers(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.issuers)
     }
 
     /// Whether nothing was bumped since `seen`.
@@ -48,12 +55,12 @@ impl Revisions {
     }
 
     fn slot(&self, slot: usize) -> &AtomicU64 {
-        self.slots.get(slot).unwrap_or(&self.still)
+        self.slots.get(slot).unwrap_or(&self.issuers)
     }
 }
 
 impl Default for Revisions {
     fn default() -> Self {
-        Self { slots: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(), still: AtomicU64::new(0) }
+        Self { slots: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(), issuers: Arc::default() }
     }
 }

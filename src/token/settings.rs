@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::keys::{Algorithm, JwkSet};
+use crate::keys::{Algorithm, JwkSet, RemoteSettings};
 
 /// The token part of `[auth]`, checked.
 #[derive(Clone, Debug)]
@@ -45,8 +45,8 @@ pub struct IssuerSettings {
     pub issuer: String,
     /// The `aud` its tokens must have.
     pub audience: String,
-    /// Its public keys, or shared ones (`kty: oct`).
-    pub keys: JwkSet,
+    /// What checks its tokens.
+    pub keys: IssuerKeys,
     /// What its tokens may be signed with.
     pub algorithms: Vec<Algorithm>,
     /// Our claim name -> theirs. `user_id` and `username` have defaults.
@@ -59,20 +59,41 @@ pub struct IssuerSettings {
     pub leeway: Duration,
 }
 
+/// The keys of another issuer.
+#[derive(Clone, Debug)]
+pub enum IssuerKeys {
+    /// These: public keys, or shared ones (`kty: oct`).
+    Given(Arc<JwkSet>),
+    /// Public keys that are fetched from it.
+    Fetched(Box<RemoteSettings>),
+}
+
+impl From<JwkSet> for IssuerKeys {
+    fn from(keys: JwkSet) -> Self {
+        Self::Given(Arc::new(keys))
+    }
+}
+
+impl From<RemoteSettings> for IssuerKeys {
+    fn from(settings: RemoteSettings) -> Self {
+        Self::Fetched(Box::new(settings))
+    }
+}
+
 impl IssuerSettings {
     /// An issuer with the usual claim names and signatures, and no roles granted.
     pub fn new(
         name: impl Into<Arc<str>>,
         issuer: impl Into<String>,
         audience: impl Into<String>,
-        keys: JwkSet,
+        keys: impl Into<IssuerKeys>,
     ) -> Self {
         let claims = [("user_id", "sub"), ("username", "preferred_username")];
         Self {
             name: name.into(),
             issuer: issuer.into(),
             audience: audience.into(),
-            keys,
+            keys: keys.into(),
             algorithms: vec![Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa],
             claims: claims.map(|(ours, theirs)| (ours.to_owned(), theirs.to_owned())).into(),
             roles: BTreeMap::new(),

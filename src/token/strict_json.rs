@@ -3,20 +3,32 @@
 //! RFC 7519 section 4 lets a parser take the last of two equal claims; another would take the
 //! first, and the two would see different tokens.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 /// Reads an object; `None` for anything else, for repeated names, and for trailing bytes.
 pub(super) fn object(json: &[u8]) -> Option<Map<String, Value>> {
-    let mut reader = serde_json::Deserializer::from_slice(json);
-    let value = Strict.deserialize(&mut reader).ok()?;
-    reader.end().ok()?;
-    if let Value::Object(object) = value { Some(object) } else { None }
+    if let Value::Object(object) = read(json, Strict)? { Some(object) } else { None }
 }
 
-struct Strict;
+/// Reads all of `json`; `None` if `seed` does not take it, and for trailing bytes.
+pub(super) fn read<'j, S: DeserializeSeed<'j>>(json: &'j [u8], seed: S) -> Option<S::Value> {
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let value = seed.deserialize(&mut reader).ok()?;
+    reader.end().ok()?;
+    Some(value)
+}
+
+/// A text, without a copy where none of its signs is escaped.
+#[derive(Deserialize)]
+pub(super) struct Text<'j>(#[serde(borrow)] pub(super) Cow<'j, str>);
+
+/// Any value that names no member twice.
+pub(super) struct Strict;
 
 impl<'de> DeserializeSeed<'de> for Strict {
     type Value = Value;

@@ -30,7 +30,7 @@ fn issuer() -> IssuerSettings {
         name: "corp".into(),
         issuer: "https://id.test".to_owned(),
         audience: "gate".to_owned(),
-        keys: JwkSet::parse(&key.to_string()).unwrap(),
+        keys: JwkSet::parse(&key.to_string()).unwrap().into(),
         algorithms: vec![Algorithm::Hs256],
         claims: BTreeMap::new(),
         roles: BTreeMap::new(),

@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 use super::claims::{Claims, check_registered, has_audience};
 use super::compact::Compact;
-use super::{IssuerSettings, TokenSettings};
+use super::{IssuerKeys, IssuerSettings, Revisions, TokenSettings};
 use crate::clock::Timestamp;
-use crate::keys::KeyRing;
+use crate::keys::{JwkSet, KeyError, KeyRing, RemoteKeys, RemoteSettings};
 
 /// Why a token is not taken. The messages of those that clients see are `SimpleJWT`'s.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -63,6 +63,17 @@ pub struct Verified {
     pub claims: Claims,
 }
 
+/// Why a token is not taken, where its issuer's keys may first have to be fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// It is not good; answer 401.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// Nobody can tell; answer 503.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+}
+
 /// Checks tokens against our keys and those of the configured issuers.
 ///
 /// The algorithm is fixed by the key, never by the token (RFC 8725 section 3.1). A token whose
@@ -71,39 +82,130 @@ pub struct Verified {
 pub struct Verifier {
     keys: Arc<KeyRing>,
     settings: TokenSettings,
-    issuers: Vec<Arc<IssuerSettings>>,
+    issuers: Vec<Issuer>,
+}
+
+/// Another issuer, with its keys as they are now.
+#[derive(Debug)]
+struct Issuer {
+    settings: Arc<IssuerSettings>,
+    /// `None` where the keys are given.
+    remote: Option<Arc<RemoteKeys>>,
 }
 
 impl Verifier {
-    /// A verifier of our own tokens and those of `issuers`.
+    /// A verifier of our own tokens and those of `issuers`, for callers that remember nothing.
     pub fn new(keys: Arc<KeyRing>, settings: TokenSettings, issuers: Vec<IssuerSettings>) -> Self {
-        Self { keys, settings, issuers: issuers.into_iter().map(Arc::new).collect() }
+        Self::remembered(keys, settings, issuers, &Revisions::default())
+    }
+
+    /// The same for callers that remember verdicts under `revisions`: what was learnt from keys
+    /// that an issuer has taken back is forgotten.
+    pub fn remembered(
+        keys: Arc<KeyRing>,
+        settings: TokenSettings,
+        issuers: Vec<IssuerSettings>,
+        revisions: &Revisions,
+    ) -> Self {
+        let issuers = issuers.into_iter().map(|issuer| {
+            let remote = match &issuer.keys {
+                IssuerKeys::Given(_) => None,
+                IssuerKeys::Fetched(fetched) => {
+                    let settings = RemoteSettings::clone(fetched);
+                    Some(RemoteKeys::new(&issuer.issuer, settings, revisions.issuers()))
+                }
+            };
+            Issuer { settings: Arc::new(issuer), remote }
+        });
+        Self { keys, settings, issuers: issuers.collect() }
+    }
+
+    /// Whether there are keys to be fetched.
+    pub fn fetches(&self) -> bool {
+        self.issuers.iter().any(|issuer| issuer.remote.is_some())
+    }
+
+    /// Begins to fetch what is due. Call it now and then; it does not wait.
+    pub fn tend(&self, now: Timestamp) {
+        for remote in self.issuers.iter().filter_map(|issuer| issuer.remote.as_ref()) {
+            remote.tend(now);
+        }
     }
 
     /// Checks signature, times, and the types of the registered claims.
     ///
     /// What a token of ours must contain beyond that ([`Claims::expires`], [`Claims::id`], its
     /// kind, its user) is asked for by the caller, in the order of the wire contract. A token of
-    /// another issuer is complete: it has an end, our audience and a subject.
+    /// another issuer is complete: it has an end, our audience and a subject. Keys that were not
+    /// fetched yet verify nothing.
     ///
     /// # Errors
     ///
     /// [`TokenError`]; refuse the request with 401.
     pub fn verify(&self, token: &[u8], now: Timestamp) -> Result<Verified, TokenError> {
         let compact = Compact::parse(token)?;
-        let named = compact.payload.get("iss").and_then(Value::as_str);
-        let issuer = self.issuers.iter().find(|entry| named == Some(entry.issuer.as_str()));
-        match issuer {
-            Some(entry) => verify_foreign(entry, compact, now),
-            None => self.verify_own(compact, now),
+        if self.issuers.is_empty() {
+            return self.verify_own(&compact, None, now);
+        }
+        let payload = compact.payload()?;
+        match self.issuer_of(&payload) {
+            Some(issuer) => {
+                let genuine = issuer.is_genuine(&compact, issuer.keys().as_deref());
+                issuer.judge(genuine, payload, now)
+            }
+            None => self.verify_own(&compact, Some(payload), now),
         }
     }
 
-    fn verify_own(&self, compact: Compact<'_>, now: Timestamp) -> Result<Verified, TokenError> {
-        let Compact { algorithm, kid, payload, message, signature } = compact;
-        if !self.keys.verify(kid.as_deref(), algorithm, message, signature) {
+    /// The same, with a look at the issuer if it may have keys that are not known here yet.
+    ///
+    /// All who ask meanwhile share one fetch. A caller that is dropped ends none.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError`]: 401 or 503.
+    pub async fn verify_fetching(
+        &self,
+        token: &[u8],
+        now: Timestamp,
+    ) -> Result<Verified, VerifyError> {
+        let compact = Compact::parse(token)?;
+        if self.issuers.is_empty() {
+            return Ok(self.verify_own(&compact, None, now)?);
+        }
+        let payload = compact.payload()?;
+        let Some(issuer) = self.issuer_of(&payload) else {
+            return Ok(self.verify_own(&compact, Some(payload), now)?);
+        };
+        let keys = issuer.keys();
+        let mut genuine = issuer.is_genuine(&compact, keys.as_deref());
+        if let Some(remote) = &issuer.remote
+            && !genuine
+            && issuer.settings.algorithms.contains(&compact.algorithm)
+            && Box::pin(remote.look_for(keys.as_ref(), compact.kid.as_deref(), now)).await?
+        {
+            genuine = issuer.is_genuine(&compact, issuer.keys().as_deref());
+        }
+        Ok(issuer.judge(genuine, payload, now)?)
+    }
+
+    fn issuer_of(&self, payload: &Map<String, Value>) -> Option<&Issuer> {
+        let named = payload.get("iss")?.as_str()?;
+        self.issuers.iter().find(|issuer| named == issuer.settings.issuer)
+    }
+
+    /// The signature first: most of what is refused has none of ours.
+    fn verify_own(
+        &self,
+        compact: &Compact<'_>,
+        payload: Option<Map<String, Value>>,
+        now: Timestamp,
+    ) -> Result<Verified, TokenError> {
+        let Compact { algorithm, kid, message, signature, .. } = compact;
+        if !self.keys.verify(kid.as_deref(), *algorithm, message, signature) {
             return Err(TokenError::Invalid);
         }
+        let payload = payload.map_or_else(|| compact.payload(), Ok)?;
         check_registered(&payload, now, self.settings.leeway)?;
         let issuer = self.settings.issuer.as_deref();
         if issuer.is_some_and(|ours| !is_text(&payload, "iss", ours)) {
@@ -117,25 +219,37 @@ impl Verifier {
     }
 }
 
-fn verify_foreign(
-    entry: &Arc<IssuerSettings>,
-    compact: Compact<'_>,
-    now: Timestamp,
-) -> Result<Verified, TokenError> {
-    let Compact { algorithm, kid, payload, message, signature } = compact;
-    let allowed = entry.algorithms.contains(&algorithm);
-    let genuine = allowed
-        && entry
-            .keys
-            .candidates(kid.as_deref(), algorithm)
-            .any(|key| key.verify(message, signature, algorithm));
-    if !genuine || !has_audience(&payload, &entry.audience) {
-        return Err(TokenError::Invalid);
+impl Issuer {
+    fn keys(&self) -> Option<Arc<JwkSet>> {
+        match &self.settings.keys {
+            IssuerKeys::Given(keys) => Some(Arc::clone(keys)),
+            IssuerKeys::Fetched(_) => self.remote.as_ref()?.known(),
+        }
     }
-    check_registered(&payload, now, entry.leeway)?;
-    let claims = Claims::new(payload);
-    claims.expires()?;
-    Ok(Verified { origin: Origin::Issuer(Arc::clone(entry)), claims })
+
+    /// Whether one of the keys, and an algorithm that the entry allows, made the signature.
+    fn is_genuine(&self, compact: &Compact<'_>, keys: Option<&JwkSet>) -> bool {
+        let Compact { algorithm, kid, message, signature, .. } = compact;
+        let allowed = keys.filter(|_| self.settings.algorithms.contains(algorithm));
+        let mut candidates =
+            allowed.into_iter().flat_map(|keys| keys.candidates(kid.as_deref(), *algorithm));
+        candidates.any(|key| key.verify(message, signature, *algorithm))
+    }
+
+    fn judge(
+        &self,
+        genuine: bool,
+        payload: Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<Verified, TokenError> {
+        if !genuine || !has_audience(&payload, &self.settings.audience) {
+            return Err(TokenError::Invalid);
+        }
+        check_registered(&payload, now, self.settings.leeway)?;
+        let claims = Claims::new(payload);
+        claims.expires()?;
+        Ok(Verified { origin: Origin::Issuer(Arc::clone(&self.settings)), claims })
+    }
 }
 
 fn is_text(payload: &Map<String, Value>, name: &str, expected: &str) -> bool {

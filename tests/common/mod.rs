@@ -2,6 +2,7 @@
 
 mod gateway;
 mod keys;
+mod provider;
 mod stage;
 mod tokens;
 mod upstream;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 pub(crate) use gateway::{Policy, Setup, TestGateway};
 pub(crate) use keys::{Signer, is_signed_by};
+pub(crate) use provider::{Answer, Provider};
 pub(crate) use stage::{PASSWORD, Stage};
 pub(crate) use tokens::{SECRET, claims, header, hs256, mint, mint_raw, mint_with, part};
 pub(crate) use upstream::{Act, Seen, Upstream, refusing};

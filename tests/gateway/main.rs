@@ -18,6 +18,7 @@ mod cors;
 mod framing;
 mod identity;
 mod issuers;
+mod issuers_remote;
 mod live;
 mod own_keys;
 mod paths;

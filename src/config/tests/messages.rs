@@ -538,8 +538,7 @@ fn issuers() {
         "[[issuers]]",
         "1:1: this issuer has no `name`; add name = \"corp\"\n\
          p.toml:1:1: this issuer has no `issuer`; add issuer = \"https://id.example.com\"\n\
-         p.toml:1:1: this issuer has no `audience`; add audience = \"portcullis\"\n\
-         p.toml:1:1: this issuer has no `jwks`; add jwks = { file = \"jwks.json\" }",
+         p.toml:1:1: this issuer has no `audience`; add audience = \"portcullis\"",
     );
     for (from, to, message) in [
         (
@@ -548,12 +547,6 @@ fn issuers() {
             "2:8: `name` begins the user ids of this issuer; use letters, digits, `.`, `_` and `-` only",
         ),
         ("'a'\ni", "''\ni", "2:8: `name` is empty; write one such as name = \"corp\""),
-        (
-            "jwks = { file = 'j' }",
-            "jwks = { url = 'https://a' }",
-            "5:8: this version reads key sets from files; fetch it yourself and write { file = \"jwks.json\" }",
-        ),
-        ("jwks = { file = 'j' }", "jwks = '{}'", "5:8: `jwks` must be { file = \"jwks.json\" }"),
         (
             "jwks = { file = 'j' }",
             "jwks = { file = 'j' }\nroles.X = 'Admin'",
@@ -576,6 +569,52 @@ fn issuers() {
         ),
     ] {
         says(&sound.replace(from, to), message);
+    }
+}
+
+#[test]
+fn keys_of_issuers() {
+    let dir = folder_with_jwks();
+    for (from, to, message) in [
+        (
+            "{ file = 'j' }",
+            "'{}'",
+            "5:8: `jwks` must be { url = \"https://id.example.com/keys\" } or { file = \"jwks.json\" }",
+        ),
+        (
+            "{ file = 'j' }",
+            "{ url = 'http://id.test/keys' }",
+            "5:8: http is for this machine only (127.0.0.1, [::1], localhost); use https",
+        ),
+        (
+            "{ file = 'j' }",
+            "{ url = 'id.test/keys' }",
+            "5:8: not a URL to fetch from; write one such as \"https://id.example.com/keys\"",
+        ),
+        (
+            "{ file = 'j' }",
+            "{ url = 'https://a' }\nalgorithms = ['RS256', 'HS256']",
+            "6:14: shared secrets are never fetched, so HS* would verify nothing; leave it out, or write jwks = { file = \"jwks.json\" }",
+        ),
+        (
+            "issuer = 'https://a'\naudience = 'x'\njwks = { file = 'j' }",
+            "issuer = 'corp'\naudience = 'x'",
+            "3:10: without `jwks` the keys are found by OpenID discovery, for which `issuer` must be an https URL; add jwks = { url = \"...\" } or { file = \"jwks.json\" }",
+        ),
+        (
+            "{ file = 'j' }",
+            "{ file = 'j' }\nstale = '1h'",
+            "6:9: `stale` is about keys that are fetched, and these are in a file; remove it",
+        ),
+        (
+            "{ file = 'j' }",
+            "{ url = 'https://a' }\nca = 'j'",
+            "6:6: j: no usable certificate in PEM form; put the PEM certificates of the issuer's own authority there",
+        ),
+    ] {
+        let text = ISSUER.replace(from, to);
+        let refused = parse_at(dir.path(), &text).map(|_| ()).expect_err(&text).to_string();
+        assert_eq!(refused, format!("p.toml:{message}"), "{text}");
     }
 }
 

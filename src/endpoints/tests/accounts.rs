@@ -307,7 +307,7 @@ async fn another_issuers_token_has_no_profile_here() {
         name: "theirs".into(),
         issuer: "https://theirs.example".to_owned(),
         audience: "us".to_owned(),
-        keys: crate::keys::JwkSet::parse(&keys.to_string()).unwrap(),
+        keys: crate::keys::JwkSet::parse(&keys.to_string()).unwrap().into(),
         algorithms: vec![Algorithm::Hs256],
         claims: std::collections::BTreeMap::new(),
         roles: std::collections::BTreeMap::new(),

@@ -1,11 +1,13 @@
 //! The head of a response, and how its body ends.
 
+use std::mem::MaybeUninit;
+
 use bytes::BytesMut;
 use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::Framing;
-use crate::web::{Chunks, lists};
+use crate::web::Chunks;
 
 /// Most bytes of a head, with all interim ones before it.
 const MOST: usize = 64 * 1024;
@@ -59,11 +61,16 @@ impl Head {
     }
 }
 
-/// Fields and their status, before anybody asks what they mean.
+/// Fields and their status, and what the fields say about the message. To note it as they come
+/// is cheaper than to look for it afterwards.
 struct Fields {
     status: StatusCode,
+    /// `HTTP/1.0`
     is_old: bool,
     headers: HeaderMap,
+    length: Option<u64>,
+    is_chunked: bool,
+    closes: bool,
 }
 
 /// One head, interim or final, with its length.
@@ -75,23 +82,29 @@ fn parse_one(inbox: &mut BytesMut) -> Result<Option<(Fields, usize)>, Malformed>
     }
     let Some(length) = length_of(inbox)? else { return Ok(None) };
     let head = inbox.split_to(length).freeze();
-    let mut fields = [httparse::EMPTY_HEADER; FIELDS];
-    let mut response = httparse::Response::new(&mut fields);
-    match response.parse(&head) {
+    // To write over 4 KiB for every response would cost more than to read it does.
+    let mut fields = [const { MaybeUninit::uninit() }; FIELDS];
+    let mut response = httparse::Response::new(&mut []);
+    let parser = httparse::ParserConfig::default();
+    match parser.parse_response_with_uninit_headers(&mut response, &head, &mut fields) {
         Ok(httparse::Status::Complete(read)) if read == length => {}
         Err(httparse::Error::TooManyHeaders) => return Err(Malformed::TooLarge),
         _ => return Err(Malformed::Syntax),
     }
     let status = response.code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or(Malformed::Syntax)?;
-    let mut headers = HeaderMap::with_capacity(response.headers.len());
+    let is_old = response.version == Some(0);
+    let headers = HeaderMap::with_capacity(response.headers.len());
+    let mut read =
+        Fields { status, is_old, headers, length: None, is_chunked: false, closes: false };
     for field in &*response.headers {
         let name = HeaderName::from_bytes(field.name.as_bytes());
         let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value));
         let (Ok(name), Ok(value)) = (name, value) else { return Err(Malformed::Syntax) };
-        headers.append(name, value);
+        read.note(&name, &value)?;
+        read.headers.append(name, value);
     }
-    Ok(Some((Fields { status, is_old: response.version == Some(0), headers }, length)))
+    Ok(Some((read, length)))
 }
 
 /// The length of the head at the beginning of `inbox`, with the empty line at its end.
@@ -108,64 +121,154 @@ fn length_of(inbox: &[u8]) -> Result<Option<usize>, Malformed> {
 }
 
 impl Fields {
+    fn note(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<(), Malformed> {
+        if name == header::CONTENT_LENGTH {
+            let length = length(value).ok_or(Malformed::Length)?;
+            if self.length.replace(length).is_some_and(|before| before != length) {
+                return Err(Malformed::Length);
+            }
+        } else if name == header::TRANSFER_ENCODING {
+            // What is left under another one nobody here could take off.
+            let is_plain = value.as_bytes().eq_ignore_ascii_case(b"chunked");
+            if !is_plain || std::mem::replace(&mut self.is_chunked, true) {
+                return Err(Malformed::Coding);
+            }
+        } else if name == header::CONNECTION {
+            let mut options = value.as_bytes().split(|byte| *byte == b',');
+            self.closes |= options.any(|one| one.trim_ascii().eq_ignore_ascii_case(b"close"));
+        }
+        Ok(())
+    }
+
     fn finish(self, to_head: bool) -> Result<Head, Malformed> {
-        let Self { status, is_old, headers } = self;
-        let framing = framing(status, is_old, &headers, to_head)?;
-        let is_last = is_old
-            || matches!(framing, Framing::Close)
-            || lists(&headers, &header::CONNECTION, &["close"])
-            // One of the two is a lie.
-            || (headers.contains_key(header::TRANSFER_ENCODING)
-                && headers.contains_key(header::CONTENT_LENGTH));
-        Ok(Head { status, headers, framing, is_last })
+        let framing = self.framing(to_head)?;
+        // Of a length beside a coding, one is a lie.
+        let is_doubtful = self.is_chunked && self.length.is_some();
+        let ends = matches!(framing, Framing::Close);
+        let is_last = self.is_old || self.closes || is_doubtful || ends;
+        Ok(Head { status: self.status, headers: self.headers, framing, is_last })
     }
-}
 
-/// RFC 9112 section 6.3.
-fn framing(
-    status: StatusCode,
-    is_old: bool,
-    headers: &HeaderMap,
-    to_head: bool,
-) -> Result<Framing, Malformed> {
-    let length = length(headers)?;
-    let is_chunked = is_chunked(headers)?;
-    if to_head || matches!(status.as_u16(), 101 | 204 | 304) {
-        return Ok(Framing::Over);
-    }
-    match (is_chunked, length) {
-        // Nobody of that time would have taken the chunks off.
-        (true, _) if is_old => Err(Malformed::Coding),
-        (true, _) => Ok(Framing::Chunked(Chunks::default())),
-        (false, Some(0)) => Ok(Framing::Over),
-        (false, Some(length)) => Ok(Framing::Length(length)),
-        (false, None) => Ok(Framing::Close),
-    }
-}
-
-fn is_chunked(headers: &HeaderMap) -> Result<bool, Malformed> {
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let Some(coding) = codings.next() else { return Ok(false) };
-    // What is left under another one nobody here could take off.
-    let plain = coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none();
-    if plain { Ok(true) } else { Err(Malformed::Coding) }
-}
-
-/// The length that all fields agree upon.
-fn length(headers: &HeaderMap) -> Result<Option<u64>, Malformed> {
-    let mut agreed = None;
-    for value in headers.get_all(header::CONTENT_LENGTH) {
-        let text = value.to_str().map_err(|_| Malformed::Length)?;
-        for one in text.split(',') {
-            let digits = one.trim_matches([' ', '\t']);
-            if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-                return Err(Malformed::Length);
-            }
-            let length = digits.parse().map_err(|_| Malformed::Length)?;
-            if agreed.replace(length).is_some_and(|before: u64| before != length) {
-                return Err(Malformed::Length);
-            }
+    /// RFC 9112 section 6.3.
+    fn framing(&self, to_head: bool) -> Result<Framing, Malformed> {
+        if to_head || matches!(self.status.as_u16(), 101 | 204 | 304) {
+            return Ok(Framing::Over);
+        }
+        match (self.is_chunked, self.length) {
+            // Nobody of that time would have taken the chunks off.
+            (true, _) if self.is_old => Err(Malformed::Coding),
+            (true, _) => Ok(Framing::Chunked(Chunks::default())),
+            (false, Some(0)) => Ok(Framing::Over),
+            (false, Some(length)) => Ok(Framing::Length(length)),
+            (false, None) => Ok(Framing::Close),
         }
     }
-    Ok(agreed)
+}
+
+/// A length, perhaps said more than once (RFC 9110 section 8.6).
+fn length(value: &HeaderValue) -> Option<u64> {
+    let mut agreed = None;
+    for one in value.as_bytes().split(|byte| *byte == b',') {
+        let digits = one.trim_ascii();
+        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let length = std::str::from_utf8(digits).ok()?.parse().ok()?;
+        if agreed.replace(length).is_some_and(|before: u64| before != length) {
+            return None;
+        }
+    }
+    agreed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(head: &str, to_head: bool) -> Result<Option<Head>, Malformed> {
+        Head::parse(&mut BytesMut::from(head), to_head)
+    }
+
+    fn whole(head: &str) -> Head {
+        parse(head, false).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_body_ends_as_its_head_says() {
+        let ok = |fields| whole(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n"));
+        assert!(matches!(ok("Content-Length: 5\r\n").framing, Framing::Length(5)));
+        assert!(matches!(ok("Content-Length: 5, 5\r\n").framing, Framing::Length(5)));
+        assert!(matches!(ok("Content-Length: 0\r\n").framing, Framing::Over));
+        assert!(matches!(ok("Transfer-Encoding: Chunked\r\n").framing, Framing::Chunked(_)));
+        let open = ok("");
+        assert!(matches!(open.framing, Framing::Close) && open.is_last);
+        for empty in ["204 No Content", "304 Not Modified", "101 Switching Protocols"] {
+            let head = whole(&format!("HTTP/1.1 {empty}\r\nContent-Length: 5\r\n\r\n"));
+            assert!(matches!(head.framing, Framing::Over), "{empty}");
+        }
+        let to_head = parse("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", true);
+        assert!(matches!(to_head.unwrap().unwrap().framing, Framing::Over));
+    }
+
+    #[test]
+    fn a_connection_ends_when_either_side_of_the_message_says_so() {
+        for (head, is_last) in [
+            ("HTTP/1.1 204 N\r\n\r\n", false),
+            ("HTTP/1.1 204 N\r\nConnection: x, Close\r\n\r\n", true),
+            ("HTTP/1.0 204 N\r\nConnection: keep-alive\r\n\r\n", true),
+            ("HTTP/1.1 200 K\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", true),
+        ] {
+            assert_eq!(whole(head).is_last, is_last, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_two_readings_is_no_response() {
+        for fields in [
+            "Content-Length: 5\r\nContent-Length: 6\r\n",
+            "Content-Length: 5, 6\r\n",
+            "Content-Length: +5\r\n",
+            "Content-Length: 0x5\r\n",
+            "Content-Length:\r\n",
+            "Content-Length: 18446744073709551616\r\n",
+            "Transfer-Encoding: gzip\r\n",
+            "Transfer-Encoding: gzip, chunked\r\n",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+            "Name : value\r\n",
+            " folded: value\r\n",
+            "X: a\r\n folded\r\n",
+            "X: \0\r\n",
+            "X: a\n\n",
+        ] {
+            let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+            assert!(parse(&head, false).is_err(), "{head:?}");
+        }
+        assert!(parse("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", false).is_err());
+        for head in ["HTTP/2 200 OK\r\n\r\n", "ICY 200 OK\r\n\r\n", "<html>", "\r\nHTTP/1.1 200 OK"]
+        {
+            assert!(parse(head, false).is_err(), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn interim_responses_are_passed_over_and_bounded() {
+        let hint = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n";
+        let head = whole(&format!("{hint}{hint}HTTP/1.1 201 C\r\nContent-Length: 0\r\n\r\n"));
+        assert_eq!(head.status, StatusCode::CREATED);
+        assert!(!head.headers.contains_key("link"));
+        assert!(parse(hint, false).unwrap().is_none());
+        assert!(parse(&hint.repeat(2000), false).is_err());
+    }
+
+    #[test]
+    fn a_head_is_whole_with_its_last_byte_and_has_bounds() {
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+        for end in 0..head.len() {
+            assert!(parse(head.get(..end).unwrap(), false).unwrap().is_none(), "{end}");
+        }
+        let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "a".repeat(MOST));
+        assert!(matches!(parse(&endless, false), Err(Malformed::TooLarge)));
+        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: a\r\n".repeat(FIELDS + 1));
+        assert!(matches!(parse(&many, false), Err(Malformed::TooLarge)));
+    }
 }
