@@ -216,7 +216,7 @@ fn gateway(upstream: SocketAddr) -> SocketAddr {
     let builder = Gateway::builder(config).store(store as Arc<dyn Store>).ephemeral_keys();
     let mut gateway = builder.build().unwrap();
     gateway.bind().unwrap();
-    let addr = gateway.addresses().into_iter().find_map(|listen| match listen {
+    let addr = gateway.listeners().find_map(|listener| match listener.addr {
         ListenAddr::Tcp(addr) => Some(addr),
         ListenAddr::Unix(_) => None,
     });

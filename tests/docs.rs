@@ -251,6 +251,11 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 fn every_policy_on_the_page_is_good() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("django-secret-key"), "x".repeat(50)).expect("a secret");
+    let made = rcgen::generate_simple_self_signed(["app.test".to_owned()]).expect("a certificate");
+    fs::create_dir(folder.path().join("tls")).expect("a folder");
+    for (name, pem) in [("cert", made.cert.pem()), ("key", made.signing_key.serialize_pem())] {
+        fs::write(folder.path().join(format!("tls/{name}.pem")), pem).expect("a file");
+    }
     let policies = blocks(&read("README.md"), "toml");
     assert!(policies.len() >= 2, "{policies:?}");
     for policy in policies {

@@ -16,7 +16,7 @@ use super::try_lines;
 use crate::admin::{AdminSocket, Door, Health};
 use crate::config::{Checked, Config, Log};
 use crate::gateway::Gateway;
-use crate::server::ListenAddr;
+use crate::server::{ListenAddr, ListenerSettings};
 
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Args {
@@ -43,7 +43,7 @@ pub(super) fn run(
 ) -> anyhow::Result<ExitCode> {
     let Checked { mut config, warnings } = file.load()?;
     if !args.listen.is_empty() {
-        config.listen = args.listen;
+        config.listen = args.listen.into_iter().map(ListenerSettings::from).collect();
     }
     start_log(&config.log)?;
     for warning in &warnings {
@@ -73,7 +73,8 @@ async fn serve(config: Config, file: &PolicyFile, out: &mut Out) -> anyhow::Resu
     let door = door(&gateway, Arc::clone(&ready));
     let closing = CancellationToken::new();
     let admin = tokio::spawn(admin.serve(door, closing.clone().cancelled_owned()));
-    announce(&gateway.addresses(), file, &prefix, out)?;
+    let listeners: Vec<_> = gateway.listeners().collect();
+    announce(&listeners, file, &prefix, out)?;
     let served = gateway
         .run(async move {
             signals.next().await;
@@ -91,7 +92,7 @@ async fn serve(config: Config, file: &PolicyFile, out: &mut Out) -> anyhow::Resu
 
 fn door(gateway: &Gateway, ready: Arc<AtomicBool>) -> Arc<Door> {
     let clock = Arc::clone(gateway.clock());
-    let listeners: Vec<_> = gateway.addresses().iter().map(ToString::to_string).collect();
+    let listeners: Vec<_> = gateway.listeners().map(|one| one.addr.to_string()).collect();
     let started = clock.now();
     let health = {
         let clock = Arc::clone(&clock);
@@ -108,17 +109,21 @@ fn door(gateway: &Gateway, ready: Arc<AtomicBool>) -> Arc<Door> {
 
 /// Says where the gateway is, and to whom it is new how to try it.
 fn announce(
-    addresses: &[ListenAddr],
+    listeners: &[&ListenerSettings],
     file: &PolicyFile,
     prefix: &str,
     out: &mut Out,
 ) -> anyhow::Result<()> {
     out.line(format_args!("portcullis {} ({file})", env!("CARGO_PKG_VERSION")))?;
-    for address in addresses {
-        let scheme = if let ListenAddr::Tcp(_) = address { "http://" } else { "" };
-        out.line(format_args!("listening on {scheme}{address}"))?;
+    for ListenerSettings { addr, tls, .. } in listeners {
+        let scheme = match addr {
+            ListenAddr::Tcp(_) if *tls => "https://",
+            ListenAddr::Tcp(_) => "http://",
+            ListenAddr::Unix(_) => "",
+        };
+        out.line(format_args!("listening on {scheme}{addr}"))?;
     }
-    let tcp = addresses.iter().find_map(|address| match address {
+    let tcp = listeners.iter().find_map(|listener| match &listener.addr {
         ListenAddr::Tcp(address) => Some(*address),
         ListenAddr::Unix(_) => None,
     });

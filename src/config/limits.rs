@@ -25,6 +25,8 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::Limits) -> (ConnectionLimits
     set(&mut connections.headers, raw.headers);
     set(&mut connections.head_timeout, raw.head_timeout);
     set(&mut connections.idle_timeout, raw.idle_timeout);
+    set(&mut connections.tls_timeout, raw.tls_timeout);
+    set(&mut connections.h2_streams, raw.h2_streams);
     set(&mut connections.connections, raw.connections);
     set(&mut connections.drain, raw.drain);
     set(&mut messages.target, raw.target);

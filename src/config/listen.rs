@@ -1,40 +1,96 @@
 //! The keys above all tables: where to listen, under which name, whom to trust.
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use ipnet::IpNet;
 use toml::Spanned;
 
 use super::context::Context;
-use super::read::Many;
-use crate::server::ListenAddr;
+use super::diagnostic::Problems;
+use super::raw;
+use super::read::{Many, Read, Value};
+use crate::server::{ListenAddr, ListenerSettings};
 use crate::web::{HostName, Public};
 
-pub(super) fn listen(cx: &mut Context<'_>, raw: Option<Spanned<Many<String>>>) -> Vec<ListenAddr> {
-    let Some(raw) = raw else { return vec![ListenAddr::default()] };
+/// All of `listen`.
+#[derive(Debug, Default)]
+pub(super) struct Listeners {
+    pub(super) settings: Vec<ListenerSettings>,
+    /// Where TLS is first asked for.
+    pub(super) first_tls: Option<Range<usize>>,
+}
+
+/// An entry of `listen`: an address, or a table with one.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Addr(String),
+    Table(raw::ListenEntry),
+}
+
+impl Read for Listener {
+    fn read(key: &str, value: Value<'_>, problems: &mut Problems) -> Option<Self> {
+        if value.get_ref().is_table() {
+            return raw::ListenEntry::read(key, value, problems).map(Self::Table);
+        }
+        String::read(key, value, problems).map(Self::Addr)
+    }
+}
+
+pub(super) fn listen(cx: &mut Context<'_>, raw: Option<Spanned<Many<Listener>>>) -> Listeners {
+    let mut listeners = Listeners::default();
+    let Some(raw) = raw else {
+        listeners.settings.push(ListenerSettings::default());
+        return listeners;
+    };
     let at = raw.span();
     let written = raw.into_inner();
     if written.is_empty() {
         cx.error(at, "listen = [] would serve nobody; write an address such as \"127.0.0.1:8080\"");
     }
-    let mut addrs: Vec<ListenAddr> = Vec::new();
     for entry in written.entries {
-        let Some(addr) = listen_addr(cx, entry.get_ref()) else {
-            let forms = "\"127.0.0.1:8080\", \"[::1]:8080\" or \"unix:/run/portcullis.sock\"";
-            cx.error(
-                entry.span(),
-                format!("`listen` must be an IP address and port, or a socket: {forms}"),
-            );
-            continue;
-        };
-        // Port 0 is another port each time.
-        let fixed = !matches!(addr, ListenAddr::Tcp(addr) if addr.port() == 0);
-        if fixed && addrs.contains(&addr) {
-            cx.error(entry.span(), format!("{addr} is listed twice; remove one of them"));
+        if let Listener::Table(table) = entry.get_ref()
+            && let Some(tls) = table.tls.as_ref().filter(|tls| *tls.get_ref())
+        {
+            listeners.first_tls.get_or_insert_with(|| tls.span());
         }
-        addrs.push(addr);
+        let Some((at, listener)) = listener(cx, entry) else { continue };
+        // Port 0 is another port each time.
+        let fixed = !matches!(listener.addr, ListenAddr::Tcp(addr) if addr.port() == 0);
+        if fixed && listeners.settings.iter().any(|other| other.addr == listener.addr) {
+            cx.error(at, format!("{} is listed twice; remove one of them", listener.addr));
+        }
+        listeners.settings.push(listener);
     }
-    addrs
+    listeners
+}
+
+/// One entry, and where its address stands; `None` after a problem was noted.
+fn listener(
+    cx: &mut Context<'_>,
+    entry: Spanned<Listener>,
+) -> Option<(Range<usize>, ListenerSettings)> {
+    let whole = entry.span();
+    let (addr, tls, proxy_protocol) = match entry.into_inner() {
+        Listener::Addr(addr) => (Spanned::new(whole, addr), false, false),
+        Listener::Table(table) => {
+            let on = |key: Option<Spanned<bool>>| key.is_some_and(Spanned::into_inner);
+            let Some(addr) = table.addr else {
+                if !table.flawed {
+                    cx.error(whole, "no `addr`; add one such as \"0.0.0.0:443\"");
+                }
+                return None;
+            };
+            (addr, on(table.tls), on(table.proxy_protocol))
+        }
+    };
+    let at = addr.span();
+    let Some(addr) = listen_addr(cx, addr.get_ref()) else {
+        let forms = "\"127.0.0.1:8080\", \"[::1]:8080\" or \"unix:/run/portcullis.sock\"";
+        cx.error(at, format!("`listen` must be an IP address and port, or a socket: {forms}"));
+        return None;
+    };
+    Some((at, ListenerSettings { addr, tls, proxy_protocol }))
 }
 
 fn listen_addr(cx: &Context<'_>, text: &str) -> Option<ListenAddr> {

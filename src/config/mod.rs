@@ -19,6 +19,7 @@ mod read;
 mod route_keys;
 mod routes;
 mod signing;
+mod tls;
 mod units;
 mod upstreams;
 
@@ -37,8 +38,9 @@ use crate::keys::KeySettings;
 use crate::password::PasswordSettings;
 use crate::policy::{Expectation, Routes};
 use crate::proxy::UpstreamSettings;
-use crate::server::{ConnectionLimits, ListenAddr};
+use crate::server::{ConnectionLimits, ListenerSettings};
 use crate::session::SessionSettings;
+use crate::tls::Certified;
 use crate::token::{IssuerSettings, TokenSettings};
 use crate::web::{Cors, IdentityHeaders, MessageLimits, Public};
 use context::{Context, set};
@@ -79,7 +81,9 @@ const KEYS: &str = "keys";
 #[derive(Debug)]
 pub struct Config {
     /// Where to listen. Never empty.
-    pub listen: Vec<ListenAddr>,
+    pub listen: Vec<ListenerSettings>,
+    /// Who we are to clients of listeners with TLS; present if there is such a listener.
+    pub tls: Option<Certified>,
     /// `public`: the origin that links, cookies and the Host check use.
     pub public: Option<Public>,
     /// Peers whose forwarding headers count.
@@ -203,6 +207,7 @@ fn read(text: &str, problems: &mut Problems) -> Option<raw::File> {
 /// Checks one table after the other: none hides the problems of another.
 fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let listen = listen::listen(cx, raw.listen);
+    let tls = tls::check(cx, raw.tls, listen.first_tls);
     let public = listen::public(cx, raw.public);
     let trust = listen::trust(cx, raw.trust);
     let mut workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
@@ -230,7 +235,8 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let routes = inner(raw.routes);
     let (routes, expect) = routes::check(cx, routes, raw.expect, &names, &endpoints.prefix)?;
     Some(Config {
-        listen,
+        listen: listen.settings,
+        tls,
         public,
         trust,
         workers,

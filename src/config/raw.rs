@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::diagnostic::Problems;
 use super::forms::{Rate, RouteRate, Size, Source, Span, Throttle};
+use super::listen::Listener;
 use super::read::{Fields, Many, Named, Read, Value};
 
 /// Tables with known keys. A key left out is `None`, and the room's `Default` stands. `flawed`
@@ -41,12 +42,13 @@ macro_rules! tables {
 tables! {
     /// The whole file.
     File {
-        listen: Many<String>,
+        listen: Many<Listener>,
         public: String,
         trust: Many<String>,
         expect: Many<String>,
         workers: NonZeroUsize,
         store: Store,
+        tls: Tls,
         limits: Limits,
         upstreams: Named<Upstream>,
         routes: Named<Route>,
@@ -57,9 +59,22 @@ tables! {
         log: Log,
     }
 
+    /// The table form of an entry of `listen`
+    ListenEntry flawed {
+        addr: String,
+        tls: bool,
+        proxy_protocol: bool,
+    }
+
     /// `[store]`
     Store {
         path: String,
+    }
+
+    /// `[tls]`
+    Tls flawed {
+        cert: String,
+        key: String,
     }
 
     /// `[limits]`
@@ -73,6 +88,8 @@ tables! {
         body_timeout: Span,
         body_rate: Rate,
         idle_timeout: Span,
+        tls_timeout: Span,
+        h2_streams: NonZeroU32,
         connections: NonZeroUsize,
         drain: Duration,
     }

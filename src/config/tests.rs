@@ -97,6 +97,7 @@ fn every_key_is_in_the_example() {
                 let line = line.trim_start_matches('[');
                 line.strip_prefix(key).is_some_and(|rest| rest.starts_with([' ', ']', '.']))
                     || line.contains(&format!("{{ {key} = "))
+                    || line.contains(&format!(", {key} = "))
                     || line.contains(&format!(".{key}]"))
             });
             assert!(written, "config.example.toml does not show `{key}` of {table}");
@@ -112,7 +113,11 @@ fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
     // One of `key` and `secret` goes with an algorithm.
     let text = example_with_everything()
         .replace("algorithm = \"ES256\"", "algorithm = \"HS256\"")
-        .replace("\nkey ", "\n#key ");
+        .replace("\nkey      =", "\n#key      =");
+    let made = rcgen::generate_simple_self_signed(["gate.test".to_owned()]).unwrap();
+    fs::create_dir(dir.path().join("tls")).unwrap();
+    fs::write(dir.path().join("tls/cert.pem"), made.cert.pem()).unwrap();
+    fs::write(dir.path().join("tls/key.pem"), made.signing_key.serialize_pem()).unwrap();
     let config = parse_at(dir.path(), &text).expect(&text).config;
     let default = accepted(ROUTE);
     assert!(matches!(config.keys.source, KeySource::Shared(_)));
@@ -128,6 +133,7 @@ fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
     let IssuerKeys::Fetched(fetched) = &corp.keys else { panic!("no URL") };
     let plain = RemoteSettings::new(fetched.location.clone());
     assert_eq!((fetched.timeout, fetched.stale), (plain.timeout, plain.stale));
+    assert!(config.tls.is_some());
     let orders = config.routes.iter().find(|route| route.to == "api").expect("a route to api");
     assert_eq!((orders.body, orders.timeout), (Some(2_000_000), Some(Duration::from_secs(300))));
     assert_eq!(orders.websocket, Some(Duration::from_secs(300)));
@@ -175,7 +181,7 @@ fn values_arrive_where_they_belong() {
         body = "1GB"
         "#,
     );
-    let listen: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
+    let listen: Vec<String> = config.listen.iter().map(|one| one.addr.to_string()).collect();
     let socket = "unix:/base/run/http.sock";
     assert_eq!(listen, ["[::1]:0", "127.0.0.1:0", "127.0.0.1:0", socket, "unix:/run/x"]);
     assert_eq!(config.public.unwrap().to_string(), "https://app.example.com");

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rustls::ServerConfig;
+
 use super::front::{Front, Shared};
 use super::intake::Hosts;
 use crate::clock::{Clock, SystemClock};
@@ -10,9 +12,10 @@ use crate::endpoints::Endpoints;
 use crate::keys::{KeyError, KeyRing};
 use crate::password::{PasswordError, Passwords};
 use crate::proxy::{Proxy, Upstreams};
-use crate::server::{BindError, Bound, ConnectionLimits, ListenAddr};
+use crate::server::{BindError, Bound, ConnectionLimits, ListenerSettings};
 use crate::session::{Accounts, Foundations, Sessions};
 use crate::store::{OpenError, OpenMode, RedbStore, Store};
+use crate::tls::{TlsError, server_config};
 use crate::token::Revisions;
 use crate::web::{RequestIds, Trust};
 
@@ -46,6 +49,9 @@ pub enum BuildError {
     /// Hashing cannot start with these parameters.
     #[error("[auth.password]: these parameters cannot be used")]
     Passwords(#[from] PasswordError),
+    /// The listeners cannot speak TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A listener cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -109,6 +115,10 @@ impl Builder {
     pub fn build(self) -> Result<Gateway, BuildError> {
         let Self { config, store, clock, ephemeral_keys } = self;
         let now = clock.now();
+        let tls = config.tls.as_ref().map(server_config).transpose()?;
+        if tls.is_none() && config.listen.iter().any(|listener| listener.tls) {
+            return Err(TlsError::NoIdentity.into());
+        }
         // The store first: its lock keeps a second gateway from making other keys.
         let store = match store {
             Some(store) => store,
@@ -144,7 +154,9 @@ impl Builder {
             issuers: config.issuers.clone(),
         };
         let sessions = Sessions::new(foundations, config.sessions, config.tokens.clone());
-        Ok(Gateway::assemble(config, Arc::new(sessions), accounts, keys, clock))
+        let mut gateway = Gateway::assemble(config, Arc::new(sessions), accounts, keys, clock);
+        gateway.tls = tls;
+        Ok(gateway)
     }
 }
 
@@ -186,7 +198,8 @@ pub struct Gateway {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: Arc<ConnectionLimits>,
     pub(super) workers: usize,
-    pub(super) listen: Vec<ListenAddr>,
+    pub(super) tls: Option<Arc<ServerConfig>>,
+    pub(super) listen: Vec<ListenerSettings>,
     pub(super) bound: Vec<Bound>,
 }
 
@@ -218,6 +231,7 @@ impl Gateway {
         let shared = Shared {
             endpoints,
             endpoint_cors: config.endpoint_cors,
+            fields: config.connections.headers,
             hosts,
             ids: RequestIds::new(),
             messages,
@@ -233,6 +247,7 @@ impl Gateway {
             clock,
             limits: Arc::new(config.connections),
             workers: config.workers.get(),
+            tls: None,
             listen: config.listen,
             bound: Vec::new(),
         }
@@ -244,15 +259,15 @@ impl Gateway {
     ///
     /// [`BindError`]; addresses that were bound before it are free again when this is dropped.
     pub fn bind(&mut self) -> Result<(), BindError> {
-        for at in std::mem::take(&mut self.listen) {
-            self.bound.push(Bound::bind(&at, self.workers)?);
+        for listener in std::mem::take(&mut self.listen) {
+            self.bound.push(Bound::bind(&listener, self.workers)?);
         }
         Ok(())
     }
 
     /// Where it listens: after [`Gateway::bind`], with the real ports.
-    pub fn addresses(&self) -> Vec<ListenAddr> {
-        self.bound.iter().map(Bound::addr).collect()
+    pub fn listeners(&self) -> impl Iterator<Item = &ListenerSettings> {
+        self.bound.iter().map(|bound| &bound.settings)
     }
 
     /// The accounts, for an operator's door.

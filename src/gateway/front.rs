@@ -6,10 +6,11 @@ use std::sync::atomic::Ordering;
 
 use http::header::{self, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::access_log::{self, Record};
+use super::http2;
 use super::intake::{self, Hosts};
 use crate::endpoints::{Call, Endpoints};
 use crate::policy::{Place, Routes};
@@ -25,6 +26,8 @@ use crate::web::{
 pub(super) struct Shared {
     pub(super) endpoints: Endpoints,
     pub(super) endpoint_cors: Option<Cors>,
+    /// Most header fields of a request over HTTP/2; over HTTP/1.1 the connection counts them.
+    pub(super) fields: usize,
     pub(super) hosts: Hosts,
     pub(super) ids: RequestIds,
     pub(super) messages: MessageLimits,
@@ -49,6 +52,7 @@ impl Front {
         B::Error: Into<crate::web::BodyError>,
     {
         let (parts, body) = request.into_parts();
+        let version = parts.version;
         let body = RequestBody::new(body, &self.shared.messages);
         let abandoned = body.abandoned();
         let mut record = Record::start(&parts, self.shared.ids.next(), peer.addr());
@@ -63,9 +67,11 @@ impl Front {
         if let Some(cross) = cross {
             cross.grant(response.headers_mut());
         }
-        // What is left of the request ends its connection. A client that is not told would send
-        // the next one there, and lose it.
-        if abandoned.is_some_and(|abandoned| abandoned.load(Ordering::Acquire)) {
+        // What is left of the request ends its connection, except that of HTTP/2. A client that
+        // is not told would send the next one there, and lose it.
+        if version != Version::HTTP_2
+            && abandoned.is_some_and(|abandoned| abandoned.load(Ordering::Acquire))
+        {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response.headers_mut().insert(X_REQUEST_ID, record.request_id().clone());
@@ -91,7 +97,10 @@ impl Front {
         {
             record.keep_id(id.clone());
         }
-        let host = intake::check(&mut parts, &shared.messages, &shared.hosts)?;
+        if parts.version == Version::HTTP_2 {
+            http2::check(&mut parts, shared.fields)?;
+        }
+        let host = intake::check(&mut parts, &shared.messages, &shared.hosts, peer)?;
         if parts.method == Method::OPTIONS && parts.uri.path() == "*" {
             return Ok(about_the_server());
         }

@@ -10,10 +10,7 @@ use http::{Method, Version};
 use crate::config::Config;
 use crate::policy::Routes;
 use crate::proxy::Rejection;
-use crate::web::{HostName, MessageLimits};
-
-/// What a `Host` without a port means on a listener in clear.
-const DEFAULT_PORT: u16 = 80;
+use crate::web::{HostName, MessageLimits, Peer};
 
 /// The hosts that this gateway serves: all, unless `public` is set.
 #[derive(Debug)]
@@ -41,6 +38,7 @@ pub(super) fn check(
     parts: &mut Parts,
     limits: &MessageLimits,
     hosts: &Hosts,
+    peer: &Peer,
 ) -> Result<String, Rejection> {
     if parts.method == Method::CONNECT {
         return Err(Rejection::Connect);
@@ -56,10 +54,18 @@ pub(super) fn check(
     {
         return Err(Rejection::Expectation);
     }
-    let (name, rewritten) = match host(parts)? {
-        Some(host) => (host.name().to_owned(), respell(&host, parts)),
+    let (name, rewritten) = match host(parts, peer.default_port())? {
+        Some(host) => (host.name().to_owned(), respell(&host, parts, peer.default_port())),
         None => (String::new(), None),
     };
+    // A certificate for several names opens none of them to who asked for another (RFC 9110
+    // section 7.4). HTTP/1.0 may name no host, and so cannot contradict.
+    if let Some(asked) = peer.server_name()
+        && asked.trim_end_matches('.') != name
+        && !name.is_empty()
+    {
+        return Err(Rejection::Misdirected);
+    }
     if !hosts.serve(&name) {
         return Err(Rejection::Misdirected);
     }
@@ -70,8 +76,8 @@ pub(super) fn check(
 }
 
 /// The host as it is to be sent, unless it stands so already.
-fn respell(host: &HostName<'_>, parts: &Parts) -> Option<HeaderValue> {
-    let port = host.port().filter(|port| *port != DEFAULT_PORT);
+fn respell(host: &HostName<'_>, parts: &Parts, usual: u16) -> Option<HeaderValue> {
+    let port = host.port().filter(|port| *port != usual);
     let stands = parts.headers.get(header::HOST).map_or(b"".as_slice(), HeaderValue::as_bytes);
     if port.is_none() && stands == host.name().as_bytes() {
         return None;
@@ -105,7 +111,7 @@ fn check_query(query: Option<&str>) -> Result<(), Rejection> {
 }
 
 /// Exactly one `Host` (RFC 9112 section 3.2), and the same as in an absolute target.
-fn host(parts: &Parts) -> Result<Option<HostName<'_>>, Rejection> {
+fn host(parts: &Parts, usual: u16) -> Result<Option<HostName<'_>>, Rejection> {
     let mut fields = parts.headers.get_all(header::HOST).iter();
     let field = fields.next();
     if fields.next().is_some() {
@@ -124,7 +130,11 @@ fn host(parts: &Parts) -> Result<Option<HostName<'_>>, Rejection> {
     if let Some(authority) = parts.uri.authority() {
         let named = HostName::parse(authority.as_str());
         let named = named.map_err(|error| Rejection::BadHost(Some(error)))?;
-        let default = if scheme == Some("https") { 443 } else { DEFAULT_PORT };
+        let default = match scheme {
+            Some("https") => 443,
+            Some(_) => 80,
+            None => usual,
+        };
         if field.as_ref().is_some_and(|field| !field.agrees_with(&named, default)) {
             return Err(Rejection::HostMismatch);
         }

@@ -3,6 +3,7 @@
 mod access_log;
 mod build;
 mod front;
+mod http2;
 mod intake;
 mod run;
 mod service;

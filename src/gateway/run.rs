@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Gateway;
 use super::front::Front;
-use crate::server::{Acceptor, Bound, ConnectionLimits, Slots};
+use crate::server::{Acceptor, ConnectionLimits, Preamble, Slots, Sockets};
 
 /// How often sessions whose last token is dead are removed.
 const SWEEP: Duration = Duration::from_secs(60 * 60);
@@ -48,8 +48,8 @@ struct Worker {
     limits: Arc<ConnectionLimits>,
     slots: Slots,
     drain: CancellationToken,
-    tcp: Vec<std::net::TcpListener>,
-    unix: Vec<std::os::unix::net::UnixListener>,
+    tcp: Vec<(std::net::TcpListener, Preamble)>,
+    unix: Vec<(std::os::unix::net::UnixListener, Preamble)>,
 }
 
 impl Gateway {
@@ -125,7 +125,7 @@ impl Gateway {
         let slots = Slots::new(&limits);
         let acceptor = Acceptor::new(front, limits, slots, drain.clone());
         tokio::select! {
-            accepted = acceptor.accept_tcp(listener) => accepted.map_err(ServeError::Worker)?,
+            accepted = acceptor.accept_tcp(listener, Preamble::default()) => accepted.map_err(ServeError::Worker)?,
             () = shutdown => {}
             () = self.keep_house() => {}
             () = self.shared.sessions.keep_keys() => {}
@@ -149,16 +149,21 @@ impl Gateway {
             })
             .collect();
         for bound in self.bound.drain(..) {
-            match bound {
-                Bound::Tcp(sockets, _) => {
+            let preamble = Preamble {
+                proxy_protocol: bound.settings.proxy_protocol,
+                // There is one where it is asked for: `build` has seen to that.
+                tls: self.tls.clone().filter(|_| bound.settings.tls),
+            };
+            match bound.sockets {
+                Sockets::Tcp(sockets) => {
                     for (worker, socket) in workers.iter_mut().zip(sockets) {
-                        worker.tcp.push(socket);
+                        worker.tcp.push((socket, preamble.clone()));
                     }
                 }
                 // One queue for all workers: whoever is free takes the next connection.
-                Bound::Unix(socket, _) => {
+                Sockets::Unix(socket) => {
                     for worker in &mut workers {
-                        worker.unix.push(socket.try_clone()?);
+                        worker.unix.push((socket.try_clone()?, preamble.clone()));
                     }
                 }
             }
@@ -208,8 +213,9 @@ impl Worker {
         let Self { front, limits, slots, drain, tcp, unix } = self;
         tokio::spawn(front.proxy.housekeeping());
         let acceptor = Acceptor::new(front, limits, slots, drain);
-        let tcp = tcp.into_iter().map(|socket| acceptor.accept_tcp(socket));
-        let unix = unix.into_iter().map(|socket| acceptor.accept_unix(socket));
+        let tcp = tcp.into_iter().map(|(socket, preamble)| acceptor.accept_tcp(socket, preamble));
+        let unix =
+            unix.into_iter().map(|(socket, preamble)| acceptor.accept_unix(socket, preamble));
         let accepted = futures_util::future::try_join(
             futures_util::future::try_join_all(tcp),
             futures_util::future::try_join_all(unix),

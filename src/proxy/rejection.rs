@@ -31,6 +31,12 @@ pub enum Rejection {
     /// A message whose length has two readings, or a transfer coding we do not speak.
     #[error("ambiguous framing")]
     BadFraming,
+    /// A header field that reads differently in another version of HTTP.
+    #[error("unusable header field")]
+    BadField,
+    /// More header fields than the limit.
+    #[error("too many header fields")]
+    TooManyFields,
     /// A request target in a form that is not for us.
     #[error("request target in an unusable form")]
     BadTarget,
@@ -112,6 +118,8 @@ pub struct RefusedCredential {
 }
 
 const NO_CREDENTIALS: &str = "Authentication credentials were not provided.";
+const HOST: &str = "The Host header is missing or unusable.";
+const FIELDS: &str = "Too many header fields.";
 const BUSY: &str = "The service is busy, try again later.";
 const VERSION: &str = "Only version 13 of the WebSocket protocol is spoken here.";
 const ONE_TICKET: &str = "There must be one ticket, and no Authorization header beside it.";
@@ -123,9 +131,7 @@ impl Rejection {
     pub fn class(&self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
         match self {
-            Self::BadHost(_) => {
-                (S::BAD_REQUEST, "bad_host", "The Host header is missing or unusable.")
-            }
+            Self::BadHost(_) => (S::BAD_REQUEST, "bad_host", HOST),
             Self::HostMismatch => {
                 (S::BAD_REQUEST, "host_mismatch", "Request target and Host disagree.")
             }
@@ -135,6 +141,8 @@ impl Rejection {
             Self::BadFraming => {
                 (S::BAD_REQUEST, "bad_framing", "The length of the request is ambiguous.")
             }
+            Self::BadField => (S::BAD_REQUEST, "bad_field", "A header field is unusable."),
+            Self::TooManyFields => (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "too_many_fields", FIELDS),
             Self::BadTarget => (S::BAD_REQUEST, "bad_target", "The request target is unusable."),
             Self::TargetTooLong => {
                 (S::URI_TOO_LONG, "target_too_long", "The request target is too long.")

@@ -3,13 +3,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use super::ListenAddr;
+use super::{ListenAddr, ListenerSettings};
 use crate::web::Peer;
 
 /// How long to wait after the machine refused a connection for want of files or memory.
@@ -28,13 +28,22 @@ pub struct BindError {
     pub source: io::Error,
 }
 
+/// One `listen` entry that is listened at.
+#[derive(Debug)]
+pub struct Bound {
+    /// As asked for, with the real port where 0 was.
+    pub settings: ListenerSettings,
+    /// Its sockets.
+    pub sockets: Sockets,
+}
+
 /// The sockets of one `listen` entry.
 #[derive(Debug)]
-pub enum Bound {
+pub enum Sockets {
     /// One for each worker, on one port (`SO_REUSEPORT`): the kernel deals connections out.
-    Tcp(Vec<std::net::TcpListener>, SocketAddr),
+    Tcp(Vec<std::net::TcpListener>),
     /// One, whose connections are handed to the workers in turn. Removed at the end.
-    Unix(std::os::unix::net::UnixListener, PathBuf),
+    Unix(std::os::unix::net::UnixListener),
 }
 
 impl Bound {
@@ -43,32 +52,29 @@ impl Bound {
     /// # Errors
     ///
     /// [`BindError`]; nothing is listened at.
-    pub fn bind(at: &ListenAddr, workers: usize) -> Result<Self, BindError> {
-        let bound = match at {
+    pub fn bind(settings: &ListenerSettings, workers: usize) -> Result<Self, BindError> {
+        let bound = match &settings.addr {
             ListenAddr::Tcp(addr) => bind_tcp(*addr, workers),
             ListenAddr::Unix(path) => bind_unix(path),
         };
-        bound.map_err(|source| BindError { at: at.clone(), source })
-    }
-
-    /// Where it listens: the real port where 0 was asked for.
-    pub fn addr(&self) -> ListenAddr {
-        match self {
-            Self::Tcp(_, addr) => ListenAddr::Tcp(*addr),
-            Self::Unix(_, path) => ListenAddr::Unix(path.clone()),
+        match bound {
+            Ok((addr, sockets)) => {
+                Ok(Self { settings: ListenerSettings { addr, ..settings.clone() }, sockets })
+            }
+            Err(source) => Err(BindError { at: settings.addr.clone(), source }),
         }
     }
 
     /// The file to remove at the end, if there is one.
     pub fn unix_path(&self) -> Option<&Path> {
-        match self {
-            Self::Tcp(..) => None,
-            Self::Unix(_, path) => Some(path),
+        match &self.settings.addr {
+            ListenAddr::Tcp(_) => None,
+            ListenAddr::Unix(path) => Some(path),
         }
     }
 }
 
-fn bind_tcp(addr: SocketAddr, workers: usize) -> io::Result<Bound> {
+fn bind_tcp(addr: SocketAddr, workers: usize) -> io::Result<(ListenAddr, Sockets)> {
     // With SO_REUSEPORT a second gateway of the same user would silently share the port. The
     // first socket is therefore tried without it, which fails where anybody listens.
     drop(tcp_socket(addr, false)?);
@@ -78,7 +84,7 @@ fn bind_tcp(addr: SocketAddr, workers: usize) -> io::Result<Bound> {
     for _ in 1..workers {
         sockets.push(tcp_socket(addr, true)?);
     }
-    Ok(Bound::Tcp(sockets, addr))
+    Ok((ListenAddr::Tcp(addr), Sockets::Tcp(sockets)))
 }
 
 fn tcp_socket(addr: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
@@ -92,7 +98,7 @@ fn tcp_socket(addr: SocketAddr, shared: bool) -> io::Result<std::net::TcpListene
     Ok(socket.into())
 }
 
-fn bind_unix(path: &Path) -> io::Result<Bound> {
+fn bind_unix(path: &Path) -> io::Result<(ListenAddr, Sockets)> {
     let stale = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket())
         && std::os::unix::net::UnixStream::connect(path)
             .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
@@ -101,7 +107,7 @@ fn bind_unix(path: &Path) -> io::Result<Bound> {
     }
     let socket = std::os::unix::net::UnixListener::bind(path)?;
     socket.set_nonblocking(true)?;
-    Ok(Bound::Unix(socket, path.to_owned()))
+    Ok((ListenAddr::Unix(path.to_owned()), Sockets::Unix(socket)))
 }
 
 /// An accepted connection.

@@ -2,7 +2,7 @@
 
 mod connection;
 mod listener;
-mod pulse;
+mod preamble;
 mod serve;
 mod settings;
 
@@ -14,9 +14,10 @@ use hyper::body::Incoming;
 
 use crate::web::{Body, Peer};
 
-pub use listener::{BindError, Bound};
+pub use listener::{BindError, Bound, Sockets};
+pub use preamble::Preamble;
 pub use serve::{Acceptor, Slots};
-pub use settings::{ConnectionLimits, ListenAddr};
+pub use settings::{ConnectionLimits, ListenAddr, ListenerSettings};
 
 /// What answers requests.
 pub trait Handler: Send + Sync + 'static {

@@ -7,9 +7,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::connection::{self, Drain};
+use super::connection::{self, Drain, Serving};
 use super::listener::{Accepted, Listener};
-use super::{ConnectionLimits, Handler};
+use super::{ConnectionLimits, Handler, Preamble};
 
 /// How many connections there may be, over all workers.
 #[derive(Clone, Debug)]
@@ -51,10 +51,14 @@ impl<H: Handler> Acceptor<H> {
     /// # Errors
     ///
     /// The runtime cannot watch the socket.
-    pub async fn accept_tcp(&self, listener: std::net::TcpListener) -> io::Result<()> {
+    pub async fn accept_tcp(
+        &self,
+        listener: std::net::TcpListener,
+        preamble: Preamble,
+    ) -> io::Result<()> {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        self.accept(Listener::Tcp(listener)).await;
+        self.accept(Listener::Tcp(listener), preamble).await;
         Ok(())
     }
 
@@ -63,10 +67,14 @@ impl<H: Handler> Acceptor<H> {
     /// # Errors
     ///
     /// The runtime cannot watch the socket.
-    pub async fn accept_unix(&self, listener: std::os::unix::net::UnixListener) -> io::Result<()> {
+    pub async fn accept_unix(
+        &self,
+        listener: std::os::unix::net::UnixListener,
+        preamble: Preamble,
+    ) -> io::Result<()> {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::UnixListener::from_std(listener)?;
-        self.accept(Listener::Unix(listener)).await;
+        self.accept(Listener::Unix(listener), preamble).await;
         Ok(())
     }
 
@@ -81,7 +89,13 @@ impl<H: Handler> Acceptor<H> {
         open
     }
 
-    async fn accept(&self, listener: Listener) {
+    async fn accept(&self, listener: Listener, preamble: Preamble) {
+        let serving = Arc::new(Serving {
+            handler: Arc::clone(&self.handler),
+            limits: Arc::clone(&self.limits),
+            preamble,
+            drain: self.drain.clone(),
+        });
         loop {
             let slots = Arc::clone(&self.slots.0);
             let next = async {
@@ -94,8 +108,7 @@ impl<H: Handler> Acceptor<H> {
                 () = self.drain.begun() => return,
                 next = next => next,
             };
-            let (handler, limits) = (Arc::clone(&self.handler), Arc::clone(&self.limits));
-            let drain = self.drain.clone();
+            let serving = Arc::clone(&serving);
             self.connections.spawn(async move {
                 let _slot = slot;
                 match accepted {
@@ -104,10 +117,10 @@ impl<H: Handler> Acceptor<H> {
                         if let Err(error) = stream.set_nodelay(true) {
                             tracing::debug!(%error, "no TCP_NODELAY");
                         }
-                        connection::serve(stream, peer, handler, limits, drain).await;
+                        connection::serve(stream, peer, serving).await;
                     }
                     Accepted::Unix(stream, peer) => {
-                        connection::serve(stream, peer, handler, limits, drain).await;
+                        connection::serve(stream, peer, serving).await;
                     }
                 }
             });

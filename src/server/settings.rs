@@ -30,6 +30,24 @@ impl fmt::Display for ListenAddr {
     }
 }
 
+/// One entry of `listen` with what its connections begin with.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ListenerSettings {
+    /// Where.
+    pub addr: ListenAddr,
+    /// Whether its connections speak TLS.
+    pub tls: bool,
+    /// Whether each connection begins with a line of the PROXY protocol about its client.
+    pub proxy_protocol: bool,
+}
+
+impl From<ListenAddr> for ListenerSettings {
+    /// In clear, and straight from the client.
+    fn from(addr: ListenAddr) -> Self {
+        Self { addr, ..Self::default() }
+    }
+}
+
 /// The connection part of `[limits]`, checked.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimits {
@@ -39,6 +57,10 @@ pub struct ConnectionLimits {
     pub headers: usize,
     /// From accept to the first request, and from the first byte of a head to its last.
     pub head_timeout: Duration,
+    /// From accept to the end of the TLS handshake.
+    pub tls_timeout: Duration,
+    /// Requests at once on one HTTP/2 connection.
+    pub h2_streams: u32,
     /// A connection without a request is closed after this.
     pub idle_timeout: Duration,
     /// Connections at once, over all workers; further ones wait in the listener's queue.
@@ -53,6 +75,8 @@ impl Default for ConnectionLimits {
             head: 64 * 1024,
             headers: 100,
             head_timeout: Duration::from_secs(10),
+            tls_timeout: Duration::from_secs(10),
+            h2_streams: 100,
             idle_timeout: Duration::from_secs(75),
             connections: 10_000,
             drain: Duration::from_secs(30),

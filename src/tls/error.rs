@@ -17,6 +17,9 @@ pub enum TlsError {
     /// None of the machine's trusted certificates can be read.
     #[error("this machine has no list of trusted certificates")]
     NoRoots,
+    /// A listener is to speak TLS, and there is nothing to prove who it is.
+    #[error("a listener with TLS needs a certificate and its key")]
+    NoIdentity,
     /// TLS refuses the combination.
     #[error(transparent)]
     Refused(#[from] rustls::Error),

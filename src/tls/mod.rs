@@ -3,10 +3,12 @@
 mod client;
 mod error;
 mod pem;
+mod server;
 
 pub use client::{Roots, client_config};
 pub use error::TlsError;
 pub use pem::{Certified, certificates};
+pub use server::server_config;
 
 use std::sync::Arc;
 

@@ -122,7 +122,8 @@ impl Origin {
             }
         };
         headers.insert(REAL_IP, real_ip);
-        let proto = self.proto.clone().unwrap_or_else(|| HeaderValue::from_static("http"));
+        let own = if peer.is_https() { "https" } else { "http" };
+        let proto = self.proto.clone().unwrap_or_else(|| HeaderValue::from_static(own));
         if let Some(host) = self.host.as_ref().or(host) {
             headers.insert(HOST, host.clone());
         }

@@ -13,6 +13,8 @@ pub struct Peer {
     addr_value: HeaderValue,
     port_value: HeaderValue,
     node: Box<str>,
+    https: bool,
+    server_name: Option<Box<str>>,
 }
 
 impl Peer {
@@ -26,13 +28,26 @@ impl Peer {
         Self::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0, 80)
     }
 
+    /// The same over TLS, where the client asked for `server_name` (SNI, RFC 6066 section 3).
+    #[must_use]
+    pub fn over_tls(mut self, server_name: Option<&str>) -> Self {
+        if self.port == 0 {
+            self.local_port = 443;
+            self.port_value = HeaderValue::from(443_u16);
+        }
+        self.https = true;
+        self.server_name = server_name.map(|name| name.to_ascii_lowercase().into_boxed_str());
+        self
+    }
+
     fn new(addr: IpAddr, port: u16, local_port: u16) -> Self {
         // An address in text is visible ASCII, so the other arm is never taken.
         let addr_value = HeaderValue::from_str(&addr.to_string());
         let addr_value = addr_value.unwrap_or_else(|_| HeaderValue::from_static("unknown"));
         let port_value = HeaderValue::from(local_port);
         let node = node(addr).into_boxed_str();
-        Self { addr, port, local_port, addr_value, port_value, node }
+        let (https, server_name) = (false, None);
+        Self { addr, port, local_port, addr_value, port_value, node, https, server_name }
     }
 
     /// The address; IPv4 is IPv4 also on a listener for both.
@@ -58,6 +73,21 @@ impl Peer {
     /// The port that was connected to, as a header value.
     pub const fn local_port_value(&self) -> &HeaderValue {
         &self.port_value
+    }
+
+    /// Whether the client speaks TLS to us.
+    pub const fn is_https(&self) -> bool {
+        self.https
+    }
+
+    /// What a host without a port means on this connection.
+    pub const fn default_port(&self) -> u16 {
+        if self.https { 443 } else { 80 }
+    }
+
+    /// The name that the client asked for by TLS, in lower case.
+    pub fn server_name(&self) -> Option<&str> {
+        self.server_name.as_deref()
     }
 
     /// The address as `Forwarded` has it: `for=192.0.2.1`.

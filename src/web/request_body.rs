@@ -37,6 +37,11 @@ struct Inner {
     /// Bytes that may still come.
     left: u64,
     patience: Patience,
+    /// Bytes that are to come by the request's own word.
+    declared: Option<u64>,
+    /// The last of those, until it is sure that no more come: a request that says too little of
+    /// its length never looks whole to an upstream (HTTP/2 tells only at the end).
+    held: Option<Bytes>,
     /// Why it ended early, for whoever sees only that the request failed.
     fault: Arc<OnceLock<BodyFault>>,
     /// Whether it was given up before its end.
@@ -70,7 +75,10 @@ impl RequestBody {
         }
         let timeout = limits.body_timeout;
         let least = limits.body_rate.saturating_mul(timeout.as_secs()).max(1);
+        let declared = source.size_hint().exact();
         Self(Some(Box::new(Inner {
+            declared,
+            held: None,
             source: Box::pin(source.map_err(Into::into)),
             left: limits.body,
             patience: Patience { timeout, least, seen: 0, timer: None },
@@ -137,7 +145,7 @@ impl http_body::Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|inner| inner.source.is_end_stream())
+        self.0.as_ref().is_none_or(|inner| inner.held.is_none() && inner.source.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -148,6 +156,9 @@ impl http_body::Body for RequestBody {
 impl Inner {
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyFault>> {
         loop {
+            if self.ended {
+                return Poll::Ready(Ok(None));
+            }
             let frame = match self.source.as_mut().poll_frame(cx) {
                 Poll::Ready(frame) => frame,
                 Poll::Pending => {
@@ -157,7 +168,7 @@ impl Inner {
             };
             let Some(frame) = frame else {
                 self.ended = true;
-                return Poll::Ready(Ok(None));
+                return Poll::Ready(Ok(self.held.take()));
             };
             let Ok(frame) = frame else { return Poll::Ready(Err(BodyFault::Broken)) };
             let Ok(data) = frame.into_data() else { continue };
@@ -167,6 +178,13 @@ impl Inner {
             };
             self.left = left;
             self.patience.arrived(length);
+            if let Some(declared) = &mut self.declared {
+                *declared = declared.saturating_sub(length);
+                if *declared == 0 && !self.source.is_end_stream() {
+                    self.held = Some(data);
+                    continue;
+                }
+            }
             return Poll::Ready(Ok(Some(data)));
         }
     }

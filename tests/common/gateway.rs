@@ -9,6 +9,7 @@ use portcullis::Gateway;
 use portcullis::clock::{ManualClock, Timestamp};
 use portcullis::config::Config;
 use portcullis::keys::KeyRing;
+use portcullis::server::ListenAddr;
 use portcullis::session::Accounts;
 use portcullis::store::{RedbStore, Store};
 use tempfile::TempDir;
@@ -115,6 +116,7 @@ pub(crate) struct Setup {
     store: Arc<dyn Store>,
     clock: Arc<ManualClock>,
     keeps_keys: bool,
+    binds: bool,
 }
 
 impl Setup {
@@ -125,6 +127,7 @@ impl Setup {
             store: Arc::new(RedbStore::in_memory().expect("no store")),
             clock: Arc::new(ManualClock::new(Timestamp::from_secs(NOW))),
             keeps_keys: false,
+            binds: false,
         }
     }
 
@@ -140,25 +143,42 @@ impl Setup {
         self
     }
 
+    /// Listens as the policy says, with a thread for each worker: each entry of `listen` has to
+    /// be of port 0 on this machine.
+    pub(crate) const fn binds(mut self) -> Self {
+        self.binds = true;
+        self
+    }
+
     pub(crate) async fn start(self) -> TestGateway {
         let checked = Config::parse("test.toml", &self.policy, self.dir.path());
         let config = checked.unwrap_or_else(|error| panic!("{error}\n{}", self.policy)).config;
         let clock: Arc<ManualClock> = Arc::clone(&self.clock);
         let builder = Gateway::builder(config).store(Arc::clone(&self.store)).clock(clock);
         let builder = if self.keeps_keys { builder } else { builder.ephemeral_keys() };
-        let gateway = builder.build().expect("no gateway");
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("no port");
-        let addr = listener.local_addr().expect("no address");
+        let mut gateway = builder.build().expect("no gateway");
         let (shutdown, told) = oneshot::channel::<()>();
+        let told = async {
+            told.await.ok();
+        };
         let (accounts, keys) = (Arc::clone(gateway.accounts()), Arc::clone(gateway.keys()));
-        let serving = tokio::spawn(async move {
-            let served = gateway.serve(listener, async {
-                told.await.ok();
+        let (addrs, serving) = if self.binds {
+            gateway.bind().expect("no port");
+            let addrs = gateway.listeners().filter_map(|listener| match listener.addr {
+                ListenAddr::Tcp(addr) => Some(addr),
+                ListenAddr::Unix(_) => None,
             });
-            served.await.expect("serving failed");
-        });
+            let addrs = addrs.collect();
+            let serving = async { gateway.run(told).await.expect("serving failed") };
+            (addrs, tokio::spawn(serving))
+        } else {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("no port");
+            let addr = listener.local_addr().expect("no address");
+            let serving = async { gateway.serve(listener, told).await.expect("serving failed") };
+            (vec![addr], tokio::spawn(serving))
+        };
         let ends = Some(Ends { shutdown, serving });
-        TestGateway { addr, accounts, keys, setup: self, ends }
+        TestGateway { addr: addrs[0], addrs, accounts, keys, setup: self, ends }
     }
 }
 
@@ -169,7 +189,10 @@ struct Ends {
 
 /// A gateway that serves. It has to be stopped.
 pub(crate) struct TestGateway {
+    /// Where it listens.
     pub(crate) addr: SocketAddr,
+    /// All TCP entries of `listen`, in their order; the first is `addr`.
+    pub(crate) addrs: Vec<SocketAddr>,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) keys: Arc<KeyRing>,
     setup: Setup,

@@ -1,9 +1,11 @@
 //! The harness: the real gateway on a port of its own, raw bytes in, a recording upstream behind.
 
 mod gateway;
+pub(crate) mod h2;
 mod keys;
 mod provider;
 mod stage;
+pub(crate) mod tls;
 mod tokens;
 mod upstream;
 mod wire;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
-use crate::common::{Act, Conn, Stage, Upstream, soon};
+use crate::common::{Act, Conn, Policy, Setup, Stage, Upstream, soon};
 
 const GET: &str = "GET /public/x HTTP/1.1\r\nHost: a.test\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -35,6 +35,20 @@ async fn a_connection_serves_request_after_request() {
     client.write(GET.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")).await;
     assert_eq!(client.reply().await.one("connection"), "close");
     client.closed().await;
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn every_listener_of_the_policy_is_served() {
+    let upstream = echoing().await;
+    let listen = "listen = [\"127.0.0.1:0\", { addr = \"127.0.0.1:0\" }]\nworkers = 2\n";
+    let setup = Setup::new(&Policy::to(&upstream).top(listen)).binds();
+    let stage = Stage::of(upstream, setup).await;
+    assert_eq!(stage.gateway.addrs.len(), 2);
+    for addr in &stage.gateway.addrs {
+        let mut client = Conn::open(*addr).await;
+        assert_eq!(client.ask(get("x")).await.text(), "/public/x");
+    }
     stage.finish().await;
 }
 

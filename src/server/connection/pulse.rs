@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ConnectionLimits;
+use super::timed::{Deadlines, Passed};
+use crate::server::ConnectionLimits;
 
 const FRESH: u8 = 0;
 const HEAD: u8 = 1;
@@ -80,16 +81,30 @@ impl Pulse {
         }
     }
 
-    /// Whether nothing was ever received: such a connection may be closed at any time. An idle
-    /// one may still have the end of its last response to send.
-    pub(super) fn is_fresh(&self) -> bool {
+    /// When the connection began.
+    pub(super) const fn accepted(&self) -> Instant {
+        self.accepted
+    }
+
+    fn enter(&self, phase: u8) {
+        self.since.store(self.elapsed(), Ordering::Relaxed);
+        self.phase.store(phase, Ordering::Relaxed);
+    }
+
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.accepted.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Deadlines for Pulse {
+    fn is_fresh(&self) -> bool {
         self.phase.load(Ordering::Relaxed) == FRESH
     }
 
-    /// When the connection must be closed if nothing changes; `None` while a request runs.
-    pub(super) fn deadline(&self, limits: &ConnectionLimits) -> Option<Instant> {
-        let after =
-            |millis: u64, wait: Duration| self.accepted + Duration::from_millis(millis) + wait;
+    fn deadline(&self, limits: &ConnectionLimits) -> Option<(Instant, Passed)> {
+        let after = |millis: u64, wait: Duration| {
+            (self.accepted + Duration::from_millis(millis) + wait, Passed::Close)
+        };
         let stuck = self.stuck.load(Ordering::Relaxed);
         if stuck != 0 {
             return Some(after(stuck, limits.idle_timeout));
@@ -102,12 +117,7 @@ impl Pulse {
         }
     }
 
-    fn enter(&self, phase: u8) {
-        self.since.store(self.elapsed(), Ordering::Relaxed);
-        self.phase.store(phase, Ordering::Relaxed);
-    }
+    fn farewell(&self) {}
 
-    fn elapsed(&self) -> u64 {
-        u64::try_from(self.accepted.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
+    fn go_on(&self) {}
 }
