@@ -95,7 +95,11 @@ fn row(route: &Route) -> [String; 4] {
     let cors = (!cors.is_empty()).then(|| format!("cors {}", cors.join(" ")));
     let websocket = route.websocket.map(humantime::format_duration);
     let websocket = websocket.map(|idle| format!("websocket idle {idle}"));
-    let limits = rates.into_iter().chain(body).chain(timeout).chain(websocket).chain(cors);
+    let tickets = (route.tickets && route.websocket.is_none()).then(|| "tickets".to_owned());
+    let outlive = route.outlive.map(humantime::format_duration);
+    let live = tickets.into_iter().chain(outlive.map(|outlive| format!("outlive {outlive}")));
+    let limits = rates.into_iter().chain(body).chain(timeout).chain(websocket);
+    let limits = limits.chain(live).chain(cors);
     let limits: Vec<_> = limits.collect();
     let limits = if limits.is_empty() { "-".to_owned() } else { limits.join(", ") };
     let to = route.rewrite.as_ref().map(|rewrite| format!("{} ({rewrite})", route.to));

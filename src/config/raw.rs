@@ -128,6 +128,8 @@ tables! {
         timeout: Span,
         websocket: bool,
         idle: Span,
+        outlive: Duration,
+        tickets: bool,
         credential: String,
         underscores: String,
         response_headers: Named<Spanned<String>>,

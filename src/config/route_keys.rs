@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::HeaderName;
+use http::{HeaderName, Method};
 use ipnet::IpNet;
 use toml::Spanned;
 
@@ -11,7 +11,7 @@ use super::forms::{RouteRate, Span};
 use super::listen::network;
 use super::raw;
 use super::read::{Many, Named};
-use crate::policy::{Pattern, Rate, Rates, ResponseHeaderError, ResponseHeaders, Rewrite};
+use crate::policy::{Key, Pattern, Rate, Rates, ResponseHeaderError, ResponseHeaders, Rewrite};
 use crate::web::{Cors, CorsSettings};
 
 /// `from`; `None` after a problem was noted.
@@ -118,6 +118,24 @@ pub(super) fn streams(
     }
     let idle = idle.map_or(SILENCE, |idle| idle.into_inner().0);
     Some(Streams { websocket: asked.map(|_| idle), idle })
+}
+
+/// `tickets`: a `WebSocket` cannot do without them in a browser; `None` after a problem was noted.
+/// Without a `key` the route has a problem of its own.
+pub(super) fn tickets(
+    cx: &mut Context<'_>,
+    key: Option<&Key>,
+    written: Option<Spanned<bool>>,
+    websocket: bool,
+) -> Option<bool> {
+    let Some(written) = written else { return Some(websocket) };
+    if *written.get_ref() && key.is_some_and(|key| !key.methods.include(&Method::GET)) {
+        let message = "`tickets` are for GET, which this key leaves out; \
+                       make it a key for GET, or leave it out";
+        cx.error(written.span(), message);
+        return None;
+    }
+    Some(written.into_inner())
 }
 
 /// `cors` of a route; `None` after a problem was noted. What it says, `response_headers` cannot.

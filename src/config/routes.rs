@@ -97,6 +97,8 @@ fn route(
     let cors = route_keys::cors(cx, raw.cors, response_headers.as_ref());
     let h2 = to.and_then(|to| upstreams.get(to)).map(|known| known.h2);
     let streams = route_keys::streams(cx, raw.websocket, raw.idle, h2);
+    let websocket = streams.as_ref().is_some_and(|streams| streams.websocket.is_some());
+    let tickets = route_keys::tickets(cx, key.as_ref().ok(), raw.tickets, websocket);
     let mut credential = CredentialPolicy::default();
     let words = [("strip", CredentialPolicy::Strip), ("forward", CredentialPolicy::Forward)];
     cx.choice("credential", &mut credential, raw.credential, &words);
@@ -118,10 +120,13 @@ fn route(
         response_headers: response_headers?,
         websocket: streams?.websocket,
         idle: streams?.idle,
+        outlive: None,
+        tickets: tickets?,
         cors: cors?,
     };
     set(&mut route.body, raw.body);
     set(&mut route.timeout, raw.timeout);
+    set(&mut route.outlive, raw.outlive);
     Some(route)
 }
 

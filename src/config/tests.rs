@@ -141,6 +141,7 @@ fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
     let orders = config.routes.iter().find(|route| route.to == "api").expect("a route to api");
     assert_eq!((orders.body, orders.timeout), (Some(2_000_000), Some(Duration::from_secs(300))));
     assert_eq!(orders.websocket, Some(Duration::from_secs(300)));
+    assert_eq!((orders.tickets, orders.outlive), (true, Some(Duration::ZERO)));
     assert_eq!(orders.credential, CredentialPolicy::default());
     assert_eq!(orders.underscores, Underscores::default());
     assert_eq!(format!("{:?}", config.messages), format!("{:?}", default.messages));

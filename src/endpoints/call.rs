@@ -12,6 +12,8 @@ use crate::web::{Body, RequestBody};
 pub struct Call<'a> {
     /// Its method, known or not.
     pub method: &'a Method,
+    /// The host that it is for, as routes name it; empty if it names none.
+    pub host: &'a str,
     /// Its canonical path; the query is nobody's business here.
     pub path: &'a str,
     /// Its header.

@@ -27,6 +27,7 @@ mod serve;
 mod settings;
 mod sliding;
 mod throttle;
+mod ticket;
 mod token;
 mod verify;
 
@@ -78,6 +79,8 @@ enum Caller {
     Anybody,
     /// That of a user of our own store.
     User,
+    /// That of whoever shows a good credential.
+    Known,
 }
 
 /// When an endpoint is there.
@@ -91,9 +94,10 @@ enum Served {
 const USERNAME: Field = Field::new("username", "Username", Rule::Text);
 const PASSWORD: Field = Field::new("password", "Password", Rule::Text);
 const REFRESH: Field = Field::new("refresh", "Refresh", Rule::Text);
+const TICKET: Field = Field::new("ticket", "Ticket", Rule::Answered);
 const TOKEN: Field = Field::new("token", "Token", Rule::Text);
 
-static TABLE: [Row; 9] = [
+static TABLE: [Row; 10] = [
     Row {
         path: "register",
         name: "Register",
@@ -157,6 +161,16 @@ static TABLE: [Row; 9] = [
         limited: Limited::ByNothing,
         fields: &[],
         handler: |_, request| Box::pin(ready(profile::handle(request))),
+    },
+    Row {
+        path: "ticket",
+        name: "Ticket",
+        methods: Methods::Post,
+        caller: Caller::Known,
+        served: Served::Always,
+        limited: Limited::ByNothing,
+        fields: &[Field::new("path", "Path", Rule::Text), TICKET],
+        handler: |cx, request| Box::pin(ready(ticket::handle(cx, request))),
     },
     Row {
         path: "api-token-auth",

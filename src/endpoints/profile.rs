@@ -17,13 +17,22 @@ pub(super) async fn caller(
     sessions: &Sessions,
     headers: &HeaderMap,
 ) -> Result<Arc<Authenticated>, EndpointError> {
-    let refused = |error| EndpointError::Auth { error, presented: sessions.in_header() };
-    let caller = sessions.authenticate(headers).await.map_err(refused)?;
-    let caller = caller.ok_or(EndpointError::NoCredentials)?;
+    let caller = known(sessions, headers).await?;
     if caller.user.is_none() {
-        return Err(refused(TokenError::Invalid.into()));
+        let (error, presented) = (TokenError::Invalid.into(), sessions.in_header());
+        return Err(EndpointError::Auth { error, presented });
     }
     Ok(caller)
+}
+
+/// Whom a call speaks for, whoever vouches for them.
+pub(super) async fn known(
+    sessions: &Sessions,
+    headers: &HeaderMap,
+) -> Result<Arc<Authenticated>, EndpointError> {
+    let refused = |error| EndpointError::Auth { error, presented: sessions.in_header() };
+    let caller = sessions.authenticate(headers).await.map_err(refused)?;
+    caller.ok_or(EndpointError::NoCredentials)
 }
 
 pub(super) fn handle(request: Request) -> Result<Outcome, EndpointError> {

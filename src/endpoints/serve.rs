@@ -15,6 +15,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::keys::KeyRing;
+use crate::policy::Routes;
 use crate::session::{Accounts, Authenticated, Client, Sessions};
 use crate::web::MessageLimits;
 
@@ -29,6 +30,7 @@ pub struct Endpoints {
     pub(super) accounts: Arc<Accounts>,
     pub(super) keys: Arc<KeyRing>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) routes: Arc<Routes>,
     messages: MessageLimits,
     pub(super) throttles: Throttles,
 }
@@ -40,6 +42,8 @@ pub(super) struct Request {
     row: &'static Row,
     /// Who calls, where the endpoint asks.
     pub(super) caller: Option<Arc<Authenticated>>,
+    /// The host that was called.
+    pub(super) host: String,
 }
 
 impl Endpoints {
@@ -50,10 +54,11 @@ impl Endpoints {
         accounts: Arc<Accounts>,
         keys: Arc<KeyRing>,
         clock: Arc<dyn Clock>,
+        routes: Arc<Routes>,
         messages: MessageLimits,
     ) -> Self {
         let throttles = Throttles::new(&settings);
-        Self { settings, sessions, accounts, keys, clock, messages, throttles }
+        Self { settings, sessions, accounts, keys, clock, routes, messages, throttles }
     }
 
     /// Whether a canonical path is answered here: the prefix, all below it, and the key set.
@@ -85,6 +90,7 @@ impl Endpoints {
         let caller = match row.caller {
             Caller::Anybody => None,
             Caller::User => Some(profile::caller(&self.sessions, call.headers).await?),
+            Caller::Known => Some(profile::known(&self.sessions, call.headers).await?),
         };
         if matches!(row.served, Served::WhileRegistrationIsOpen)
             && self.settings.register == Registration::Closed
@@ -109,7 +115,7 @@ impl Endpoints {
         call: Call<'_>,
         caller: Option<Arc<Authenticated>>,
     ) -> Result<Outcome, EndpointError> {
-        let Call { method, headers, client, body, .. } = call;
+        let Call { method, host, headers, client, body, .. } = call;
         if !row.methods.allow(method) {
             return Err(EndpointError::Method(method.clone()));
         }
@@ -128,7 +134,7 @@ impl Endpoints {
             device: device.unwrap_or_default(),
             address: client.to_canonical().to_string(),
         };
-        (row.handler)(self, Request { client, sent, row, caller }).await
+        (row.handler)(self, Request { client, sent, row, caller, host: host.to_owned() }).await
     }
 
     /// The endpoint of a path, with or without one slash at its end.

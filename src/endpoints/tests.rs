@@ -22,6 +22,7 @@ use crate::identity::UserId;
 use crate::keys::{Algorithm, KeyRing, KeySettings, KeySource};
 use crate::limit::Quota;
 use crate::password::{PasswordSettings, Passwords};
+use crate::policy::{Owned, Routes};
 use crate::secret::Secret;
 use crate::session::{Accounts, Foundations, SessionSettings, Sessions};
 use crate::store::{RedbStore, Store, User, UserChange};
@@ -123,7 +124,9 @@ impl Setup {
         };
         let sessions = Arc::new(Sessions::new(foundations, session, tokens));
         let messages = MessageLimits::default();
-        let endpoints = Endpoints::new(settings, sessions, Arc::new(accounts), keys, now, messages);
+        let routes = Arc::new(Routes::new(Vec::new(), Owned::default()).unwrap());
+        let accounts = Arc::new(accounts);
+        let endpoints = Endpoints::new(settings, sessions, accounts, keys, now, routes, messages);
         Room { endpoints: Arc::new(endpoints), store, clock }
     }
 }
@@ -150,7 +153,8 @@ impl Room {
         assert!(self.endpoints.owns(&path));
         let body = RequestBody::new(Full::new(body.into()), &MessageLimits::default());
         let client: IpAddr = client.parse().unwrap();
-        let call = Call { method: &method, path: &path, headers: &headers, client, body };
+        let (method, path, headers, host) = (&method, path.as_str(), &headers, "a.test");
+        let call = Call { method, host, path, headers, client, body };
         read(self.endpoints.answer(call).await).await
     }
 

@@ -299,6 +299,8 @@ mod tests {
 
     use http::Request;
 
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
 
     #[derive(Clone, Default)]
@@ -358,7 +360,11 @@ mod tests {
             traffic.sent.store(7, Ordering::Relaxed);
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-            response.extensions_mut().insert(Takeover::new(std::future::pending(), traffic));
+            response.extensions_mut().insert(Takeover::new(
+                std::future::pending(),
+                traffic,
+                CancellationToken::new(),
+            ));
             let response = record.finish(response);
             tracing::info!("it goes on");
             drop(response);

@@ -218,12 +218,14 @@ impl Gateway {
     ) -> Self {
         let hosts = Hosts::new(&config);
         let messages = config.messages.clone();
+        let routes = Arc::new(config.routes);
         let endpoints = Endpoints::new(
             config.endpoints,
             Arc::clone(&sessions),
             Arc::clone(&accounts),
             Arc::clone(&keys),
             Arc::clone(&clock),
+            Arc::clone(&routes),
             messages.clone(),
         );
         let shared = Shared {
@@ -233,7 +235,7 @@ impl Gateway {
             hosts,
             ids: RequestIds::new(),
             messages,
-            routes: config.routes,
+            routes,
             sessions,
             trust: Trust::new(config.trust),
         };

@@ -33,7 +33,7 @@ pub(super) struct Shared {
     pub(super) hosts: Hosts,
     pub(super) ids: RequestIds,
     pub(super) messages: MessageLimits,
-    pub(super) routes: Routes,
+    pub(super) routes: Arc<Routes>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) trust: Trust,
 }
@@ -117,7 +117,9 @@ impl Front {
         let route = match shared.routes.place(&host, &path, &parts.method)? {
             Place::Own => {
                 *cross = shared.endpoint_cors.as_ref().map(|cors| cors.meet(&parts.headers));
-                return Ok(self.own(&parts, body, path.as_str(), origin.client, record).await);
+                return Ok(self
+                    .own(&parts, body, &host, path.as_str(), origin.client, record)
+                    .await);
             }
             _ if parts.method == Method::TRACE => return Err(Rejection::Trace),
             Place::Route(route) => route,
@@ -170,11 +172,13 @@ impl Front {
         &self,
         parts: &Parts,
         body: RequestBody,
+        host: &str,
         path: &str,
         client: IpAddr,
         record: &mut Record,
     ) -> Response<Body> {
-        let call = Call { method: &parts.method, path, headers: &parts.headers, client, body };
+        let (method, headers) = (&parts.method, &parts.headers);
+        let call = Call { method, host, path, headers, client, body };
         let reply = self.shared.endpoints.answer(call).await;
         if let Some(user) = &reply.user {
             record.user(user);

@@ -62,6 +62,11 @@ pub struct Route {
     pub websocket: Option<Duration>,
     /// How long a gRPC call may be silent both ways.
     pub idle: Duration,
+    /// How long a live connection may go on after its credential ended; `None` leaves it to the
+    /// kind of connection.
+    pub outlive: Option<Duration>,
+    /// Whether a `?ticket=` in the query lets its caller in.
+    pub tickets: bool,
     /// Which pages of other origins may use it.
     pub cors: Option<Cors>,
 }

@@ -22,6 +22,8 @@ fn route(key: &str, allow: &str, to: &str) -> Route {
         response_headers: ResponseHeaders::default(),
         websocket: None,
         idle: Duration::from_secs(300),
+        outlive: None,
+        tickets: false,
         cors: None,
     }
 }

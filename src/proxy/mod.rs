@@ -2,6 +2,7 @@
 
 mod choice;
 mod connect;
+mod frames;
 mod grpc;
 mod http1;
 mod http2;
@@ -16,21 +17,27 @@ mod send;
 mod settings;
 mod standing;
 mod throttle;
+mod ticket;
 mod tunnel;
 mod upgrade;
 mod upstream;
+mod watch;
+mod watched;
 mod whoami;
 
 use std::fmt;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderValue, Response, Version};
+use http::{HeaderValue, Method, Response, Version};
+use http_body::Body as _;
+
+use watch::{Vigil, Watch};
 
 use crate::clock::Clock;
 use crate::policy::{Allow, Route, Verdict, authorize};
-use crate::session::{Authenticated, Sessions};
-use crate::web::{Body, CanonicalPath, MessageLimits, Origin, Peer, RequestBody};
+use crate::session::{AuthError, Authenticated, Sessions};
+use crate::web::{Authorization, Body, CanonicalPath, MessageLimits, Origin, Peer, RequestBody};
 
 pub use grpc::{is_call, refuse_call};
 pub use prepare::{X_REQUEST_ID, strip_identity};
@@ -58,13 +65,14 @@ pub struct Proxy {
     channels: Vec<Vec<Arc<http2::Channels>>>,
     limits: MessageLimits,
     clock: Arc<dyn Clock>,
+    vigil: Arc<Vigil>,
 }
 
 /// A request that has found its route. Identity and forwarding fields are gone from it; `Debug`
 /// leaves its head out, which holds the credential.
 pub struct Exchange<'a> {
     /// Its route.
-    pub route: &'a Route,
+    pub route: &'a Arc<Route>,
     /// Its path in the one reading that counts.
     pub path: &'a CanonicalPath<'a>,
     /// The connection's other end.
@@ -95,7 +103,8 @@ impl Proxy {
     ) -> Self {
         let pool = Arc::new(pool::Pool::new(&upstreams.0));
         let channels = upstreams.0.iter().map(http2::channels).collect();
-        Self { sessions, upstreams, pool, channels, limits, clock }
+        let vigil = Arc::new(Vigil::new(Arc::clone(&sessions)));
+        Self { sessions, upstreams, pool, channels, limits, clock, vigil }
     }
 
     /// Closes upstream connections that waited too long; ends when the proxy is dropped.
@@ -125,32 +134,33 @@ impl Proxy {
             told: String::new(),
         };
         throttle.by_address()?;
-        *caller = self.authenticate(&parts).await?;
+        *caller = self.authenticate(route, &mut parts).await?;
         permit(&route.allow, caller.as_deref())?;
         throttle.by_user(caller.as_deref())?;
         body.limit(route.body.unwrap_or(self.limits.body))?;
-        let caller = caller.as_deref();
+        let caller = caller.as_ref();
         let way = self.http2(route, &parts, &mut body);
         let handshake = match way {
             // Which has no upgrades.
             Some(_) => None,
             None => upgrade::Handshake::of(route, &mut parts, &body)?,
         };
-        let watch = handshake
-            .as_ref()
-            .and(caller)
-            .map(|caller| tunnel::Watch::new(&self.sessions, &parts.headers, &route.allow, caller));
+        let known = caller.map(Arc::as_ref);
         let http2 = way.is_some();
-        let outfit = prepare::Outfit { route, path, peer, origin, caller, request_id, http2 };
+        let outfit =
+            prepare::Outfit { route, path, peer, origin, caller: known, request_id, http2 };
         outfit.put_on(&mut parts, &body)?;
         if handshake.is_some() {
             upgrade::ask(&mut parts.headers);
         }
+        let watch = || caller.map(|caller| self.vigil.over(caller, route));
+        let uploading = if body.is_end_stream() { None } else { watch() };
+        let sending = self.forward(route, parts, body, handshake.is_some(), way, watch());
         let send::Reply { mut response, switched } =
-            self.forward(route, parts, body, handshake.is_some(), way).await?;
+            watch::while_allowed(uploading, sending).await?;
         let opened = match (handshake, switched) {
             (Some(handshake), Some(lease)) => {
-                Some(handshake.answered(watch, &mut response, lease)?)
+                Some(handshake.answered(watch(), &mut response, lease)?)
             }
             _ => None,
         };
@@ -163,10 +173,44 @@ impl Proxy {
 
     /// A credential of ours must be good wherever it is sent: on a route for anyone, a caller
     /// with a broken one would be taken for somebody else than it believes to be.
-    async fn authenticate(&self, parts: &Parts) -> Result<Option<Arc<Authenticated>>, Rejection> {
-        let presented = self.sessions.in_header();
+    async fn authenticate(
+        &self,
+        route: &Route,
+        parts: &mut Parts,
+    ) -> Result<Option<Arc<Authenticated>>, Rejection> {
+        if route.tickets {
+            let tickets = ticket::take(&mut parts.uri)?;
+            if !tickets.is_empty() {
+                return self.redeem(route, parts, &tickets).await.map(Some);
+            }
+        }
         let known = self.sessions.authenticate(&parts.headers).await;
-        known.map_err(|error| RefusedCredential { error, presented }.into())
+        known.map_err(|error| self.refused(error))
+    }
+
+    /// Whom the ticket of a request speaks for. All that it brought are used up.
+    async fn redeem(
+        &self,
+        route: &Route,
+        parts: &Parts,
+        tickets: &[Vec<u8>],
+    ) -> Result<Arc<Authenticated>, Rejection> {
+        let scope = route.key.to_string();
+        let mut redeemed = Err(AuthError::Ticket);
+        for ticket in tickets {
+            redeemed = self.sessions.redeem_ticket(ticket, &scope).await;
+        }
+        if tickets.len() > 1 || Authorization::of(&parts.headers) != Authorization::Absent {
+            return Err(Rejection::AmbiguousTicket);
+        }
+        if ![Method::GET, Method::HEAD].contains(&parts.method) {
+            redeemed = Err(AuthError::Ticket);
+        }
+        redeemed.map_err(|error| self.refused(error))
+    }
+
+    fn refused(&self, error: AuthError) -> Rejection {
+        RefusedCredential { error, presented: self.sessions.in_header() }.into()
     }
 
     /// How the route's upstream is spoken to in HTTP/2, if it is.
@@ -194,6 +238,7 @@ impl Proxy {
         body: RequestBody,
         handshake: bool,
         http2: Option<http2::Way<'_>>,
+        watch: Option<Watch>,
     ) -> Result<send::Reply, Rejection> {
         let found = self.upstreams.0.get(route.upstream);
         let upstream = found.ok_or(Rejection::UpstreamUnreachable(None))?;
@@ -209,7 +254,7 @@ impl Proxy {
         let number = route.upstream;
         let (pool, clock) = (&self.pool, &*self.clock);
         let sending = send::Sending { pool, number, upstream, patience, handshake, clock, http2 };
-        sending.send(parts, body).await
+        sending.send(parts, body, watch).await
     }
 }
 

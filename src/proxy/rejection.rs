@@ -77,6 +77,9 @@ pub enum Rejection {
     /// The credential is no good.
     #[error(transparent)]
     Refused(#[from] RefusedCredential),
+    /// Several tickets, or one beside an `Authorization`.
+    #[error("more than one credential")]
+    AmbiguousTicket,
     /// The caller is known and may not.
     #[error("caller may not use this route")]
     Forbidden,
@@ -123,6 +126,7 @@ const HOST: &str = "The Host header is missing or unusable.";
 const FIELDS: &str = "Too many header fields.";
 const BUSY: &str = "The service is busy, try again later.";
 const VERSION: &str = "Only version 13 of the WebSocket protocol is spoken here.";
+const ONE_TICKET: &str = "There must be one ticket, and no Authorization header beside it.";
 const FORBIDDEN: &str = "You do not have permission to perform this action.";
 
 impl Rejection {
@@ -163,6 +167,7 @@ impl Rejection {
             Self::Refused(refused) => {
                 (refused.error.status(), refused.error.code(), "Credential refused.")
             }
+            Self::AmbiguousTicket => (S::BAD_REQUEST, "ambiguous_ticket", ONE_TICKET),
             Self::Forbidden => (S::FORBIDDEN, "forbidden", FORBIDDEN),
             Self::AddressForbidden => (S::FORBIDDEN, "forbidden_address", FORBIDDEN),
             Self::WebSocketVersion => (S::UPGRADE_REQUIRED, "websocket_version", VERSION),

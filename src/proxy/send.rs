@@ -16,6 +16,8 @@ use super::lease::{Hold, Lease, LeasedBody};
 use super::pool::{Connection, Pool, Shelf};
 use super::progress::{Progress, Tracked};
 use super::upstream::{Server, Upstream};
+use super::watch::Watch;
+use super::watched::watched;
 use super::{Rejection, http2};
 use crate::clock::Clock;
 use crate::web::{Body, BodyFault, RequestBody};
@@ -52,7 +54,12 @@ impl Sending<'_> {
     /// connection was closed before it was written, or, for methods that are idempotent and
     /// without a body, when a connection that had been waiting turned out to be closed; the
     /// latter only where the operator did not forbid it.
-    pub(super) async fn send(&self, parts: Parts, body: RequestBody) -> Result<Reply, Rejection> {
+    pub(super) async fn send(
+        &self,
+        parts: Parts,
+        body: RequestBody,
+        watch: Option<Watch>,
+    ) -> Result<Reply, Rejection> {
         let flight = self.upstream.enter()?;
         let fault = body.fault();
         let (hold, progress) = if body.is_end_stream() {
@@ -80,11 +87,11 @@ impl Sending<'_> {
             match sent {
                 Ok(Came::Http1(answer)) => {
                     trial.succeeded();
-                    return self.finish(answer, outgoing, number, hold);
+                    return self.finish(answer, outgoing, number, hold, watch);
                 }
                 Ok(Came::Http2(answer)) => {
                     trial.succeeded();
-                    return Ok(Reply { response: answer.finish(hold), switched: None });
+                    return Ok(Reply { response: answer.finish(hold, watch), switched: None });
                 }
                 Err(Failure::Unsent(why)) => {
                     trial.failed();
@@ -116,6 +123,7 @@ impl Sending<'_> {
         outgoing: Form<'_>,
         server: usize,
         hold: Hold,
+        watch: Option<Watch>,
     ) -> Result<Reply, Rejection> {
         let Answer { mut connection, head, is_sent } = answer;
         let Head { status, headers, framing, mut is_last } = head;
@@ -141,7 +149,8 @@ impl Sending<'_> {
         if matches!(framing, Framing::Over) {
             lease.give_back();
         } else {
-            *response.body_mut() = Body::stream(LeasedBody::new(framing, lease));
+            let body = LeasedBody::new(framing, lease);
+            *response.body_mut() = watched(body, watch, response.headers());
         }
         Ok(Reply { response, switched: None })
     }

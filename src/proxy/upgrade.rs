@@ -12,10 +12,12 @@ use http::request::Parts;
 use http::{Method, Response, Version};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
+use tokio_util::sync::CancellationToken;
 
 use super::Rejection;
 use super::lease::Lease;
-use super::tunnel::{Ends, Watch};
+use super::tunnel::{Ends, Terms};
+use super::watch::Watch;
 use crate::policy::Route;
 use crate::web::{Body, RequestBody, Takeover, Traffic, Upgradable, lists};
 
@@ -80,8 +82,14 @@ impl Handshake {
         headers.remove(header::TRANSFER_ENCODING);
         let traffic = Arc::<Traffic>::default();
         let ends = Ends { client: self.client, upstream };
-        let work = ends.run(self.idle, watch, Arc::clone(&traffic));
-        Ok(Opened(Takeover::new(work, traffic)))
+        let leaving = CancellationToken::new();
+        let terms = Terms {
+            idle: self.idle,
+            watch: watch.map(Watch::of_a_lasting_one),
+            traffic: Arc::clone(&traffic),
+            leaving: leaving.clone(),
+        };
+        Ok(Opened(Takeover::new(ends.run(terms), traffic, leaving)))
     }
 }
 

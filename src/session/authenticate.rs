@@ -6,10 +6,11 @@ use aws_lc_rs::digest::{SHA256, digest};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
+use super::lasting::{Basis, Proof};
 use super::{AuthError, Sessions};
 use crate::clock::Timestamp;
 use crate::identity::{Claim, Identity, SessionId, UserId, is_role_name};
-use crate::store::{Mark, SessionRef, Standing, User};
+use crate::store::{SessionRef, User};
 use crate::token::{Claims, Entry, IssuerSettings, Origin, Revision, TokenError, TokenKind};
 use crate::web::Authorization;
 
@@ -24,6 +25,8 @@ pub struct Authenticated {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// When the credential ends.
     pub expires: Timestamp,
+    /// For asking again without the credential.
+    pub(super) basis: Basis,
 }
 
 /// What was learnt about a credential, and for how long that may be believed.
@@ -96,8 +99,9 @@ impl Sessions {
             Origin::Issuer(issuer) => {
                 let expires = claims.expires()?;
                 let identity = foreign_identity(&issuer, &claims)?;
-                let authenticated = self.introduce(identity, None, expires);
                 let until = expires.plus(issuer.leeway);
+                let basis = Basis { proof: Proof::Issuer(token.into()), revision: others, until };
+                let authenticated = self.introduce(identity, None, expires, basis);
                 Ok(Learnt { authenticated, revision: others, until })
             }
         }
@@ -112,8 +116,14 @@ impl Sessions {
         // Before the store is read: whatever changes from here on is noticed.
         let revision = self.revisions.of(user);
         let (user, session) = self.stands(claims, user).await?;
-        let authenticated = self.introduce(own_identity(&user, session), Some(user.id), expires);
         let until = expires.plus(self.signer.settings().leeway);
+        let proof = match session {
+            Some(id) => Proof::Session(id, claims.issued()),
+            None => Proof::Token(claims.id()?.into(), claims.issued()),
+        };
+        let basis = Basis { proof, revision, until };
+        let identity = own_identity(&user, session);
+        let authenticated = self.introduce(identity, Some(user.id), expires, basis);
         Ok(Learnt { authenticated, revision, until })
     }
 
@@ -128,8 +138,8 @@ impl Sessions {
             Some(id) => SessionRef::Own(id),
             None => SessionRef::Foreign(claims.id()?),
         };
-        let standing = self.store.standing(user, reference).await?;
-        judge(standing, session, claims.issued()).map(|user| (user, session))
+        let user = self.standing(user, reference, claims.issued()).await?;
+        Ok((user, session))
     }
 
     async fn learn_key(&self, key: &[u8]) -> Result<Learnt, AuthError> {
@@ -137,23 +147,29 @@ impl Sessions {
         let found = self.store.user_by_api_key(hash).await?.ok_or(AuthError::UnknownKey)?;
         // Read again under the counter: the first look was only to learn whose key it is.
         let revision = self.revisions.of(found.id);
-        let user = self.store.user_by_api_key(hash).await?.ok_or(AuthError::UnknownKey)?;
-        if !user.active {
-            return Err(AuthError::KeyUserInactive);
-        }
+        let user = self.owner(hash).await?;
         let forever = Timestamp::from_millis(u64::MAX);
-        let authenticated = self.introduce(own_identity(&user, None), Some(user.id), forever);
+        let basis = Basis { proof: Proof::Key(hash), revision, until: forever };
+        let identity = own_identity(&user, None);
+        let authenticated = self.introduce(identity, Some(user.id), forever, basis);
         Ok(Learnt { authenticated, revision, until: forever })
     }
 
-    fn introduce(
+    /// The user of a key, who is not shut out.
+    pub(super) async fn owner(&self, hash: [u8; 32]) -> Result<User, AuthError> {
+        let user = self.store.user_by_api_key(hash).await?.ok_or(AuthError::UnknownKey)?;
+        if user.active { Ok(user) } else { Err(AuthError::KeyUserInactive) }
+    }
+
+    pub(super) fn introduce(
         &self,
         identity: Identity,
         user: Option<UserId>,
         expires: Timestamp,
+        basis: Basis,
     ) -> Authenticated {
         let headers = self.headers.render(&identity);
-        Authenticated { identity, user, headers, expires }
+        Authenticated { identity, user, headers, expires, basis }
     }
 }
 
@@ -169,43 +185,7 @@ pub(super) fn hash_of_key(key: &[u8]) -> [u8; 32] {
     digest(&SHA256, key).as_ref().try_into().unwrap_or_default()
 }
 
-/// State of the user first, then revocation: the order of the original.
-fn judge(
-    standing: Standing,
-    session: Option<SessionId>,
-    issued: Timestamp,
-) -> Result<User, AuthError> {
-    let user = standing.user.ok_or(AuthError::UserNotFound)?;
-    if !user.active {
-        return Err(AuthError::UserInactive);
-    }
-    let crossed = |mark: Option<Mark>| {
-        mark.is_some_and(|mark| match session {
-            Some(id) => id.number <= mark.session,
-            // To the second, as `iat` is; a token of the same second is over too.
-            None => issued.as_secs() <= mark.at.as_secs(),
-        })
-    };
-    if crossed(user.password_mark) {
-        return Err(AuthError::PasswordChanged);
-    }
-    let over = match (session, standing.session) {
-        (_, Some(found)) => {
-            found.ended.is_some()
-                || found.user != user.id
-                || session.is_some_and(|id| id != found.id)
-        }
-        // A session of ours that the store does not know is none.
-        (Some(_), None) => true,
-        (None, None) => false,
-    };
-    if over || crossed(user.logout_mark) {
-        return Err(AuthError::Revoked);
-    }
-    Ok(user)
-}
-
-fn own_identity(user: &User, session: Option<SessionId>) -> Identity {
+pub(super) fn own_identity(user: &User, session: Option<SessionId>) -> Identity {
     let claims = user.claims.iter();
     Identity {
         user_id: user.id.to_string(),
@@ -220,7 +200,10 @@ fn own_identity(user: &User, session: Option<SessionId>) -> Identity {
 }
 
 /// Another issuer's token in our words: its claims after mapping, no look into our store.
-fn foreign_identity(issuer: &IssuerSettings, claims: &Claims) -> Result<Identity, AuthError> {
+pub(super) fn foreign_identity(
+    issuer: &IssuerSettings,
+    claims: &Claims,
+) -> Result<Identity, AuthError> {
     let theirs = |ours: &'static str, default: &'static str| {
         let name = issuer.claims.get(ours).map_or(default, String::as_str);
         claims.get(name).and_then(as_claim)

@@ -3,12 +3,14 @@
 
 mod accounts;
 mod authenticate;
+mod lasting;
 mod names;
 mod refusal;
 mod renew;
 mod settings;
 mod settle;
 mod start;
+mod tickets;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +23,7 @@ use crate::web::IdentityHeaders;
 
 pub use accounts::{AccountError, Accounts, NewAccount, Registered};
 pub use authenticate::Authenticated;
+pub use lasting::Stance;
 pub use names::{
     EMAIL_LENGTH, EmailFault, NameFault, USERNAME_LENGTH, check_email, check_username,
     normalize_username, trim,
@@ -29,6 +32,7 @@ pub use refusal::{Answer, AuthError, Presented};
 pub use renew::Renewed;
 pub use settings::SessionSettings;
 pub use start::{Client, Pair};
+pub use tickets::{TICKET_LIFE, Ticket};
 
 /// Everything that sessions stand on.
 #[derive(Debug)]
@@ -59,6 +63,7 @@ pub struct Sessions {
     verifier: Verifier,
     signer: Signer,
     cache: TokenCache<Authenticated>,
+    tickets: tickets::Tickets,
 }
 
 impl Sessions {
@@ -68,7 +73,8 @@ impl Sessions {
         let verifier = Verifier::remembered(Arc::clone(&keys), tokens.clone(), issuers, &revisions);
         let signer = Signer::new(Arc::clone(&keys), tokens);
         let cache = TokenCache::default();
-        Self { store, clock, keys, revisions, headers, settings, verifier, signer, cache }
+        let tickets = tickets::Tickets::default();
+        Self { store, clock, keys, revisions, headers, settings, verifier, signer, cache, tickets }
     }
 
     /// Fetches keys of other issuers when they are due. Never ends; without it they are fetched

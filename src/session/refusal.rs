@@ -91,6 +91,9 @@ pub enum AuthError {
     /// The API key's user is disabled.
     #[error("user of the API key is inactive")]
     KeyUserInactive,
+    /// A ticket that is unknown, used, too old, or for another route.
+    #[error("ticket unknown, used, expired or for another route")]
+    Ticket,
     /// The store could not answer: nothing is known about the caller.
     #[error("store failed during authentication")]
     Store(#[from] StoreError),
@@ -145,6 +148,7 @@ impl AuthError {
             Self::PasswordChanged => "password_changed",
             Self::Revoked => "session_ended",
             Self::Reused => "refresh_token_reused",
+            Self::Ticket => "ticket_not_valid",
             Self::Store(_) => "store_unavailable",
             Self::Keys(_) => "keys_unavailable",
         }
@@ -169,7 +173,8 @@ impl AuthError {
             | Self::Revoked
             | Self::Reused
             | Self::UnknownKey
-            | Self::KeyUserInactive => StatusCode::UNAUTHORIZED,
+            | Self::KeyUserInactive
+            | Self::Ticket => StatusCode::UNAUTHORIZED,
         }
     }
 
@@ -201,6 +206,7 @@ impl AuthError {
             Self::Revoked | Self::Reused => refused!("Token is blacklisted", presented),
             Self::UnknownKey => plain!("Invalid token."),
             Self::KeyUserInactive => plain!("User inactive or deleted."),
+            Self::Ticket => coded!("Ticket is invalid, used or expired", "ticket_not_valid"),
             Self::Store(StoreError::Corrupt { .. }) => coded!("A server error occurred.", "error"),
             Self::Store(StoreError::Unavailable(_)) | Self::Keys(_) => UNAVAILABLE,
         }

@@ -1,4 +1,5 @@
 mod counting;
+mod lasting;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::upgrade::OnUpgrade;
+use tokio_util::sync::CancellationToken;
 
 /// In the extensions of a request whose connection may be taken over. Our own server sets it:
 /// whoever else hands requests in would not run the [`Takeover`].
@@ -38,15 +39,23 @@ type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(crate) struct Takeover {
     work: Arc<Mutex<Option<Work>>>,
     traffic: Arc<Traffic>,
+    leaving: CancellationToken,
 }
 
 impl Takeover {
-    /// That work, which counts its bytes in `traffic`.
+    /// That work, which counts its bytes in `traffic` and takes leave when `leaving` is
+    /// cancelled.
     pub(crate) fn new(
         work: impl Future<Output = ()> + Send + 'static,
         traffic: Arc<Traffic>,
+        leaving: CancellationToken,
     ) -> Self {
-        Self { work: Arc::new(Mutex::new(Some(Box::pin(work)))), traffic }
+        Self { work: Arc::new(Mutex::new(Some(Box::pin(work)))), traffic, leaving }
+    }
+
+    /// Asks the work to come to its end, which it may say on the connection.
+    pub(crate) fn leave(&self) {
+        self.leaving.cancel();
     }
 
     /// The count of its bytes.
@@ -63,14 +72,14 @@ impl Takeover {
     #[must_use]
     pub(crate) fn keeping(self, guard: impl Send + 'static) -> Self {
         let work = self.take();
-        let traffic = Arc::clone(&self.traffic);
+        let (traffic, leaving) = (Arc::clone(&self.traffic), self.leaving.clone());
         let kept = async move {
             let _guard = guard;
             if let Some(work) = work {
                 work.await;
             }
         };
-        Self::new(kept, traffic)
+        Self::new(kept, traffic, leaving)
     }
 }
 

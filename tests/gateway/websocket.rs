@@ -1,29 +1,26 @@
-//! `WebSockets`: who opens one, what passes, and when it ends. The frames are made by hand; to the
+//! `WebSockets`: who opens one, and what passes. The frames are made by hand; to the
 //! gateway they are bytes.
 
-use std::time::{Duration, Instant};
-
-use portcullis::store::UserChange;
-use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::common::{Conn, Stage, Upstream, claims, mint, soon};
 
 /// The example of RFC 6455 section 1.3.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
-const PROOF: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
-/// A masked text frame and an unmasked binary one.
+pub(super) const PROOF: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+/// A masked text frame.
 const HELLO: &[u8] = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+/// An unmasked binary frame.
 const BINARY: &[u8] = b"\x82\x04\x00\xff\r\n";
 
 /// A gateway before an upstream by hand, with a route for every user's `WebSockets`.
-async fn stage(keys: &str, more: &str) -> Stage {
+pub(super) async fn stage(keys: &str, more: &str) -> Stage {
     let route = format!("[routes.\"/ws/*\"]\nto = \"up\"\nwebsocket = true\n{keys}\n{more}");
     Stage::before(Upstream::by_hand().await, |policy| policy.and(&route)).await
 }
 
 /// A handshake with these fields beside `Host` and those of a good one.
-fn handshake(path: &str, fields: &str) -> String {
+pub(super) fn handshake(path: &str, fields: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nHost: a.test\r\nConnection: keep-alive, Upgrade\r\n\
          Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\
@@ -31,11 +28,11 @@ fn handshake(path: &str, fields: &str) -> String {
     )
 }
 
-fn bearer(token: &str) -> String {
+pub(super) fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}\r\n")
 }
 
-fn switching(proof: &str) -> String {
+pub(super) fn switching(proof: &str) -> String {
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: WebSocket\r\n\
          Sec-WebSocket-Accept: {proof}\r\n\r\n"
@@ -43,11 +40,11 @@ fn switching(proof: &str) -> String {
 }
 
 /// An open WebSocket: its client, and its server.
-async fn open(stage: &Stage, token: &str) -> (Conn, Conn) {
+pub(super) async fn open(stage: &Stage, token: &str) -> (Conn, Conn) {
     open_at(stage, "/ws/x", token).await
 }
 
-async fn open_at(stage: &Stage, path: &str, token: &str) -> (Conn, Conn) {
+pub(super) async fn open_at(stage: &Stage, path: &str, token: &str) -> (Conn, Conn) {
     let mut client = stage.connect().await;
     client.write(handshake(path, &bearer(token))).await;
     let mut server = stage.upstream.accept().await;
@@ -66,7 +63,7 @@ async fn open_at(stage: &Stage, path: &str, token: &str) -> (Conn, Conn) {
 }
 
 /// Both ends hear one another.
-async fn talk(client: &mut Conn, server: &mut Conn) {
+pub(super) async fn talk(client: &mut Conn, server: &mut Conn) {
     for frame in [HELLO, BINARY] {
         client.write(frame).await;
         assert_eq!(server.exactly(frame.len()).await, frame);
@@ -75,14 +72,7 @@ async fn talk(client: &mut Conn, server: &mut Conn) {
     }
 }
 
-/// Both ends are closed, and that within the time that an end of the caller's right may take.
-async fn closed_soon(mut client: Conn, mut server: Conn, since: Instant) {
-    client.closed().await;
-    server.closed().await;
-    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
-}
-
-async fn end(stage: Stage) {
+pub(super) async fn end(stage: Stage) {
     stage.gateway.stop().await;
     stage.upstream.expect_nobody();
 }
@@ -295,60 +285,6 @@ async fn an_upstream_that_goes_away_takes_the_clients_side_along() {
     end(stage).await;
 }
 
-/// By the route's limit, and by none of those that are about requests.
-#[tokio::test]
-async fn a_silent_websocket_is_closed_after_its_idle_time() {
-    let short = "[limits]\nidle_timeout = \"100ms\"\nhead_timeout = \"100ms\"\n";
-    let stage = stage("idle = \"1s\"", short).await;
-    let (mut client, mut server) = open(&stage, &stage.token).await;
-    for _ in 0..3 {
-        tokio::time::sleep(Duration::from_millis(400)).await;
-        talk(&mut client, &mut server).await;
-    }
-    let since = Instant::now();
-    client.closed().await;
-    server.closed().await;
-    assert!(since.elapsed() >= Duration::from_millis(900), "{:?}", since.elapsed());
-    assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
-    end(stage).await;
-}
-
-#[tokio::test]
-async fn the_drain_closes_websockets_at_its_end() {
-    let stage = stage("", "[limits]\ndrain = \"1s\"\n").await;
-    let (mut client, mut server) = open(&stage, &stage.token).await;
-    let Stage { mut gateway, upstream, .. } = stage;
-    let since = Instant::now();
-    let stopped = gateway.begin_stop();
-    talk(&mut client, &mut server).await;
-    client.closed().await;
-    server.closed().await;
-    assert!(since.elapsed() >= Duration::from_millis(900), "{:?}", since.elapsed());
-    soon("the end", stopped).await.unwrap();
-    upstream.expect_nobody();
-}
-
-#[tokio::test]
-async fn a_handshake_under_way_is_answered_though_the_drain_began() {
-    let stage = stage("", "").await;
-    let (mut client, mut silent) = (stage.connect().await, stage.connect().await);
-    client.write(handshake("/ws/x", &bearer(&stage.token))).await;
-    let mut server = stage.upstream.accept().await;
-    server.head().await;
-    let Stage { mut gateway, upstream, .. } = stage;
-    let stopped = gateway.begin_stop();
-    // It has begun.
-    silent.closed().await;
-    server.write(switching(PROOF)).await;
-    let reply = client.reply_head().await;
-    assert_eq!((reply.status, reply.one("upgrade")), (101, "websocket"));
-    assert!(reply.one("connection").to_ascii_lowercase().starts_with("upgrade"), "{reply:?}");
-    talk(&mut client, &mut server).await;
-    drop((client, server));
-    soon("the end", stopped).await.unwrap();
-    upstream.expect_nobody();
-}
-
 #[tokio::test]
 async fn a_websocket_keeps_its_places() {
     let limits = "[limits]\nconnections = 2\n";
@@ -372,53 +308,5 @@ async fn a_websocket_keeps_its_places() {
     let mut server = stage.upstream.accept().await;
     server.head().await;
     drop((other, waiting, server));
-    end(stage).await;
-}
-
-#[tokio::test]
-async fn a_websocket_ends_with_its_session() {
-    let stage = stage("", "").await;
-    let (token, refresh) = stage.log_in("alice").await;
-    let (other, _) = stage.log_in("alice").await;
-    let (client, server) = open(&stage, &token).await;
-    let (mut kept, mut kept_server) = open(&stage, &other).await;
-    let reply = stage.post("/api/auth/token/blacklist/", &json!({ "refresh": refresh })).await;
-    let since = Instant::now();
-    assert_eq!(reply.status, 200);
-    closed_soon(client, server, since).await;
-    talk(&mut kept, &mut kept_server).await;
-    drop((kept, kept_server));
-    end(stage).await;
-}
-
-#[tokio::test]
-async fn a_websocket_ends_with_its_users_right() {
-    let admins =
-        "[routes.\"/admin-ws/*\"]\nto = \"up\"\nwebsocket = true\nallow = \"role:admin\"\n";
-    let stage = stage("", admins).await;
-    let change = async |change| {
-        stage.gateway.accounts.change(stage.alice.id, change).await.unwrap();
-    };
-    change(UserChange::AddRole("admin".to_owned())).await;
-    let (client, server) = open_at(&stage, "/admin-ws/x", &stage.token).await;
-    let (mut user, mut user_server) = open(&stage, &stage.token).await;
-    let since = Instant::now();
-    change(UserChange::RemoveRole("admin".to_owned())).await;
-    closed_soon(client, server, since).await;
-    // The other needs no such role, but a user who is not shut out.
-    talk(&mut user, &mut user_server).await;
-    let since = Instant::now();
-    change(UserChange::Active(false)).await;
-    closed_soon(user, user_server, since).await;
-    end(stage).await;
-}
-
-#[tokio::test]
-async fn a_websocket_ends_with_its_token() {
-    let stage = stage("", "").await;
-    let (client, server) = open(&stage, &stage.token).await;
-    let since = Instant::now();
-    stage.gateway.clock().advance(Duration::from_secs(601));
-    closed_soon(client, server, since).await;
     end(stage).await;
 }

@@ -853,3 +853,17 @@ fn tls_and_http2_of_upstreams() {
          or name one without h2 = true",
     );
 }
+
+#[test]
+fn tickets_are_for_get() {
+    let route = |key: &str, keys: &str| {
+        format!(
+            "upstreams.a = {{ whoami = true }}\n[routes]\n\"{key}\" = {{ to = \"a\", {keys} }}\n"
+        )
+    };
+    let message = "`tickets` are for GET, which this key leaves out; \
+                   make it a key for GET, or leave it out";
+    says(&route("POST /x", "tickets = true"), &format!("3:35: {message}"));
+    let form = r#"`outlive` must be a duration such as "30s", "15m" or "1d""#;
+    says(&route("/x", "outlive = 5"), &format!("3:30: {form}"));
+}

@@ -216,9 +216,12 @@ async fn a_body_that_never_comes_is_408() {
     )]);
     let client = IpAddr::from([192, 0, 2, 1]);
     let (method, path) = (&Method::POST, "/api/auth/token/");
-    let got =
-        read(room.endpoints.answer(Call { method, path, headers: &headers, client, body }).await)
-            .await;
+    let got = read(
+        room.endpoints
+            .answer(Call { method, host: "", path, headers: &headers, client, body })
+            .await,
+    )
+    .await;
     got.is_detail(408, "Request body came too slowly.");
 }
 

@@ -23,6 +23,8 @@ use crate::proxy::Rejection;
 use crate::proxy::lease::Hold;
 use crate::proxy::progress::Progress;
 use crate::proxy::send::{Failure, Outgoing, Sending};
+use crate::proxy::watch::Watch;
+use crate::proxy::watched::watched;
 use crate::web::Body;
 
 /// How often a request is sent that no server has looked at.
@@ -167,7 +169,7 @@ impl<'a> Call<'a> {
 
 impl Answer<'_> {
     /// The response, whose body keeps its places here and at the upstream.
-    pub(in crate::proxy) fn finish(self, hold: Hold) -> Response<Body> {
+    pub(in crate::proxy) fn finish(self, hold: Hold, watch: Option<Watch>) -> Response<Body> {
         let Answer { way, head, seat, stream, upload } = self;
         let (parts, incoming) = head.into_parts();
         let upload = (!upload.is_over()).then(|| {
@@ -191,7 +193,8 @@ impl Answer<'_> {
             _hold: hold,
             _seat: seat,
         };
-        Response::from_parts(parts, Body::stream(body))
+        let body = watched(body, watch, &parts.headers);
+        Response::from_parts(parts, body)
     }
 }
 

@@ -1,7 +1,15 @@
 //! The drain, as a connection meets it.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tokio_util::task::TaskTracker;
+
+use crate::web::Takeover;
+
+/// How long a connection that was taken over has for its last words.
+const LEAVE: Duration = Duration::from_secs(2);
 
 /// The drain of one worker's connections.
 #[derive(Clone, Debug)]
@@ -29,12 +37,19 @@ impl Drain {
         self.taken.wait().await;
     }
 
-    /// What goes on on a connection after HTTP, until the drain is over.
-    pub(super) async fn bound(&self, work: impl Future<Output = ()>) {
+    /// What goes on on a connection after HTTP, until the drain is over and a moment longer, to
+    /// say so.
+    pub(super) async fn bound(&self, takeover: &Takeover) {
+        let Some(work) = takeover.take() else { return };
+        let mut work = pin!(work);
         let _counted = self.taken.token();
         tokio::select! {
             () = self.ends.cancelled() => {}
-            () = work => {}
+            () = &mut work => return,
+        }
+        takeover.leave();
+        if tokio::time::timeout(LEAVE, work).await.is_err() {
+            tracing::debug!("connection cut at the end of the drain");
         }
     }
 }

@@ -64,9 +64,9 @@ pub(super) async fn serve<H: Handler, S>(
     let timed = Timed { connection, alarm, pulse: &*pulse, limits, drained, draining: false };
     let ended = timed.await;
     if matches!(ended, End::Closed(Ok(())))
-        && let Some(work) = takeover.get().and_then(Takeover::take)
+        && let Some(takeover) = takeover.get()
     {
-        serving.drain.bound(work).await;
+        serving.drain.bound(takeover).await;
         return;
     }
     report(ended, &peer, &**handler);

@@ -1,0 +1,181 @@
+//! Whether a caller who was let in may go on: asked again and again while a connection lives,
+//! without the credential that opened it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::authenticate::{foreign_identity, own_identity};
+use super::{AuthError, Authenticated, Sessions};
+use crate::clock::Timestamp;
+use crate::identity::{SessionId, UserId};
+use crate::store::{Mark, SessionRef, Standing, User};
+use crate::token::{Origin, Revision, TokenError};
+
+/// What a caller was let in for.
+#[derive(Debug)]
+pub(super) struct Basis {
+    pub(super) proof: Proof,
+    /// The user's counter before the store was read.
+    pub(super) revision: Revision,
+    /// The end of the credential, with leeway.
+    pub(super) until: Timestamp,
+}
+
+/// What has to be in order for the credential to be good.
+#[derive(Debug)]
+pub(super) enum Proof {
+    /// A session of ours, and when the token was issued.
+    Session(SessionId, Timestamp),
+    /// A token without a session, by its id, and when it was issued.
+    Token(Box<str>, Timestamp),
+    /// An API key, by its hash.
+    Key([u8; 32]),
+    /// The token of another issuer: all that is known of its caller.
+    Issuer(Box<[u8]>),
+}
+
+/// How it stands with a caller, as far as memory tells.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stance {
+    /// Nothing changed since it was let in.
+    Unchanged,
+    /// Something about its user changed: see [`Sessions::reaffirm`].
+    InDoubt,
+    /// Its credential has ended.
+    Expired,
+}
+
+impl Sessions {
+    /// How it stands with a caller whose credential ended `grace` ago at most. Costs a look at
+    /// the clock and at a counter.
+    pub fn stance(&self, caller: &Authenticated, grace: Duration) -> Stance {
+        let basis = &caller.basis;
+        if basis.until.plus(grace) <= self.clock.now() {
+            Stance::Expired
+        } else if self.revisions.holds(basis.revision) {
+            Stance::Unchanged
+        } else {
+            Stance::InDoubt
+        }
+    }
+
+    /// The caller as the store has it now. Time is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`]: as [`Sessions::authenticate`] would say of its credential.
+    pub async fn reaffirm(
+        &self,
+        caller: &Arc<Authenticated>,
+    ) -> Result<Arc<Authenticated>, AuthError> {
+        let Authenticated { user, expires, ref basis, .. } = **caller;
+        if let Proof::Issuer(token) = &basis.proof {
+            return self.vouched_for(token, caller).map(Arc::new);
+        }
+        let id = user.ok_or(AuthError::UserNotFound)?;
+        // Before the store is read: whatever changes from here on is noticed.
+        let revision = self.revisions.of(id);
+        let (user, session, proof) = match &basis.proof {
+            Proof::Session(session, issued) => {
+                let user = self.standing(id, SessionRef::Own(*session), *issued).await?;
+                (user, Some(*session), Proof::Session(*session, *issued))
+            }
+            Proof::Token(jti, issued) => {
+                let user = self.standing(id, SessionRef::Foreign(jti), *issued).await?;
+                (user, None, Proof::Token(jti.clone(), *issued))
+            }
+            Proof::Key(hash) => {
+                let user = self.owner(*hash).await?;
+                if user.id != id {
+                    return Err(AuthError::UnknownKey);
+                }
+                (user, None, Proof::Key(*hash))
+            }
+            Proof::Issuer(_) => return Err(AuthError::UserNotFound),
+        };
+        let basis = Basis { proof, revision, until: basis.until };
+        let identity = own_identity(&user, session);
+        Ok(Arc::new(self.introduce(identity, Some(user.id), expires, basis)))
+    }
+
+    /// The caller of a token that another issuer would still be believed.
+    fn vouched_for(
+        &self,
+        token: &[u8],
+        caller: &Authenticated,
+    ) -> Result<Authenticated, AuthError> {
+        let Authenticated { expires, basis, .. } = caller;
+        // Before the keys are read: if they are taken back, that is noticed.
+        let revision = self.revisions.of_others();
+        let in_time = Timestamp::from_millis(expires.as_millis().saturating_sub(1));
+        let verified = self.verifier.verify(token, self.clock.now().min(in_time))?;
+        let Origin::Issuer(issuer) = verified.origin else {
+            return Err(TokenError::Invalid.into());
+        };
+        let identity = foreign_identity(&issuer, &verified.claims)?;
+        let basis = Basis { proof: Proof::Issuer(token.into()), revision, until: basis.until };
+        Ok(self.introduce(identity, None, *expires, basis))
+    }
+
+    /// The user of a session that is not over.
+    pub(super) async fn standing(
+        &self,
+        user: UserId,
+        reference: SessionRef<'_>,
+        issued: Timestamp,
+    ) -> Result<User, AuthError> {
+        let session = match reference {
+            SessionRef::Own(id) => Some(id),
+            SessionRef::Foreign(_) => None,
+        };
+        judge(self.store.standing(user, reference).await?, session, issued)
+    }
+
+    /// The caller as it is now, if its credential has not ended.
+    pub(super) async fn still(
+        &self,
+        caller: &Arc<Authenticated>,
+    ) -> Result<Arc<Authenticated>, AuthError> {
+        match self.stance(caller, Duration::ZERO) {
+            Stance::Unchanged => Ok(Arc::clone(caller)),
+            Stance::InDoubt => self.reaffirm(caller).await,
+            Stance::Expired => Err(TokenError::Expired.into()),
+        }
+    }
+}
+
+/// State of the user first, then revocation: the order of the original.
+fn judge(
+    standing: Standing,
+    session: Option<SessionId>,
+    issued: Timestamp,
+) -> Result<User, AuthError> {
+    let user = standing.user.ok_or(AuthError::UserNotFound)?;
+    if !user.active {
+        return Err(AuthError::UserInactive);
+    }
+    let crossed = |mark: Option<Mark>| {
+        mark.is_some_and(|mark| match session {
+            Some(id) => id.number <= mark.session,
+            // To the second, as `iat` is; a token of the same second is over too.
+            None => issued.as_secs() <= mark.at.as_secs(),
+        })
+    };
+    if crossed(user.password_mark) {
+        return Err(AuthError::PasswordChanged);
+    }
+    let over = match (session, standing.session) {
+        (_, Some(found)) => {
+            found.ended.is_some()
+                || found.user != user.id
+                || session.is_some_and(|id| id != found.id)
+        }
+        // A session of ours that the store does not know is none.
+        (Some(_), None) => true,
+        (None, None) => false,
+    };
+    if over || crossed(user.logout_mark) {
+        return Err(AuthError::Revoked);
+    }
+    Ok(user)
+}
