@@ -277,6 +277,27 @@ async fn a_server_that_says_nothing_is_502_after_connect() {
     gateway.stop().await;
 }
 
+#[tokio::test]
+async fn a_response_without_content_may_say_how_long_it_would_be() {
+    let mut server = H2Server::start().await;
+    let gateway = gateway(&server, "").await;
+    let mut client = ask(&gateway, GET.replace("GET", "HEAD")).await;
+    let head = Response::builder().header("content-length", "10").body(()).unwrap();
+    server.next().await.respond.send_response(head, true).unwrap();
+    let reply = client.reply_to_head().await;
+    assert_eq!((reply.status, reply.one("content-length")), (200, "10"));
+    // On the same connection: nothing was taken for a body.
+    client.write(GET).await;
+    let head = Response::builder().status(304).header("etag", "\"1\"").body(()).unwrap();
+    server.next().await.respond.send_response(head, true).unwrap();
+    assert_eq!(client.reply().await.status, 304);
+    client.write(GET).await;
+    server.next().await.ok("ok");
+    assert_eq!(client.reply().await.text(), "ok");
+    drop(client);
+    gateway.stop().await;
+}
+
 /// What a server sends after it was asked on stream 1, frame by frame.
 async fn answered_with(frames: &[(u8, u8, &[u8])]) -> crate::common::Reply {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

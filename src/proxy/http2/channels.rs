@@ -140,7 +140,7 @@ impl Channels {
         let server = self.upstream.servers.get(self.server);
         let server = server.ok_or_else(|| text("no such server"))?;
         let opening = connection::open(settings, server);
-        let late = || text(format!("no connection in {:?}", settings.connect));
+        let late = || text(format!("no connection in HTTP/2 in {:?}", settings.connect));
         let opened = tokio::time::timeout(settings.connect, opening).await.map_err(|_| late())?;
         let (sender, connection) = opened.map_err(|error| Arc::new(error) as Failed)?;
         let load = Arc::new(Load {
