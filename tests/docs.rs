@@ -99,6 +99,7 @@ fn section_name(line: &str) -> String {
     }
     let name = line.trim_start_matches('[').trim_end_matches(']');
     match name.split_once('.') {
+        Some(("upstreams", key)) if key.ends_with(".health") => "upstreams.NAME.health".to_owned(),
         Some(("upstreams", _)) => "upstreams.NAME".to_owned(),
         Some(("routes", key)) if key.split('.').next_back() == Some("cors") => {
             "routes.KEY.cors".to_owned()

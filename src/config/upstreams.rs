@@ -1,6 +1,10 @@
 //! `[upstreams]`: who answers.
 
+mod folder;
+mod health;
+
 use std::num::NonZeroU32;
+use std::ops::Range;
 
 use toml::Spanned;
 
@@ -27,34 +31,18 @@ fn upstream(
         let form = "begin with a letter and go on with letters, digits, `_` and `-`";
         cx.error(at.clone(), format!("the name of an upstream must {form}"));
     }
-    let whoami = raw.whoami.is_some_and(Spanned::into_inner);
-    let target = match (raw.to, whoami) {
-        (Some(to), false) => Target::Http(backends(cx, to, raw.weights)?),
-        (None, true) => {
-            if let Some(weights) = raw.weights {
-                cx.error(weights.span(), "`weights` go with the servers of `to`; remove them");
-            }
-            Target::Whoami
-        }
-        (Some(to), true) => {
-            cx.error(to.span(), "`to` and `whoami = true` exclude each other; keep one of them");
-            return None;
-        }
-        (None, false) if raw.flawed => return None,
-        (None, false) => {
-            let message = format!(
-                "upstream `{name}` has no address; add to = \"http://127.0.0.1:8000\", \
-                 or whoami = true"
-            );
-            cx.error(at, message);
-            return None;
-        }
-    };
+    let mut raw = raw;
+    let target = target(cx, &name, at, &mut raw)?;
+    let health = raw.health.map(|health| health::check(cx, health));
     let mut upstream = UpstreamSettings::new(name, target);
     set(&mut upstream.connect, raw.connect);
     set(&mut upstream.timeout, raw.timeout);
     set(&mut upstream.idle, raw.idle);
+    set(&mut upstream.keep_alive, raw.keep_alive);
     set(&mut upstream.in_flight, raw.in_flight);
+    set(&mut upstream.queue, raw.queue);
+    set(&mut upstream.queue_wait, raw.queue_wait);
+    upstream.health = health.flatten();
     if let Some(retries) = raw.retries {
         match retries.get_ref() {
             0 => upstream.send_again = false,
@@ -63,6 +51,74 @@ fn upstream(
         }
     }
     Some(upstream)
+}
+
+/// Exactly one of `to`, `dir` and `whoami`, with the keys that go with it.
+fn target(
+    cx: &mut Context<'_>,
+    name: &str,
+    at: Range<usize>,
+    raw: &mut raw::Upstream,
+) -> Option<Target> {
+    let whoami = raw.whoami.take().is_some_and(Spanned::into_inner);
+    match (raw.to.take(), raw.dir.take(), whoami) {
+        (Some(to), None, false) => {
+            folder_keys(cx, raw);
+            Some(Target::Http(backends(cx, to, raw.weights.take())?))
+        }
+        (None, Some(dir), false) => {
+            server_keys(cx, raw);
+            folder::check(cx, &dir, raw.spa.take(), raw.precompressed.take()).map(Target::Folder)
+        }
+        (None, None, true) => {
+            server_keys(cx, raw);
+            folder_keys(cx, raw);
+            Some(Target::Whoami)
+        }
+        (Some(to), None, true) => {
+            cx.error(to.span(), "`to` and `whoami = true` exclude each other; keep one of them");
+            None
+        }
+        (Some(_), Some(dir), _) => {
+            cx.error(dir.span(), "`to` and `dir` exclude each other; keep one of them");
+            None
+        }
+        (None, Some(dir), true) => {
+            cx.error(dir.span(), "`dir` and `whoami = true` exclude each other; keep one of them");
+            None
+        }
+        (None, None, false) if raw.flawed => None,
+        (None, None, false) => {
+            let message = format!(
+                "upstream `{name}` has no address; add to = \"http://127.0.0.1:8000\", \
+                 or whoami = true"
+            );
+            cx.error(at, message);
+            None
+        }
+    }
+}
+
+/// What makes no sense without servers.
+fn server_keys(cx: &mut Context<'_>, raw: &mut raw::Upstream) {
+    let weights = raw.weights.take().map(|it| it.span());
+    let health = raw.health.take().map(|it| it.span());
+    for (key, at) in [("weights", weights), ("health", health)] {
+        if let Some(at) = at {
+            cx.error(at, format!("`{key}` goes with the servers of `to`; remove it"));
+        }
+    }
+}
+
+/// What makes no sense without a folder.
+fn folder_keys(cx: &mut Context<'_>, raw: &mut raw::Upstream) {
+    let spa = raw.spa.take().map(|it| it.span());
+    let precompressed = raw.precompressed.take().map(|it| it.span());
+    for (key, at) in [("spa", spa), ("precompressed", precompressed)] {
+        if let Some(at) = at {
+            cx.error(at, format!("`{key}` goes with the files of `dir`; remove it"));
+        }
+    }
 }
 
 fn backends(

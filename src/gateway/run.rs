@@ -82,6 +82,7 @@ impl Gateway {
         tokio::select! {
             () = shutdown => {}
             () = self.keep_house() => {}
+            () = self.upstreams.watch() => {}
             () = ended(&threads) => {}
         }
         drain.cancel();
@@ -127,6 +128,7 @@ impl Gateway {
             accepted = acceptor.accept_tcp(listener) => accepted.map_err(ServeError::Worker)?,
             () = shutdown => {}
             () = self.keep_house() => {}
+            () = self.upstreams.watch() => {}
         }
         drain.cancel();
         report(acceptor.drained().await);

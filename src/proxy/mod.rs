@@ -1,6 +1,10 @@
 //! The path of a proxied request, one module a step; [`Proxy::answer`] is the stack.
 
 mod choice;
+mod dial;
+mod folder;
+mod gate;
+mod health;
 mod lease;
 mod pool;
 mod prepare;
@@ -30,7 +34,7 @@ use crate::web::{Body, CanonicalPath, MessageLimits, Origin, Peer, RequestBody};
 
 pub use prepare::{X_REQUEST_ID, strip_identity};
 pub use rejection::{RefusedCredential, Rejection};
-pub use settings::{Address, Backend, Target, UpstreamSettings};
+pub use settings::{Address, Backend, FolderSettings, HealthSettings, Target, UpstreamSettings};
 
 /// The upstreams, as all workers share them.
 #[derive(Clone, Debug)]
@@ -132,7 +136,7 @@ impl Proxy {
         if handshake.is_some() {
             upgrade::ask(&mut parts.headers);
         }
-        let mut response = self.forward(route, parts, body, handshake.is_some()).await?;
+        let mut response = self.forward(route, path, parts, body, handshake.is_some()).await?;
         let opened = match handshake {
             Some(handshake) => handshake.answered(watch, &mut response)?,
             None => None,
@@ -155,18 +159,23 @@ impl Proxy {
     async fn forward(
         &self,
         route: &Route,
+        path: &CanonicalPath<'_>,
         mut parts: Parts,
         body: RequestBody,
         handshake: bool,
     ) -> Result<Response<Body>, Rejection> {
         let found = self.upstreams.0.get(route.upstream);
         let upstream = found.ok_or(Rejection::UpstreamUnreachable(None))?;
+        let patience = route.timeout.unwrap_or(upstream.settings.timeout);
+        if let Some(folder) = &upstream.folder {
+            let asked = folder::Asked { path, parts: &parts, now: self.clock.now() };
+            return asked.of(folder, upstream, patience).await;
+        }
         let Some(first) = upstream.servers.first() else {
             return Ok(whoami::answer(&parts));
         };
         // HTTP/1.0 may leave it out; HTTP/1.1 may not.
         parts.headers.entry(http::header::HOST).or_insert_with(|| first.host.clone());
-        let patience = route.timeout.unwrap_or(upstream.settings.timeout);
         let number = route.upstream;
         let (pool, clock) = (&self.pool, &*self.clock);
         let sending = send::Sending { pool, number, upstream, patience, handshake, clock };

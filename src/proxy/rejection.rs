@@ -1,6 +1,7 @@
 //! Requests that end at the gateway, and what their clients are told.
 
 use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use http::header::{self, HeaderValue};
@@ -78,9 +79,16 @@ pub enum Rejection {
     /// The request body ended early.
     #[error(transparent)]
     Body(#[from] BodyFault),
-    /// As many requests as the upstream may have are under way.
+    /// The upstream is a folder and has no such file. With a cause, there may be one that the
+    /// gateway may not read.
+    #[error("no such file")]
+    NoFile(#[source] Option<io::Error>),
+    /// As many requests as the upstream may have are under way, and as many as may wait do.
     #[error("upstream at its limit of requests")]
     UpstreamFull,
+    /// No server of the upstream is well.
+    #[error("every server of the upstream fails its health checks")]
+    UpstreamDown,
     /// No server of the upstream could be connected to.
     #[error("no server of the upstream reachable")]
     UpstreamUnreachable(#[source] Option<Box<dyn Error + Send + Sync>>),
@@ -115,6 +123,7 @@ const FORBIDDEN: &str = "You do not have permission to perform this action.";
 impl Rejection {
     /// Status, code and text of each rejection. No `_` arm: a new variant does not compile until
     /// somebody decides what the client learns.
+    #[expect(clippy::too_many_lines, reason = "a table, with a row for each")]
     pub fn class(&self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
         match self {
@@ -164,7 +173,11 @@ impl Rejection {
             Self::Body(BodyFault::Broken) => {
                 (S::BAD_REQUEST, "body_incomplete", "The request body is incomplete or malformed.")
             }
+            Self::NoFile(_) => (S::NOT_FOUND, "no_file", "Not found."),
             Self::UpstreamFull => (S::SERVICE_UNAVAILABLE, "upstream_full", BUSY),
+            Self::UpstreamDown => {
+                (S::SERVICE_UNAVAILABLE, "upstream_down", "The service is down, try again later.")
+            }
             Self::UpstreamUnreachable(_) => {
                 (S::BAD_GATEWAY, "upstream_unreachable", "The service is unreachable.")
             }

@@ -14,14 +14,15 @@ use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
 
 use super::lease::{Hold, Lease, LeasedBody};
 use super::pool::{Connection, Pool, Shelf};
 use super::progress::{Progress, Tracked};
+use super::resolver::Peer;
 use super::upstream::{Server, Upstream};
-use super::{Address, Rejection};
+use super::{Address, Rejection, dial};
 use crate::clock::{Alarm, Clock};
 use crate::web::{Body, BodyFault, RequestBody};
 
@@ -53,7 +54,7 @@ impl Sending<'_> {
         parts: Parts,
         body: RequestBody,
     ) -> Result<Response<Body>, Rejection> {
-        let flight = self.upstream.enter()?;
+        let flight = self.upstream.enter().await?;
         let fault = body.fault();
         let (hold, progress) = if body.is_end_stream() {
             (Hold::Response(flight), None)
@@ -62,7 +63,7 @@ impl Sending<'_> {
             (Hold::Both(Arc::clone(&progress)), Some(progress))
         };
         let mut request = Request::from_parts(parts, Tracked::new(body, progress.clone()));
-        let mut last = Rejection::UpstreamUnreachable(None);
+        let mut last = Rejection::UpstreamDown;
         let mut tried = Vec::new();
         while let Some(trial) = self.upstream.next(&tried, self.clock) {
             let (number, server) = (trial.number, trial.server);
@@ -149,6 +150,9 @@ impl Turn<'_> {
         let idle = self.sending.pool.shelf(self.sending.number, self.number);
         // Connections that were waiting, as long as they turn out to be closed.
         while let Some(mut connection) = idle.and_then(Shelf::take) {
+            if !connection.peer.as_mut().is_none_or(|to| self.server.resolver.still_means(to)) {
+                continue;
+            }
             let copy = self.copy(&request);
             match self.exchange(&mut connection, request).await {
                 Ok(response) => return Ok((response, connection)),
@@ -201,7 +205,7 @@ impl Turn<'_> {
         request: Request<Outgoing>,
     ) -> Result<Response<Incoming>, Failure> {
         let patience = self.sending.patience;
-        let Connection { sender, alarm } = connection;
+        let Connection { sender, alarm, .. } = connection;
         let mut answer = pin!(sender.try_send_request(request));
         let mut deadline = Instant::now() + patience;
         poll_fn(|cx| {
@@ -238,19 +242,20 @@ impl Failure {
     }
 }
 
-async fn connect(server: &Server) -> io::Result<Connection> {
+/// A new connection to a server.
+pub(super) async fn connect(server: &Server) -> io::Result<Connection> {
     match &server.address {
-        Address::Tcp { host, port } => {
-            let addresses = server.resolver.resolve(host, *port).await?;
-            let stream = TcpStream::connect(addresses.as_slice()).await?;
+        Address::Tcp { .. } => {
+            let stream = dial::tcp(&server.resolver.resolve().await?).await?;
             stream.set_nodelay(true)?;
-            handshake(stream).await
+            let peer = stream.peer_addr()?;
+            handshake(stream, Some(peer.into())).await
         }
-        Address::Unix(path) => handshake(UnixStream::connect(path).await?).await,
+        Address::Unix(path) => handshake(UnixStream::connect(path).await?, None).await,
     }
 }
 
-async fn handshake<S>(stream: S) -> io::Result<Connection>
+async fn handshake<S>(stream: S, peer: Option<Peer>) -> io::Result<Connection>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -262,5 +267,5 @@ where
             tracing::debug!(error = &error as &dyn std::error::Error, "upstream connection ended");
         }
     });
-    Ok(Connection { sender, alarm: Alarm::default() })
+    Ok(Connection { sender, peer, alarm: Alarm::default() })
 }

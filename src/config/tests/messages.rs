@@ -183,7 +183,7 @@ fn weights_and_retries_of_upstreams() {
             ),
             (
                 "a = { weights = [1], whoami = true }",
-                "2:17: `weights` go with the servers of `to`; remove them",
+                "2:17: `weights` goes with the servers of `to`; remove it",
             ),
         ],
     );
