@@ -23,6 +23,7 @@ mod paths;
 mod rates;
 mod revocation;
 mod route_keys;
+mod static_files;
 mod streams;
 mod tokens;
 mod upstreams;
