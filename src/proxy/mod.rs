@@ -21,6 +21,9 @@ mod upgrade;
 mod upstream;
 mod whoami;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -80,7 +80,9 @@ impl Resolver {
     }
 
     /// For what looks up.
-    fn by(look_up: impl Fn() -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static) -> Self {
+    pub(super) fn by(
+        look_up: impl Fn() -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+    ) -> Self {
         Self::Named(Arc::new(Name {
             look_up: Box::new(look_up),
             known: Mutex::default(),
@@ -109,6 +111,16 @@ impl Resolver {
         match self {
             Self::Fixed(_) => true,
             Self::Named(name) => name.still_means(peer),
+        }
+    }
+
+    /// Looks up whatever is believed, and waits for the answer.
+    #[cfg(test)]
+    pub(super) async fn look_up_now(&self) {
+        if let Self::Named(name) = self {
+            let mut answers = name.answered.subscribe();
+            name.ask();
+            answers.changed().await.unwrap();
         }
     }
 

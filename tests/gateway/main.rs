@@ -26,5 +26,6 @@ mod route_keys;
 mod static_files;
 mod streams;
 mod tokens;
+mod upstream_state;
 mod upstreams;
 mod websocket;

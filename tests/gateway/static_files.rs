@@ -114,29 +114,32 @@ async fn a_folder_answers_by_its_index_and_shows_no_list() {
     stage.finish_untouched().await;
 }
 
+const SECRET: &str = "the secret beside";
+
+/// All that could lead somebody out of a folder, or make them wait in it.
+fn lay_snares(site: &Path) {
+    let above = site.parent().unwrap();
+    write(&above.join("secret.txt"), SECRET);
+    fs::create_dir(above.join("site-2")).unwrap();
+    write(&above.join("site-2/secret.txt"), SECRET);
+    write(&site.join(".env"), SECRET);
+    fs::create_dir_all(site.join(".git")).unwrap();
+    write(&site.join(".git/config"), SECRET);
+    symlink(above.join("secret.txt"), site.join("absolute.txt")).unwrap();
+    symlink("../secret.txt", site.join("relative.txt")).unwrap();
+    symlink("..", site.join("up")).unwrap();
+    symlink("/", site.join("root")).unwrap();
+    symlink("/proc/self/cwd", site.join("magic")).unwrap();
+    symlink("../site-2", site.join("beside")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(site.join("fifo.txt")).status();
+    assert!(made.unwrap().success());
+    let _socket = std::os::unix::net::UnixListener::bind(site.join("socket.txt")).unwrap();
+}
+
 /// The names and links by which others were led out.
 #[tokio::test]
 async fn no_file_outside_the_folder_is_ever_sent() {
-    const SECRET: &str = "the secret beside";
-    let stage = stage("spa = \"index.html\"", |site| {
-        let above = site.parent().unwrap();
-        write(&above.join("secret.txt"), SECRET);
-        fs::create_dir(above.join("site-2")).unwrap();
-        write(&above.join("site-2/secret.txt"), SECRET);
-        write(&site.join(".env"), SECRET);
-        fs::create_dir_all(site.join(".git")).unwrap();
-        write(&site.join(".git/config"), SECRET);
-        symlink(above.join("secret.txt"), site.join("absolute.txt")).unwrap();
-        symlink("../secret.txt", site.join("relative.txt")).unwrap();
-        symlink("..", site.join("up")).unwrap();
-        symlink("/", site.join("root")).unwrap();
-        symlink("/proc/self/cwd", site.join("magic")).unwrap();
-        symlink("../site-2", site.join("beside")).unwrap();
-        let made = std::process::Command::new("mkfifo").arg(site.join("fifo.txt")).status();
-        assert!(made.unwrap().success());
-        let _socket = std::os::unix::net::UnixListener::bind(site.join("socket.txt")).unwrap();
-    })
-    .await;
+    let stage = stage("spa = \"index.html\"", lay_snares).await;
     for path in [
         "/../secret.txt",
         "/members/../../secret.txt",
