@@ -252,6 +252,7 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 fn every_policy_on_the_page_is_good() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("django-secret-key"), "x".repeat(50)).expect("a secret");
+    fs::create_dir(folder.path().join("public")).expect("a folder");
     let policies = blocks(&read("README.md"), "toml");
     assert!(policies.len() >= 2, "{policies:?}");
     for policy in policies {

@@ -222,7 +222,7 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let upstreams = inner(raw.upstreams);
     // Also those that are wrong otherwise: a route to one of them is not one more mistake.
     let names: Vec<String> = upstreams.0.iter().map(|(name, _)| name.get_ref().clone()).collect();
-    let upstreams = upstreams::check(cx, upstreams);
+    let upstreams = upstreams::check(cx, upstreams, &[&store, &keys.ring]);
     if raw.routes.is_none() {
         let form = "add one as config.example.toml shows";
         cx.problems.warn(0..0, format!("no [routes]: nothing is forwarded; {form}"));

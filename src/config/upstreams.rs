@@ -5,6 +5,7 @@ mod health;
 
 use std::num::NonZeroU32;
 use std::ops::Range;
+use std::path::Path;
 
 use toml::Spanned;
 
@@ -14,14 +15,20 @@ use super::read::{Many, Named};
 use crate::proxy::{Address, Backend, Target, UpstreamSettings};
 use crate::web::HostName;
 
-pub(super) fn check(cx: &mut Context<'_>, raw: Named<raw::Upstream>) -> Vec<UpstreamSettings> {
-    raw.0.into_iter().filter_map(|(name, raw)| upstream(cx, name, raw)).collect()
+/// `ours` are files that no folder may serve.
+pub(super) fn check(
+    cx: &mut Context<'_>,
+    raw: Named<raw::Upstream>,
+    ours: &[&Path],
+) -> Vec<UpstreamSettings> {
+    raw.0.into_iter().filter_map(|(name, raw)| upstream(cx, name, raw, ours)).collect()
 }
 
 fn upstream(
     cx: &mut Context<'_>,
     name: Spanned<String>,
-    raw: raw::Upstream,
+    mut raw: raw::Upstream,
+    ours: &[&Path],
 ) -> Option<UpstreamSettings> {
     let at = name.span();
     let name = name.into_inner();
@@ -31,8 +38,7 @@ fn upstream(
         let form = "begin with a letter and go on with letters, digits, `_` and `-`";
         cx.error(at.clone(), format!("the name of an upstream must {form}"));
     }
-    let mut raw = raw;
-    let target = target(cx, &name, at, &mut raw)?;
+    let target = target(cx, &name, at, &mut raw, ours)?;
     let health = raw.health.map(|health| health::check(cx, health));
     let mut upstream = UpstreamSettings::new(name, target);
     set(&mut upstream.connect, raw.connect);
@@ -59,6 +65,7 @@ fn target(
     name: &str,
     at: Range<usize>,
     raw: &mut raw::Upstream,
+    ours: &[&Path],
 ) -> Option<Target> {
     let whoami = raw.whoami.take().is_some_and(Spanned::into_inner);
     match (raw.to.take(), raw.dir.take(), whoami) {
@@ -68,7 +75,8 @@ fn target(
         }
         (None, Some(dir), false) => {
             server_keys(cx, raw);
-            folder::check(cx, &dir, raw.spa.take(), raw.precompressed.take()).map(Target::Folder)
+            let (spa, precompressed) = (raw.spa.take(), raw.precompressed.take());
+            folder::check(cx, &dir, spa, precompressed, ours).map(Target::Folder)
         }
         (None, None, true) => {
             server_keys(cx, raw);

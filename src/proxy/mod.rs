@@ -172,7 +172,7 @@ impl Proxy {
         let patience = route.timeout.unwrap_or(upstream.settings.timeout);
         if let Some(folder) = &upstream.folder {
             let asked = folder::Asked { path, parts: &parts, now: self.clock.now() };
-            return asked.of(folder, upstream, patience).await;
+            return Box::pin(asked.of(folder, upstream, patience)).await;
         }
         let Some(first) = upstream.servers.first() else {
             return Ok(whoami::answer(&parts));

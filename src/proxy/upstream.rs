@@ -91,10 +91,14 @@ impl Upstream {
         match self.gate.join() {
             Joined::In => Ok(Flight::new(Arc::clone(self))),
             Joined::Refused => Err(Rejection::UpstreamFull),
+            // Boxed, so that those who need not wait carry no timer along.
             Joined::Waiting(number, place) => {
-                let _in_line = InLine { upstream: self, number };
-                let came = timeout(self.settings.queue_wait, place).await;
-                came.ok().and_then(Result::ok).ok_or(Rejection::UpstreamFull)
+                Box::pin(async move {
+                    let _in_line = InLine { upstream: self, number };
+                    let came = timeout(self.settings.queue_wait, place).await;
+                    came.ok().and_then(Result::ok).ok_or(Rejection::UpstreamFull)
+                })
+                .await
             }
         }
     }

@@ -190,6 +190,133 @@ fn weights_and_retries_of_upstreams() {
 }
 
 #[test]
+fn health_of_upstreams() {
+    says_in(
+        "[upstreams]",
+        &[
+            (
+                "a = { to = 'http://a', health = 'healthz' }",
+                "2:33: `health` asks for a path; write it as \"/healthz\"",
+            ),
+            (
+                "a = { to = 'http://a', health = '/a b' }",
+                "2:33: `health` asks for a path; write it as \"/healthz\"",
+            ),
+            (
+                "a = { to = 'http://a', health = { path = 'http://a/' } }",
+                "2:42: `health` asks for a path; write it as \"/healthz\"",
+            ),
+            (
+                "a = { to = 'http://a', health = { interval = '1s' } }",
+                "2:33: `health` has no path; add path = \"/healthz\"",
+            ),
+            (
+                "a = { to = 'http://a', health = { path = 7 } }",
+                "2:42: `path` must be a text in quotes",
+            ),
+            (
+                "a = { to = 'http://a', health = true }",
+                "2:33: `health` must be a table, as config.example.toml shows",
+            ),
+            (
+                "a = { to = 'http://a', health = { path = '/', status = [200, 101] } }",
+                "2:62: `status` has final status codes, such as 200 or 204",
+            ),
+            (
+                "a = { to = 'http://a', health = { path = '/', unhealthy = 0 } }",
+                "2:59: `unhealthy` must be a whole number from 1 to 1000000",
+            ),
+            (
+                "a = { whoami = true, health = '/' }",
+                "2:31: `health` goes with the servers of `to`; remove it",
+            ),
+            (
+                "a = { to = 'http://a', queue_wait = '0s' }",
+                "2:37: `queue_wait` must be a duration above zero such as \"30s\", \"15m\" or \"1d\"",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn folders() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let base = dir.path().canonicalize().expect("a folder");
+    fs::create_dir_all(base.join("site/sub")).expect("a folder");
+    fs::write(base.join("site/index.html"), "").expect("a file");
+    fs::create_dir(base.join("data")).expect("a folder");
+    std::os::unix::fs::symlink("..", base.join("data/up")).expect("a link");
+    let shown = base.display();
+    for (lines, message) in [
+        ("a = { dir = '' }", "2:13: an empty path; name a folder, such as dir = \"public\"".to_owned()),
+        (
+            "a = { dir = 'none' }",
+            format!(
+                "2:13: cannot open {shown}/none (No such file or directory (os error 2)); make or rename it"
+            ),
+        ),
+        (
+            "a = { dir = 'site/index.html' }",
+            format!("2:13: {shown}/site/index.html is no folder; name one"),
+        ),
+        (
+            "a = { dir = 'data' }",
+            format!("2:13: {shown}/data/users.redb is in that folder, for everybody to fetch; name another"),
+        ),
+        (
+            "a = { dir = '.' }",
+            format!("2:13: {shown}/data/users.redb is in that folder, for everybody to fetch; name another"),
+        ),
+        (
+            "a = { dir = 'site', spa = 'app.html' }",
+            format!("2:27: there is no file app.html in {shown}/site; add it"),
+        ),
+        (
+            "a = { dir = 'site', spa = 'sub' }",
+            format!("2:27: there is no file sub in {shown}/site; add it"),
+        ),
+        (
+            "a = { dir = 'site', spa = '../site/index.html' }",
+            "2:27: `spa` leads nowhere; name a file in `dir`, such as \"index.html\", that is not hidden"
+                .to_owned(),
+        ),
+        (
+            "a = { dir = 'site', weights = [1], health = '/' }",
+            "2:31: `weights` goes with the servers of `to`; remove it\n\
+             p.toml:2:45: `health` goes with the servers of `to`; remove it"
+                .to_owned(),
+        ),
+        (
+            "a = { dir = 'site', to = 'http://a' }",
+            "2:13: `to` and `dir` exclude each other; keep one of them".to_owned(),
+        ),
+        (
+            "a = { dir = 'site', whoami = true }",
+            "2:13: `dir` and `whoami = true` exclude each other; keep one of them".to_owned(),
+        ),
+        (
+            "a = { to = 'http://a', spa = 'index.html', precompressed = true }",
+            "2:30: `spa` goes with the files of `dir`; remove it\n\
+             p.toml:2:60: `precompressed` goes with the files of `dir`; remove it"
+                .to_owned(),
+        ),
+    ] {
+        let text = format!("[upstreams]\n{lines}\n[store]\npath = 'data/users.redb'\n");
+        let error = parse_at(&base, &text).expect_err(&text).to_string();
+        assert_eq!(error, format!("p.toml:{message}"), "{text}");
+    }
+    let text = "[upstreams]\na.dir = '.'\n[store]\npath = '/elsewhere/users.redb'\n";
+    assert_eq!(
+        parse_at(&base, text).expect_err(text).to_string(),
+        "p.toml:2:9: this file is in that folder, for everybody to fetch; name another"
+    );
+    let text = "[upstreams]\na.dir = 'data/up'\n";
+    let error = parse_at(&base, text).expect_err(text).to_string();
+    let expected = "is in that folder, for everybody to fetch; name another";
+    assert!(error.starts_with("p.toml:2:9: ") && error.ends_with(expected), "{error}");
+}
+
+#[test]
 fn upstreams() {
     says_in(
         "[upstreams]",

@@ -1,5 +1,7 @@
 //! `dir`, `spa` and `precompressed`: files as answers.
 
+use std::path::{Path, PathBuf};
+
 use toml::Spanned;
 
 use super::super::context::{Context, set};
@@ -10,6 +12,7 @@ pub(super) fn check(
     dir: &Spanned<String>,
     spa: Option<Spanned<String>>,
     precompressed: Option<Spanned<bool>>,
+    ours: &[&Path],
 ) -> Option<FolderSettings> {
     if dir.get_ref().is_empty() {
         cx.error(dir.span(), "an empty path; name a folder, such as dir = \"public\"");
@@ -29,6 +32,15 @@ pub(super) fn check(
             return None;
         }
     }
+    let policy = cx.path("policy");
+    let mut inside = ours.iter().copied().chain([policy.as_path()]);
+    if let Some(found) = inside.find(|file| real(file.parent()).starts_with(real(Some(&path)))) {
+        let what =
+            if *found == *policy { "this file".to_owned() } else { found.display().to_string() };
+        let message = format!("{what} is in that folder, for everybody to fetch; name another");
+        cx.error(dir.span(), message);
+        return None;
+    }
     let mut folder = FolderSettings { dir: path, spa: None, precompressed: false };
     set(&mut folder.precompressed, precompressed);
     if let Some(spa) = spa {
@@ -44,4 +56,11 @@ pub(super) fn check(
         folder.spa = Some(name);
     }
     Some(folder)
+}
+
+/// Where a folder really is. One that is not there has nothing in it.
+fn real(folder: Option<&Path>) -> PathBuf {
+    let folder = folder.unwrap_or(Path::new(""));
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
 }
