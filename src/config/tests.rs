@@ -14,6 +14,7 @@ use crate::keys::KeySource;
 use crate::policy::{Allow, CredentialPolicy, Underscores};
 use crate::proxy::{Address, FolderSettings, HealthSettings, Target};
 
+mod folders;
 mod messages;
 
 /// The smallest file with a route.

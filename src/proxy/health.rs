@@ -139,7 +139,8 @@ async fn ask(server: &Server, health: &HealthSettings) -> Result<StatusCode, Str
     headers.insert(header::HOST, server.host.clone());
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
-    let answer = connection.sender.try_send_request(request).await;
+    connection.http.detach();
+    let answer = connection.http.sender.try_send_request(request).await;
     answer.map(|answer| answer.status()).map_err(|failed| failed.into_error().to_string())
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::pool::{Connection, Pool};
@@ -21,6 +21,8 @@ pub(super) struct Lease {
     upstream: usize,
     server: usize,
     hold: Hold,
+    /// The server will close the connection after this response.
+    is_last: bool,
 }
 
 /// What keeps the request's place at the upstream.
@@ -47,13 +49,17 @@ impl Lease {
         upstream: usize,
         server: usize,
         hold: Hold,
+        is_last: bool,
     ) -> Self {
-        Self { connection, pool, upstream, server, hold }
+        Self { connection, pool, upstream, server, hold, is_last }
     }
 
     /// The response is complete: the connection may have its next request, unless it is still
     /// busy with the body of this one because the upstream answered early.
     pub(super) fn give_back(self) {
+        if self.is_last {
+            return;
+        }
         if let Hold::Both(request) = &self.hold
             && !request.is_complete()
         {
@@ -70,16 +76,30 @@ impl Lease {
 pub(super) struct LeasedBody {
     incoming: Incoming,
     lease: Option<Lease>,
+    /// Why there is no more of it.
+    broken: Option<hyper::Error>,
 }
 
 impl LeasedBody {
     pub(super) const fn new(incoming: Incoming, lease: Lease) -> Self {
-        Self { incoming, lease: Some(lease) }
+        Self { incoming, lease: Some(lease), broken: None }
     }
 
     fn end(&mut self) {
         if let Some(lease) = self.lease.take() {
             lease.give_back();
+        }
+    }
+
+    /// The next frame. To ask for it is what lets the connection bring it.
+    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
+        match &mut self.lease {
+            Some(lease) if polled.is_pending() => {
+                lease.connection.http.drive(cx);
+                Pin::new(&mut self.incoming).poll_frame(cx)
+            }
+            _ => polled,
         }
     }
 }
@@ -92,8 +112,11 @@ impl http_body::Body for LeasedBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         loop {
-            match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+            match ready!(self.next(cx)) {
                 Some(Ok(frame)) if frame.is_data() => {
                     // With a Content-Length the end is known with the last piece, and hyper's
                     // server does not ask again.
@@ -105,7 +128,11 @@ impl http_body::Body for LeasedBody {
                 Some(Ok(_trailers)) => {}
                 Some(Err(error)) => {
                     self.lease = None;
-                    return Poll::Ready(Some(Err(error)));
+                    // hyper's server drops what it has not sent yet when a body breaks. What came
+                    // before goes out first, so that the client knows what it has half of.
+                    self.broken = Some(error);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
                 None => {
                     self.end();
@@ -116,7 +143,7 @@ impl http_body::Body for LeasedBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.broken.is_none() && self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -5,6 +5,7 @@ mod dial;
 mod folder;
 mod gate;
 mod health;
+mod http1;
 mod lease;
 mod pool;
 mod prepare;

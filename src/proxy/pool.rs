@@ -5,11 +5,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
+use super::http1;
 use super::resolver::Peer;
-use super::send::Outgoing;
 use super::upstream::Upstream;
 use crate::clock::Alarm;
 
@@ -31,7 +30,7 @@ pub(super) struct Shelf {
 
 /// A connection to a server.
 pub(super) struct Connection {
-    pub(super) sender: SendRequest<Outgoing>,
+    pub(super) http: http1::Connection,
     /// Where it leads, if by TCP: the name of the server may come to mean something else.
     pub(super) peer: Option<Peer>,
     /// For the response heads of all its requests.
@@ -75,10 +74,11 @@ impl Shelf {
     pub(super) fn take(&self) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         for at in (0..idle.len()).rev() {
-            let Some(Idle { connection, .. }) = idle.get(at) else { continue };
-            if connection.sender.is_closed() {
+            let Some(Idle { connection, .. }) = idle.get_mut(at) else { continue };
+            let ready = connection.http.is_ready();
+            if connection.http.is_closed() {
                 idle.remove(at);
-            } else if connection.sender.is_ready() {
+            } else if ready {
                 let Idle { connection, since } = idle.remove(at);
                 if since.elapsed() < self.patience {
                     return Some(connection);
@@ -90,7 +90,7 @@ impl Shelf {
 
     /// Keeps a connection whose response has been read to its end.
     pub(super) fn put(&self, connection: Connection) {
-        if connection.sender.is_closed() || self.patience.is_zero() {
+        if connection.http.is_closed() || self.patience.is_zero() {
             return;
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -101,8 +101,11 @@ impl Shelf {
 
     fn sweep(&self) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|idle| {
-            !idle.connection.sender.is_closed() && idle.since.elapsed() < self.patience
+        idle.retain_mut(|idle| {
+            let http = &mut idle.connection.http;
+            // For what it finds out: one that is not quite ready may stay.
+            http.is_ready();
+            !http.is_closed() && idle.since.elapsed() < self.patience
         });
     }
 }

@@ -8,15 +8,15 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1};
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::TrySendError;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
 
+use super::http1;
 use super::lease::{Hold, Lease, LeasedBody};
 use super::pool::{Connection, Pool, Shelf};
 use super::progress::{Progress, Tracked};
@@ -24,7 +24,7 @@ use super::resolver::Peer;
 use super::upstream::{Server, Upstream};
 use super::{Address, Rejection, dial};
 use crate::clock::{Alarm, Clock};
-use crate::web::{Body, BodyFault, RequestBody};
+use crate::web::{Body, BodyFault, RequestBody, lists};
 
 /// The request body on its way out.
 pub(super) type Outgoing = Tracked<RequestBody>;
@@ -73,7 +73,8 @@ impl Sending<'_> {
                 Ok((response, connection)) => {
                     trial.succeeded();
                     let pool = Arc::clone(self.pool);
-                    let lease = Lease::new(connection, pool, self.number, number, hold);
+                    let is_last = is_last(&response);
+                    let lease = Lease::new(connection, pool, self.number, number, hold, is_last);
                     return finish(response, lease, self.handshake);
                 }
                 Err(Failure::Unsent(unsent, why)) => {
@@ -100,6 +101,12 @@ impl Sending<'_> {
 fn blame(why: Rejection, fault: Option<Arc<OnceLock<BodyFault>>>) -> Rejection {
     let fault = fault.and_then(|fault| fault.get().copied());
     fault.map_or(why, |fault: BodyFault| fault.into())
+}
+
+/// Whether the server closes the connection after this response (RFC 9112 section 9.3).
+fn is_last(response: &Response<Incoming>) -> bool {
+    response.version() == Version::HTTP_10
+        || lists(response.headers(), &header::CONNECTION, &["close"])
 }
 
 fn finish(
@@ -205,10 +212,14 @@ impl Turn<'_> {
         request: Request<Outgoing>,
     ) -> Result<Response<Incoming>, Failure> {
         let patience = self.sending.patience;
-        let Connection { sender, alarm, .. } = connection;
-        let mut answer = pin!(sender.try_send_request(request));
+        let Connection { http, alarm, .. } = connection;
+        if self.progress.is_some() || self.sending.handshake {
+            http.detach();
+        }
+        let mut answer = pin!(http.sender.try_send_request(request));
         let mut deadline = Instant::now() + patience;
         poll_fn(|cx| {
+            http.drive(cx);
             if let Poll::Ready(answered) = answer.as_mut().poll(cx) {
                 return Poll::Ready(answered.map_err(Failure::of));
             }
@@ -249,23 +260,16 @@ pub(super) async fn connect(server: &Server) -> io::Result<Connection> {
             let stream = dial::tcp(&server.resolver.resolve().await?).await?;
             stream.set_nodelay(true)?;
             let peer = stream.peer_addr()?;
-            handshake(stream, Some(peer.into())).await
+            begin(stream, Some(peer.into())).await
         }
-        Address::Unix(path) => handshake(UnixStream::connect(path).await?, None).await,
+        Address::Unix(path) => begin(UnixStream::connect(path).await?, None).await,
     }
 }
 
-async fn handshake<S>(stream: S, peer: Option<Peer>) -> io::Result<Connection>
+async fn begin<S>(stream: S, peer: Option<Peer>) -> io::Result<Connection>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-    tokio::spawn(async move {
-        // Whoever waits for a response hears of it; an idle connection may end as it likes.
-        if let Err(error) = connection.with_upgrades().await {
-            tracing::debug!(error = &error as &dyn std::error::Error, "upstream connection ended");
-        }
-    });
-    Ok(Connection { sender, peer, alarm: Alarm::default() })
+    let http = http1::Connection::begin(stream).await?;
+    Ok(Connection { http, peer, alarm: Alarm::default() })
 }

@@ -60,7 +60,7 @@ pub(super) fn check(
 
 /// Where a folder really is. One that is not there has nothing in it.
 fn real(folder: Option<&Path>) -> PathBuf {
-    let folder = folder.unwrap_or(Path::new(""));
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or_else(|| Path::new("."));
     folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
 }
