@@ -220,15 +220,14 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let socket = cx.path_or(AdminSettings::default().socket, inner(raw.admin).socket);
     let log = log::check(cx, inner(raw.log));
     let upstreams = inner(raw.upstreams);
-    // Also those that are wrong otherwise: a route to one of them is not one more mistake.
-    let names: Vec<String> = upstreams.0.iter().map(|(name, _)| name.get_ref().clone()).collect();
+    let known = upstreams::known(&upstreams);
     let upstreams = upstreams::check(cx, upstreams, &[&store, &keys.ring]);
     if raw.routes.is_none() {
         let form = "add one as config.example.toml shows";
         cx.problems.warn(0..0, format!("no [routes]: nothing is forwarded; {form}"));
     }
     let routes = inner(raw.routes);
-    let (routes, expect) = routes::check(cx, routes, raw.expect, &names, &endpoints.prefix)?;
+    let (routes, expect) = routes::check(cx, routes, raw.expect, &known, &endpoints.prefix)?;
     Some(Config {
         listen,
         public,

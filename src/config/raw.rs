@@ -110,6 +110,16 @@ tables! {
         queue_wait: Span,
         retries: usize,
         health: Health,
+        h2: bool,
+        tls: UpstreamTls,
+    }
+
+    /// `tls` of an upstream
+    UpstreamTls {
+        ca: String,
+        cert: String,
+        key: String,
+        name: String,
     }
 
     /// `health` of an upstream

@@ -87,21 +87,37 @@ pub(super) fn response_headers(
     good.then_some(made)
 }
 
-/// `websocket` and `idle`: how long a `WebSocket` may be silent; `None` after a problem was noted.
-#[expect(clippy::option_option, reason = "no WebSocket is not a wrong one")]
-pub(super) fn websocket(
+/// What a route says about streams that may be silent for long.
+#[derive(Clone, Copy)]
+pub(super) struct Streams {
+    pub(super) websocket: Option<Duration>,
+    pub(super) idle: Duration,
+}
+
+/// `websocket` and `idle`, on a route to an upstream that speaks HTTP/2 if `h2` is set; `None`
+/// after a problem was noted.
+pub(super) fn streams(
     cx: &mut Context<'_>,
     websocket: Option<Spanned<bool>>,
     idle: Option<Spanned<Span>>,
-) -> Option<Option<Duration>> {
+    h2: Option<bool>,
+) -> Option<Streams> {
     const SILENCE: Duration = Duration::from_secs(5 * 60);
-    if websocket.is_some_and(Spanned::into_inner) {
-        return Some(Some(idle.map_or(SILENCE, |idle| idle.into_inner().0)));
+    let asked = websocket.filter(|websocket| *websocket.get_ref());
+    if let (Some(asked), Some(true)) = (&asked, h2) {
+        let message = "WebSockets need an upstream that speaks HTTP/1.1; \
+             leave `websocket` out, or name one without h2 = true";
+        cx.error(asked.span(), message);
+        return None;
     }
-    let Some(idle) = idle else { return Some(None) };
-    let message = "`idle` is for WebSockets; add websocket = true, or leave it out";
-    cx.error(idle.span(), message);
-    None
+    if let (Some(idle), None, Some(false)) = (&idle, &asked, h2) {
+        let message = "`idle` is for WebSockets and gRPC calls; add websocket = true, \
+             name an upstream with h2 = true, or leave it out";
+        cx.error(idle.span(), message);
+        return None;
+    }
+    let idle = idle.map_or(SILENCE, |idle| idle.into_inner().0);
+    Some(Streams { websocket: asked.map(|_| idle), idle })
 }
 
 /// `cors` of a route; `None` after a problem was noted. What it says, `response_headers` cannot.

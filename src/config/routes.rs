@@ -7,6 +7,7 @@ use super::nearest::hint;
 use super::raw;
 use super::read::{Many, Named};
 use super::route_keys;
+use super::upstreams::Known;
 use crate::policy::{
     Allow, Conflict, ConflictKind, CredentialPolicy, Expectation, Key, Owned, Route, Routes,
     Underscores,
@@ -21,7 +22,7 @@ pub(super) fn check(
     cx: &mut Context<'_>,
     raw: Named<raw::Route>,
     expect: Option<Spanned<Many<String>>>,
-    upstreams: &[String],
+    upstreams: &[Known],
     prefix: &str,
 ) -> Option<(Routes, Vec<Expectation>)> {
     let written = raw.0.len();
@@ -67,7 +68,7 @@ fn route(
     cx: &mut Context<'_>,
     written: &Spanned<String>,
     raw: raw::Route,
-    upstreams: &[String],
+    upstreams: &[Known],
 ) -> Option<Route> {
     let at = written.span();
     let key = Key::parse(written.get_ref()).map_err(|error| {
@@ -79,7 +80,7 @@ fn route(
         if raw.flawed {
             return None;
         }
-        let example = upstreams.first().map_or("whoami", String::as_str);
+        let example = upstreams.first().map_or("whoami", |known| &known.name);
         let add = format!("add to = \"{example}\", the name of an upstream");
         cx.error(at, format!("route `{}` goes nowhere; {add}", written.get_ref()));
         None
@@ -94,7 +95,8 @@ fn route(
     let rates = raw.rate.map_or(Some(None), |rates| route_keys::rates(cx, rates));
     let response_headers = route_keys::response_headers(cx, raw.response_headers);
     let cors = route_keys::cors(cx, raw.cors, response_headers.as_ref());
-    let websocket = route_keys::websocket(cx, raw.websocket, raw.idle);
+    let h2 = to.and_then(|to| upstreams.get(to)).map(|known| known.h2);
+    let streams = route_keys::streams(cx, raw.websocket, raw.idle, h2);
     let mut credential = CredentialPolicy::default();
     let words = [("strip", CredentialPolicy::Strip), ("forward", CredentialPolicy::Forward)];
     cx.choice("credential", &mut credential, raw.credential, &words);
@@ -104,7 +106,7 @@ fn route(
     let mut route = Route {
         key: key.ok()?,
         upstream: to?,
-        to: upstreams.get(to?)?.clone(),
+        to: upstreams.get(to?)?.name.clone(),
         allow: allow?,
         from: from?,
         rewrite: rewrite?,
@@ -114,7 +116,8 @@ fn route(
         credential,
         underscores,
         response_headers: response_headers?,
-        websocket: websocket?,
+        websocket: streams?.websocket,
+        idle: streams?.idle,
         cors: cors?,
     };
     set(&mut route.body, raw.body);
@@ -123,13 +126,16 @@ fn route(
 }
 
 /// The number of the upstream of that name.
-fn upstream(cx: &mut Context<'_>, to: &Spanned<String>, upstreams: &[String]) -> Option<usize> {
+fn upstream(cx: &mut Context<'_>, to: &Spanned<String>, upstreams: &[Known]) -> Option<usize> {
     let name = to.get_ref();
-    let found = upstreams.iter().position(|known| known == name);
+    let found = upstreams.iter().position(|known| known.name == *name);
     if found.is_none() {
-        let hint = hint(name, upstreams.iter().map(String::as_str)).unwrap_or_else(|| {
-            format!("add it to [upstreams], as in {name} = {{ to = \"http://127.0.0.1:8000\" }}")
-        });
+        let hint =
+            hint(name, upstreams.iter().map(|known| known.name.as_str())).unwrap_or_else(|| {
+                format!(
+                    "add it to [upstreams], as in {name} = {{ to = \"http://127.0.0.1:8000\" }}"
+                )
+            });
         cx.error(to.span(), format!("there is no upstream `{name}`; {hint}"));
     }
     found

@@ -2,6 +2,7 @@
 
 mod folder;
 mod health;
+mod tls;
 
 use std::num::NonZeroU32;
 use std::ops::Range;
@@ -14,6 +15,22 @@ use super::raw;
 use super::read::{Many, Named};
 use crate::proxy::{Address, Backend, Target, UpstreamSettings};
 use crate::web::HostName;
+
+/// What the routes have to know of an upstream.
+pub(super) struct Known {
+    pub(super) name: String,
+    /// Whether it speaks HTTP/2.
+    pub(super) h2: bool,
+}
+
+/// Those of the file, also those that are wrong: a route to one of them is not one more mistake.
+pub(super) fn known(raw: &Named<raw::Upstream>) -> Vec<Known> {
+    let one = |(name, raw): &(Spanned<String>, raw::Upstream)| Known {
+        name: name.get_ref().clone(),
+        h2: raw.h2.as_ref().is_some_and(|h2| *h2.get_ref()),
+    };
+    raw.0.iter().map(one).collect()
+}
 
 /// `ours` are files that no folder may serve.
 pub(super) fn check(
@@ -38,9 +55,19 @@ fn upstream(
         let form = "begin with a letter and go on with letters, digits, `_` and `-`";
         cx.error(at.clone(), format!("the name of an upstream must {form}"));
     }
+    let to = raw.to.as_ref().map(Spanned::span).unwrap_or_default();
+    let h2 = raw.h2.as_ref().is_some_and(|h2| *h2.get_ref());
     let target = target(cx, &name, at, &mut raw, ours)?;
+    let tls = if let Target::Http(backends) = &target {
+        let servers: Vec<_> = backends.iter().map(|one| one.address.clone()).collect();
+        tls::check(cx, raw.tls, &servers, &to, h2)?
+    } else {
+        None
+    };
     let health = raw.health.map(|health| health::check(cx, health));
     let mut upstream = UpstreamSettings::new(name, target);
+    upstream.h2 = h2;
+    upstream.tls = tls;
     set(&mut upstream.connect, raw.connect);
     set(&mut upstream.timeout, raw.timeout);
     set(&mut upstream.idle, raw.idle);
@@ -111,7 +138,8 @@ fn target(
 fn server_keys(cx: &mut Context<'_>, raw: &mut raw::Upstream) {
     let weights = raw.weights.take().map(|it| it.span());
     let health = raw.health.take().map(|it| it.span());
-    for (key, at) in [("weights", weights), ("health", health)] {
+    let (h2, tls) = (raw.h2.take().map(|it| it.span()), raw.tls.take().map(|it| it.span()));
+    for (key, at) in [("weights", weights), ("health", health), ("h2", h2), ("tls", tls)] {
         if let Some(at) = at {
             cx.error(at, format!("`{key}` goes with the servers of `to`; remove it"));
         }
@@ -185,20 +213,24 @@ fn addresses(cx: &mut Context<'_>, to: Spanned<Many<String>>) -> Option<Vec<Addr
 
 fn address(cx: &Context<'_>, text: &str) -> Result<Address, &'static str> {
     const FORM: &str =
-        "`to` must be \"http://host\", \"http://host:port\" or \"unix:/run/app.sock\"";
+        "`to` must be \"http://host:port\", \"https://host\" or \"unix:/run/app.sock\"";
     match text.strip_prefix("unix:") {
         Some("") => return Err(FORM),
         Some(path) => return Ok(Address::Unix(cx.path(path))),
         None => {}
     }
-    if text.starts_with("https://") {
-        return Err("this version speaks to upstreams in clear; write \"http://host:port\"");
-    }
-    let rest = text.strip_prefix("http://").ok_or(FORM)?;
+    let (secure, rest) = match text.strip_prefix("https://") {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix("http://").ok_or(FORM)?),
+    };
     if rest.contains(['/', '?', '#']) {
         return Err("an upstream has no path; end `to` after the host and port");
     }
     let host = HostName::parse(rest).map_err(|_| FORM)?;
     let name = host.name().trim_matches(['[', ']']).to_owned();
-    Ok(Address::Tcp { host: name, port: host.port().unwrap_or(80) })
+    Ok(if secure {
+        Address::Tls { host: name, port: host.port().unwrap_or(443) }
+    } else {
+        Address::Tcp { host: name, port: host.port().unwrap_or(80) }
+    })
 }

@@ -6,14 +6,16 @@ use std::sync::atomic::Ordering;
 
 use http::header::{self, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::access_log::{self, Record};
 use super::intake::{self, Hosts};
 use crate::endpoints::{Call, Endpoints};
 use crate::policy::{Place, Routes};
-use crate::proxy::{Exchange, Proxy, Rejection, X_REQUEST_ID, strip_identity};
+use crate::proxy::{
+    Exchange, Proxy, Rejection, X_REQUEST_ID, is_call, refuse_call, strip_identity,
+};
 use crate::server::Handler;
 use crate::session::Sessions;
 use crate::web::{
@@ -51,13 +53,14 @@ impl Front {
         let (parts, body) = request.into_parts();
         let body = RequestBody::new(body, &self.shared.messages);
         let abandoned = body.abandoned();
+        let is_call = parts.version == Version::HTTP_2 && is_call(&parts.headers);
         let mut record = Record::start(&parts, self.shared.ids.next(), peer.addr());
         let mut cross = None;
         let answered = self.route(parts, body, peer, &mut record, &mut cross).await;
         let mut response = answered.unwrap_or_else(|rejection| {
             let (status, code, _) = rejection.class();
             record.refused(status, code, Some(&rejection));
-            rejection.into_response()
+            if is_call { refuse_call(rejection) } else { rejection.into_response() }
         });
         // A page may read why it was refused, too.
         if let Some(cross) = cross {

@@ -60,6 +60,8 @@ pub struct Route {
     pub response_headers: ResponseHeaders,
     /// How long a WebSocket may be silent; `None` opens none.
     pub websocket: Option<Duration>,
+    /// How long a gRPC call may be silent both ways.
+    pub idle: Duration,
     /// Which pages of other origins may use it.
     pub cors: Option<Cors>,
 }

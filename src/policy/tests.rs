@@ -21,6 +21,7 @@ fn route(key: &str, allow: &str, to: &str) -> Route {
         underscores: Underscores::Drop,
         response_headers: ResponseHeaders::default(),
         websocket: None,
+        idle: Duration::from_secs(300),
         cors: None,
     }
 }

@@ -1,20 +1,23 @@
 //! Health checks: each server is asked again and again whether it is well, on a connection of its
 //! own, so that no request has to find out.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 use http::header::{self, HeaderValue};
-use http::{Request, StatusCode};
+use http::{Request, Response, StatusCode};
+use http_body_util::Empty;
+use hyper::client::conn as client;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::time::{sleep, timeout};
 
-use super::progress::Tracked;
-use super::send::connect;
+use super::connect::connect;
 use super::standing::Change;
 use super::upstream::{Server, Upstream};
-use super::{HealthSettings, Upstreams, resolver};
-use crate::web::RequestBody;
+use super::{HealthSettings, UpstreamSettings, Upstreams, http2, resolver};
 
 /// Who asks.
 const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
@@ -84,7 +87,7 @@ async fn watch(upstream: &Upstream, server: &Server, health: &HealthSettings) {
     let jitter = || f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
     sleep(health.interval.mul_f64(jitter() / 10.0)).await;
     loop {
-        let found = look(server, health).await;
+        let found = look(server, &upstream.settings, health).await;
         match (row.note(server, health, found.is_ok()), found) {
             (Change::Out, Err(cause)) => tracing::warn!(
                 upstream = %name, server = %server.address, cause,
@@ -122,26 +125,68 @@ impl Row {
 }
 
 /// One look: a connection, a request, the head of an answer.
-async fn look(server: &Server, health: &HealthSettings) -> Result<(), String> {
-    match timeout(health.timeout, ask(server, health)).await {
+async fn look(
+    server: &Server,
+    settings: &UpstreamSettings,
+    health: &HealthSettings,
+) -> Result<(), String> {
+    match timeout(health.timeout, ask(server, settings, health)).await {
         Ok(Ok(status)) if health.accepts(status) => Ok(()),
         Ok(Ok(status)) => Err(format!("status {}", status.as_u16())),
-        Ok(Err(cause)) => Err(cause),
+        Ok(Err(cause)) => Err(told(&*cause)),
         Err(_late) => Err(format!("no answer in {:?}", health.timeout)),
     }
 }
 
-async fn ask(server: &Server, health: &HealthSettings) -> Result<StatusCode, String> {
-    let mut connection = connect(server).await.map_err(|error| error.to_string())?;
-    let mut request = Request::new(Tracked::new(RequestBody::empty(), None));
+async fn ask(
+    server: &Server,
+    settings: &UpstreamSettings,
+    health: &HealthSettings,
+) -> Result<StatusCode, Box<dyn Error + Send + Sync>> {
+    let stream = TokioIo::new(connect(settings, server).await?);
+    let mut request = Request::new(Empty::<Bytes>::new());
     *request.uri_mut() = health.path.clone().into();
     let headers = request.headers_mut();
     headers.insert(header::HOST, server.host.clone());
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
-    connection.http.detach();
-    let answer = connection.http.sender.try_send_request(request).await;
-    answer.map(|answer| answer.status()).map_err(|failed| failed.into_error().to_string())
+    if settings.h2 {
+        let (mut parts, body) = request.into_parts();
+        http2::address(&mut parts, &server.address)?;
+        let (mut sender, connection) =
+            client::http2::handshake(TokioExecutor::new(), stream).await?;
+        let answer = sender.send_request(Request::from_parts(parts, body));
+        return driven(connection, answer).await;
+    }
+    let (mut sender, connection) = client::http1::handshake(stream).await?;
+    let answer = sender.send_request(request);
+    driven(connection, answer).await
+}
+
+/// An error with what is behind it: of a handshake, that says more.
+fn told(cause: &(dyn Error + 'static)) -> String {
+    let (mut told, mut source) = (cause.to_string(), cause.source());
+    while let Some(deeper) = source {
+        told = format!("{told}: {deeper}");
+        source = deeper.source();
+    }
+    told
+}
+
+/// The answer's status, while the connection is driven beside it; dropping this closes it.
+async fn driven<B>(
+    connection: impl Future<Output = hyper::Result<()>>,
+    answer: impl Future<Output = hyper::Result<Response<B>>>,
+) -> Result<StatusCode, Box<dyn Error + Send + Sync>> {
+    let connection = async {
+        // The answer says how it ended.
+        drop(connection.await);
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        answer = answer => Ok(answer?.status()),
+        () = connection => Err("the connection ended".into()),
+    }
 }
 
 impl HealthSettings {

@@ -1,11 +1,14 @@
 //! The path of a proxied request, one module a step; [`Proxy::answer`] is the stack.
 
 mod choice;
+mod connect;
 mod dial;
 mod folder;
 mod gate;
+mod grpc;
 mod health;
 mod http1;
+mod http2;
 mod lease;
 mod pool;
 mod prepare;
@@ -29,13 +32,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderValue, Response};
+use http::{HeaderValue, Response, Version};
 
 use crate::clock::Clock;
 use crate::policy::{Allow, Route, Verdict, authorize};
 use crate::session::{Authenticated, Sessions};
 use crate::web::{Body, CanonicalPath, MessageLimits, Origin, Peer, RequestBody};
 
+pub use grpc::{is_call, refuse_call};
 pub use prepare::{X_REQUEST_ID, strip_identity};
 pub use rejection::{RefusedCredential, Rejection};
 pub use settings::{Address, Backend, FolderSettings, HealthSettings, Target, UpstreamSettings};
@@ -57,6 +61,8 @@ pub struct Proxy {
     sessions: Arc<Sessions>,
     upstreams: Upstreams,
     pool: Arc<pool::Pool>,
+    /// By upstream and server; empty for upstreams in HTTP/1.1.
+    channels: Vec<Vec<Arc<http2::Channels>>>,
     limits: MessageLimits,
     clock: Arc<dyn Clock>,
 }
@@ -95,7 +101,8 @@ impl Proxy {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let pool = Arc::new(pool::Pool::new(&upstreams.0));
-        Self { sessions, upstreams, pool, limits, clock }
+        let channels = upstreams.0.iter().map(http2::channels).collect();
+        Self { sessions, upstreams, pool, channels, limits, clock }
     }
 
     /// Closes upstream connections that waited too long; ends when the proxy is dropped.
@@ -130,17 +137,24 @@ impl Proxy {
         throttle.by_user(caller.as_deref())?;
         body.limit(route.body.unwrap_or(self.limits.body))?;
         let caller = caller.as_deref();
-        let handshake = upgrade::Handshake::of(route, &mut parts, &body)?;
+        let way = self.http2(route, &parts, &mut body);
+        let handshake = match way {
+            // Which has no upgrades.
+            Some(_) => None,
+            None => upgrade::Handshake::of(route, &mut parts, &body)?,
+        };
         let watch = handshake
             .as_ref()
             .and(caller)
             .map(|caller| tunnel::Watch::new(&self.sessions, &parts.headers, &route.allow, caller));
-        let outfit = prepare::Outfit { route, path, peer, origin, caller, request_id };
+        let http2 = way.is_some();
+        let outfit = prepare::Outfit { route, path, peer, origin, caller, request_id, http2 };
         outfit.put_on(&mut parts, &body)?;
         if handshake.is_some() {
             upgrade::ask(&mut parts.headers);
         }
-        let mut response = self.forward(route, path, parts, body, handshake.is_some()).await?;
+        let handshaking = handshake.is_some();
+        let mut response = self.forward(route, path, parts, body, handshaking, way).await?;
         let opened = match handshake {
             Some(handshake) => handshake.answered(watch, &mut response)?,
             None => None,
@@ -160,6 +174,24 @@ impl Proxy {
         known.map_err(|error| RefusedCredential { error, presented }.into())
     }
 
+    /// How the route's upstream is spoken to in HTTP/2, if it is.
+    fn http2<'a>(
+        &'a self,
+        route: &Route,
+        parts: &Parts,
+        body: &mut RequestBody,
+    ) -> Option<http2::Way<'a>> {
+        let channels = self.channels.get(route.upstream).filter(|some| !some.is_empty())?;
+        let client_takes_trailers = parts.version == Version::HTTP_2;
+        if client_takes_trailers {
+            body.keep_trailers();
+        }
+        // Either side of a call may have nothing to say for long.
+        let pulse = is_call(&parts.headers).then(|| body.converse(route.idle)).flatten();
+        let trailers = Some(Arc::clone(&self.sessions));
+        Some(http2::Way { channels, trailers, client_takes_trailers, pulse })
+    }
+
     async fn forward(
         &self,
         route: &Route,
@@ -167,6 +199,7 @@ impl Proxy {
         mut parts: Parts,
         body: RequestBody,
         handshake: bool,
+        http2: Option<http2::Way<'_>>,
     ) -> Result<Response<Body>, Rejection> {
         let found = self.upstreams.0.get(route.upstream);
         let upstream = found.ok_or(Rejection::UpstreamUnreachable(None))?;
@@ -180,9 +213,12 @@ impl Proxy {
         };
         // HTTP/1.0 may leave it out; HTTP/1.1 may not.
         parts.headers.entry(http::header::HOST).or_insert_with(|| first.host.clone());
+        if http2.is_some() {
+            http2::address(&mut parts, &first.address)?;
+        }
         let number = route.upstream;
         let (pool, clock) = (&self.pool, &*self.clock);
-        let sending = send::Sending { pool, number, upstream, patience, handshake, clock };
+        let sending = send::Sending { pool, number, upstream, patience, handshake, clock, http2 };
         sending.send(parts, body).await
     }
 }

@@ -8,11 +8,11 @@ use http::uri::PathAndQuery;
 use http::{Uri, Version};
 use http_body::Body as _;
 
-use super::Rejection;
+use super::{Rejection, http2};
 use crate::policy::{CredentialPolicy, Route, Underscores};
 use crate::session::Authenticated;
 use crate::web::{
-    CanonicalPath, IdentityHeaders, Origin, Peer, RequestBody, drop_hop_by_hop, is_framing,
+    CanonicalPath, IdentityHeaders, Origin, Peer, RequestBody, drop_hop_by_hop, is_framing, lists,
     reads_as,
 };
 
@@ -56,6 +56,8 @@ pub(super) struct Outfit<'a> {
     pub(super) origin: &'a Origin,
     pub(super) caller: Option<&'a Authenticated>,
     pub(super) request_id: &'a HeaderValue,
+    /// Whether it goes out in HTTP/2.
+    pub(super) http2: bool,
 }
 
 impl Outfit<'_> {
@@ -66,7 +68,11 @@ impl Outfit<'_> {
         if self.route.credential == CredentialPolicy::Strip && self.caller.is_some() {
             headers.remove(header::AUTHORIZATION);
         }
+        let welcome = self.http2 && lists(headers, &header::TE, &["trailers"]);
         drop_hop_by_hop(headers);
+        if welcome && parts.version == Version::HTTP_2 {
+            http2::welcome_trailers(headers);
+        }
         drop_underscores(self.route.underscores, headers);
         // hyper has answered it, or will.
         headers.remove(header::EXPECT);
@@ -80,7 +86,7 @@ impl Outfit<'_> {
             }
         }
         // Without it hyper takes a GET of unknown length for one without a body.
-        if !body.is_end_stream() && body.size_hint().exact().is_none() {
+        if !self.http2 && !body.is_end_stream() && body.size_hint().exact().is_none() {
             headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         parts.version = Version::HTTP_11;

@@ -12,17 +12,14 @@ use http::{Method, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
 
-use super::http1;
+use super::connect::{Stream, connect};
 use super::lease::{Hold, Lease, LeasedBody};
 use super::pool::{Connection, Pool, Shelf};
 use super::progress::{Progress, Tracked};
-use super::resolver::Peer;
 use super::upstream::{Server, Upstream};
-use super::{Address, Rejection, dial};
+use super::{Rejection, UpstreamSettings, http1, http2};
 use crate::clock::{Alarm, Clock};
 use crate::web::{Body, BodyFault, RequestBody, lists};
 
@@ -39,6 +36,8 @@ pub(super) struct Sending<'a> {
     /// Whether it asks for a WebSocket, so that 101 is an answer to it.
     pub(super) handshake: bool,
     pub(super) clock: &'a dyn Clock,
+    /// How the upstream is spoken to in HTTP/2, if it is.
+    pub(super) http2: Option<http2::Way<'a>>,
 }
 
 impl Sending<'_> {
@@ -69,8 +68,16 @@ impl Sending<'_> {
             let (number, server) = (trial.number, trial.server);
             hold.flight().go_to(number);
             let one = Turn { sending: self, number, server, progress: &progress };
-            match one.run(request).await {
-                Ok((response, connection)) => {
+            let sent = match &self.http2 {
+                Some(way) => one.call(way, request).await,
+                None => one.run(request).await,
+            };
+            match sent {
+                Ok(Came::Http2(answer)) => {
+                    trial.succeeded();
+                    return Ok(answer.finish(hold));
+                }
+                Ok(Came::Http1(response, connection)) => {
                     trial.succeeded();
                     let pool = Arc::clone(self.pool);
                     let is_last = is_last(&response);
@@ -131,7 +138,14 @@ fn finish(
     Ok(Response::from_parts(parts, body))
 }
 
-enum Failure {
+/// A response head, and where its body comes from.
+enum Came<'a> {
+    Http1(Response<Incoming>, Connection),
+    Http2(http2::Answer<'a>),
+}
+
+/// Why there is no response head.
+pub(super) enum Failure {
     /// Nothing of the request was sent: it may go elsewhere.
     Unsent(Box<Request<Outgoing>>, Rejection),
     /// It may have been acted upon.
@@ -149,11 +163,25 @@ struct Turn<'a> {
     progress: &'a Option<Arc<Progress>>,
 }
 
-impl Turn<'_> {
-    async fn run(
+impl<'a> Turn<'a> {
+    /// Over HTTP/2.
+    async fn call(
         &self,
-        mut request: Request<Outgoing>,
-    ) -> Result<(Response<Incoming>, Connection), Failure> {
+        way: &'a http2::Way<'a>,
+        request: Request<Outgoing>,
+    ) -> Result<Came<'a>, Failure> {
+        let Some(channels) = way.channels.get(self.number) else {
+            let why = Rejection::UpstreamUnreachable(None);
+            return Err(Failure::Unsent(Box::new(request), why));
+        };
+        let patience = self.sending.patience;
+        let send_again = self.may_be_sent_twice(request.method());
+        let call = http2::Call { way, channels, patience, send_again, progress: self.progress };
+        call.run(request).await.map(Came::Http2)
+    }
+
+    /// Over HTTP/1.1.
+    async fn run(&self, mut request: Request<Outgoing>) -> Result<Came<'a>, Failure> {
         let idle = self.sending.pool.shelf(self.sending.number, self.number);
         // Connections that were waiting, as long as they turn out to be closed.
         while let Some(mut connection) = idle.and_then(Shelf::take) {
@@ -162,7 +190,7 @@ impl Turn<'_> {
             }
             let copy = self.copy(&request);
             match self.exchange(&mut connection, request).await {
-                Ok(response) => return Ok((response, connection)),
+                Ok(response) => return Ok(Came::Http1(response, connection)),
                 Err(Failure::Unsent(unsent, _)) => request = *unsent,
                 Err(Failure::Final(why @ Rejection::UpstreamFailed(_))) => match copy {
                     Some(copy) => {
@@ -175,7 +203,7 @@ impl Turn<'_> {
             }
         }
         let settings = &self.sending.upstream.settings;
-        let mut connection = match timeout(settings.connect, connect(self.server)).await {
+        let mut connection = match timeout(settings.connect, begin(settings, self.server)).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => {
                 let why = Rejection::UpstreamUnreachable(Some(error.into()));
@@ -188,14 +216,19 @@ impl Turn<'_> {
             }
         };
         let response = self.exchange(&mut connection, request).await?;
-        Ok((response, connection))
+        Ok(Came::Http1(response, connection))
     }
 
-    /// The request again, if it may be sent twice (RFC 9110 section 9.2.2).
-    fn copy(&self, request: &Request<Outgoing>) -> Option<Request<Outgoing>> {
+    /// Whether a request with that method may be sent twice (RFC 9110 section 9.2.2).
+    fn may_be_sent_twice(&self, method: &Method) -> bool {
         const IDEMPOTENT: [Method; 3] = [Method::GET, Method::HEAD, Method::OPTIONS];
         let may = self.sending.upstream.settings.send_again && self.progress.is_none();
-        if !may || !IDEMPOTENT.contains(request.method()) {
+        may && IDEMPOTENT.contains(method)
+    }
+
+    /// The request again, if it may be sent twice.
+    fn copy(&self, request: &Request<Outgoing>) -> Option<Request<Outgoing>> {
+        if !self.may_be_sent_twice(request.method()) {
             return None;
         }
         let mut copy = Request::new(Tracked::new(RequestBody::empty(), None));
@@ -253,23 +286,13 @@ impl Failure {
     }
 }
 
-/// A new connection to a server.
-pub(super) async fn connect(server: &Server) -> io::Result<Connection> {
-    match &server.address {
-        Address::Tcp { .. } => {
-            let stream = dial::tcp(&server.resolver.resolve().await?).await?;
-            stream.set_nodelay(true)?;
-            let peer = stream.peer_addr()?;
-            begin(stream, Some(peer.into())).await
-        }
-        Address::Unix(path) => begin(UnixStream::connect(path).await?, None).await,
-    }
-}
-
-async fn begin<S>(stream: S, peer: Option<Peer>) -> io::Result<Connection>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let http = http1::Connection::begin(stream).await?;
+async fn begin(settings: &UpstreamSettings, server: &Server) -> io::Result<Connection> {
+    let stream = connect(settings, server).await?;
+    let peer = stream.peer()?;
+    let http = match stream {
+        Stream::Tcp(stream) => http1::Connection::begin(stream).await?,
+        Stream::Unix(stream) => http1::Connection::begin(stream).await?,
+        Stream::Tls(stream) => http1::Connection::begin(stream).await?,
+    };
     Ok(Connection { http, peer, alarm: Alarm::default() })
 }

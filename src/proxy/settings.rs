@@ -8,6 +8,8 @@ use std::time::Duration;
 use http::StatusCode;
 use http::uri::PathAndQuery;
 
+use crate::tls::ClientTls;
+
 /// One `[upstreams]` entry, checked.
 #[derive(Clone, Debug)]
 pub struct UpstreamSettings {
@@ -34,6 +36,11 @@ pub struct UpstreamSettings {
     /// Whether a request may be sent once more when the waiting connection that it went out on
     /// ended under it: GET, HEAD and OPTIONS without a body.
     pub send_again: bool,
+    /// Whether the servers speak HTTP/2, and nothing else: agreed on in the TLS handshake, known
+    /// beforehand in clear.
+    pub h2: bool,
+    /// How to speak TLS; a server at `https://` cannot be reached without.
+    pub tls: Option<ClientTls>,
 }
 
 /// How the servers of an upstream are asked whether they are well.
@@ -82,7 +89,7 @@ pub struct FolderSettings {
 /// What answers for an upstream.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Target {
-    /// Servers that speak HTTP/1.1 in clear. Never empty. Of two drawn by weight, the one with
+    /// Servers that speak HTTP. Never empty. Of two drawn by weight, the one with
     /// fewer requests for its weight has the next.
     Http(Vec<Backend>),
     /// Built in: answers with files.
@@ -110,6 +117,13 @@ pub enum Address {
         /// The port, 80 if none was written.
         port: u16,
     },
+    /// `https://host:port`
+    Tls {
+        /// A name or an IP address; IPv6 without brackets.
+        host: String,
+        /// The port, 443 if none was written.
+        port: u16,
+    },
     /// `unix:/path`: a socket on this machine.
     Unix(PathBuf),
 }
@@ -120,6 +134,8 @@ impl fmt::Display for Address {
         match self {
             Self::Tcp { host, port } if host.contains(':') => write!(f, "http://[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "http://{host}:{port}"),
+            Self::Tls { host, port } if host.contains(':') => write!(f, "https://[{host}]:{port}"),
+            Self::Tls { host, port } => write!(f, "https://{host}:{port}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -140,6 +156,8 @@ impl UpstreamSettings {
             queue_wait: Duration::from_secs(5),
             health: None,
             send_again: true,
+            h2: false,
+            tls: None,
         }
     }
 }

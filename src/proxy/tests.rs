@@ -48,8 +48,15 @@ fn server(listener: TcpListener, name: &'static str) {
 /// Sends a GET and says who answered.
 async fn ask(pool: &Arc<pool::Pool>, upstream: &Arc<Upstream>) -> Result<String, Rejection> {
     let patience = Duration::from_secs(5);
-    let sending =
-        Sending { pool, number: 0, upstream, patience, handshake: false, clock: &SystemClock };
+    let sending = Sending {
+        pool,
+        number: 0,
+        upstream,
+        patience,
+        handshake: false,
+        clock: &SystemClock,
+        http2: None,
+    };
     let request = Request::get("/").header("host", "name.test").body(()).unwrap();
     let response = sending.send(request.into_parts().0, RequestBody::empty()).await?;
     assert_eq!(response.status(), StatusCode::OK);
@@ -180,4 +187,44 @@ async fn what_looks_find_has_a_line_when_it_changes_and_no_other() {
     }
     // Nobody looks any more: whoever is out is not kept out.
     assert!(!upstream.checked.load(Ordering::Relaxed));
+}
+
+/// Looks are spoken as requests are.
+#[tokio::test]
+async fn a_server_that_speaks_http2_is_asked_in_http2() {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let tell = tell.clone();
+            let service =
+                hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
+                    tell.send((request.uri().to_string(), request.version())).ok();
+                    async { Ok::<_, std::convert::Infallible>(Response::new(Body::empty())) }
+                });
+            let stream = hyper_util::rt::TokioIo::new(stream);
+            let executor = hyper_util::rt::TokioExecutor::new();
+            let server = hyper::server::conn::http2::Builder::new(executor);
+            tokio::spawn(async move { server.serve_connection(stream, service).await });
+        }
+    });
+    let mut settings = settings("127.0.0.1", port);
+    settings.h2 = true;
+    let mut health = HealthSettings::new(PathAndQuery::from_static("/healthz"));
+    health.interval = Duration::from_millis(5);
+    settings.health = Some(health);
+    let upstreams = Upstreams::new([settings]);
+    let looks = async {
+        for _ in 0..5 {
+            let (target, version) = told.recv().await.unwrap();
+            assert_eq!(target, format!("http://127.0.0.1:{port}/healthz"));
+            assert_eq!(version, Version::HTTP_2);
+            assert!(upstreams.0[0].next(&[], &SystemClock).is_some());
+        }
+    };
+    tokio::select! {
+        looked = tokio::time::timeout(Duration::from_secs(5), looks) => looked.unwrap(),
+        () = upstreams.watch() => {}
+    }
 }

@@ -202,15 +202,17 @@ impl Flight {
 impl Server {
     fn new(Backend { address, weight }: Backend) -> Self {
         let text = match &address {
-            Address::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
-            Address::Tcp { host, port: 80 } => host.clone(),
-            Address::Tcp { host, port } => format!("{host}:{port}"),
+            Address::Tcp { host, port } | Address::Tls { host, port } if host.contains(':') => {
+                format!("[{host}]:{port}")
+            }
+            Address::Tcp { host, port: 80 } | Address::Tls { host, port: 443 } => host.clone(),
+            Address::Tcp { host, port } | Address::Tls { host, port } => format!("{host}:{port}"),
             Address::Unix(_) => "localhost".to_owned(),
         };
         let host = HeaderValue::from_str(&text);
         let host = host.unwrap_or_else(|_| HeaderValue::from_static("upstream"));
         let resolver = match &address {
-            Address::Tcp { host, port } => Resolver::new(host, *port),
+            Address::Tcp { host, port } | Address::Tls { host, port } => Resolver::new(host, *port),
             Address::Unix(_) => Resolver::Fixed(Vec::new()),
         };
         Self {

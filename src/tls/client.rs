@@ -1,11 +1,16 @@
 //! The side that calls: upstreams and issuers behind `https://`.
 
+use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use rustls::client::ResolvesClientCert;
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, SignatureScheme};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::{Certified, TlsError, provider};
 
@@ -43,6 +48,45 @@ pub fn client_config(
     };
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(Arc::new(config))
+}
+
+/// How the servers of an upstream are spoken to through TLS.
+#[derive(Clone)]
+pub struct ClientTls {
+    config: Arc<ClientConfig>,
+    name: Option<ServerName<'static>>,
+}
+
+impl ClientTls {
+    /// As `config` says. Servers are called and checked by `name`; by the host of their address
+    /// where there is none.
+    pub const fn new(config: Arc<ClientConfig>, name: Option<ServerName<'static>>) -> Self {
+        Self { config, name }
+    }
+
+    /// Shakes hands over `stream` with the server at `host`, a name or an IP address without
+    /// brackets.
+    ///
+    /// # Errors
+    ///
+    /// What the other side, or its certificate, lacks. Somebody else is at the other end, or the
+    /// settings are wrong: tell the operator, and never go on in clear.
+    pub async fn connect<S>(&self, host: &str, stream: S) -> io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let name = match &self.name {
+            Some(name) => name.clone(),
+            None => ServerName::try_from(host.to_owned()).map_err(io::Error::other)?,
+        };
+        TlsConnector::from(Arc::clone(&self.config)).connect(name, stream).await
+    }
+}
+
+impl fmt::Debug for ClientTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientTls").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 fn trusted(roots: &Roots) -> Result<RootCertStore, TlsError> {

@@ -4,7 +4,7 @@ mod client;
 mod error;
 mod pem;
 
-pub use client::{Roots, client_config};
+pub use client::{ClientTls, Roots, client_config};
 pub use error::TlsError;
 pub use pem::{Certified, certificates};
 

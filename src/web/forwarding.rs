@@ -61,7 +61,7 @@ impl Trust {
         let trusted = self.vouches(peer.addr());
         let origin = if trusted { self.believe(peer, headers) } else { Origin::direct(peer) };
         let family: Vec<HeaderName> =
-            headers.keys().filter(|name| is_family(name)).cloned().collect();
+            headers.keys().filter(|name| is_forwarding(name)).cloned().collect();
         for name in family {
             headers.remove(name);
         }
@@ -171,7 +171,7 @@ fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
 }
 
 /// Whether a name could be read as one of the family, or as one that steers.
-fn is_family(name: &HeaderName) -> bool {
+pub fn is_forwarding(name: &HeaderName) -> bool {
     // All of them begin with one of two letters, and few other names do.
     match name.as_str().as_bytes().first() {
         Some(b'x') => {
@@ -206,11 +206,11 @@ mod tests {
     fn told(trust: &Trust, sent: &[(&'static str, &'static str)]) -> (IpAddr, Vec<String>) {
         let mut map = headers(sent);
         let origin = trust.take(&peer(), &mut map);
-        assert!(map.keys().all(|name| !is_family(name)), "{map:?}");
+        assert!(map.keys().all(|name| !is_forwarding(name)), "{map:?}");
         origin.write(&peer(), Some(&HeaderValue::from_static("a.test")), &mut map);
         let mut lines: Vec<_> = map
             .iter()
-            .filter(|(name, _)| is_family(name))
+            .filter(|(name, _)| is_forwarding(name))
             .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
             .collect();
         lines.sort_unstable();

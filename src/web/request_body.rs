@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -28,8 +28,8 @@ pub enum BodyFault {
     Broken,
 }
 
-/// A request body. Trailers are dropped: no route asks for them yet, and a trailer may not
-/// become a header on the way (RFC 9110 section 6.5.1).
+/// A request body. Trailers are dropped unless they are asked for: a trailer may not become a
+/// header on the way (RFC 9110 section 6.5.1).
 pub struct RequestBody(Option<Box<Inner>>);
 
 struct Inner {
@@ -42,6 +42,19 @@ struct Inner {
     /// Whether it was given up before its end.
     abandoned: Arc<AtomicBool>,
     ended: bool,
+    trailers: bool,
+}
+
+/// Beats with every piece that goes the other way, while both sides of a call may speak or
+/// listen as long as they like.
+#[derive(Debug, Default)]
+pub struct Pulse(AtomicU64);
+
+impl Pulse {
+    /// Something went to the client.
+    pub fn beat(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Measures the time that we wait for the client, not the time that it waits for us.
@@ -51,6 +64,22 @@ struct Patience {
     least: u64,
     seen: u64,
     timer: Option<Pin<Box<Sleep>>>,
+    /// What counts beside bytes.
+    pulse: Option<Listened>,
+}
+
+/// A pulse, and how far it was when somebody last listened.
+struct Listened {
+    pulse: Arc<Pulse>,
+    heard: u64,
+}
+
+impl Listened {
+    /// Whether it has beaten since.
+    fn beaten(&mut self) -> bool {
+        let count = self.pulse.0.load(Ordering::Relaxed);
+        std::mem::replace(&mut self.heard, count) != count
+    }
 }
 
 impl RequestBody {
@@ -73,10 +102,11 @@ impl RequestBody {
         Self(Some(Box::new(Inner {
             source: Box::pin(source.map_err(Into::into)),
             left: limits.body,
-            patience: Patience { timeout, least, seen: 0, timer: None },
+            patience: Patience { timeout, least, seen: 0, timer: None, pulse: None },
             fault: Arc::default(),
             abandoned: Arc::default(),
             ended: false,
+            trailers: false,
         })))
     }
 
@@ -89,6 +119,25 @@ impl RequestBody {
         let Some(inner) = &mut self.0 else { return Ok(()) };
         inner.left = most;
         if inner.source.size_hint().lower() > most { Err(BodyFault::TooLarge) } else { Ok(()) }
+    }
+
+    /// Asks for the trailers, as they came.
+    pub fn keep_trailers(&mut self) {
+        if let Some(inner) = &mut self.0 {
+            inner.trailers = true;
+        }
+    }
+
+    /// Lets the client be silent for `idle` in place of the ordinary limits, and for longer as
+    /// long as the pulse beats, which is to be told of what goes the other way.
+    pub fn converse(&mut self, idle: Duration) -> Option<Arc<Pulse>> {
+        let inner = self.0.as_mut()?;
+        let pulse = Arc::<Pulse>::default();
+        let patience = &mut inner.patience;
+        patience.timeout = idle;
+        patience.least = 1;
+        patience.pulse = Some(Listened { pulse: Arc::clone(&pulse), heard: 0 });
+        Some(pulse)
     }
 
     /// Where the reason of an early end will stand.
@@ -128,12 +177,12 @@ impl http_body::Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         let Some(inner) = &mut self.0 else { return Poll::Ready(None) };
-        let end = ready!(inner.poll_data(cx));
+        let end = ready!(inner.poll_next(cx));
         if let Err(fault) = &end {
             // The first reason is the reason.
             inner.fault.get_or_init(|| *fault);
         }
-        Poll::Ready(end.map(|data| data.map(Frame::data)).transpose())
+        Poll::Ready(end.transpose())
     }
 
     fn is_end_stream(&self) -> bool {
@@ -146,7 +195,7 @@ impl http_body::Body for RequestBody {
 }
 
 impl Inner {
-    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyFault>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, BodyFault>> {
         loop {
             let frame = match self.source.as_mut().poll_frame(cx) {
                 Poll::Ready(frame) => frame,
@@ -160,14 +209,18 @@ impl Inner {
                 return Poll::Ready(Ok(None));
             };
             let Ok(frame) = frame else { return Poll::Ready(Err(BodyFault::Broken)) };
-            let Ok(data) = frame.into_data() else { continue };
+            let data = match frame.into_data() {
+                Ok(data) => data,
+                Err(trailers) if self.trailers => return Poll::Ready(Ok(Some(trailers))),
+                Err(_) => continue,
+            };
             let length = data.len() as u64;
             let Some(left) = self.left.checked_sub(length) else {
                 return Poll::Ready(Err(BodyFault::TooLarge));
             };
             self.left = left;
             self.patience.arrived(length);
-            return Poll::Ready(Ok(Some(data)));
+            return Poll::Ready(Ok(Some(Frame::data(data))));
         }
     }
 }
@@ -187,7 +240,8 @@ impl Patience {
         loop {
             let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
             ready!(timer.as_mut().poll(cx));
-            if self.seen < self.least {
+            let beaten = self.pulse.as_mut().is_some_and(Listened::beaten);
+            if self.seen < self.least && !beaten {
                 return Poll::Ready(());
             }
             self.seen = 0;

@@ -1,0 +1,132 @@
+//! From a server's address to a stream of bytes: TCP or a unix socket, with TLS or in clear.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::client::TlsStream;
+
+use super::resolver::Peer;
+use super::upstream::Server;
+use super::{Address, UpstreamSettings, dial};
+
+/// An open connection to a server.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Connects to a server of an upstream, through TLS if its address says so.
+pub(super) async fn connect(settings: &UpstreamSettings, server: &Server) -> io::Result<Stream> {
+    match &server.address {
+        Address::Tcp { .. } => tcp(server).await.map(Stream::Tcp),
+        Address::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
+        Address::Tls { host, .. } => {
+            let tls = settings.tls.as_ref();
+            let tls = tls.ok_or_else(|| io::Error::other("no settings for TLS"))?;
+            let stream = tcp(server).await?;
+            let stream = tls.connect(host, stream).await.map_err(Handshake)?;
+            if settings.h2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+                return Err(io::Error::other("the server does not offer HTTP/2; remove `h2`"));
+            }
+            Ok(Stream::Tls(Box::new(stream)))
+        }
+    }
+}
+
+async fn tcp(server: &Server) -> io::Result<TcpStream> {
+    let stream = dial::tcp(&server.resolver.resolve().await?).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+impl Stream {
+    /// Where it leads, if by TCP.
+    pub(super) fn peer(&self) -> io::Result<Option<Peer>> {
+        let stream = match self {
+            Self::Tcp(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+            Self::Unix(_) => return Ok(None),
+        };
+        Ok(Some(stream.peer_addr()?.into()))
+    }
+}
+
+/// A handshake that failed, for a log that would otherwise name neither side.
+#[derive(Debug, thiserror::Error)]
+#[error("TLS handshake with the server")]
+struct Handshake(#[source] io::Error);
+
+impl From<Handshake> for io::Error {
+    fn from(failed: Handshake) -> Self {
+        Self::other(failed)
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Unix(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
