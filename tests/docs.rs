@@ -102,6 +102,7 @@ fn section_name(line: &str) -> String {
         Some(("upstreams", key)) if key.split('.').next_back() == Some("tls") => {
             "upstreams.NAME.tls".to_owned()
         }
+        Some(("upstreams", key)) if key.ends_with(".health") => "upstreams.NAME.health".to_owned(),
         Some(("upstreams", _)) => "upstreams.NAME".to_owned(),
         Some(("routes", key)) if key.split('.').next_back() == Some("cors") => {
             "routes.KEY.cors".to_owned()
@@ -260,6 +261,7 @@ fn every_policy_on_the_page_is_good() {
     for (name, pem) in [("cert", made.cert.pem()), ("key", made.signing_key.serialize_pem())] {
         fs::write(folder.path().join(format!("tls/{name}.pem")), pem).expect("a file");
     }
+    fs::create_dir(folder.path().join("public")).expect("a folder");
     let policies = blocks(&read("README.md"), "toml");
     assert!(policies.len() >= 2, "{policies:?}");
     for policy in policies {

@@ -227,7 +227,7 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let log = log::check(cx, inner(raw.log));
     let upstreams = inner(raw.upstreams);
     let known = upstreams::known(&upstreams);
-    let upstreams = upstreams::check(cx, upstreams);
+    let upstreams = upstreams::check(cx, upstreams, &[&store, &keys.ring]);
     if raw.routes.is_none() {
         let form = "add one as config.example.toml shows";
         cx.problems.warn(0..0, format!("no [routes]: nothing is forwarded; {form}"));

@@ -10,6 +10,22 @@ use super::forms::{Rate, RouteRate, Size, Source, Span, Throttle};
 use super::listen::Listener;
 use super::read::{Fields, Many, Named, Read, Value};
 
+/// `health` of an upstream: a path, or a table with one.
+#[derive(Debug)]
+pub(super) enum Health {
+    Path(String),
+    Table(HealthCheck),
+}
+
+impl Read for Health {
+    fn read(key: &str, value: Value<'_>, problems: &mut Problems) -> Option<Self> {
+        if value.get_ref().as_str().is_some() {
+            return String::read(key, value, problems).map(Self::Path);
+        }
+        HealthCheck::read(key, value, problems).map(Self::Table)
+    }
+}
+
 /// Tables with known keys. A key left out is `None`, and the room's `Default` stands. `flawed`
 /// keeps whether something in the table could not be read, where a missing key matters.
 macro_rules! tables {
@@ -99,11 +115,18 @@ tables! {
         to: Many<String>,
         weights: Many<NonZeroU32>,
         whoami: bool,
+        dir: String,
+        spa: String,
+        precompressed: bool,
         connect: Span,
         timeout: Span,
         idle: Duration,
+        keep_alive: usize,
         in_flight: NonZeroUsize,
+        queue: usize,
+        queue_wait: Span,
         retries: usize,
+        health: Health,
         h2: bool,
         tls: UpstreamTls,
     }
@@ -114,6 +137,16 @@ tables! {
         cert: String,
         key: String,
         name: String,
+    }
+
+    /// `health` of an upstream
+    HealthCheck flawed {
+        path: String,
+        interval: Span,
+        timeout: Span,
+        healthy: NonZeroU32,
+        unhealthy: NonZeroU32,
+        status: Many<usize>,
     }
 
     /// An entry of `[routes]`

@@ -5,15 +5,17 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use http::uri::PathAndQuery;
 use proptest::prelude::*;
 
 use super::*;
 use crate::endpoints::{LoginFailure, Registration};
 use crate::keys::{KeySource, RemoteSettings};
 use crate::policy::{Allow, CredentialPolicy, Underscores};
-use crate::proxy::{Address, Target};
+use crate::proxy::{Address, FolderSettings, HealthSettings, Target};
 use crate::token::IssuerKeys;
 
+mod folders;
 mod messages;
 
 /// The smallest file with a route.
@@ -110,6 +112,8 @@ fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
     let dir = tempfile::tempdir().expect("a folder");
     let authority = rcgen::generate_simple_self_signed(Vec::new()).unwrap().cert.pem();
     fs::write(dir.path().join("corp-ca.pem"), authority).unwrap();
+    fs::create_dir(dir.path().join("public")).unwrap();
+    fs::write(dir.path().join("public/index.html"), "<!doctype html>").unwrap();
     // One of `key` and `secret` goes with an algorithm.
     let text = example_with_everything()
         .replace("algorithm = \"ES256\"", "algorithm = \"HS256\"")
@@ -126,10 +130,14 @@ fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
     assert!(matches!(config.keys.source, KeySource::Shared(_)));
     assert_eq!(config.public.map(|it| it.to_string()).as_deref(), Some("https://app.example.com"));
     assert_eq!(config.tokens.issuer.as_deref(), Some("https://app.example.com"));
-    let [_, api, inner] = &config.upstreams[..] else { panic!("three upstreams") };
+    let [_, api, inner, site] = &config.upstreams[..] else { panic!("four upstreams") };
     assert!(inner.tls.is_some() && api.tls.is_none());
-    let plain = UpstreamSettings::new("api", api.target.clone());
+    let mut plain = UpstreamSettings::new("api", api.target.clone());
+    plain.health = Some(HealthSettings::new(PathAndQuery::from_static("/healthz")));
     assert_eq!(format!("{api:?}"), format!("{plain:?}"));
+    let (dir, spa) = (dir.path().join("public"), Some("index.html".to_owned()));
+    let folder = FolderSettings { dir, spa, precompressed: false };
+    assert_eq!(site.target, Target::Folder(folder));
     let [corp] = &config.issuers[..] else { panic!("one issuer") };
     let mut plain = IssuerSettings::new("corp", &corp.issuer, "portcullis", corp.keys.clone());
     plain.roles.insert("Portal Admins".into(), "admin".into());

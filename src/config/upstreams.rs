@@ -1,8 +1,12 @@
 //! `[upstreams]`: who answers.
 
+mod folder;
+mod health;
 mod tls;
 
 use std::num::NonZeroU32;
+use std::ops::Range;
+use std::path::Path;
 
 use toml::Spanned;
 
@@ -28,14 +32,20 @@ pub(super) fn known(raw: &Named<raw::Upstream>) -> Vec<Known> {
     raw.0.iter().map(one).collect()
 }
 
-pub(super) fn check(cx: &mut Context<'_>, raw: Named<raw::Upstream>) -> Vec<UpstreamSettings> {
-    raw.0.into_iter().filter_map(|(name, raw)| upstream(cx, name, raw)).collect()
+/// `ours` are files that no folder may serve.
+pub(super) fn check(
+    cx: &mut Context<'_>,
+    raw: Named<raw::Upstream>,
+    ours: &[&Path],
+) -> Vec<UpstreamSettings> {
+    raw.0.into_iter().filter_map(|(name, raw)| upstream(cx, name, raw, ours)).collect()
 }
 
 fn upstream(
     cx: &mut Context<'_>,
     name: Spanned<String>,
-    raw: raw::Upstream,
+    mut raw: raw::Upstream,
+    ours: &[&Path],
 ) -> Option<UpstreamSettings> {
     let at = name.span();
     let name = name.into_inner();
@@ -45,48 +55,27 @@ fn upstream(
         let form = "begin with a letter and go on with letters, digits, `_` and `-`";
         cx.error(at.clone(), format!("the name of an upstream must {form}"));
     }
-    let whoami = raw.whoami.is_some_and(Spanned::into_inner);
+    let to = raw.to.as_ref().map(Spanned::span).unwrap_or_default();
     let h2 = raw.h2.as_ref().is_some_and(|h2| *h2.get_ref());
-    let mut tls = None;
-    let target = match (raw.to, whoami) {
-        (Some(to), false) => {
-            let at = to.span();
-            let backends = backends(cx, to, raw.weights)?;
-            let servers: Vec<_> = backends.iter().map(|one| one.address.clone()).collect();
-            tls = tls::check(cx, raw.tls, &servers, &at, h2)?;
-            Target::Http(backends)
-        }
-        (None, true) => {
-            let spans = (raw.h2.map(|h2| h2.span()), raw.tls.map(|tls| tls.span()));
-            if let Some(at) = spans.0.or(spans.1) {
-                cx.error(at, "`h2` and `tls` go with the servers of `to`; remove them");
-            }
-            if let Some(weights) = raw.weights {
-                cx.error(weights.span(), "`weights` go with the servers of `to`; remove them");
-            }
-            Target::Whoami
-        }
-        (Some(to), true) => {
-            cx.error(to.span(), "`to` and `whoami = true` exclude each other; keep one of them");
-            return None;
-        }
-        (None, false) if raw.flawed => return None,
-        (None, false) => {
-            let message = format!(
-                "upstream `{name}` has no address; add to = \"http://127.0.0.1:8000\", \
-                 or whoami = true"
-            );
-            cx.error(at, message);
-            return None;
-        }
+    let target = target(cx, &name, at, &mut raw, ours)?;
+    let tls = if let Target::Http(backends) = &target {
+        let servers: Vec<_> = backends.iter().map(|one| one.address.clone()).collect();
+        tls::check(cx, raw.tls, &servers, &to, h2)?
+    } else {
+        None
     };
+    let health = raw.health.map(|health| health::check(cx, health));
     let mut upstream = UpstreamSettings::new(name, target);
     upstream.h2 = h2;
     upstream.tls = tls;
     set(&mut upstream.connect, raw.connect);
     set(&mut upstream.timeout, raw.timeout);
     set(&mut upstream.idle, raw.idle);
+    set(&mut upstream.keep_alive, raw.keep_alive);
     set(&mut upstream.in_flight, raw.in_flight);
+    set(&mut upstream.queue, raw.queue);
+    set(&mut upstream.queue_wait, raw.queue_wait);
+    upstream.health = health.flatten();
     if let Some(retries) = raw.retries {
         match retries.get_ref() {
             0 => upstream.send_again = false,
@@ -95,6 +84,77 @@ fn upstream(
         }
     }
     Some(upstream)
+}
+
+/// Exactly one of `to`, `dir` and `whoami`, with the keys that go with it.
+fn target(
+    cx: &mut Context<'_>,
+    name: &str,
+    at: Range<usize>,
+    raw: &mut raw::Upstream,
+    ours: &[&Path],
+) -> Option<Target> {
+    let whoami = raw.whoami.take().is_some_and(Spanned::into_inner);
+    match (raw.to.take(), raw.dir.take(), whoami) {
+        (Some(to), None, false) => {
+            folder_keys(cx, raw);
+            Some(Target::Http(backends(cx, to, raw.weights.take())?))
+        }
+        (None, Some(dir), false) => {
+            server_keys(cx, raw);
+            let (spa, precompressed) = (raw.spa.take(), raw.precompressed.take());
+            folder::check(cx, &dir, spa, precompressed, ours).map(Target::Folder)
+        }
+        (None, None, true) => {
+            server_keys(cx, raw);
+            folder_keys(cx, raw);
+            Some(Target::Whoami)
+        }
+        (Some(to), None, true) => {
+            cx.error(to.span(), "`to` and `whoami = true` exclude each other; keep one of them");
+            None
+        }
+        (Some(_), Some(dir), _) => {
+            cx.error(dir.span(), "`to` and `dir` exclude each other; keep one of them");
+            None
+        }
+        (None, Some(dir), true) => {
+            cx.error(dir.span(), "`dir` and `whoami = true` exclude each other; keep one of them");
+            None
+        }
+        (None, None, false) if raw.flawed => None,
+        (None, None, false) => {
+            let message = format!(
+                "upstream `{name}` has no address; add to = \"http://127.0.0.1:8000\", \
+                 or whoami = true"
+            );
+            cx.error(at, message);
+            None
+        }
+    }
+}
+
+/// What makes no sense without servers.
+fn server_keys(cx: &mut Context<'_>, raw: &mut raw::Upstream) {
+    let weights = raw.weights.take().map(|it| it.span());
+    let health = raw.health.take().map(|it| it.span());
+    let (h2, tls) = (raw.h2.take().map(|it| it.span()), raw.tls.take().map(|it| it.span()));
+    for (key, at) in [("weights", weights), ("health", health), ("h2", h2), ("tls", tls)] {
+        if let Some(at) = at {
+            cx.error(at, format!("`{key}` goes with the servers of `to`; remove it"));
+        }
+    }
+}
+
+/// What makes no sense without a folder.
+fn folder_keys(cx: &mut Context<'_>, raw: &mut raw::Upstream) {
+    let spa = raw.spa.take().map(|it| it.span());
+    let precompressed = raw.precompressed.take().map(|it| it.span());
+    for (key, at) in [("spa", spa), ("precompressed", precompressed)] {
+        if let Some(at) = at {
+            cx.error(at, format!("`{key}` goes with the files of `dir`; remove it"));
+        }
+    }
 }
 
 fn backends(

@@ -83,6 +83,7 @@ impl Gateway {
             () = shutdown => {}
             () = self.keep_house() => {}
             () = self.shared.sessions.keep_keys() => {}
+            () = self.upstreams.watch() => {}
             () = ended(&threads) => {}
         }
         drain.cancel();
@@ -129,6 +130,7 @@ impl Gateway {
             () = shutdown => {}
             () = self.keep_house() => {}
             () = self.shared.sessions.keep_keys() => {}
+            () = self.upstreams.watch() => {}
         }
         drain.cancel();
         report(acceptor.drained().await);

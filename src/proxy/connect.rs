@@ -9,8 +9,9 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
 use super::pool::Connection;
+use super::resolver::Peer;
 use super::upstream::Server;
-use super::{Address, UpstreamSettings, http1};
+use super::{Address, UpstreamSettings, dial, http1};
 use crate::clock::Alarm;
 
 /// An open connection to a server.
@@ -24,12 +25,12 @@ pub(super) enum Stream {
 /// Connects to a server of an upstream, through TLS if its address says so.
 pub(super) async fn connect(settings: &UpstreamSettings, server: &Server) -> io::Result<Stream> {
     match &server.address {
-        Address::Tcp { host, port } => tcp(server, host, *port).await.map(Stream::Tcp),
+        Address::Tcp { .. } => tcp(server).await.map(Stream::Tcp),
         Address::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
-        Address::Tls { host, port } => {
+        Address::Tls { host, .. } => {
             let tls = settings.tls.as_ref();
             let tls = tls.ok_or_else(|| io::Error::other("no settings for TLS"))?;
-            let stream = tcp(server, host, *port).await?;
+            let stream = tcp(server).await?;
             let stream = tls.connect(host, stream).await.map_err(Handshake)?;
             if settings.h2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
                 return Err(io::Error::other("the server does not offer HTTP/2; remove `h2`"));
@@ -44,19 +45,32 @@ pub(super) async fn connect_http1(
     settings: &UpstreamSettings,
     server: &Server,
 ) -> io::Result<Connection> {
-    let http = match connect(settings, server).await? {
+    let stream = connect(settings, server).await?;
+    let peer = stream.peer()?;
+    let http = match stream {
         Stream::Tcp(stream) => http1::Connection::new(stream),
         Stream::Unix(stream) => http1::Connection::new(stream),
         Stream::Tls(stream) => http1::Connection::new(stream),
     };
-    Ok(Connection { http, alarm: Alarm::default() })
+    Ok(Connection { http, peer, alarm: Alarm::default() })
 }
 
-async fn tcp(server: &Server, host: &str, port: u16) -> io::Result<TcpStream> {
-    let addresses = server.resolver.resolve(host, port).await?;
-    let stream = TcpStream::connect(addresses.as_slice()).await?;
+async fn tcp(server: &Server) -> io::Result<TcpStream> {
+    let stream = dial::tcp(&server.resolver.resolve().await?).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+impl Stream {
+    /// Where it leads, if by TCP.
+    pub(super) fn peer(&self) -> io::Result<Option<Peer>> {
+        let stream = match self {
+            Self::Tcp(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+            Self::Unix(_) => return Ok(None),
+        };
+        Ok(Some(stream.peer_addr()?.into()))
+    }
 }
 
 /// A handshake that failed, for a log that would otherwise name neither side.

@@ -2,8 +2,12 @@
 
 mod choice;
 mod connect;
+mod dial;
+mod folder;
 mod frames;
+mod gate;
 mod grpc;
+mod health;
 mod http1;
 mod http2;
 mod lease;
@@ -25,14 +29,18 @@ mod watch;
 mod watched;
 mod whoami;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, Version};
+use http::{HeaderValue, Method, Request, Response, Version};
 use http_body::Body as _;
 
 use watch::{Vigil, Watch};
+use watched::watched;
 
 use crate::clock::Clock;
 use crate::policy::{Allow, Route, Verdict, authorize};
@@ -42,7 +50,7 @@ use crate::web::{Authorization, Body, CanonicalPath, MessageLimits, Origin, Peer
 pub use grpc::{is_call, refuse_call};
 pub use prepare::{X_REQUEST_ID, strip_identity};
 pub use rejection::{RefusedCredential, Rejection};
-pub use settings::{Address, Backend, Target, UpstreamSettings};
+pub use settings::{Address, Backend, FolderSettings, HealthSettings, Target, UpstreamSettings};
 
 /// The upstreams, as all workers share them.
 #[derive(Clone, Debug)]
@@ -155,7 +163,14 @@ impl Proxy {
         }
         let watch = || caller.map(|caller| self.vigil.over(caller, route));
         let uploading = if body.is_end_stream() { None } else { watch() };
-        let sending = self.forward(route, parts, body, handshake.is_some(), way, watch());
+        let sending = self.forward(
+            route,
+            path,
+            Request::from_parts(parts, body),
+            handshake.is_some(),
+            way,
+            watch(),
+        );
         let send::Reply { mut response, switched } =
             watch::while_allowed(uploading, sending).await?;
         let opened = match (handshake, switched) {
@@ -234,14 +249,23 @@ impl Proxy {
     async fn forward(
         &self,
         route: &Route,
-        mut parts: Parts,
-        body: RequestBody,
+        path: &CanonicalPath<'_>,
+        request: Request<RequestBody>,
         handshake: bool,
         http2: Option<http2::Way<'_>>,
         watch: Option<Watch>,
     ) -> Result<send::Reply, Rejection> {
+        let (mut parts, body) = request.into_parts();
         let found = self.upstreams.0.get(route.upstream);
         let upstream = found.ok_or(Rejection::UpstreamUnreachable(None))?;
+        let patience = route.timeout.unwrap_or(upstream.settings.timeout);
+        if let Some(folder) = &upstream.folder {
+            let asked = folder::Asked { path, parts: &parts, now: self.clock.now() };
+            let response = Box::pin(asked.of(folder, upstream, patience)).await?;
+            let (parts, body) = response.into_parts();
+            let body = if body.is_stream() { watched(body, watch, &parts.headers) } else { body };
+            return Ok(send::Reply { response: Response::from_parts(parts, body), switched: None });
+        }
         let Some(first) = upstream.servers.first() else {
             return Ok(send::Reply { response: whoami::answer(&parts), switched: None });
         };
@@ -250,7 +274,6 @@ impl Proxy {
         if http2.is_some() {
             http2::address(&mut parts, &first.address)?;
         }
-        let patience = route.timeout.unwrap_or(upstream.settings.timeout);
         let number = route.upstream;
         let (pool, clock) = (&self.pool, &*self.clock);
         let sending = send::Sending { pool, number, upstream, patience, handshake, clock, http2 };

@@ -8,11 +8,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::http1;
+use super::resolver::Peer;
 use super::upstream::Upstream;
 use crate::clock::Alarm;
 
-/// Most connections that wait for one server.
-const WAITING: usize = 256;
 /// How often connections that waited too long are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
 
@@ -25,12 +24,15 @@ pub(super) struct Pool {
 /// The idle connections to one server, the latest used on top: the others may run out.
 pub(super) struct Shelf {
     idle: Mutex<Vec<Idle>>,
+    most: usize,
     patience: Duration,
 }
 
 /// A connection to a server.
 pub(super) struct Connection {
     pub(super) http: http1::Connection,
+    /// Where it leads, if by TCP: the name of the server may come to mean something else.
+    pub(super) peer: Option<Peer>,
     /// For the response heads of all its requests.
     pub(super) alarm: Alarm,
 }
@@ -42,9 +44,10 @@ struct Idle {
 
 impl Pool {
     pub(super) fn new(upstreams: &[Arc<Upstream>]) -> Self {
-        let shelf = |patience| Shelf { idle: Mutex::default(), patience };
         let shelves = |upstream: &Arc<Upstream>| {
-            upstream.servers.iter().map(|_| shelf(upstream.settings.idle)).collect()
+            let (most, patience) = (upstream.settings.keep_alive, upstream.settings.idle);
+            let shelf = |_| Shelf { idle: Mutex::default(), most, patience };
+            upstream.servers.iter().map(shelf).collect()
         };
         Self { upstreams: upstreams.iter().map(shelves).collect() }
     }
@@ -86,7 +89,7 @@ impl Shelf {
             return;
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < WAITING {
+        if idle.len() < self.most {
             idle.push(Idle { connection, since: Instant::now() });
         }
     }

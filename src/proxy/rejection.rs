@@ -1,6 +1,7 @@
 //! Requests that end at the gateway, and what their clients are told.
 
 use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -92,9 +93,16 @@ pub enum Rejection {
     /// The request body ended early.
     #[error(transparent)]
     Body(#[from] BodyFault),
-    /// As many requests as the upstream may have are under way.
+    /// The upstream is a folder and has no such file. With a cause, there may be one that the
+    /// gateway may not read.
+    #[error("no such file")]
+    NoFile(#[source] Option<io::Error>),
+    /// As many requests as the upstream may have are under way, and as many as may wait do.
     #[error("upstream at its limit of requests")]
     UpstreamFull,
+    /// No server of the upstream is well.
+    #[error("every server of the upstream fails its health checks")]
+    UpstreamDown,
     /// No server of the upstream could be connected to.
     #[error("no server of the upstream reachable")]
     UpstreamUnreachable(#[source] Option<Box<dyn Error + Send + Sync>>),
@@ -175,7 +183,11 @@ impl Rejection {
                 (S::TOO_MANY_REQUESTS, "throttled", "Too many requests, try again later.")
             }
             Self::Body(fault) => broken_off(*fault),
+            Self::NoFile(_) => (S::NOT_FOUND, "no_file", "Not found."),
             Self::UpstreamFull => (S::SERVICE_UNAVAILABLE, "upstream_full", BUSY),
+            Self::UpstreamDown => {
+                (S::SERVICE_UNAVAILABLE, "upstream_down", "The service is down, try again later.")
+            }
             Self::UpstreamUnreachable(_) => {
                 (S::BAD_GATEWAY, "upstream_unreachable", "The service is unreachable.")
             }

@@ -1,65 +1,425 @@
-//! From the name of a server to its addresses.
+//! From the name of a server to its addresses, again and again: names move.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, oneshot};
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
 
-/// How long an answer is believed. Names move, and a look-up a connection would be a burden.
-const BELIEVED: Duration = Duration::from_secs(5);
+/// How long an answer is believed. A look-up a connection would be a burden.
+pub(super) const BELIEVED: Duration = Duration::from_secs(5);
+/// How long the last good answer stands in for one that does not come.
+const KEPT: Duration = Duration::from_secs(60);
+/// How long a connection waits for a new answer while there is an older one.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// How long a failure is believed, where nothing else is known.
+const FAILURE: Duration = Duration::from_secs(1);
 
-/// The addresses of one server.
+type LookUp = dyn Fn() -> io::Result<Vec<SocketAddr>> + Send + Sync;
+
+/// The addresses of one server, shared by all workers.
+#[derive(Debug)]
+pub(super) enum Resolver {
+    /// An IP address, or no address at all (a unix socket).
+    Fixed(Vec<SocketAddr>),
+    /// A name.
+    Named(Arc<Name>),
+}
+
+/// A name, and what is known of it.
 ///
 /// The system's resolver blocks, for half a minute where nobody answers it. It has a thread of
 /// its own for that time: on the threads that read the store, a dead name server would keep
-/// people from logging in.
-#[derive(Debug, Default)]
-pub(super) struct Resolver(Mutex<Option<(Instant, Vec<SocketAddr>)>>);
+/// people from logging in. There is one such thread a name, however many wait for it.
+pub(super) struct Name {
+    look_up: Box<LookUp>,
+    known: Mutex<Known>,
+    /// Counts the answers.
+    answered: watch::Sender<u64>,
+    /// Which of the addresses is first the next time.
+    turn: AtomicUsize,
+    /// Whether anybody cared since the last look-up.
+    used: AtomicBool,
+    /// How often the addresses were others than before.
+    moves: AtomicU64,
+}
+
+/// Where a connection leads.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    address: SocketAddr,
+    /// The moves of the name after which it still meant that address.
+    moves: Option<u64>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// Of the last answer that was good. Never empty once there was one.
+    addresses: Vec<SocketAddr>,
+    /// When that was.
+    good: Option<Instant>,
+    /// When the last answer came, and what was wrong with it.
+    last: Option<(Instant, Option<(io::ErrorKind, String)>)>,
+    /// A look-up is under way.
+    asking: bool,
+}
 
 impl Resolver {
-    /// The addresses. One look-up at a time; whoever comes meanwhile shares its answer.
-    pub(super) async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    /// For a host and a port.
+    pub(super) fn new(host: &str, port: u16) -> Self {
         if let Ok(ip) = host.parse::<IpAddr>() {
-            return Ok(vec![SocketAddr::new(ip, port)]);
+            return Self::Fixed(vec![SocketAddr::new(ip, port)]);
         }
-        let mut known = self.0.lock().await;
-        if let Some((asked, addresses)) = &*known
-            && asked.elapsed() < BELIEVED
+        let host = host.to_owned();
+        Self::by(move || Ok((host.as_str(), port).to_socket_addrs()?.collect()))
+    }
+
+    /// For what looks up.
+    pub(super) fn by(
+        look_up: impl Fn() -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+    ) -> Self {
+        Self::Named(Arc::new(Name {
+            look_up: Box::new(look_up),
+            known: Mutex::default(),
+            answered: watch::Sender::new(0),
+            turn: AtomicUsize::new(0),
+            used: AtomicBool::new(false),
+            moves: AtomicU64::new(0),
+        }))
+    }
+
+    /// The addresses, in the order in which they are to be tried: another one first each time.
+    ///
+    /// # Errors
+    ///
+    /// The name has no address, or had none for a while.
+    pub(super) async fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+        match self {
+            Self::Fixed(addresses) => Ok(addresses.clone()),
+            Self::Named(name) => name.resolve().await,
+        }
+    }
+
+    /// Whether a connection still leads where the name leads, as far as is known. Costs a read
+    /// while the name does not move.
+    pub(super) fn still_means(&self, peer: &mut Peer) -> bool {
+        match self {
+            Self::Fixed(_) => true,
+            Self::Named(name) => name.still_means(peer),
+        }
+    }
+
+    /// Looks up whatever is believed, and waits for the answer.
+    #[cfg(test)]
+    pub(super) async fn look_up_now(&self) {
+        if let Self::Named(name) = self {
+            let mut answers = name.answered.subscribe();
+            name.ask();
+            answers.changed().await.unwrap();
+        }
+    }
+
+    /// Looks up once more, if the name was used since the last time: connections that are used
+    /// over and over would never ask. Does not wait for the answer.
+    pub(super) fn refresh(&self) {
+        if let Self::Named(name) = self
+            && name.used.swap(false, Ordering::Relaxed)
         {
-            return Ok(addresses.clone());
+            name.ask();
         }
-        let (answer, answered) = oneshot::channel();
-        let name = (host.to_owned(), port);
-        thread::Builder::new().name("resolver".to_owned()).spawn(move || {
-            let found = name.to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-            // Whoever asked may have run out of patience.
-            drop(answer.send(found));
-        })?;
-        let found = answered.await.map_err(io::Error::other)??;
-        *known = Some((Instant::now(), found.clone()));
-        Ok(found)
+    }
+}
+
+impl Name {
+    async fn resolve(self: &Arc<Self>) -> io::Result<Vec<SocketAddr>> {
+        self.used.store(true, Ordering::Relaxed);
+        let mut answers = self.answered.subscribe();
+        let (is_fresh, is_known) = {
+            let known = self.lock();
+            let is_fresh = known.last.as_ref().is_some_and(|(at, problem)| {
+                at.elapsed() < if problem.is_some() { FAILURE } else { BELIEVED }
+            });
+            (is_fresh, known.usable())
+        };
+        if !is_fresh {
+            self.ask();
+            if is_known {
+                // Late or wrong: the last good answer will do.
+                drop(timeout(PATIENCE, answers.changed()).await);
+            } else {
+                answers.changed().await.map_err(io::Error::other)?;
+            }
+        }
+        let known = self.lock();
+        if known.usable() {
+            return Ok(self.in_turn(&known.addresses));
+        }
+        Err(match &known.last {
+            Some((_, Some((kind, text)))) => io::Error::new(*kind, text.clone()),
+            _ => io::ErrorKind::NotFound.into(),
+        })
+    }
+
+    fn still_means(&self, peer: &mut Peer) -> bool {
+        // Written only when it changes, so that workers do not fight for the line.
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+        let moves = self.moves.load(Ordering::Acquire);
+        if peer.moves == Some(moves) {
+            return true;
+        }
+        let known = self.lock();
+        let means = !known.usable() || known.addresses.contains(&peer.address);
+        if means {
+            peer.moves = Some(moves);
+        }
+        means
+    }
+
+    /// Begins a look-up, unless one is under way.
+    fn ask(self: &Arc<Self>) {
+        if std::mem::replace(&mut self.lock().asking, true) {
+            return;
+        }
+        let name = Arc::clone(self);
+        let spawned = thread::Builder::new()
+            .name("resolver".to_owned())
+            .spawn(move || name.learn((name.look_up)()));
+        if let Err(error) = spawned {
+            self.learn(Err(error));
+        }
+    }
+
+    fn learn(&self, answer: io::Result<Vec<SocketAddr>>) {
+        let now = Instant::now();
+        let answer = answer.and_then(|found| {
+            if found.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(found) }
+        });
+        let mut known = self.lock();
+        known.asking = false;
+        let problem = match answer {
+            Ok(found) => {
+                // Name servers shuffle their answers, which is no move.
+                let same = found.len() == known.addresses.len()
+                    && found.iter().all(|one| known.addresses.contains(one));
+                (known.addresses, known.good) = (found, Some(now));
+                if !same {
+                    self.moves.fetch_add(1, Ordering::Release);
+                }
+                None
+            }
+            Err(error) => Some((error.kind(), error.to_string())),
+        };
+        known.last = Some((now, problem));
+        drop(known);
+        self.answered.send_modify(|count| *count += 1);
+    }
+
+    /// Another one first each time, among those of the kind that the system prefers (RFC 6724);
+    /// the others stand behind them.
+    fn in_turn(&self, addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+        let is_six = addresses.first().is_some_and(SocketAddr::is_ipv6);
+        let (mut first, others): (Vec<_>, Vec<_>) =
+            addresses.iter().partition(|address| address.is_ipv6() == is_six);
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let at = turn.checked_rem(first.len()).unwrap_or_default();
+        first.rotate_left(at);
+        first.extend(others);
+        first
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, moves: None }
+    }
+}
+
+impl Known {
+    /// Whether the last good answer may still be gone by.
+    fn usable(&self) -> bool {
+        self.good.is_some_and(|good| good.elapsed() < KEPT)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Name").field("addresses", &self.lock().addresses).finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
+
+    fn addresses(of: &[&str]) -> Vec<SocketAddr> {
+        of.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    /// A resolver that answers what it is sent, and waits for that.
+    fn scripted() -> (mpsc::Sender<io::Result<Vec<SocketAddr>>>, Resolver) {
+        let (answer, answers) = mpsc::channel();
+        let answers = Mutex::new(answers);
+        let resolver = Resolver::by(move || {
+            answers.lock().unwrap().recv().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+        });
+        (answer, resolver)
+    }
+
+    fn name(resolver: &Resolver) -> &Arc<Name> {
+        match resolver {
+            Resolver::Named(name) => name,
+            Resolver::Fixed(_) => panic!("no name"),
+        }
+    }
+
+    /// As if that much time had passed.
+    fn age(resolver: &Resolver, by: Duration) {
+        let mut known = name(resolver).lock();
+        known.good = known.good.map(|at| at.checked_sub(by).unwrap());
+        let last = known.last.take();
+        known.last = last.map(|(at, problem)| (at.checked_sub(by).unwrap(), problem));
+    }
+
+    async fn sorted(resolver: &Resolver) -> Vec<SocketAddr> {
+        let mut found = resolver.resolve().await.unwrap();
+        found.sort_unstable();
+        found
+    }
+
+    fn failure() -> io::Result<Vec<SocketAddr>> {
+        Err(io::Error::other("no name server"))
+    }
 
     #[tokio::test]
     async fn names_and_numbers_become_addresses() {
-        let resolver = Resolver::default();
-        let six = resolver.resolve("::1", 80).await.unwrap();
-        assert_eq!(six, ["[::1]:80".parse().unwrap()]);
-        let local = resolver.resolve("localhost", 80).await.unwrap();
+        let six = Resolver::new("::1", 80).resolve().await.unwrap();
+        assert_eq!(six, addresses(&["[::1]:80"]));
+        let resolver = Resolver::new("localhost", 80);
+        let local = sorted(&resolver).await;
         assert!(!local.is_empty() && local.iter().all(|found| found.ip().is_loopback()));
-        assert_eq!(resolver.resolve("localhost", 80).await.unwrap(), local);
+        assert_eq!(sorted(&resolver).await, local);
     }
 
     #[tokio::test]
     async fn an_unknown_name_is_an_error() {
-        assert!(Resolver::default().resolve("no-such-host.invalid", 80).await.is_err());
+        let resolver = Resolver::new("no-such-host.invalid", 80);
+        for _ in 0..2 {
+            assert!(resolver.resolve().await.is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn every_address_of_a_name_has_its_turn_to_be_first() {
+        let (answer, resolver) = scripted();
+        let all = addresses(&["[::1]:1", "[::2]:1", "192.0.2.1:1", "[::3]:1"]);
+        answer.send(Ok(all)).unwrap();
+        let mut firsts = Vec::new();
+        for _ in 0..6 {
+            let found = resolver.resolve().await.unwrap();
+            assert_eq!(found.len(), 4);
+            // What the system likes less is tried when the others fail.
+            assert!(found[3].is_ipv4());
+            firsts.push(found[0]);
+        }
+        assert_eq!(firsts, addresses(&["[::1]:1", "[::2]:1", "[::3]:1"]).repeat(2));
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_believed_for_a_while_and_asked_for_again() {
+        let (answer, resolver) = scripted();
+        answer.send(Ok(addresses(&["192.0.2.1:1"]))).unwrap();
+        answer.send(Ok(addresses(&["192.0.2.2:1"]))).unwrap();
+        assert_eq!(sorted(&resolver).await, addresses(&["192.0.2.1:1"]));
+        age(&resolver, BELIEVED / 2);
+        assert_eq!(sorted(&resolver).await, addresses(&["192.0.2.1:1"]));
+        age(&resolver, BELIEVED);
+        assert_eq!(sorted(&resolver).await, addresses(&["192.0.2.2:1"]));
+    }
+
+    #[tokio::test]
+    async fn a_name_server_that_fails_or_is_silent_leaves_the_last_good_answer() {
+        let (answer, resolver) = scripted();
+        let good = addresses(&["192.0.2.1:1"]);
+        answer.send(Ok(good.clone())).unwrap();
+        assert_eq!(sorted(&resolver).await, good);
+        for said in [failure(), Ok(Vec::new())] {
+            answer.send(said).unwrap();
+            age(&resolver, BELIEVED);
+            assert_eq!(sorted(&resolver).await, good);
+        }
+        // No answer at all: it is waited for a moment.
+        age(&resolver, BELIEVED);
+        assert_eq!(sorted(&resolver).await, good);
+        // But not for ever.
+        age(&resolver, KEPT);
+        answer.send(failure()).unwrap();
+        let error = resolver.resolve().await.unwrap_err();
+        assert_eq!(error.to_string(), "no name server");
+    }
+
+    #[tokio::test]
+    async fn those_who_ask_together_share_one_look_up_and_may_go_away() {
+        let (answer, resolver) = scripted();
+        let impatient = timeout(Duration::from_millis(1), resolver.resolve()).await;
+        assert!(impatient.is_err());
+        let both = async { tokio::join!(resolver.resolve(), resolver.resolve()) };
+        let told = async { answer.send(Ok(addresses(&["192.0.2.1:1"]))).unwrap() };
+        let ((one, two), ()) = tokio::join!(both, told);
+        // Had each asked for itself, nobody would have answered the second.
+        assert_eq!(one.unwrap(), two.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_connection_to_an_address_that_the_name_lost_is_not_used_again() {
+        let (answer, resolver) = scripted();
+        let [one, two, three] = addresses(&["192.0.2.1:1", "192.0.2.2:1", "192.0.2.3:1"])[..]
+        else {
+            panic!("three")
+        };
+        let (mut stays, mut goes) = (Peer::from(one), Peer::from(two));
+        // Nothing is known yet.
+        assert!(resolver.still_means(&mut stays) && resolver.still_means(&mut goes));
+        for said in [vec![one, two], vec![two, one], vec![three, one]] {
+            answer.send(Ok(said.clone())).unwrap();
+            age(&resolver, BELIEVED);
+            resolver.resolve().await.unwrap();
+            assert!(resolver.still_means(&mut stays));
+            assert_eq!(resolver.still_means(&mut goes), said.contains(&two), "{said:?}");
+        }
+        // The moves were seen, so that nobody looks into the list again.
+        assert_eq!(stays.moves, Some(name(&resolver).moves.load(Ordering::Relaxed)));
+        let mut number = Peer::from(one);
+        assert!(Resolver::new("192.0.2.9", 1).still_means(&mut number));
+    }
+
+    #[tokio::test]
+    async fn a_name_is_looked_up_again_only_while_it_is_used() {
+        let (answer, resolver) = scripted();
+        let mut answers = name(&resolver).answered.subscribe();
+        resolver.refresh();
+        assert!(!name(&resolver).lock().asking, "nobody asked");
+        answer.send(Ok(addresses(&["192.0.2.1:1"]))).unwrap();
+        resolver.resolve().await.unwrap();
+        answers.mark_unchanged();
+        answer.send(Ok(addresses(&["192.0.2.2:1"]))).unwrap();
+        resolver.refresh();
+        answers.changed().await.unwrap();
+        assert_eq!(sorted(&resolver).await, addresses(&["192.0.2.2:1"]));
+        name(&resolver).used.store(false, Ordering::Relaxed);
+        resolver.refresh();
+        assert!(!name(&resolver).lock().asking);
     }
 }

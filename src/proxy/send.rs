@@ -60,7 +60,7 @@ impl Sending<'_> {
         body: RequestBody,
         watch: Option<Watch>,
     ) -> Result<Reply, Rejection> {
-        let flight = self.upstream.enter()?;
+        let flight = self.upstream.enter().await?;
         let fault = body.fault();
         let (hold, progress) = if body.is_end_stream() {
             (Hold::Response(flight), None)
@@ -73,7 +73,7 @@ impl Sending<'_> {
             Some(way) => Form::Http2(way.call(self, &parts, body, progress.as_deref())),
             None => Form::Http1(Message::new(&parts, body)),
         };
-        let mut last = Rejection::UpstreamUnreachable(None);
+        let mut last = Rejection::UpstreamDown;
         let mut tried = Vec::new();
         while let Some(trial) = self.upstream.next(&tried, self.clock) {
             let (number, server) = (trial.number, trial.server);
@@ -207,6 +207,9 @@ impl Turn<'_> {
         let idle = self.sending.pool.shelf(self.sending.number, self.number);
         // Connections that were waiting, as long as they turn out to be closed.
         while let Some(mut connection) = idle.and_then(Shelf::take) {
+            if !connection.peer.as_mut().is_none_or(|to| self.server.resolver.still_means(to)) {
+                continue;
+            }
             match self.exchange(&mut connection, message).await {
                 Ok((head, is_sent)) => return Ok(Answer { connection, head, is_sent }),
                 Err(Undone::Late(why)) => return Err(Failure::Final(why)),
@@ -259,7 +262,7 @@ impl Turn<'_> {
     ) -> Result<(Head, bool), Undone> {
         let patience = self.sending.patience;
         let to_head = *self.method == Method::HEAD;
-        let Connection { http, alarm } = connection;
+        let Connection { http, alarm, .. } = connection;
         let mut deadline = Instant::now() + patience;
         let (mut is_sent, mut is_broken) = (false, false);
         poll_fn(|cx| {

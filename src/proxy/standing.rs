@@ -1,5 +1,6 @@
 //! Whether a server is worth trying: three failures in a row and it is passed over for a while,
-//! then one request finds out whether it is back.
+//! then one request finds out whether it is back. Where health checks ask it, it is they that
+//! bring it back, and they may put it out as well.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -36,6 +37,8 @@ struct State {
     failures: u64,
     /// A request is on its way to find out.
     probing: bool,
+    /// Health checks have put it out.
+    down: bool,
     /// Since when it is passed over, in milliseconds since 1970; 0 while it is not.
     since: u64,
 }
@@ -43,7 +46,12 @@ struct State {
 impl Standing {
     /// Whether it may have any request.
     pub(super) fn is_in(&self) -> bool {
-        self.state().since == 0
+        self.state().is_in()
+    }
+
+    /// Whether health checks say that it is not well.
+    pub(super) fn is_down(&self) -> bool {
+        self.state().down
     }
 
     /// Since when it is passed over, to find who has been longest.
@@ -61,10 +69,26 @@ impl Standing {
         self.update(|state| state.probing.then_some(State { probing: false, ..state }));
     }
 
-    /// A response head came.
+    /// A response head came. It does not outweigh what health checks say.
     pub(super) fn succeeded(&self) -> Change {
+        let before = self.update(|state| {
+            let good = State { down: state.down, ..State::default() };
+            (state != good).then_some(good)
+        });
+        let is_back = before.is_some_and(|before| before.since != 0 && !before.down);
+        if is_back { Change::In } else { Change::None }
+    }
+
+    /// Health checks found it well: whatever was wrong is forgotten.
+    pub(super) fn well(&self) -> Change {
         let before = self.update(|state| (state != State::default()).then(State::default));
-        if before.is_some_and(|before| before.since != 0) { Change::In } else { Change::None }
+        if before.is_some_and(|before| !before.is_in()) { Change::In } else { Change::None }
+    }
+
+    /// Health checks found that it is not well.
+    pub(super) fn unwell(&self) -> Change {
+        let before = self.update(|state| (!state.down).then_some(State { down: true, ..state }));
+        if before.is_some_and(State::is_in) { Change::Out } else { Change::None }
     }
 
     /// It took no connection, broke off before its response head, or was late with it. `now` is
@@ -72,7 +96,7 @@ impl Standing {
     pub(super) fn failed(&self, was_probe: bool, now: impl Fn() -> Timestamp) -> Change {
         let before = self.update(|state| state.after_failure(was_probe, &now));
         match before {
-            Some(before) if before.since == 0 && !self.is_in() => Change::Out,
+            Some(before) if before.is_in() && !self.is_in() => Change::Out,
             _ => Change::None,
         }
     }
@@ -90,26 +114,31 @@ impl Standing {
 }
 
 impl State {
-    const MOST_FAILURES: u64 = 0x7f;
+    const MOST_FAILURES: u64 = 0x3f;
 
-    /// Bits, from the lowest: 7 of failures, 1 of probing, 56 of time.
+    /// Bits, from the lowest: 6 of failures, 1 of the checks, 1 of probing, 56 of time.
     const fn pack(self) -> u64 {
-        self.since << 8 | (self.probing as u64) << 7 | self.failures
+        self.since << 8 | (self.probing as u64) << 7 | (self.down as u64) << 6 | self.failures
     }
 
     const fn unpack(bits: u64) -> Self {
         let failures = bits & Self::MOST_FAILURES;
-        Self { failures, probing: bits & 0x80 != 0, since: bits >> 8 }
+        let (probing, down) = (bits & 0x80 != 0, bits & 0x40 != 0);
+        Self { failures, probing, down, since: bits >> 8 }
+    }
+
+    const fn is_in(self) -> bool {
+        self.since == 0 && !self.down
     }
 
     fn after_failure(self, was_probe: bool, now: &impl Fn() -> Timestamp) -> Option<Self> {
         let failures = (self.failures + 1).min(Self::MOST_FAILURES);
         if self.since == 0 {
             let since = if failures < TOO_MANY { 0 } else { moment(now()) };
-            return Some(Self { failures, probing: false, since });
+            return Some(Self { failures, probing: false, since, ..self });
         }
         // What was under way when it was put out says nothing new.
-        was_probe.then(|| Self { failures, probing: false, since: moment(now()) })
+        was_probe.then(|| Self { failures, probing: false, since: moment(now()), ..self })
     }
 
     /// A clock that was set back shall not keep anybody out.
@@ -210,14 +239,38 @@ mod tests {
     }
 
     #[test]
+    fn what_health_checks_say_is_outweighed_by_no_request() {
+        let standing = Standing::default();
+        assert_eq!(standing.well(), Change::None);
+        assert_eq!(standing.unwell(), Change::Out);
+        assert_eq!(standing.unwell(), Change::None);
+        assert_eq!(standing.succeeded(), Change::None);
+        assert!(!standing.is_in() && standing.is_down());
+        // It fails requests too: whoever is out does not go out again.
+        for _ in 0..5 {
+            assert_eq!(standing.failed(false, || at(0)), Change::None);
+        }
+        assert_eq!(standing.succeeded(), Change::None);
+        assert_eq!(standing.well(), Change::In);
+        assert!(standing.is_in() && !standing.is_down());
+        // And they bring back what requests have put out.
+        let standing = out();
+        assert_eq!(standing.unwell(), Change::None);
+        assert_eq!(standing.well(), Change::In);
+        assert_eq!(standing.failed(false, never), Change::None);
+    }
+
+    #[test]
     fn a_clock_that_is_set_back_keeps_nobody_out() {
         assert!(out().claim_probe(Timestamp::from_secs(1)));
     }
 
     proptest! {
         #[test]
-        fn a_state_is_what_was_packed(failures in 0..128_u64, probing: bool, since in 0..1_u64 << 56) {
-            let state = State { failures, probing, since };
+        fn a_state_is_what_was_packed(
+            failures in 0..64_u64, probing: bool, down: bool, since in 0..1_u64 << 56,
+        ) {
+            let state = State { failures, probing, down, since };
             prop_assert_eq!(State::unpack(state.pack()), state);
         }
     }

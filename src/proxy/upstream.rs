@@ -1,11 +1,14 @@
 //! An upstream as all workers see it: its servers, what they have to do, its limit.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use http::HeaderValue;
+use tokio::time::timeout;
 
 use super::choice::{Candidate, Dice, choose};
+use super::folder::Folder;
+use super::gate::{Gate, Joined};
 use super::resolver::Resolver;
 use super::standing::{Change, Standing};
 use super::{Address, Backend, Rejection, Target, UpstreamSettings};
@@ -16,8 +19,12 @@ use crate::clock::Clock;
 pub(super) struct Upstream {
     pub(super) settings: UpstreamSettings,
     pub(super) servers: Vec<Server>,
-    in_flight: AtomicUsize,
+    /// Instead of servers.
+    pub(super) folder: Option<Folder>,
+    gate: Gate<Flight>,
     dice: Dice,
+    /// Whether somebody does the health checks that the settings ask for.
+    pub(super) checked: AtomicBool,
 }
 
 /// One server of an upstream.
@@ -29,7 +36,7 @@ pub(super) struct Server {
     pub(super) resolver: Resolver,
     weight: u32,
     in_flight: AtomicUsize,
-    standing: Standing,
+    pub(super) standing: Standing,
 }
 
 /// A server that is tried, and what is learned of it. Dropped without news, it leaves all as it
@@ -51,34 +58,59 @@ pub(super) struct Flight {
     upstream: Arc<Upstream>,
     /// `NOWHERE` before it was sent to a server.
     server: AtomicUsize,
+    /// False where it turned out that there is no place to give back.
+    has_place: bool,
+}
+
+/// A request in the line; it leaves it when dropped.
+struct InLine<'a> {
+    upstream: &'a Upstream,
+    number: u64,
 }
 
 const NOWHERE: usize = usize::MAX;
 
 impl Upstream {
     pub(super) fn new(settings: UpstreamSettings) -> Self {
-        let servers = match &settings.target {
-            Target::Http(backends) => backends.iter().cloned().map(Server::new).collect(),
-            Target::Whoami => Vec::new(),
+        let (servers, folder) = match &settings.target {
+            Target::Http(backends) => (backends.iter().cloned().map(Server::new).collect(), None),
+            Target::Folder(folder) => (Vec::new(), Some(Folder::new(folder.clone()))),
+            Target::Whoami => (Vec::new(), None),
         };
-        Self { settings, servers, in_flight: AtomicUsize::new(0), dice: Dice::new() }
+        let gate = Gate::new(settings.in_flight, settings.queue);
+        let checked = AtomicBool::new(false);
+        Self { settings, servers, folder, gate, dice: Dice::new(), checked }
     }
 
-    /// Takes a place, if there is one.
-    pub(super) fn enter(self: &Arc<Self>) -> Result<Flight, Rejection> {
-        let flight = Flight { upstream: Arc::clone(self), server: AtomicUsize::new(NOWHERE) };
-        let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
-        // Dropping the flight takes the count back.
-        if before < self.settings.in_flight { Ok(flight) } else { Err(Rejection::UpstreamFull) }
+    /// Takes a place; where all are taken, waits for one in the line, as long as the operator
+    /// has patience. Dropping this gives all of it back.
+    pub(super) async fn enter(self: &Arc<Self>) -> Result<Flight, Rejection> {
+        if self.gate.enter() {
+            return Ok(Flight::new(Arc::clone(self)));
+        }
+        match self.gate.join() {
+            Joined::In => Ok(Flight::new(Arc::clone(self))),
+            Joined::Refused => Err(Rejection::UpstreamFull),
+            // Boxed, so that those who need not wait carry no timer along.
+            Joined::Waiting(number, place) => {
+                Box::pin(async move {
+                    let _in_line = InLine { upstream: self, number };
+                    let came = timeout(self.settings.queue_wait, place).await;
+                    came.ok().and_then(Result::ok).ok_or(Rejection::UpstreamFull)
+                })
+                .await
+            }
+        }
     }
 
     /// The server to be tried next, of those that were not `tried`: one that may be back, with
     /// this request as its probe; else one in good standing; else, for want of any, the one that
-    /// has been passed over longest.
+    /// has been passed over longest. Where health checks run, no request is a probe, and what
+    /// they say is down has none at all.
     pub(super) fn next<'a>(&'a self, tried: &[usize], clock: &'a dyn Clock) -> Option<Trial<'a>> {
         if let [server] = &self.servers[..] {
             let alone = Trial { upstream: self, clock, number: 0, server, is_probe: false };
-            return tried.is_empty().then_some(alone);
+            return (tried.is_empty() && !server.standing.is_down()).then_some(alone);
         }
         let probe = self.due(tried, clock);
         let number = probe
@@ -106,12 +138,16 @@ impl Upstream {
         let mut out = self.untried(tried).filter(|(_, server)| !server.standing.is_in()).peekable();
         // Nobody looks at the clock while nothing is wrong.
         out.peek()?;
+        if self.checked.load(Ordering::Relaxed) {
+            return None;
+        }
         let now = clock.now();
         out.find(|(_, server)| server.standing.claim_probe(now)).map(|(number, _)| number)
     }
 
     fn longest_out(&self, tried: &[usize]) -> Option<usize> {
-        let longest = self.untried(tried).min_by_key(|(_, server)| server.standing.since());
+        let up = self.untried(tried).filter(|(_, server)| !server.standing.is_down());
+        let longest = up.min_by_key(|(_, server)| server.standing.since());
         longest.map(|(number, _)| number)
     }
 }
@@ -146,6 +182,11 @@ impl Drop for Trial<'_> {
 }
 
 impl Flight {
+    /// For a place that was taken.
+    const fn new(upstream: Arc<Upstream>) -> Self {
+        Self { upstream, server: AtomicUsize::new(NOWHERE), has_place: true }
+    }
+
     /// From here on it is that server that has the request.
     pub(super) fn go_to(&self, server: usize) {
         let before = self.server.swap(server, Ordering::Relaxed);
@@ -170,10 +211,14 @@ impl Server {
         };
         let host = HeaderValue::from_str(&text);
         let host = host.unwrap_or_else(|_| HeaderValue::from_static("upstream"));
+        let resolver = match &address {
+            Address::Tcp { host, port } | Address::Tls { host, port } => Resolver::new(host, *port),
+            Address::Unix(_) => Resolver::Fixed(Vec::new()),
+        };
         Self {
             address,
             host,
-            resolver: Resolver::default(),
+            resolver,
             weight: weight.get(),
             in_flight: AtomicUsize::new(0),
             standing: Standing::default(),
@@ -184,7 +229,22 @@ impl Server {
 impl Drop for Flight {
     fn drop(&mut self) {
         self.go_to(NOWHERE);
-        self.upstream.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if !self.has_place {
+            return;
+        }
+        while let Some(next) = self.upstream.gate.leave() {
+            match next.send(Self::new(Arc::clone(&self.upstream))) {
+                Ok(()) => return,
+                // They went away: the place is still ours to give back, and not theirs too.
+                Err(mut untaken) => untaken.has_place = false,
+            }
+        }
+    }
+}
+
+impl Drop for InLine<'_> {
+    fn drop(&mut self) {
+        self.upstream.gate.abandon(self.number);
     }
 }
 
@@ -325,13 +385,13 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_request_counts_at_the_server_that_has_it() {
+    #[tokio::test]
+    async fn a_request_counts_at_the_server_that_has_it() {
         let upstream = Arc::new(upstream(2));
         let count = || -> Vec<_> {
             upstream.servers.iter().map(|it| it.in_flight.load(Ordering::Relaxed)).collect()
         };
-        let (one, two) = (upstream.enter().unwrap(), upstream.enter().unwrap());
+        let (one, two) = (upstream.enter().await.unwrap(), upstream.enter().await.unwrap());
         one.go_to(0);
         two.go_to(0);
         assert_eq!(count(), [2, 0]);
@@ -340,7 +400,7 @@ mod tests {
         drop(one);
         assert_eq!(count(), [0, 1]);
         drop(two);
-        assert_eq!((count(), upstream.in_flight.load(Ordering::Relaxed)), (vec![0, 0], 0));
+        assert_eq!((count(), upstream.gate.inside()), (vec![0, 0], 0));
     }
 
     proptest! {

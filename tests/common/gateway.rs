@@ -142,6 +142,11 @@ impl Setup {
         self
     }
 
+    /// Where the policy and its files are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Keys of its own making are kept in a file, and so can be rotated.
     pub(crate) fn keeps_keys(mut self) -> Self {
         self.keeps_keys = true;
@@ -220,6 +225,11 @@ impl TestGateway {
 
     pub(crate) fn clock(&self) -> &ManualClock {
         &self.setup.clock
+    }
+
+    /// Where its policy and its files are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.setup.folder()
     }
 
     pub(crate) async fn connect(&self) -> Conn {

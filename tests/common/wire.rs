@@ -9,7 +9,8 @@ use tokio::net::TcpStream;
 use super::soon;
 
 /// Every field that a reply may have: the gateway's own, and those that test upstreams set.
-const KNOWN: [&str; 34] = [
+const KNOWN: [&str; 38] = [
+    "accept-ranges",
     "access-control-allow-credentials",
     "access-control-allow-headers",
     "access-control-allow-methods",
@@ -19,11 +20,14 @@ const KNOWN: [&str; 34] = [
     "allow",
     "cache-control",
     "connection",
+    "content-encoding",
     "content-length",
+    "content-range",
     "content-type",
     "cross-origin-opener-policy",
     "date",
     "etag",
+    "last-modified",
     "location",
     "ratelimit",
     "ratelimit-policy",

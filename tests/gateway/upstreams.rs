@@ -610,7 +610,7 @@ async fn large_bodies_pass_unchanged_both_ways() {
 #[tokio::test]
 async fn an_upstream_at_its_limit_is_503_and_has_room_again_afterwards() {
     let upstream = Upstream::by_hand().await;
-    let stage = Stage::before(upstream, |policy| policy.upstream("in_flight = 1")).await;
+    let stage = Stage::before(upstream, |policy| policy.upstream("in_flight = 1, queue = 0")).await;
     let mut first = stage.connect().await;
     first.write(GET).await;
     let mut server = stage.upstream.accept().await;
@@ -699,7 +699,7 @@ async fn a_get_keeps_a_body_of_unknown_length() {
 #[tokio::test]
 async fn an_upload_keeps_its_place_though_it_was_answered_early() {
     let upstream = Upstream::by_hand().await;
-    let stage = Stage::before(upstream, |policy| policy.upstream("in_flight = 1")).await;
+    let stage = Stage::before(upstream, |policy| policy.upstream("in_flight = 1, queue = 0")).await;
     let mut client = stage.connect().await;
     client
         .write("POST /public/x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\r\nhalf.")

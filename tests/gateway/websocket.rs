@@ -291,7 +291,8 @@ async fn a_websocket_keeps_its_places() {
     let route = format!("[routes.\"/ws/*\"]\nto = \"up\"\nwebsocket = true\n{limits}");
     let upstream = Upstream::by_hand().await;
     let stage =
-        Stage::before(upstream, |policy| policy.upstream("in_flight = 1").and(&route)).await;
+        Stage::before(upstream, |policy| policy.upstream("in_flight = 1, queue = 0").and(&route))
+            .await;
     let (client, server) = open(&stage, &stage.token).await;
     let mut other = stage.connect().await;
     let mut waiting = stage.connect().await;

@@ -249,7 +249,56 @@ fn weights_and_retries_of_upstreams() {
             ),
             (
                 "a = { weights = [1], whoami = true }",
-                "2:17: `weights` go with the servers of `to`; remove them",
+                "2:17: `weights` goes with the servers of `to`; remove it",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn health_of_upstreams() {
+    says_in(
+        "[upstreams]",
+        &[
+            (
+                "a = { to = 'http://a', health = 'healthz' }",
+                "2:33: `health` asks for a path; write it as \"/healthz\"",
+            ),
+            (
+                "a = { to = 'http://a', health = '/a b' }",
+                "2:33: `health` asks for a path; write it as \"/healthz\"",
+            ),
+            (
+                "a = { to = 'http://a', health = { path = 'http://a/' } }",
+                "2:42: `health` asks for a path; write it as \"/healthz\"",
+            ),
+            (
+                "a = { to = 'http://a', health = { interval = '1s' } }",
+                "2:33: `health` has no path; add path = \"/healthz\"",
+            ),
+            (
+                "a = { to = 'http://a', health = { path = 7 } }",
+                "2:42: `path` must be a text in quotes",
+            ),
+            (
+                "a = { to = 'http://a', health = true }",
+                "2:33: `health` must be a table, as config.example.toml shows",
+            ),
+            (
+                "a = { to = 'http://a', health = { path = '/', status = [200, 101] } }",
+                "2:62: `status` has final status codes, such as 200 or 204",
+            ),
+            (
+                "a = { to = 'http://a', health = { path = '/', unhealthy = 0 } }",
+                "2:59: `unhealthy` must be a whole number from 1 to 1000000",
+            ),
+            (
+                "a = { whoami = true, health = '/' }",
+                "2:31: `health` goes with the servers of `to`; remove it",
+            ),
+            (
+                "a = { to = 'http://a', queue_wait = '0s' }",
+                "2:37: `queue_wait` must be a duration above zero such as \"30s\", \"15m\" or \"1d\"",
             ),
         ],
     );
@@ -830,7 +879,7 @@ fn tls_and_http2_of_upstreams() {
             ),
             (
                 "a = { whoami = true, h2 = true }",
-                "2:27: `h2` and `tls` go with the servers of `to`; remove them",
+                "2:27: `h2` goes with the servers of `to`; remove it",
             ),
             (
                 "a = { to = 'https://a', tls = { cert = 'c' } }",

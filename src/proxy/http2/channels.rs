@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::connection;
 use crate::proxy::Rejection;
+use crate::proxy::resolver::Peer;
 use crate::proxy::upstream::Upstream;
 
 /// Most connections to one server. One is enough unless the server allows few requests on each;
@@ -42,6 +43,8 @@ struct State {
 struct Channel {
     sender: SendRequest<Bytes>,
     load: Arc<Load>,
+    /// Where it leads: no new requests go to an address that the server's name has lost.
+    peer: Option<Peer>,
 }
 
 /// What a connection has to do.
@@ -108,7 +111,14 @@ impl Channels {
 
     fn pick(self: &Arc<Self>) -> Pick {
         let mut state = self.state();
-        state.open.retain(|channel| !channel.load.is_closed());
+        let resolver = self.upstream.servers.get(self.server).map(|server| &server.resolver);
+        let leads_there = |peer: &mut Option<Peer>| {
+            let peer = peer.as_mut().zip(resolver);
+            peer.is_none_or(|(peer, resolver)| resolver.still_means(peer))
+        };
+        state
+            .open
+            .retain_mut(|channel| !channel.load.is_closed() && leads_there(&mut channel.peer));
         let least = state.open.iter().min_by_key(|channel| channel.load.requests());
         if let Some(channel) = least {
             let room = channel.load.requests() < channel.sender.current_max_send_streams();
@@ -142,7 +152,8 @@ impl Channels {
         let opening = connection::open(settings, server);
         let late = || text(format!("no connection in HTTP/2 in {:?}", settings.connect));
         let opened = tokio::time::timeout(settings.connect, opening).await.map_err(|_| late())?;
-        let (sender, connection) = opened.map_err(|error| Arc::new(error) as Failed)?;
+        let opened = opened.map_err(|error| Arc::new(error) as Failed)?;
+        let connection::Opened { sender, connection, peer } = opened;
         let load = Arc::new(Load {
             requests: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
@@ -154,7 +165,7 @@ impl Channels {
             idle: settings.idle,
         };
         tokio::spawn(watched.drive(connection));
-        Ok(Channel { sender, load })
+        Ok(Channel { sender, load, peer })
     }
 
     /// Gives a connection up if it has had nothing to do for so long; it then closes by itself.

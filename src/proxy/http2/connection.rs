@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use super::channels::{Channels, Load};
 use crate::proxy::UpstreamSettings;
 use crate::proxy::connect::{Stream, connect};
+use crate::proxy::resolver::Peer;
 use crate::proxy::upstream::Server;
 
 /// Bytes of one response that may wait for its client.
@@ -41,12 +42,18 @@ enum Opening {
     Closed,
 }
 
+/// A connection that takes requests.
+pub(super) struct Opened {
+    pub(super) sender: SendRequest<Bytes>,
+    pub(super) connection: Connection<Stream, Bytes>,
+    /// Where it leads, if by TCP.
+    pub(super) peer: Option<Peer>,
+}
+
 /// Connects to a server and waits for its first word, which says how many requests it takes.
-pub(super) async fn open(
-    settings: &UpstreamSettings,
-    server: &Server,
-) -> io::Result<(SendRequest<Bytes>, Connection<Stream, Bytes>)> {
+pub(super) async fn open(settings: &UpstreamSettings, server: &Server) -> io::Result<Opened> {
     let stream = connect(settings, server).await?;
+    let peer = stream.peer()?;
     let (sender, mut connection) = Builder::new()
         .initial_window_size(WINDOW)
         .initial_connection_window_size(WINDOWS)
@@ -67,7 +74,7 @@ pub(super) async fn open(
     })
     .await
     .map_err(io::Error::other)?;
-    Ok((sender, connection))
+    Ok(Opened { sender, connection, peer })
 }
 
 /// A connection, and what is known of it elsewhere.

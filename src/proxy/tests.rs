@@ -1,0 +1,230 @@
+//! The parts together: a place in the line, a name that moves, a connection.
+
+use std::future::Future;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::num::NonZeroU32;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Context;
+use std::thread;
+use std::time::Duration;
+
+use http::uri::PathAndQuery;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+
+use super::resolver::Resolver;
+use super::send::Sending;
+use super::upstream::Upstream;
+use super::*;
+use crate::clock::SystemClock;
+
+fn settings(host: &str, port: u16) -> UpstreamSettings {
+    let address = Address::Tcp { host: host.to_owned(), port };
+    let backend = Backend { address, weight: NonZeroU32::MIN };
+    UpstreamSettings::new("up", Target::Http(vec![backend]))
+}
+
+/// Answers each request on each connection with what it is called.
+fn server(listener: TcpListener, name: &'static str) {
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            thread::spawn(move || {
+                let mut head = [0; 4096];
+                while std::io::Read::read(&mut stream, &mut head).is_ok_and(|count| count > 0) {
+                    let length = name.len();
+                    let answer =
+                        format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{name}");
+                    stream.write_all(answer.as_bytes()).unwrap();
+                }
+            });
+        }
+    });
+}
+
+/// Sends a GET and says who answered.
+async fn ask(pool: &Arc<pool::Pool>, upstream: &Arc<Upstream>) -> Result<String, Rejection> {
+    let patience = Duration::from_secs(5);
+    let sending = Sending {
+        pool,
+        number: 0,
+        upstream,
+        patience,
+        handshake: false,
+        clock: &SystemClock,
+        http2: None,
+    };
+    let request = Request::get("/").header("host", "name.test").body(()).unwrap();
+    let response = sending.send(request.into_parts().0, RequestBody::empty(), None).await?.response;
+    assert_eq!(response.status(), StatusCode::OK);
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    Ok(String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn a_name_that_moves_takes_its_requests_along() {
+    let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = first.local_addr().unwrap().port();
+    let second = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), port)).unwrap();
+    server(first, "first");
+    server(second, "second");
+    let last = Arc::new(AtomicU8::new(1));
+    let means = Arc::clone(&last);
+    let mut upstream = Upstream::new(settings("name.test", port));
+    upstream.servers[0].resolver = Resolver::by(move || match means.load(Ordering::SeqCst) {
+        0 => Err(std::io::ErrorKind::TimedOut.into()),
+        last => Ok(vec![SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), port))]),
+    });
+    let upstream = Arc::new(upstream);
+    let pool = Arc::new(pool::Pool::new(&[Arc::clone(&upstream)]));
+    assert_eq!(ask(&pool, &upstream).await.unwrap(), "first");
+    assert_eq!(ask(&pool, &upstream).await.unwrap(), "first");
+    for (means, answers) in [(2, "second"), (0, "second"), (1, "first")] {
+        last.store(means, Ordering::SeqCst);
+        upstream.servers[0].resolver.look_up_now().await;
+        // Not on the connection that waits, though it is sound.
+        assert_eq!(ask(&pool, &upstream).await.unwrap(), answers);
+        assert_eq!(ask(&pool, &upstream).await.unwrap(), answers);
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_comes_when_nobody_waits_any_more_is_not_lost() {
+    let mut settings = settings("127.0.0.1", 1);
+    (settings.in_flight, settings.queue) = (1, 2);
+    let upstream = Arc::new(Upstream::new(settings));
+    for rounds in 0..3 {
+        let held = upstream.enter().await.unwrap();
+        {
+            let mut one = pin!(upstream.enter());
+            let mut two = pin!(upstream.enter());
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            assert!(one.as_mut().poll(&mut cx).is_pending());
+            assert!(two.as_mut().poll(&mut cx).is_pending());
+            assert!(matches!(upstream.enter().await, Err(Rejection::UpstreamFull)));
+            if rounds > 0 {
+                // On its way to the first, who goes away, and then to the second.
+                drop(held);
+            }
+        }
+        // Free again.
+        if rounds > 0 {
+            drop(upstream.enter().await.unwrap());
+        }
+    }
+}
+
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A server that is away for some looks, and then there for some.
+#[tokio::test(flavor = "current_thread")]
+async fn what_looks_find_has_a_line_when_it_changes_and_no_other() {
+    let port = {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let sink = Sink::default();
+    let writer = sink.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let lines = || String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    let mut settings = settings("127.0.0.1", port);
+    let mut health = HealthSettings::new(PathAndQuery::from_static("/healthz"));
+    health.interval = Duration::from_millis(5);
+    settings.health = Some(health);
+    let upstreams = Upstreams::new([settings]);
+    let upstream = Arc::clone(&upstreams.0[0]);
+    let clock = SystemClock;
+    assert!(upstream.next(&[], &clock).is_some(), "in until somebody looked");
+    let watch = upstreams.watch();
+    let story = async {
+        let moment = || tokio::time::sleep(Duration::from_millis(10));
+        while upstream.next(&[], &clock).is_some() {
+            moment().await;
+        }
+        // Some more looks that find nothing new.
+        for _ in 0..5 {
+            moment().await;
+        }
+        server(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap(), "ok");
+        while upstream.next(&[], &clock).is_none() {
+            moment().await;
+        }
+        for _ in 0..5 {
+            moment().await;
+        }
+    };
+    let story = tokio::time::timeout(Duration::from_secs(5), story);
+    tokio::select! {
+        told = story => told.unwrap(),
+        () = watch => {}
+    }
+    let text = lines();
+    let [gone, back] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
+    assert!(
+        gone.contains("WARN") && gone.contains("not well") && gone.contains("refused"),
+        "{gone}"
+    );
+    assert!(back.contains("INFO") && back.contains("well again"), "{back}");
+    for line in [gone, back] {
+        assert!(line.contains(&format!("upstream=up server=http://127.0.0.1:{port}")), "{line}");
+    }
+    // Nobody looks any more: whoever is out is not kept out.
+    assert!(!upstream.checked.load(Ordering::Relaxed));
+}
+
+/// Looks are spoken as requests are.
+#[tokio::test]
+async fn a_server_that_speaks_http2_is_asked_in_http2() {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let tell = tell.clone();
+            let service =
+                hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
+                    tell.send((request.uri().to_string(), request.version())).ok();
+                    async { Ok::<_, std::convert::Infallible>(Response::new(Body::empty())) }
+                });
+            let stream = hyper_util::rt::TokioIo::new(stream);
+            let executor = hyper_util::rt::TokioExecutor::new();
+            let server = hyper::server::conn::http2::Builder::new(executor);
+            tokio::spawn(async move { server.serve_connection(stream, service).await });
+        }
+    });
+    let mut settings = settings("127.0.0.1", port);
+    settings.h2 = true;
+    let mut health = HealthSettings::new(PathAndQuery::from_static("/healthz"));
+    health.interval = Duration::from_millis(5);
+    settings.health = Some(health);
+    let upstreams = Upstreams::new([settings]);
+    let looks = async {
+        for _ in 0..5 {
+            let (target, version) = told.recv().await.unwrap();
+            assert_eq!(target, format!("http://127.0.0.1:{port}/healthz"));
+            assert_eq!(version, Version::HTTP_2);
+            assert!(upstreams.0[0].next(&[], &SystemClock).is_some());
+        }
+    };
+    tokio::select! {
+        looked = tokio::time::timeout(Duration::from_secs(5), looks) => looked.unwrap(),
+        () = upstreams.watch() => {}
+    }
+}
