@@ -36,7 +36,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, Version};
+use http::{HeaderValue, Method, Response, Version};
 use http_body::Body as _;
 
 use watch::{Vigil, Watch};
@@ -155,22 +155,16 @@ impl Proxy {
         };
         let known = caller.map(Arc::as_ref);
         let http2 = way.is_some();
+        let host = parts.headers.get(http::header::HOST).cloned();
         let outfit =
-            prepare::Outfit { route, path, peer, origin, caller: known, request_id, http2 };
+            prepare::Outfit { route, path, peer, origin, caller: known, request_id, host, http2 };
         outfit.put_on(&mut parts, &body)?;
         if handshake.is_some() {
             upgrade::ask(&mut parts.headers);
         }
         let watch = || caller.map(|caller| self.vigil.over(caller, route));
         let uploading = if body.is_end_stream() { None } else { watch() };
-        let sending = self.forward(
-            route,
-            path,
-            Request::from_parts(parts, body),
-            handshake.is_some(),
-            way,
-            watch(),
-        );
+        let sending = self.forward(&outfit, parts, body, handshake.is_some(), way, watch());
         let send::Reply { mut response, switched } =
             watch::while_allowed(uploading, sending).await?;
         let opened = match (handshake, switched) {
@@ -248,14 +242,14 @@ impl Proxy {
 
     async fn forward(
         &self,
-        route: &Route,
-        path: &CanonicalPath<'_>,
-        request: Request<RequestBody>,
+        outfit: &prepare::Outfit<'_>,
+        mut parts: Parts,
+        body: RequestBody,
         handshake: bool,
         http2: Option<http2::Way<'_>>,
         watch: Option<Watch>,
     ) -> Result<send::Reply, Rejection> {
-        let (mut parts, body) = request.into_parts();
+        let prepare::Outfit { route, path, .. } = *outfit;
         let found = self.upstreams.0.get(route.upstream);
         let upstream = found.ok_or(Rejection::UpstreamUnreachable(None))?;
         let patience = route.timeout.unwrap_or(upstream.settings.timeout);
@@ -267,16 +261,20 @@ impl Proxy {
             return Ok(send::Reply { response: Response::from_parts(parts, body), switched: None });
         }
         let Some(first) = upstream.servers.first() else {
+            outfit.set_ours(&mut parts.headers);
             return Ok(send::Reply { response: whoami::answer(&parts), switched: None });
         };
         // HTTP/1.0 may leave it out; HTTP/1.1 may not.
         parts.headers.entry(http::header::HOST).or_insert_with(|| first.host.clone());
         if http2.is_some() {
+            outfit.set_ours(&mut parts.headers);
             http2::address(&mut parts, &first.address)?;
         }
         let number = route.upstream;
         let (pool, clock) = (&self.pool, &*self.clock);
-        let sending = send::Sending { pool, number, upstream, patience, handshake, clock, http2 };
+        let ours = http2.is_none().then_some(outfit);
+        let sending =
+            send::Sending { pool, number, upstream, patience, handshake, clock, ours, http2 };
         sending.send(parts, body, watch).await
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use bytes::BytesMut;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -13,7 +14,7 @@ use crate::policy::{CredentialPolicy, Route, Underscores};
 use crate::session::Authenticated;
 use crate::web::{
     CanonicalPath, IdentityHeaders, Origin, Peer, RequestBody, drop_hop_by_hop, is_framing, lists,
-    reads_as,
+    reads_as, write_lines,
 };
 
 /// Removes every field that could be read as one of our identity headers: on every route,
@@ -56,12 +57,14 @@ pub(super) struct Outfit<'a> {
     pub(super) origin: &'a Origin,
     pub(super) caller: Option<&'a Authenticated>,
     pub(super) request_id: &'a HeaderValue,
+    /// The host that the client asked for.
+    pub(super) host: Option<HeaderValue>,
     /// Whether it goes out in HTTP/2.
     pub(super) http2: bool,
 }
 
 impl Outfit<'_> {
-    /// Makes the request what the upstream shall see.
+    /// Makes the request what the upstream shall see, but for what is ours to say.
     pub(super) fn put_on(&self, parts: &mut Parts, body: &RequestBody) -> Result<(), Rejection> {
         let headers = &mut parts.headers;
         // Without a caller it is none of ours: the upstream may know what to do with it.
@@ -76,21 +79,34 @@ impl Outfit<'_> {
         drop_underscores(self.route.underscores, headers);
         // hyper has answered it, or will.
         headers.remove(header::EXPECT);
-        let host = headers.get(header::HOST).cloned();
-        self.origin.write(self.peer, host.as_ref(), headers);
-        headers.insert(X_REQUEST_ID, self.request_id.clone());
-        // Last of all, so that nothing before can touch them.
-        if let Some(caller) = self.caller {
-            for (name, value) in &caller.headers {
-                headers.insert(name, value.clone());
-            }
-        }
+        headers.remove(X_REQUEST_ID);
         // Without it hyper takes a GET of unknown length for one without a body.
         if !self.http2 && !body.is_end_stream() && body.size_hint().exact().is_none() {
             headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         parts.version = Version::HTTP_11;
         self.target(&mut parts.uri)
+    }
+
+    /// Sets what is ours to say: where the request comes from, its id, and who its caller is. Last
+    /// of all, so that nothing before can touch them. All such fields of the client are gone.
+    pub(super) fn set_ours(&self, headers: &mut HeaderMap) {
+        self.origin.write(self.peer, self.host.as_ref(), headers);
+        headers.insert(X_REQUEST_ID, self.request_id.clone());
+        if let Some(caller) = self.caller {
+            for (name, value) in &caller.headers {
+                headers.insert(name, value.clone());
+            }
+        }
+    }
+
+    /// The same as lines of HTTP/1.1, of which most were made ready before.
+    pub(super) fn write_ours(&self, out: &mut BytesMut) {
+        out.extend_from_slice(&self.origin.lines(self.peer, self.host.as_ref()));
+        write_lines([(&X_REQUEST_ID, self.request_id)], out);
+        if let Some(caller) = self.caller {
+            out.extend_from_slice(&caller.lines);
+        }
     }
 
     /// The path that was judged is the path that is sent, in origin form, unless the route

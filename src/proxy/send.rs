@@ -14,6 +14,7 @@ use super::connect::connect_http1;
 use super::http1::{Broken, Framing, Head, Message};
 use super::lease::{Hold, Lease, LeasedBody};
 use super::pool::{Connection, Pool, Shelf};
+use super::prepare::Outfit;
 use super::progress::{Progress, Tracked};
 use super::upstream::{Server, Upstream};
 use super::watch::Watch;
@@ -35,6 +36,8 @@ pub(super) struct Sending<'a> {
     /// Whether it asks for a WebSocket, so that 101 is an answer to it.
     pub(super) handshake: bool,
     pub(super) clock: &'a dyn Clock,
+    /// What the gateway has to say in the request; `None` where it stands in the head already.
+    pub(super) ours: Option<&'a Outfit<'a>>,
     /// How the upstream is spoken to in HTTP/2, if it is.
     pub(super) http2: Option<http2::Way<'a>>,
 }
@@ -71,7 +74,11 @@ impl Sending<'_> {
         let body = Tracked::new(body, progress.clone());
         let mut outgoing = match &self.http2 {
             Some(way) => Form::Http2(way.call(self, &parts, body, progress.as_deref())),
-            None => Form::Http1(Message::new(&parts, body)),
+            None => Form::Http1(Message::new(
+                &parts,
+                |out| self.ours.into_iter().for_each(|ours| ours.write_ours(out)),
+                body,
+            )),
         };
         let mut last = Rejection::UpstreamDown;
         let mut tried = Vec::new();

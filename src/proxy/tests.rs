@@ -55,6 +55,7 @@ async fn ask(pool: &Arc<pool::Pool>, upstream: &Arc<Upstream>) -> Result<String,
         patience,
         handshake: false,
         clock: &SystemClock,
+        ours: None,
         http2: None,
     };
     let request = Request::get("/").header("host", "name.test").body(()).unwrap();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use bytes::{Bytes, BytesMut};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
@@ -12,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::identity::{Claim, Identity, SessionId, UserId, is_role_name};
 use crate::store::{SessionRef, User};
 use crate::token::{Claims, Entry, IssuerSettings, Origin, Revision, TokenError, TokenKind};
-use crate::web::Authorization;
+use crate::web::{Authorization, write_lines};
 
 /// A caller, with what an upstream is told about it.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct Authenticated {
     pub user: Option<UserId>,
     /// Identity headers, ready to be set.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The same as lines of HTTP/1.1.
+    pub(crate) lines: Bytes,
     /// When the credential ends.
     pub expires: Timestamp,
     /// For asking again without the credential.
@@ -169,7 +172,9 @@ impl Sessions {
         basis: Basis,
     ) -> Authenticated {
         let headers = self.headers.render(&identity);
-        Authenticated { identity, user, headers, expires, basis }
+        let mut lines = BytesMut::new();
+        write_lines(headers.iter().map(|(name, value)| (name, value)), &mut lines);
+        Authenticated { identity, user, headers, lines: lines.freeze(), expires, basis }
     }
 }
 

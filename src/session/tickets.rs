@@ -196,7 +196,8 @@ mod tests {
         let until = Timestamp::from_millis(u64::MAX);
         let revision = Revisions::default().of_others();
         let basis = Basis { proof: Proof::Issuer(Box::default()), revision, until };
-        Arc::new(Authenticated { identity, user: None, headers: Vec::new(), expires: until, basis })
+        let (headers, lines) = (Vec::new(), bytes::Bytes::new());
+        Arc::new(Authenticated { identity, user: None, headers, lines, expires: until, basis })
     }
 
     #[derive(Clone, Debug)]

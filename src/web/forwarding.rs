@@ -6,12 +6,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use super::fold::{begins_as, reads_as};
 use super::forwarded;
+use super::lines::write_lines;
 use super::peer::node;
 use super::{HostName, Peer};
 
@@ -166,6 +167,19 @@ impl Origin {
         if let Some(forwarded) = forwarded {
             headers.insert(header::FORWARDED, forwarded);
         }
+    }
+
+    /// The same as [`Origin::write`], as lines of HTTP/1.1.
+    pub(crate) fn lines(&self, peer: &Peer, host: Option<&HeaderValue>) -> Bytes {
+        let make = || {
+            let mut fields = HeaderMap::with_capacity(8);
+            self.write(peer, host, &mut fields);
+            let mut lines = BytesMut::with_capacity(320);
+            write_lines(&fields, &mut lines);
+            lines.freeze()
+        };
+        // Of a client without proxies there is nothing that could differ between its requests.
+        if self.trusted { make() } else { peer.told(host, make) }
     }
 
     /// The same as one `Forwarded` element (RFC 7239 section 4) about the client.

@@ -1,7 +1,9 @@
 //! Who is at the other end of a connection, and how it came in.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::OnceLock;
 
+use bytes::Bytes;
 use http::HeaderValue;
 
 /// The two ends of a connection, with what upstreams are told about them made ready once.
@@ -15,6 +17,7 @@ pub struct Peer {
     node: Box<str>,
     https: bool,
     server_name: Option<Box<str>>,
+    told: OnceLock<(Option<HeaderValue>, Bytes)>,
 }
 
 impl Peer {
@@ -47,7 +50,8 @@ impl Peer {
         let port_value = HeaderValue::from(local_port);
         let node = node(addr).into_boxed_str();
         let (https, server_name) = (false, None);
-        Self { addr, port, local_port, addr_value, port_value, node, https, server_name }
+        let told = OnceLock::new();
+        Self { addr, port, local_port, addr_value, port_value, node, https, server_name, told }
     }
 
     /// The address; IPv4 is IPv4 also on a listener for both.
@@ -88,6 +92,13 @@ impl Peer {
     /// The name that the client asked for by TLS, in lower case.
     pub fn server_name(&self) -> Option<&str> {
         self.server_name.as_deref()
+    }
+
+    /// What an upstream is told about a client that is this peer itself and asked for `host`:
+    /// lines of fields. Made once for a connection, as long as it asks for one host.
+    pub(super) fn told(&self, host: Option<&HeaderValue>, make: impl Fn() -> Bytes) -> Bytes {
+        let (first, lines) = self.told.get_or_init(|| (host.cloned(), make()));
+        if first.as_ref() == host { lines.clone() } else { make() }
     }
 
     /// The address as `Forwarded` has it: `for=192.0.2.1`.

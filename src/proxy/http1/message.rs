@@ -5,13 +5,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::header::{self, HeaderMap};
+use http::header::{self, HeaderName};
 use http::request::Parts;
 use http_body::Body as _;
 use tokio::io::{AsyncWrite, WriteHalf};
 
 use super::{Broken, Wire};
 use crate::proxy::send::Outgoing;
+use crate::web::write_lines;
 
 /// Room for a head with a token's worth of identity fields.
 const HEAD: usize = 1024;
@@ -44,7 +45,13 @@ enum Coding {
 
 impl Message {
     /// Writes the head. The body is framed here, once, whatever its head says.
-    pub(in crate::proxy) fn new(parts: &Parts, body: Outgoing) -> Self {
+    ///
+    /// `ours` writes the fields that are the gateway's to set. `parts` have none of them.
+    pub(in crate::proxy) fn new(
+        parts: &Parts,
+        ours: impl FnOnce(&mut BytesMut),
+        body: Outgoing,
+    ) -> Self {
         let coding = match body.size_hint().exact() {
             _ if body.is_end_stream() => Coding::Over,
             Some(length) => Coding::Length(length),
@@ -55,7 +62,9 @@ impl Message {
         for part in [parts.method.as_str(), " ", target, " HTTP/1.1\r\n"] {
             framing.extend_from_slice(part.as_bytes());
         }
-        write_fields(&parts.headers, &mut framing);
+        let passing = parts.headers.iter().filter(|(name, _)| !is_length(name));
+        write_lines(passing, &mut framing);
+        ours(&mut framing);
         match coding {
             // Servers that wait for a body otherwise are told that none comes.
             Coding::Over if parts.headers.contains_key(header::CONTENT_LENGTH) => {
@@ -215,17 +224,7 @@ impl Message {
     }
 }
 
-/// All fields but those that say how long the body is.
-fn write_fields(headers: &HeaderMap, out: &mut BytesMut) {
-    for (name, value) in headers {
-        if name == header::CONTENT_LENGTH || name == header::TRANSFER_ENCODING {
-            continue;
-        }
-        let value = value.as_bytes();
-        out.reserve(name.as_str().len() + value.len() + 4);
-        out.extend_from_slice(name.as_str().as_bytes());
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value);
-        out.extend_from_slice(b"\r\n");
-    }
+/// Whether a field says how long the body is.
+fn is_length(name: &HeaderName) -> bool {
+    *name == header::CONTENT_LENGTH || *name == header::TRANSFER_ENCODING
 }

@@ -22,7 +22,7 @@ pub(super) use message::Message;
 pub(super) use response::{Head, Malformed};
 
 /// What is read at once: no more than this is held of a response.
-const MOST_READ: u64 = 128 * 1024;
+const MOST_READ: u64 = 256 * 1024;
 /// What is read at once where nothing is known about the length.
 const LEAST_READ: u64 = 8 * 1024;
 

@@ -20,6 +20,9 @@ use super::{Connection, report};
 use crate::server::{Bounds, Handler, Walker};
 use crate::web::{Takeover, Upgradable};
 
+/// Most bytes of a body that are read at once, and held unsent. The walker bounds the head.
+const BUFFER: usize = 256 * 1024;
+
 /// Serves requests one after the other, and what takes the connection over.
 pub(super) async fn serve<H: Handler, S>(
     connection: Connection<'_, '_, H, Watched<S>>,
@@ -53,7 +56,7 @@ pub(super) async fn serve<H: Handler, S>(
     });
     let mut http = http1::Builder::new();
     // Its deadline would be the idle time as well; ours are in `Pulse`.
-    http.header_read_timeout(None).max_buf_size(limits.head.max(8192)).half_close(false);
+    http.header_read_timeout(None).max_buf_size(limits.head.max(BUFFER)).half_close(false);
     if limits.headers != 100 {
         // hyper keeps 100 on the stack and any other number on the heap.
         http.max_headers(limits.headers);
