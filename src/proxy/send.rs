@@ -234,9 +234,9 @@ impl Turn<'_> {
             }
         }
         let settings = &self.sending.upstream.settings;
-        let mut connection = match timeout(settings.connect, connect_http1(settings, self.server))
-            .await
-        {
+        // Seldom, and as large as all the rest.
+        let connecting = Box::pin(connect_http1(settings, self.server));
+        let mut connection = match timeout(settings.connect, connecting).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => {
                 return Err(Failure::Unsent(Rejection::UpstreamUnreachable(Some(error.into()))));

@@ -2,7 +2,7 @@
 //! second while none do.
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -131,9 +131,11 @@ pub(super) async fn while_allowed<T>(
     watch: Option<Watch>,
     work: impl Future<Output = Result<T, Rejection>>,
 ) -> Result<T, Rejection> {
+    // In its place once and for all: every move of it would be a copy of kilobytes.
+    let mut work = pin!(work);
     let Some(mut watch) = watch else { return work.await };
     tokio::select! {
-        done = work => done,
+        done = &mut work => done,
         lost = watch.lost() => Err(lost),
     }
 }
