@@ -1,5 +1,6 @@
 //! The path of a proxied request, one module a step; [`Proxy::answer`] is the stack.
 
+mod aside;
 mod choice;
 mod connect;
 mod dial;

@@ -10,6 +10,7 @@ use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 use tokio::time::{Instant, timeout};
 
+use super::aside::Aside;
 use super::connect::connect_http1;
 use super::http1::{Broken, Framing, Head, Message};
 use super::lease::{Hold, Lease, LeasedBody};
@@ -126,20 +127,19 @@ impl Sending<'_> {
         watch: Option<Watch>,
     ) -> Result<Reply, Rejection> {
         let Answer { mut connection, head, is_sent } = answer;
-        let Head { status, headers, framing, mut is_last } = head;
+        let Head { status, headers, framing, is_last } = head;
         let has_switched = status == StatusCode::SWITCHING_PROTOCOLS;
         if has_switched && !self.handshake {
             return Err(Rejection::UpstreamSwitched);
         }
-        if let Form::Http1(message) = outgoing
-            && !is_sent
-        {
-            // It answered early. The rest of the request goes on, and then the connection ends.
-            connection.http.send_aside(message);
-            is_last = true;
-        }
-        let pool = Arc::clone(self.pool);
-        let lease = Lease { connection, pool, upstream: self.number, server, _hold: hold, is_last };
+        // It answered early. The rest of the request goes on, and then the connection ends.
+        let rest = match outgoing {
+            Form::Http1(message) if !is_sent => connection.http.rest_of(message),
+            Form::Http1(_) | Form::Http2(_) => None,
+        };
+        let upload = rest.map(|rest| Aside::send(rest, &hold, self.patience, watch.as_ref()));
+        let (pool, upstream) = (Arc::clone(self.pool), self.number);
+        let lease = Lease { connection, pool, upstream, server, _hold: hold, is_last, upload };
         let mut response = Response::new(Body::empty());
         *response.status_mut() = status;
         *response.headers_mut() = headers;

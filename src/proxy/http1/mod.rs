@@ -123,12 +123,22 @@ impl Connection {
         self.inbox.is_empty()
     }
 
-    /// Lets the rest of a request go on by itself, because its answer is here already.
-    pub(super) fn send_aside(&mut self, message: Message) {
-        if let Io::Whole(stream) = std::mem::replace(&mut self.io, Io::gone()) {
-            let (reading, writing) = tokio::io::split(stream);
-            self.io = Io::Reading(reading);
-            tokio::spawn(message.write_all(writing));
+    /// The rest of a request, to be sent beside its answer, which is here already. The connection
+    /// closes when both halves are gone.
+    pub(super) fn rest_of(
+        &mut self,
+        message: Message,
+    ) -> Option<impl Future<Output = ()> + Send + use<>> {
+        match std::mem::replace(&mut self.io, Io::gone()) {
+            Io::Whole(stream) => {
+                let (reading, writing) = tokio::io::split(stream);
+                self.io = Io::Reading(reading);
+                Some(message.write_all(writing))
+            }
+            reading @ Io::Reading(_) => {
+                self.io = reading;
+                None
+            }
         }
     }
 
