@@ -1,6 +1,5 @@
 //! The rest of an upload whose answer has begun: it goes on beside it, and under the same rules.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
