@@ -24,6 +24,7 @@ mod standing;
 mod throttle;
 mod ticket;
 mod tunnel;
+mod turn;
 mod upgrade;
 mod upstream;
 mod watch;
@@ -158,7 +159,7 @@ impl Proxy {
         let http2 = way.is_some();
         let outfit =
             prepare::Outfit { route, path, peer, origin, caller: known, request_id, http2 };
-        outfit.put_on(&mut parts, &body)?;
+        outfit.put_on(&mut parts)?;
         if handshake.is_some() {
             upgrade::ask(&mut parts.headers);
         }

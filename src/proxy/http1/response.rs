@@ -72,8 +72,8 @@ struct Fields {
     is_old: bool,
     headers: HeaderMap,
     length: Option<u64>,
-    /// The length was said more than once.
-    is_repeated: bool,
+    /// How often that was said.
+    lengths: usize,
     is_chunked: bool,
     closes: bool,
 }
@@ -105,7 +105,7 @@ fn parse_one(inbox: &mut BytesMut) -> Result<Option<(Fields, usize)>, Malformed>
         is_old,
         headers,
         length: None,
-        is_repeated: false,
+        lengths: 0,
         is_chunked: false,
         closes: false,
     };
@@ -136,11 +136,10 @@ impl Fields {
     fn note(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<(), Malformed> {
         if name == header::CONTENT_LENGTH {
             let length = length(value).ok_or(Malformed::Length)?;
-            let before = self.length.replace(length);
-            if before.is_some_and(|before| before != length) {
+            if self.length.replace(length).is_some_and(|before| before != length) {
                 return Err(Malformed::Length);
             }
-            self.is_repeated |= before.is_some() || value.as_bytes().contains(&b',');
+            self.lengths += value.as_bytes().split(|byte| *byte == b',').count();
         } else if name == header::TRANSFER_ENCODING {
             // What is left under another one nobody here could take off.
             let is_plain = value.as_bytes().eq_ignore_ascii_case(b"chunked");
@@ -156,7 +155,7 @@ impl Fields {
 
     fn finish(mut self, to_head: bool) -> Result<Head, Malformed> {
         let framing = self.framing(to_head)?;
-        if let Some(length) = self.length.filter(|_| self.is_repeated) {
+        if let Some(length) = self.length.filter(|_| self.lengths > 1) {
             self.headers.insert(header::CONTENT_LENGTH, length.into());
         }
         // Of a length beside a coding, one is a lie; and of a body where there can be none, what
