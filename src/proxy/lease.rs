@@ -7,14 +7,15 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
+use super::aside::Aside;
 use super::http1::{Broken, Framing};
 use super::pool::{Connection, Pool};
 use super::progress::Progress;
 use super::upstream::Flight;
 
-/// A connection in use. Dropped, it closes, as soon as the request body is over if that is still
-/// under way: whatever was left of the response could otherwise be taken for the answer to the
-/// next request.
+/// A connection in use. Dropped, it closes, and what is still under way of the request ends with
+/// it: whatever was left of the response could otherwise be taken for the answer to the next
+/// request.
 pub(super) struct Lease {
     pub(super) connection: Connection,
     pub(super) pool: Arc<Pool>,
@@ -24,6 +25,9 @@ pub(super) struct Lease {
     pub(super) _hold: Hold,
     /// The server will close the connection after this response.
     pub(super) is_last: bool,
+    /// The rest of the request, where the answer came before its end. The connection is then the
+    /// last of its kind as well.
+    pub(super) upload: Option<Aside>,
 }
 
 /// What keeps the request's place at the upstream.
@@ -41,12 +45,23 @@ impl Hold {
             Self::Both(request) => request.flight(),
         }
     }
+
+    /// Of the request body, if there is one.
+    pub(super) const fn progress(&self) -> Option<&Arc<Progress>> {
+        match self {
+            Self::Response(_) => None,
+            Self::Both(request) => Some(request),
+        }
+    }
 }
 
 impl Lease {
     /// The response is complete: the connection may have its next request, unless it is still
     /// busy with the body of this one because the upstream answered early.
     pub(super) fn give_back(self) {
+        if let Some(upload) = self.upload {
+            return upload.let_go();
+        }
         if self.is_last {
             return;
         }

@@ -1,5 +1,6 @@
 //! The path of a proxied request, one module a step; [`Proxy::answer`] is the stack.
 
+mod aside;
 mod choice;
 mod connect;
 mod dial;
@@ -23,6 +24,7 @@ mod standing;
 mod throttle;
 mod ticket;
 mod tunnel;
+mod turn;
 mod upgrade;
 mod upstream;
 mod watch;
@@ -158,7 +160,7 @@ impl Proxy {
         let host = parts.headers.get(http::header::HOST).cloned();
         let outfit =
             prepare::Outfit { route, path, peer, origin, caller: known, request_id, host, http2 };
-        outfit.put_on(&mut parts, &body)?;
+        outfit.put_on(&mut parts)?;
         if handshake.is_some() {
             upgrade::ask(&mut parts.headers);
         }

@@ -7,14 +7,13 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Uri, Version};
-use http_body::Body as _;
 
 use super::{Rejection, http2};
 use crate::policy::{CredentialPolicy, Route, Underscores};
 use crate::session::Authenticated;
 use crate::web::{
-    CanonicalPath, IdentityHeaders, Origin, Peer, RequestBody, drop_hop_by_hop, is_framing, lists,
-    reads_as, write_lines,
+    CanonicalPath, IdentityHeaders, Origin, Peer, drop_hop_by_hop, is_framing, lists, reads_as,
+    write_lines,
 };
 
 /// Removes every field that could be read as one of our identity headers: on every route,
@@ -65,7 +64,7 @@ pub(super) struct Outfit<'a> {
 
 impl Outfit<'_> {
     /// Makes the request what the upstream shall see, but for what is ours to say.
-    pub(super) fn put_on(&self, parts: &mut Parts, body: &RequestBody) -> Result<(), Rejection> {
+    pub(super) fn put_on(&self, parts: &mut Parts) -> Result<(), Rejection> {
         let headers = &mut parts.headers;
         // Without a caller it is none of ours: the upstream may know what to do with it.
         if self.route.credential == CredentialPolicy::Strip && self.caller.is_some() {
@@ -80,10 +79,6 @@ impl Outfit<'_> {
         // hyper has answered it, or will.
         headers.remove(header::EXPECT);
         headers.remove(X_REQUEST_ID);
-        // Without it hyper takes a GET of unknown length for one without a body.
-        if !self.http2 && !body.is_end_stream() && body.size_hint().exact().is_none() {
-            headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        }
         parts.version = Version::HTTP_11;
         self.target(&mut parts.uri)
     }

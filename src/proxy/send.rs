@@ -1,22 +1,20 @@
 //! Sends a request to a server of an upstream and brings its response head back.
 
-use std::future::poll_fn;
 use std::sync::{Arc, OnceLock};
-use std::task::{Poll, ready};
 use std::time::Duration;
 
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
-use tokio::time::{Instant, timeout};
 
-use super::connect::connect_http1;
-use super::http1::{Broken, Framing, Head, Message};
+use super::aside::Aside;
+use super::http1::{Framing, Head, Message};
 use super::lease::{Hold, Lease, LeasedBody};
-use super::pool::{Connection, Pool, Shelf};
+use super::pool::Pool;
 use super::prepare::Outfit;
 use super::progress::{Progress, Tracked};
-use super::upstream::{Server, Upstream};
+use super::turn::{Answer, Turn};
+use super::upstream::Upstream;
 use super::watch::Watch;
 use super::watched::watched;
 use super::{Rejection, http2};
@@ -85,8 +83,13 @@ impl Sending<'_> {
         while let Some(trial) = self.upstream.next(&tried, self.clock) {
             let (number, server) = (trial.number, trial.server);
             hold.flight().go_to(number);
-            let turn =
-                Turn { sending: self, number, server, method: &parts.method, progress: &progress };
+            let turn = Turn {
+                sending: self,
+                number,
+                server,
+                method: &parts.method,
+                progress: progress.as_deref(),
+            };
             let sent = match &mut outgoing {
                 Form::Http1(message) => turn.run(message).await.map(Came::Http1),
                 Form::Http2(call) => call.run(number).await.map(Came::Http2),
@@ -133,20 +136,19 @@ impl Sending<'_> {
         watch: Option<Watch>,
     ) -> Result<Reply, Rejection> {
         let Answer { mut connection, head, is_sent } = answer;
-        let Head { status, headers, framing, mut is_last } = head;
+        let Head { status, headers, framing, is_last } = head;
         let has_switched = status == StatusCode::SWITCHING_PROTOCOLS;
         if has_switched && !self.handshake {
             return Err(Rejection::UpstreamSwitched);
         }
-        if let Form::Http1(message) = outgoing
-            && !is_sent
-        {
-            // It answered early. The rest of the request goes on, and then the connection ends.
-            connection.http.send_aside(message);
-            is_last = true;
-        }
-        let pool = Arc::clone(self.pool);
-        let lease = Lease { connection, pool, upstream: self.number, server, _hold: hold, is_last };
+        // It answered early. The rest of the request goes on, and then the connection ends.
+        let rest = match outgoing {
+            Form::Http1(message) if !is_sent => connection.http.rest_of(message),
+            Form::Http1(_) | Form::Http2(_) => None,
+        };
+        let upload = rest.map(|rest| Aside::send(rest, &hold, self.patience, watch.as_ref()));
+        let (pool, upstream) = (Arc::clone(self.pool), self.number);
+        let lease = Lease { connection, pool, upstream, server, _hold: hold, is_last, upload };
         let mut response = Response::new(Body::empty());
         *response.status_mut() = status;
         *response.headers_mut() = headers;
@@ -181,14 +183,6 @@ enum Came<'a> {
     Http2(http2::Answer<'a>),
 }
 
-/// A response head, and the connection that brings the rest.
-struct Answer {
-    connection: Connection,
-    head: Head,
-    /// Whether all of the request went out.
-    is_sent: bool,
-}
-
 /// Why there is none.
 pub(super) enum Failure {
     /// Nothing of the request was sent: it may go elsewhere.
@@ -198,117 +192,4 @@ pub(super) enum Failure {
     /// It as well; but the connection had been waiting, and that it ended says little about the
     /// server.
     Stale(Rejection),
-}
-
-/// One server's turn.
-struct Turn<'a> {
-    sending: &'a Sending<'a>,
-    number: usize,
-    server: &'a Server,
-    method: &'a Method,
-    progress: &'a Option<Arc<Progress>>,
-}
-
-impl Turn<'_> {
-    async fn run(&self, message: &mut Message) -> Result<Answer, Failure> {
-        let idle = self.sending.pool.shelf(self.sending.number, self.number);
-        // Connections that were waiting, as long as they turn out to be closed.
-        while let Some(mut connection) = idle.and_then(Shelf::take) {
-            if !connection.peer.as_mut().is_none_or(|to| self.server.resolver.still_means(to)) {
-                continue;
-            }
-            match self.exchange(&mut connection, message).await {
-                Ok((head, is_sent)) => return Ok(Answer { connection, head, is_sent }),
-                Err(Undone::Late(why)) => return Err(Failure::Final(why)),
-                Err(Undone::Broken(Broken::Io(_) | Broken::Closed)) if message.is_unsent() => {}
-                Err(Undone::Broken(why @ (Broken::Io(_) | Broken::Closed)))
-                    if connection.http.is_silent() =>
-                {
-                    if !self.may_go_again(message) {
-                        return Err(Failure::Stale(failed(why)));
-                    }
-                    message.rewind();
-                    break;
-                }
-                Err(Undone::Broken(why)) => return Err(Failure::Final(failed(why))),
-            }
-        }
-        let settings = &self.sending.upstream.settings;
-        // Seldom, and as large as all the rest.
-        let connecting = Box::pin(connect_http1(settings, self.server));
-        let mut connection = match timeout(settings.connect, connecting).await {
-            Ok(Ok(connection)) => connection,
-            Ok(Err(error)) => {
-                return Err(Failure::Unsent(Rejection::UpstreamUnreachable(Some(error.into()))));
-            }
-            Err(_late) => {
-                let late = format!("no connection in {:?}", settings.connect);
-                return Err(Failure::Unsent(Rejection::UpstreamUnreachable(Some(late.into()))));
-            }
-        };
-        match self.exchange(&mut connection, message).await {
-            Ok((head, is_sent)) => Ok(Answer { connection, head, is_sent }),
-            Err(Undone::Late(why)) => Err(Failure::Final(why)),
-            Err(Undone::Broken(why @ (Broken::Io(_) | Broken::Closed))) if message.is_unsent() => {
-                Err(Failure::Unsent(Rejection::UpstreamUnreachable(Some(why.into()))))
-            }
-            Err(Undone::Broken(why)) => Err(Failure::Final(failed(why))),
-        }
-    }
-
-    fn may_go_again(&self, message: &Message) -> bool {
-        message.is_whole() && self.sending.may_go_again(self.method, self.progress.as_deref())
-    }
-
-    /// One request on one connection, up to the response head. The second of what it returns
-    /// says whether all of the request went out.
-    async fn exchange(
-        &self,
-        connection: &mut Connection,
-        message: &mut Message,
-    ) -> Result<(Head, bool), Undone> {
-        let patience = self.sending.patience;
-        let to_head = *self.method == Method::HEAD;
-        let Connection { http, alarm, .. } = connection;
-        let mut deadline = Instant::now() + patience;
-        let (mut is_sent, mut is_broken) = (false, false);
-        poll_fn(|cx| {
-            if !is_sent && !is_broken {
-                match http.poll_send(message, cx) {
-                    Poll::Ready(Ok(())) => is_sent = true,
-                    // It may have answered before it closed: let us see.
-                    Poll::Ready(Err(Broken::Io(_))) if !message.is_unsent() => is_broken = true,
-                    Poll::Ready(Err(why)) => return Poll::Ready(Err(Undone::Broken(why))),
-                    Poll::Pending => {}
-                }
-            }
-            if let Poll::Ready(head) = http.poll_head(to_head, cx) {
-                return Poll::Ready(head.map(|head| (head, is_sent)).map_err(Undone::Broken));
-            }
-            loop {
-                ready!(alarm.poll_past(deadline, cx));
-                // The wait counts from the last byte that the upstream took, and not while
-                // it is the client we wait for.
-                let since = self.progress.as_ref().map(|progress| progress.waiting_since());
-                match since.map(|since| since + patience) {
-                    Some(later) if later > Instant::now() => deadline = later,
-                    _ => {
-                        let late = Rejection::UpstreamTimeout(patience);
-                        return Poll::Ready(Err(Undone::Late(late)));
-                    }
-                }
-            }
-        })
-        .await
-    }
-}
-
-/// Why there is no response head.
-enum Undone {
-    Broken(Broken),
-    Late(Rejection),
-}
-
-fn failed(why: Broken) -> Rejection {
-    Rejection::UpstreamFailed(why.into())
 }

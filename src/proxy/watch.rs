@@ -63,6 +63,11 @@ impl Watch {
         self
     }
 
+    /// Another one over the same caller, with the time that the route gives.
+    pub(super) fn again(&self) -> Self {
+        self.vigil.over(&self.caller, &self.route)
+    }
+
     /// Whether the caller may go on now: a look at the clock and at a counter, and into the store
     /// only if something about its user changed. The error is what a request of the same caller
     /// would be refused with.

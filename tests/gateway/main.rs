@@ -16,6 +16,7 @@ mod bodies;
 mod common;
 mod connections;
 mod cors;
+mod early_answers;
 mod framing;
 mod grpc;
 mod heads;

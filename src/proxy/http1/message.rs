@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
+use http::Method;
 use http::header::{self, HeaderName};
 use http::request::Parts;
 use http_body::Body as _;
@@ -66,8 +67,11 @@ impl Message {
         write_lines(passing, &mut framing);
         ours(&mut framing);
         match coding {
-            // Servers that wait for a body otherwise are told that none comes.
-            Coding::Over if parts.headers.contains_key(header::CONTENT_LENGTH) => {
+            // Where a body could be meant, its absence is said (RFC 9110 section 8.6).
+            Coding::Over
+                if parts.headers.contains_key(header::CONTENT_LENGTH)
+                    || [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method) =>
+            {
                 framing.extend_from_slice(b"content-length: 0\r\n\r\n");
             }
             Coding::Over => framing.extend_from_slice(b"\r\n"),

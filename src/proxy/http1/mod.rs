@@ -6,14 +6,18 @@
 
 mod message;
 mod response;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf};
+use tokio::task::unconstrained;
 use tokio_util::io::poll_read_buf;
 
 use crate::web::{BadChunk, Chunks};
@@ -36,6 +40,8 @@ pub(super) struct Connection {
     io: Io,
     /// What was read and not used yet.
     inbox: BytesMut,
+    /// Bytes of interim responses before the next final one.
+    interim: usize,
 }
 
 enum Io {
@@ -78,16 +84,19 @@ pub(super) enum Broken {
 
 impl Connection {
     pub(super) fn new(stream: impl Wire + 'static) -> Self {
-        Self { io: Io::Whole(Box::new(stream)), inbox: BytesMut::new() }
+        Self { io: Io::Whole(Box::new(stream)), inbox: BytesMut::new(), interim: 0 }
     }
 
     /// Whether it waits for a request. Nobody may have looked at it for a while: what came
     /// meanwhile is its end, or bytes that nobody asked for and that end it.
     pub(super) fn is_ready(&mut self) -> bool {
+        if !self.inbox.is_empty() || !matches!(self.io, Io::Whole(_)) {
+            return false;
+        }
         let mut cx = Context::from_waker(Waker::noop());
-        self.inbox.is_empty()
-            && matches!(self.io, Io::Whole(_))
-            && self.poll_read(LEAST_READ, &mut cx).is_pending()
+        // A task that had its turn would be told that nothing has come, whatever has.
+        let look = unconstrained(poll_fn(|cx| self.poll_read(LEAST_READ, cx)));
+        pin!(look).poll(&mut cx).is_pending()
     }
 
     /// Sends what can be sent of a request; ready when all of it is with the kernel.
@@ -109,7 +118,8 @@ impl Connection {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Head, Broken>> {
         loop {
-            if let Some(head) = Head::parse(&mut self.inbox, to_head)? {
+            if let Some(head) = Head::parse(&mut self.inbox, &mut self.interim, to_head)? {
+                self.interim = 0;
                 return Poll::Ready(Ok(head));
             }
             if ready!(self.poll_read(LEAST_READ, cx))? == 0 {
@@ -123,12 +133,22 @@ impl Connection {
         self.inbox.is_empty()
     }
 
-    /// Lets the rest of a request go on by itself, because its answer is here already.
-    pub(super) fn send_aside(&mut self, message: Message) {
-        if let Io::Whole(stream) = std::mem::replace(&mut self.io, Io::gone()) {
-            let (reading, writing) = tokio::io::split(stream);
-            self.io = Io::Reading(reading);
-            tokio::spawn(message.write_all(writing));
+    /// The rest of a request, to be sent beside its answer, which is here already. The connection
+    /// closes when both halves are gone.
+    pub(super) fn rest_of(
+        &mut self,
+        message: Message,
+    ) -> Option<impl Future<Output = ()> + Send + use<>> {
+        match std::mem::replace(&mut self.io, Io::gone()) {
+            Io::Whole(stream) => {
+                let (reading, writing) = tokio::io::split(stream);
+                self.io = Io::Reading(reading);
+                Some(message.write_all(writing))
+            }
+            reading @ Io::Reading(_) => {
+                self.io = reading;
+                None
+            }
         }
     }
 

@@ -9,8 +9,10 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use super::Framing;
 use crate::web::Chunks;
 
-/// Most bytes of a head, with all interim ones before it.
+/// Most bytes of a head.
 const MOST: usize = 64 * 1024;
+/// Most bytes of all interim ones before it.
+const INTERIM: usize = 256 * 1024;
 /// Most fields of a head.
 const FIELDS: usize = 128;
 
@@ -41,10 +43,13 @@ pub(in crate::proxy) enum Malformed {
 }
 
 impl Head {
-    /// The next final head in `inbox`, which loses it; `None` if it is not whole yet. `to_head`
-    /// says that it answers `HEAD`.
-    pub(super) fn parse(inbox: &mut BytesMut, to_head: bool) -> Result<Option<Self>, Malformed> {
-        let mut passed = 0;
+    /// The next final head in `inbox`, which loses it; `None` if it is not whole yet. `interim`
+    /// counts the bytes of those that are passed over; `to_head` says that it answers `HEAD`.
+    pub(super) fn parse(
+        inbox: &mut BytesMut,
+        interim: &mut usize,
+        to_head: bool,
+    ) -> Result<Option<Self>, Malformed> {
         loop {
             if inbox.is_empty() {
                 return Ok(None);
@@ -56,8 +61,8 @@ impl Head {
             if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
                 return head.finish(to_head).map(Some);
             }
-            passed += length;
-            if passed > MOST {
+            *interim += length;
+            if *interim > INTERIM {
                 return Err(Malformed::TooLarge);
             }
         }
@@ -72,6 +77,8 @@ struct Fields {
     is_old: bool,
     headers: HeaderMap,
     length: Option<u64>,
+    /// How often that was said.
+    lengths: usize,
     is_chunked: bool,
     closes: bool,
 }
@@ -98,8 +105,15 @@ fn parse_one(inbox: &mut BytesMut) -> Result<Option<(Fields, usize)>, Malformed>
     let status = status.ok_or(Malformed::Syntax)?;
     let is_old = response.version == Some(0);
     let headers = HeaderMap::with_capacity(response.headers.len() + OURS);
-    let mut read =
-        Fields { status, is_old, headers, length: None, is_chunked: false, closes: false };
+    let mut read = Fields {
+        status,
+        is_old,
+        headers,
+        length: None,
+        lengths: 0,
+        is_chunked: false,
+        closes: false,
+    };
     for field in &*response.headers {
         let name = HeaderName::from_bytes(field.name.as_bytes());
         let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value));
@@ -130,6 +144,7 @@ impl Fields {
             if self.length.replace(length).is_some_and(|before| before != length) {
                 return Err(Malformed::Length);
             }
+            self.lengths += value.as_bytes().split(|byte| *byte == b',').count();
         } else if name == header::TRANSFER_ENCODING {
             // What is left under another one nobody here could take off.
             let is_plain = value.as_bytes().eq_ignore_ascii_case(b"chunked");
@@ -143,10 +158,16 @@ impl Fields {
         Ok(())
     }
 
-    fn finish(self, to_head: bool) -> Result<Head, Malformed> {
+    fn finish(mut self, to_head: bool) -> Result<Head, Malformed> {
         let framing = self.framing(to_head)?;
-        // Of a length beside a coding, one is a lie.
-        let is_doubtful = self.is_chunked && self.length.is_some();
+        if let Some(length) = self.length.filter(|_| self.lengths > 1) {
+            self.headers.insert(header::CONTENT_LENGTH, length.into());
+        }
+        // Of a length beside a coding, one is a lie; and of a body where there can be none, what
+        // comes of it would be taken for the next response.
+        let announced = self.is_chunked || self.length.is_some_and(|length| length > 0);
+        let is_doubtful = self.is_chunked && self.length.is_some()
+            || self.status == StatusCode::NO_CONTENT && announced;
         let ends = matches!(framing, Framing::Close);
         let is_last = self.is_old || self.closes || is_doubtful || ends;
         Ok(Head { status: self.status, headers: self.headers, framing, is_last })
@@ -189,7 +210,7 @@ mod tests {
     use super::*;
 
     fn parse(head: &str, to_head: bool) -> Result<Option<Head>, Malformed> {
-        Head::parse(&mut BytesMut::from(head), to_head)
+        Head::parse(&mut BytesMut::from(head), &mut 0, to_head)
     }
 
     fn whole(head: &str) -> Head {
@@ -217,11 +238,26 @@ mod tests {
     fn a_connection_ends_when_either_side_of_the_message_says_so() {
         for (head, is_last) in [
             ("HTTP/1.1 204 N\r\n\r\n", false),
+            ("HTTP/1.1 204 N\r\nContent-Length: 0\r\n\r\n", false),
+            // What it says will come would be taken for the next answer.
+            ("HTTP/1.1 204 N\r\nContent-Length: 5\r\n\r\n", true),
+            ("HTTP/1.1 204 N\r\nTransfer-Encoding: chunked\r\n\r\n", true),
+            ("HTTP/1.1 304 N\r\nContent-Length: 5\r\n\r\n", false),
             ("HTTP/1.1 204 N\r\nConnection: x, Close\r\n\r\n", true),
             ("HTTP/1.0 204 N\r\nConnection: keep-alive\r\n\r\n", true),
             ("HTTP/1.1 200 K\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", true),
         ] {
             assert_eq!(whole(head).is_last, is_last, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_is_passed_on_once() {
+        for fields in ["Content-Length: 5, 5\r\n", "Content-Length: 5\r\nContent-Length: 05\r\n"] {
+            let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+            let head = parse(&head, true).unwrap().unwrap();
+            let lengths: Vec<_> = head.headers.get_all(header::CONTENT_LENGTH).iter().collect();
+            assert_eq!(lengths, ["5"], "{fields}");
         }
     }
 
@@ -260,7 +296,7 @@ mod tests {
         assert_eq!(head.status, StatusCode::CREATED);
         assert!(!head.headers.contains_key("link"));
         assert!(parse(hint, false).unwrap().is_none());
-        assert!(parse(&hint.repeat(2000), false).is_err());
+        assert!(parse(&hint.repeat(8000), false).is_err());
     }
 
     #[test]

@@ -20,6 +20,7 @@ use super::received::Received;
 use super::upload::{Stopped, Upload};
 use crate::clock::Alarm;
 use crate::proxy::Rejection;
+use crate::proxy::aside::Aside;
 use crate::proxy::lease::Hold;
 use crate::proxy::progress::Progress;
 use crate::proxy::send::{Failure, Outgoing, Sending};
@@ -52,6 +53,8 @@ pub(in crate::proxy) struct Answer<'a> {
     seat: Arc<Seat>,
     stream: SendStream<Bytes>,
     upload: Upload,
+    /// For a server that takes no more of the request, once it has said all.
+    patience: Duration,
 }
 
 /// Why a connection brought none.
@@ -97,7 +100,8 @@ impl<'a> Call<'a> {
             let failed = match self.turn(channels, &mut upload).await {
                 Ok((head, seat, stream)) => {
                     upload.forget();
-                    return Ok(Answer { way: self.way, head, seat, stream, upload });
+                    let (way, patience) = (self.way, self.patience);
+                    return Ok(Answer { way, head, seat, stream, upload, patience });
                 }
                 Err(failed) => failed,
             };
@@ -170,11 +174,11 @@ impl<'a> Call<'a> {
 impl Answer<'_> {
     /// The response, whose body keeps its places here and at the upstream.
     pub(in crate::proxy) fn finish(self, hold: Hold, watch: Option<Watch>) -> Response<Body> {
-        let Answer { way, head, seat, stream, upload } = self;
+        let Answer { way, head, seat, stream, upload, patience } = self;
         let (parts, incoming) = head.into_parts();
         let upload = (!upload.is_over()).then(|| {
-            let going_on = upload.go_on(stream, Arc::clone(&seat));
-            tokio::spawn(going_on).abort_handle()
+            let rest = upload.go_on(stream, Arc::clone(&seat));
+            Aside::send(rest, &hold, patience, watch.as_ref())
         });
         if incoming.is_end_stream() && upload.is_none() {
             return Response::from_parts(parts, Body::empty());

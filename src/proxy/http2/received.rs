@@ -7,10 +7,10 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use h2::RecvStream;
 use http_body::{Frame, SizeHint};
-use tokio::task::AbortHandle;
 
 use super::channels::Seat;
 use super::{Trailers, clean_trailers};
+use crate::proxy::aside::Aside;
 use crate::proxy::lease::Hold;
 use crate::web::Pulse;
 
@@ -27,7 +27,7 @@ pub(in crate::proxy) struct Received {
     /// Why there is no more of it.
     pub(super) broken: Option<h2::Error>,
     /// What is still being sent of the request.
-    pub(super) upload: Option<AbortHandle>,
+    pub(super) upload: Option<Aside>,
     /// Told of every piece.
     pub(super) pulse: Option<Arc<Pulse>>,
     pub(super) _hold: Hold,
@@ -97,11 +97,10 @@ impl http_body::Body for Received {
 
 impl Drop for Received {
     fn drop(&mut self) {
-        if let Some(upload) = &self.upload
-            && !self.ended
-            && !self.stream.is_end_stream()
+        if let Some(upload) = self.upload.take()
+            && (self.ended || self.stream.is_end_stream())
         {
-            upload.abort();
+            upload.let_go();
         }
     }
 }
