@@ -135,6 +135,11 @@ impl Record {
         }
         let (parts, body) = response.into_parts();
         let body = match body.size_hint().exact() {
+            // The server sends the head alone, and never asks such a body for its end.
+            _ if body.is_end_stream() => {
+                self.write(0, true);
+                body
+            }
             Some(length) if !body.is_stream() => {
                 self.write(length, true);
                 body
@@ -374,6 +379,16 @@ mod tests {
         for told in ["status=101", "bytes=7", "received=3", "complete=false"] {
             assert!(lines[1].contains(told), "{told}: {lines:?}");
         }
+    }
+
+    #[test]
+    fn a_response_without_content_is_complete() {
+        let lines = lines_of(|record| {
+            let body = Body::stream(http_body_util::Full::<Bytes>::default());
+            drop(record.finish(Response::new(body)));
+        });
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("complete=true"), "{lines:?}");
     }
 
     #[test]

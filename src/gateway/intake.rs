@@ -49,9 +49,8 @@ pub(super) fn check(
     }
     check_framing(&parts.headers)?;
     check_query(parts.uri.query())?;
-    if let Some(expected) = parts.headers.get(header::EXPECT)
-        && !expected.as_bytes().eq_ignore_ascii_case(b"100-continue")
-    {
+    let known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if !parts.headers.get_all(header::EXPECT).iter().all(known) {
         return Err(Rejection::Expectation);
     }
     let (name, rewritten) = match host(parts, peer.default_port())? {

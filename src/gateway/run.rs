@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Gateway;
 use super::front::Front;
-use crate::server::{Acceptor, ConnectionLimits, Preamble, Slots, Sockets};
+use crate::server::{Acceptor, Bound, ConnectionLimits, Preamble, Slots, SocketFile, Sockets};
 
 /// How often sessions whose last token is dead are removed.
 const SWEEP: Duration = Duration::from_secs(60 * 60);
@@ -64,11 +64,7 @@ impl Gateway {
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let drain = CancellationToken::new();
         let _at_last = drain.clone().drop_guard();
-        let sockets: Vec<_> = self
-            .bound
-            .iter()
-            .filter_map(|bound| bound.unix_path().map(ToOwned::to_owned))
-            .collect();
+        let files: Vec<_> = self.bound.iter().filter_map(Bound::file).collect();
         let workers = self.workers(&drain).map_err(ServeError::Worker)?;
         let threads: Vec<_> = workers
             .into_iter()
@@ -86,6 +82,8 @@ impl Gateway {
             () = self.upstreams.watch() => {}
             () = ended(&threads) => {}
         }
+        // Before the listeners are closed: whoever takes our place may bind from then on.
+        files.iter().for_each(SocketFile::remove);
         drain.cancel();
         let joined = tokio::task::spawn_blocking(move || {
             let mut outcome = Ok(());
@@ -95,14 +93,7 @@ impl Gateway {
             }
             outcome
         });
-        let outcome = joined.await.unwrap_or(Err(ServeError::Panicked));
-        for path in sockets {
-            // Somebody else may have put one of their own there since; then it is not ours.
-            if let Err(error) = std::fs::remove_file(&path) {
-                tracing::debug!(%error, path = %path.display(), "socket not removed");
-            }
-        }
-        outcome
+        joined.await.unwrap_or(Err(ServeError::Panicked))
     }
 
     /// Serves one listener on the current runtime until `shutdown` is ready, then drains.

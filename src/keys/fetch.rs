@@ -86,6 +86,11 @@ impl FetchUrl {
             target: target.parse().map_err(|_| FetchUrlError::Form)?,
         })
     }
+
+    /// Whether TLS vouches for what comes from there.
+    pub(super) const fn is_secure(&self) -> bool {
+        self.secure
+    }
 }
 
 /// Why there are no keys from a fetch. `Display` and `source()` are for the log.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::fetch::{Document, FetchError, FetchUrl, get};
+use super::fetch::{Document, FetchError, FetchUrl, FetchUrlError, get};
 use super::{JwkSet, KeyError, Location, RemoteSettings};
 use crate::clock::Timestamp;
 use crate::tls::client_config;
@@ -180,6 +180,10 @@ impl RemoteKeys {
             Location::Discovery(url) => {
                 let document = get(url, &tls).await?;
                 discovered = self.read(&document.content)?;
+                // Nobody else's "this machine" is ours.
+                if url.is_secure() && !discovered.is_secure() {
+                    return Err(FetchError::JwksUri(FetchUrlError::Clear));
+                }
                 &discovered
             }
         };

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -35,6 +35,15 @@ pub struct Bound {
     pub settings: ListenerSettings,
     /// Its sockets.
     pub sockets: Sockets,
+    file: Option<SocketFile>,
+}
+
+/// The file of a unix listener, known by its inode: as long as the listener is open, no other file
+/// can have that.
+#[derive(Clone, Debug)]
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    id: (u64, u64),
 }
 
 /// The sockets of one `listen` entry.
@@ -42,7 +51,8 @@ pub struct Bound {
 pub enum Sockets {
     /// One for each worker, on one port (`SO_REUSEPORT`): the kernel deals connections out.
     Tcp(Vec<std::net::TcpListener>),
-    /// One, whose connections are handed to the workers in turn. Removed at the end.
+    /// One, whose connections are handed to the workers in turn. Its file is removed when the
+    /// drain begins.
     Unix(std::os::unix::net::UnixListener),
 }
 
@@ -54,24 +64,42 @@ impl Bound {
     /// [`BindError`]; nothing is listened at.
     pub fn bind(settings: &ListenerSettings, workers: usize) -> Result<Self, BindError> {
         let bound = match &settings.addr {
-            ListenAddr::Tcp(addr) => bind_tcp(*addr, workers),
+            ListenAddr::Tcp(addr) => {
+                bind_tcp(*addr, workers).map(|(addr, sockets)| (addr, sockets, None))
+            }
             ListenAddr::Unix(path) => bind_unix(path),
         };
         match bound {
-            Ok((addr, sockets)) => {
-                Ok(Self { settings: ListenerSettings { addr, ..settings.clone() }, sockets })
+            Ok((addr, sockets, file)) => {
+                Ok(Self { settings: ListenerSettings { addr, ..settings.clone() }, sockets, file })
             }
             Err(source) => Err(BindError { at: settings.addr.clone(), source }),
         }
     }
 
-    /// The file to remove at the end, if there is one.
-    pub fn unix_path(&self) -> Option<&Path> {
-        match &self.settings.addr {
-            ListenAddr::Tcp(_) => None,
-            ListenAddr::Unix(path) => Some(path),
+    /// The file to remove before the listener is closed, if there is one.
+    pub(crate) fn file(&self) -> Option<SocketFile> {
+        self.file.clone()
+    }
+}
+
+impl SocketFile {
+    fn made(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), id: identity(path)? })
+    }
+
+    /// Removes the file. Where somebody else has put one of their own meanwhile, it stays.
+    pub(crate) fn remove(&self) {
+        let removed = identity(&self.path)
+            .and_then(|id| if id == self.id { std::fs::remove_file(&self.path) } else { Ok(()) });
+        if let Err(error) = removed {
+            tracing::debug!(%error, path = %self.path.display(), "socket not removed");
         }
     }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    std::fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
 fn bind_tcp(addr: SocketAddr, workers: usize) -> io::Result<(ListenAddr, Sockets)> {
@@ -98,7 +126,7 @@ fn tcp_socket(addr: SocketAddr, shared: bool) -> io::Result<std::net::TcpListene
     Ok(socket.into())
 }
 
-fn bind_unix(path: &Path) -> io::Result<(ListenAddr, Sockets)> {
+fn bind_unix(path: &Path) -> io::Result<(ListenAddr, Sockets, Option<SocketFile>)> {
     let stale = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket())
         && std::os::unix::net::UnixStream::connect(path)
             .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
@@ -107,7 +135,8 @@ fn bind_unix(path: &Path) -> io::Result<(ListenAddr, Sockets)> {
     }
     let socket = std::os::unix::net::UnixListener::bind(path)?;
     socket.set_nonblocking(true)?;
-    Ok((ListenAddr::Unix(path.to_owned()), Sockets::Unix(socket)))
+    let file = SocketFile::made(path)?;
+    Ok((ListenAddr::Unix(path.to_owned()), Sockets::Unix(socket), Some(file)))
 }
 
 /// An accepted connection.

@@ -18,6 +18,7 @@ use hyper::body::Incoming;
 use crate::web::{Body, Peer};
 
 pub use head::{Bounds, Stop, Violation, Walked, Walker};
+pub(crate) use listener::SocketFile;
 pub use listener::{BindError, Bound, Sockets};
 pub use preamble::Preamble;
 pub use serve::{Acceptor, Slots};

@@ -1,5 +1,8 @@
 //! The chunked transfer coding as its reader sees it (RFC 9112 section 7.1), strict where two
 //! servers could read it differently.
+//!
+//! For responses. What clients send is judged by the stricter grammar of `server`, before
+//! anybody reads it.
 
 /// Most bytes that a body may spend on chunk extensions, and as many on trailers. Nobody here
 /// reads either.

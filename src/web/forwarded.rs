@@ -13,29 +13,43 @@ pub(super) struct Hop {
     pub(super) proto: Option<String>,
 }
 
-/// Reads the lines of the field: the hops, from the client on. `None` if anything in them is not
-/// as the standard has it, or one hop is no address.
-pub(super) fn read<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<Vec<Hop>> {
+/// Reads the lines of the field: the last `most` hops, from the client's side on. It is read from
+/// its end, and ends before the first flaw there: who came later cannot help what it was sent.
+pub(super) fn read<'a>(lines: impl DoubleEndedIterator<Item = &'a [u8]>, most: usize) -> Vec<Hop> {
     let mut hops = Vec::new();
-    for line in lines {
-        for element in split(std::str::from_utf8(line).ok()?, ',')? {
-            hops.push(hop(element)?);
+    'lines: for line in lines.rev() {
+        // What is no text becomes a flaw of the hop that it stands in.
+        let line = String::from_utf8_lossy(line);
+        for element in elements(&line).into_iter().rev() {
+            let Some(hop) = hop(element).filter(|_| hops.len() < most) else { break 'lines };
+            hops.push(hop);
         }
     }
-    Some(hops)
+    hops.reverse();
+    hops
+}
+
+/// The hops of a line. Where a quote is open at its end, some of them have no one reading: those
+/// that end the line can be told apart all the same, for no hop needs a comma.
+fn elements(line: &str) -> Vec<&str> {
+    split(line, ',').unwrap_or_else(|| {
+        let escapes = |part: &str| part.contains('\\');
+        line.split(',').map(|part| if escapes(part) { "" } else { part.trim() }).collect()
+    })
 }
 
 fn hop(element: &str) -> Option<Hop> {
     let (mut node, mut host, mut proto) = (None, None, None);
     for pair in split(element, ';')? {
         let (name, value) = pair.split_once('=')?;
+        let value = unquote(value)?;
         let place = match name.to_ascii_lowercase().as_str() {
             "for" => &mut node,
             "host" => &mut host,
             "proto" => &mut proto,
             _ => continue,
         };
-        if place.replace(unquote(value)?).is_some() {
+        if place.replace(value).is_some() {
             return None;
         }
     }
@@ -67,39 +81,48 @@ fn unquote(value: &str) -> Option<String> {
         let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"\\,;=".contains(&byte);
         return (!value.is_empty() && value.bytes().all(plain)).then(|| value.to_owned());
     };
-    let inner = rest.strip_suffix('"')?;
-    // Nothing that a hop, a host or a scheme is made of needs escaping.
-    (!inner.contains(['"', '\\'])).then(|| inner.to_owned())
+    let mut inner = String::with_capacity(rest.len());
+    let mut chars = rest.chars();
+    loop {
+        match chars.next()? {
+            '"' => return chars.as_str().is_empty().then_some(inner),
+            '\\' => inner.push(chars.next()?),
+            char => inner.push(char),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn told(lines: &[&str]) -> Option<Vec<Hop>> {
-        read(lines.iter().map(|line| line.as_bytes()))
+    fn told(lines: &[&str]) -> Vec<Hop> {
+        read(lines.iter().map(|line| line.as_bytes()), 8)
+    }
+
+    fn addresses(lines: &[&str]) -> Vec<String> {
+        told(lines).iter().map(|hop| hop.addr.to_string()).collect()
     }
 
     #[test]
     fn hops_are_read_in_their_order() {
-        let read = told(&[
+        let lines = [
             "for=192.0.2.43;proto=https;host=a.test, For=\"[2001:db8::17]:4711\";host=inner",
             "for=\"198.51.100.17:80\";by=203.0.113.60,",
-        ])
-        .unwrap();
-        let hops: Vec<_> = read.iter().map(|hop| hop.addr.to_string()).collect();
-        assert_eq!(hops, ["192.0.2.43", "2001:db8::17", "198.51.100.17"]);
+        ];
+        assert_eq!(addresses(&lines), ["192.0.2.43", "2001:db8::17", "198.51.100.17"]);
+        let read = told(&lines);
         let first = (read[0].host.as_deref(), read[0].proto.as_deref());
         assert_eq!(first, (Some("a.test"), Some("https")));
         assert_eq!((read[1].host.as_deref(), &read[2].host), (Some("inner"), &None));
     }
 
     #[test]
-    fn a_field_with_a_flaw_says_nothing() {
-        for line in [
-            "for=unknown, for=1.1.1.1",
+    fn nothing_counts_before_a_flaw_and_everything_behind_it() {
+        for flawed in [
+            "for=unknown",
             "for=_hidden",
-            "proto=http, for=1.1.1.1",
+            "proto=http",
             "for=\"1.1.1.1",
             "for=\"1.1.1.1\\\"",
             "for=1.1.1.1;for=2.2.2.2",
@@ -109,8 +132,20 @@ mod tests {
             "for=1.1.1.1=2",
             "for=\"a\"b\"",
             "for=a b",
+            "for=\u{e9}",
+            "x=\"for=1.1.1.1, for=2.2.2.2",
         ] {
-            assert_eq!(told(&[line]), None, "{line}");
+            assert!(told(&[flawed]).last().is_none_or(|hop| hop.addr.to_string() == "2.2.2.2"));
+            let line = format!("for=9.9.9.9, {flawed}, for=1.2.3.4, for=\"[::1]:80\"");
+            let read = addresses(&["for=8.8.8.8", &line]);
+            assert!(read.ends_with(&["1.2.3.4".to_owned(), "::1".to_owned()]), "{flawed}");
+            assert!(!read.iter().any(|hop| hop == "8.8.8.8" || hop == "9.9.9.9"), "{flawed}");
         }
+        // Inside of quotes nothing is a hop.
+        assert_eq!(addresses(&["for=1.1.1.1;host=\"a, for=2.2.2.2\""]), ["1.1.1.1"]);
+        let escaped = "for=1.1.1.1;x=\"a, for=2.2.2.2;z=\\\"q\"";
+        assert_eq!(addresses(&[escaped]), ["1.1.1.1"]);
+        assert!(addresses(&[&format!("for=\"x, {escaped}")]).is_empty());
+        assert_eq!(addresses(&["for=1.1.1.1, ".repeat(9).as_str()]).len(), 8);
     }
 }

@@ -30,7 +30,7 @@ const STEERING: [&str; 6] = [
     "x-method-override",
     "x-original-method",
 ];
-/// Hops of a chain that are looked at; a longer one is none of a sane proxy's.
+/// Hops of a chain that are looked at, from the last one on: the first ones may be anybody's.
 const CHAIN: usize = 32;
 
 /// The peers whose word about the client counts (`trust`).
@@ -86,15 +86,19 @@ impl Trust {
             // Two of them contradict each other or pretend to.
             values.next().filter(|value| values.next().is_none() && !value.is_empty()).cloned()
         };
-        let hops: Option<Vec<IpAddr>> = headers
+        // One hop that is no address, and nothing is known about those before it. What stands
+        // behind it was written by who came later, and counts all the same.
+        let mut hops: Vec<IpAddr> = headers
             .get_all(FOR)
             .iter()
-            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+            .rev()
+            .flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','))
             .filter(|hop| !hop.trim_ascii().is_empty())
-            .map(parse_hop)
+            .map_while(parse_hop)
+            .take(CHAIN)
             .collect();
-        // One hop that is no address, and nothing is known about those before it.
-        let (client, chain) = self.last_unknown(peer, &hops.unwrap_or_default());
+        hops.reverse();
+        let (client, chain) = self.last_unknown(peer, &hops);
         Origin {
             client,
             trusted: true,
@@ -108,10 +112,7 @@ impl Trust {
     /// The same by the standard's own field, of a peer that writes no other.
     fn believe_forwarded(&self, peer: &Peer, headers: &HeaderMap) -> Origin {
         let lines = headers.get_all(header::FORWARDED).iter().map(HeaderValue::as_bytes);
-        let mut told = forwarded::read(lines).unwrap_or_default();
-        if told.len() > CHAIN {
-            told.clear();
-        }
+        let told = forwarded::read(lines, CHAIN);
         let hops: Vec<IpAddr> = told.iter().map(|hop| hop.addr).collect();
         let (client, chain) = self.last_unknown(peer, &hops);
         // What was asked for is known from whoever was asked by the client; what stands before
@@ -127,7 +128,6 @@ impl Trust {
 
     /// The client, and the chain as it goes on.
     fn last_unknown(&self, peer: &Peer, hops: &[IpAddr]) -> (IpAddr, Option<String>) {
-        let hops = if hops.len() > CHAIN { &[] } else { hops };
         let client = hops.iter().rev().find(|hop| !self.vouches(**hop)).or_else(|| hops.first());
         let chain = hops.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         (client.copied().unwrap_or_else(|| peer.addr()), (!chain.is_empty()).then_some(chain))
@@ -356,12 +356,40 @@ mod tests {
             ("[2001:db8::1]:80", "2001:db8::1"),
             ("2001:db8::1", "2001:db8::1"),
             ("10.0.0.5, 10.0.0.7", "10.0.0.5"),
-            ("1.1.1.1, unknown, 10.0.0.7", "10.0.0.9"),
+            ("1.1.1.1, unknown, 10.0.0.7", "10.0.0.7"),
+            ("10.0.0.7, unknown", "10.0.0.9"),
             ("", "10.0.0.9"),
         ] {
             let value = Box::leak(chain.to_owned().into_boxed_str());
             let (found, _) = told(&trust, &[("x-forwarded-for", value)]);
             assert_eq!(found, client.parse::<IpAddr>().unwrap(), "{chain}");
         }
+    }
+
+    /// A trusted proxy writes its own client behind whatever that client sent: nothing there may
+    /// make the client look like the proxy, whose address `from` may let in.
+    #[test]
+    fn a_client_cannot_hide_behind_a_chain_that_it_began() {
+        let trust = Trust::new(vec!["10.0.0.0/8".parse().unwrap()]);
+        let client = "6.6.6.6".parse::<IpAddr>().unwrap();
+        let long = "10.0.0.5, ".repeat(40);
+        for begun in ["x, ", "unknown, ", "10.0.0.5, _a, ", "\", ", long.as_str()] {
+            let chain = Box::leak(format!("{begun}6.6.6.6, 10.0.0.7").into_boxed_str());
+            let (found, lines) = told(&trust, &[("x-forwarded-for", chain)]);
+            assert_eq!(found, client, "{begun}");
+            let kept = lines.iter().find(|line| line.starts_with("x-forwarded-for")).unwrap();
+            assert!(kept.ends_with("6.6.6.6, 10.0.0.7, 10.0.0.9"), "{kept}");
+            assert!(kept.len() < 400, "{kept}");
+        }
+        let long = "for=10.0.0.5, ".repeat(40);
+        for begun in ["for=x, ", "for=unknown, ", "for, ", long.as_str()] {
+            let line = Box::leak(format!("{begun}for=6.6.6.6, for=10.0.0.7").into_boxed_str());
+            assert_eq!(told(&trust, &[("forwarded", line)]).0, client, "{begun}");
+        }
+        let lines = [("forwarded", "for=\"10.0.0.5"), ("forwarded", "for=6.6.6.6, for=10.0.0.7")];
+        assert_eq!(told(&trust, &lines).0, client);
+        // The quote of one swallows what a proxy joins to it.
+        let line = [("forwarded", "for=\"10.0.0.5, for=6.6.6.6;proto=https, for=\"10.0.0.7\"")];
+        assert_eq!(told(&trust, &line).0, client);
     }
 }

@@ -70,6 +70,21 @@ fn a_gateway_listens_at_a_unix_socket_and_takes_it_along() {
 }
 
 #[test]
+fn a_socket_that_took_the_place_of_ours_stays() {
+    let folder = Folder::new();
+    let socket = folder.file("http.sock");
+    let text = "listen = [\"unix:http.sock\", \"127.0.0.1:0\"]\n\
+        [upstreams]\na = { whoami = true }\n[routes]\n\"/*\" = { to = \"a\", allow = \"anyone\" }\n";
+    folder.write("portcullis.toml", text);
+    let mut gateway = folder.serve_as_written();
+    std::fs::remove_file(&socket).unwrap();
+    let _other = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    gateway.signal("TERM");
+    assert_eq!(gateway.wait(), Some(0));
+    drop(UnixStream::connect(&socket).unwrap());
+}
+
+#[test]
 fn a_hangup_ends_nothing() {
     let folder = Folder::new();
     let mut gateway = folder.serve();

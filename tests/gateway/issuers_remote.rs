@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::common::{Answer, Policy, Provider, Reply, Setup, Signer, Stage, Upstream, part, soon};
+use crate::common::{
+    Act, Answer, Policy, Provider, Reply, Setup, Signer, Stage, Upstream, part, soon,
+};
 
 const NOW: u64 = 1_800_000_000;
 /// Between two looks for unknown key ids.
@@ -273,15 +275,28 @@ async fn a_bad_answer_is_no_key_set() {
 #[tokio::test]
 async fn discovery_is_believed_about_its_own_issuer_only() {
     let signer = Signer::es256();
-    for id in ["another issuer", "a slash more", "in clear", "no keys", "no document", "good"] {
+    for id in [
+        "another issuer",
+        "a slash more",
+        "in clear",
+        "from here",
+        "no keys",
+        "no document",
+        "good",
+    ] {
         let provider = Provider::start().await;
         provider.keys(&[signer.jwk("one")]);
         let issuer = provider.issuer();
         let keys = format!("{issuer}/keys");
+        let set = json!({ "keys": [signer.jwk("one")] }).to_string();
+        let clear = Upstream::scripted(move |_| Act::ok(&set)).await;
+        let here = format!("http://{}/keys", clear.addr);
         let document = match id {
             "another issuer" => json!({ "issuer": "https://evil.test", "jwks_uri": keys }),
             "a slash more" => json!({ "issuer": format!("{issuer}/"), "jwks_uri": keys }),
             "in clear" => json!({ "issuer": issuer, "jwks_uri": "http://id.test/keys" }),
+            // Whoever listens at that port here is not the issuer.
+            "from here" => json!({ "issuer": issuer, "jwks_uri": here }),
             "no keys" => json!({ "issuer": issuer }),
             "no document" => json!([issuer, keys]),
             _ => json!({ "issuer": issuer, "jwks_uri": keys, "scopes_supported": ["openid"] }),
@@ -292,6 +307,7 @@ async fn discovery_is_believed_about_its_own_issuer_only() {
         let good = id == "good";
         assert_eq!(reply.status, if good { 200 } else { 503 }, "{id}: {reply:?}");
         assert_eq!(provider.asked("/keys").len(), usize::from(good), "{id}");
+        assert_eq!(clear.connections(), 0, "{id}");
         stage.finish().await;
     }
 }

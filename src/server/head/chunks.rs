@@ -1,4 +1,8 @@
 //! A chunked body (RFC 9112 section 7.1): sizes, extensions, trailers; data is skipped.
+//!
+//! Not the reader of `web::chunked`, which is for what an upstream sends: whoever pads a size
+//! with spaces there is an old server and no attacker, and nobody reads its trailers. Here each
+//! field of a trailer is read again by the parser behind, and a refusal has a reason.
 
 use super::scan;
 use super::{Bounds, Violation};
