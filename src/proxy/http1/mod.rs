@@ -36,6 +36,8 @@ pub(super) struct Connection {
     io: Io,
     /// What was read and not used yet.
     inbox: BytesMut,
+    /// Bytes of interim heads before the one that is waited for.
+    interim: usize,
 }
 
 enum Io {
@@ -78,7 +80,7 @@ pub(super) enum Broken {
 
 impl Connection {
     pub(super) fn new(stream: impl Wire + 'static) -> Self {
-        Self { io: Io::Whole(Box::new(stream)), inbox: BytesMut::new() }
+        Self { io: Io::Whole(Box::new(stream)), inbox: BytesMut::new(), interim: 0 }
     }
 
     /// Whether it waits for a request. Nobody may have looked at it for a while: what came
@@ -109,7 +111,8 @@ impl Connection {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Head, Broken>> {
         loop {
-            if let Some(head) = Head::parse(&mut self.inbox, to_head)? {
+            if let Some(head) = Head::parse(&mut self.inbox, to_head, &mut self.interim)? {
+                self.interim = 0;
                 return Poll::Ready(Ok(head));
             }
             if ready!(self.poll_read(LEAST_READ, cx))? == 0 {

@@ -9,7 +9,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use super::Framing;
 use crate::web::Chunks;
 
-/// Most bytes of a head, with all interim ones before it.
+/// Most bytes of a head, and of all interim ones before it.
 const MOST: usize = 64 * 1024;
 /// Most fields of a head.
 const FIELDS: usize = 128;
@@ -39,9 +39,13 @@ pub(in crate::proxy) enum Malformed {
 
 impl Head {
     /// The next final head in `inbox`, which loses it; `None` if it is not whole yet. `to_head`
-    /// says that it answers `HEAD`.
-    pub(super) fn parse(inbox: &mut BytesMut, to_head: bool) -> Result<Option<Self>, Malformed> {
-        let mut passed = 0;
+    /// says that it answers `HEAD`; `passed` counts the bytes of interim heads before it, however
+    /// many reads they come in.
+    pub(super) fn parse(
+        inbox: &mut BytesMut,
+        to_head: bool,
+        passed: &mut usize,
+    ) -> Result<Option<Self>, Malformed> {
         loop {
             if inbox.is_empty() {
                 return Ok(None);
@@ -53,8 +57,8 @@ impl Head {
             if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
                 return head.finish(to_head).map(Some);
             }
-            passed += length;
-            if passed > MOST {
+            *passed += length;
+            if *passed > MOST {
                 return Err(Malformed::TooLarge);
             }
         }
@@ -186,7 +190,7 @@ mod tests {
     use super::*;
 
     fn parse(head: &str, to_head: bool) -> Result<Option<Head>, Malformed> {
-        Head::parse(&mut BytesMut::from(head), to_head)
+        Head::parse(&mut BytesMut::from(head), to_head, &mut 0)
     }
 
     fn whole(head: &str) -> Head {
@@ -258,6 +262,12 @@ mod tests {
         assert!(!head.headers.contains_key("link"));
         assert!(parse(hint, false).unwrap().is_none());
         assert!(parse(&hint.repeat(2000), false).is_err());
+        // One by one it is the same flood.
+        let mut passed = 0;
+        let mut one = || Head::parse(&mut BytesMut::from(hint), false, &mut passed);
+        let bound = MOST / hint.len();
+        assert!((0..bound).all(|_| matches!(one(), Ok(None))));
+        assert!(matches!(one(), Err(Malformed::TooLarge)));
     }
 
     #[test]
