@@ -116,7 +116,9 @@ impl Pulse {
     /// Whether nobody has to remember anything of the last request. Its body, where it has one,
     /// may be under way still.
     fn may_doze(&self) -> bool {
-        ![&self.has_body, &self.leaving, &self.taken].into_iter().any(|one| one.load(Ordering::Relaxed))
+        ![&self.has_body, &self.leaving, &self.taken]
+            .into_iter()
+            .any(|one| one.load(Ordering::Relaxed))
     }
 
     /// When the connection began.
