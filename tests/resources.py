@@ -106,8 +106,11 @@ class Upstream(threading.Thread):
         """Bodies here are of the letter x alone, so that the last chunk is easy to find."""
         letters = 0
         while not buffer.endswith(b"0\r\n\r\n") or buffer[-6:-5] not in (b"", b"\n"):
+            got = connection.recv(1 << 18)
+            if not got:
+                raise ConnectionError("half a body")
             letters += buffer[:-8].count(b"x")
-            buffer = buffer[-8:] + connection.recv(1 << 18)
+            buffer = buffer[-8:] + got
         self.bodies.append(letters + buffer.count(b"x"))
         return b""
 
