@@ -4,6 +4,7 @@
 //! `reach` finds the running gateway or opens the store, `input` takes passwords in.
 
 mod check;
+mod files;
 mod health;
 mod input;
 mod key;

@@ -9,6 +9,7 @@ use clap::builder::ValueParser;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::files;
 use super::out::Out;
 use super::policy_file::PolicyFile;
 use super::reach::whole;
@@ -49,6 +50,7 @@ pub(super) fn run(
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
+    files::take_all_there_are(config.connections.connections);
     // The gateway's workers have runtimes of their own; here are the signals, the admin socket
     // and what happens now and then.
     let mut runtime = tokio::runtime::Builder::new_multi_thread();

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use http::header;
 use http::request::Parts;
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

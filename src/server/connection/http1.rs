@@ -1,6 +1,6 @@
 //! HTTP/1.1 on a connection.
 
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use http::Request;
@@ -11,6 +11,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::doze::doze;
 use super::ending::Ending;
 use super::judged::Judged;
 use super::pulse::Pulse;
@@ -30,7 +31,7 @@ pub(super) async fn serve<H: Handler, S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Connection { stream, peer, serving, drained, alarm } = connection;
+    let Connection { stream, peer, serving, mut drained, mut alarm } = connection;
     let (handler, limits) = (&serving.handler, &serving.limits);
     let peer = Arc::new(peer);
     let takeover = OnceLock::new();
@@ -62,10 +63,28 @@ pub(super) async fn serve<H: Handler, S>(
         http.max_headers(limits.headers);
     }
     let walker = Walker::new(Bounds { head: limits.head, fields: limits.headers });
-    let stream = Judged::new(stream, walker, Arc::clone(&pulse));
-    let connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
-    let timed = Timed { connection, alarm, pulse: &*pulse, limits, drained, draining: false };
-    let ended = timed.await;
+    let mut stream = Judged::new(stream, walker, Arc::clone(&pulse));
+    let ended = loop {
+        let mut connection = http.serve_connection(TokioIo::new(stream), &service).with_upgrades();
+        let ended = {
+            let connection = Pin::new(&mut connection);
+            let drained = drained.as_mut();
+            let mut timed =
+                Timed { connection, alarm, pulse: &*pulse, limits, drained, draining: false };
+            let ended = (&mut timed).await;
+            alarm = timed.alarm;
+            ended
+        };
+        let Some(parts) = connection.into_parts().filter(|_| matches!(ended, End::Dozing)) else {
+            break ended;
+        };
+        stream = parts.io.into_inner();
+        stream.put_back(&parts.read_buf);
+        drop(parts.read_buf);
+        if let Some(ended) = doze(&mut stream, &pulse, &mut alarm, limits, drained.as_mut()).await {
+            break ended;
+        }
+    };
     if matches!(ended, End::Closed(Ok(())))
         && let Some(takeover) = takeover.get()
     {

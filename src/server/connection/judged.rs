@@ -52,6 +52,12 @@ impl<S: AsyncRead + Unpin> Judged<S> {
         }
     }
 
+    /// Takes back what it passed on and nobody used.
+    pub(super) fn put_back(&mut self, unused: &[u8]) {
+        self.held.splice(..0, unused.iter().copied());
+        self.good += unused.len();
+    }
+
     /// Passes on what is good.
     fn deliver(&mut self, buffer: &mut ReadBuf<'_>) {
         let count = self.good.min(buffer.remaining());
@@ -213,6 +219,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Judged<S> {
     /// Ends what is sent; where the client may be sending still, listens for a moment longer.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        this.pulse.leave();
         if !this.shut {
             ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
             this.shut = true;

@@ -1,6 +1,7 @@
 //! One connection: what it begins with, then HTTP/1.1 or HTTP/2 under its deadlines, and its part
 //! of the drain.
 
+mod doze;
 mod drain;
 mod ending;
 mod handshake;
@@ -134,7 +135,7 @@ impl<'a, 's, H, S> Connection<'a, 's, H, S> {
 /// Says how a connection ended, where it matters.
 fn report<H: Handler>(end: End, peer: &Peer, handler: &H) {
     match end {
-        End::Closed(Ok(())) => {}
+        End::Closed(Ok(())) | End::Dozing => {}
         End::Closed(Err(error)) => handler.broken(peer, &error),
         End::Deadline => tracing::debug!(peer = %peer.addr(), "connection closed at its deadline"),
         End::Drained => {

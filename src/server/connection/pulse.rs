@@ -18,6 +18,11 @@ const HEAD: u8 = 1;
 const BUSY: u8 = 2;
 const IDLE: u8 = 3;
 const LINGERING: u8 = 4;
+const DOZING: u8 = 5;
+
+/// How long a connection keeps its buffers for the next request. To make them again costs about
+/// as much as the timer that would be set for each request if it were much shorter.
+const DOZE: Duration = Duration::from_millis(500);
 
 /// How long a client that was refused while it sent may go on to do so.
 const LINGER: Duration = Duration::from_secs(1);
@@ -40,6 +45,8 @@ pub(super) struct Pulse {
     held: AtomicBool,
     /// Whether the connection has left HTTP.
     taken: AtomicBool,
+    /// Whether the connection is being closed.
+    leaving: AtomicBool,
     /// Why its next request is none.
     refusal: OnceLock<Violation>,
 }
@@ -55,6 +62,7 @@ impl Pulse {
             ahead: AtomicBool::new(false),
             held: AtomicBool::new(false),
             taken: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             refusal: OnceLock::new(),
         }
     }
@@ -64,7 +72,7 @@ impl Pulse {
         match self.phase.load(Ordering::Relaxed) {
             // The clock of the first head runs from the accept.
             FRESH => self.phase.store(HEAD, Ordering::Relaxed),
-            IDLE => self.enter(HEAD),
+            IDLE | DOZING => self.enter(HEAD),
             BUSY => self.ahead.store(true, Ordering::Relaxed),
             _ => {}
         }
@@ -93,6 +101,24 @@ impl Pulse {
         } else if self.stuck.load(Ordering::Relaxed) == 0 {
             self.stuck.store(self.elapsed().max(1), Ordering::Relaxed);
         }
+    }
+
+    /// The connection waits without its buffers. The time it has for that goes on.
+    pub(super) fn doze(&self) {
+        self.phase.store(DOZING, Ordering::Relaxed);
+    }
+
+    /// The connection is being closed.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nobody has to remember anything of the last request. Its body, where it has one,
+    /// may be under way still.
+    fn may_doze(&self) -> bool {
+        ![&self.has_body, &self.leaving, &self.taken]
+            .into_iter()
+            .any(|one| one.load(Ordering::Relaxed))
     }
 
     /// When the connection began.
@@ -168,7 +194,10 @@ impl Deadlines for Pulse {
         let since = self.since.load(Ordering::Relaxed);
         match self.phase.load(Ordering::Relaxed) {
             FRESH | HEAD => Some(after(since, limits.head_timeout)),
-            IDLE => Some(after(since, limits.idle_timeout)),
+            IDLE if limits.idle_timeout > DOZE && self.may_doze() => {
+                Some((after(since, DOZE).0, Passed::Doze))
+            }
+            IDLE | DOZING => Some(after(since, limits.idle_timeout)),
             LINGERING => Some(after(since, LINGER)),
             _ => None,
         }

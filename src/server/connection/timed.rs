@@ -17,6 +17,8 @@ pub(super) enum End {
     Closed(hyper::Result<()>),
     Deadline,
     Drained,
+    /// Not at all: nothing is asked for, and what it takes to answer may be given back.
+    Dozing,
 }
 
 /// What a connection is doing, as its deadlines see it.
@@ -47,6 +49,8 @@ pub(super) enum Passed {
     Close,
     /// The client is told, and gets time to leave.
     TellClient,
+    /// It waits on, with nothing but its socket.
+    Doze,
     /// Nothing: something goes on.
     GoOn,
 }
@@ -121,6 +125,7 @@ impl<C: Graceful, D: Future<Output = ()>, P: Deadlines> Future for Timed<'_, C, 
             ready!(this.alarm.poll_past(deadline, cx));
             match passed {
                 Passed::Close => return Poll::Ready(End::Deadline),
+                Passed::Doze => return Poll::Ready(End::Dozing),
                 Passed::TellClient => {
                     this.pulse.farewell();
                     this.connection.as_mut().graceful_shutdown();
