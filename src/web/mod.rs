@@ -13,6 +13,7 @@ mod hop;
 mod host;
 mod identity_headers;
 mod limits;
+mod lingering;
 mod path;
 mod peer;
 mod public;

@@ -6,10 +6,22 @@ import sys
 import time
 
 import by_curl
+import by_nghttp2
+import events
+import sockets
+import static_files
+import web_servers
+import websocket
 from world import World
 
 PARTS = {
     "curl": by_curl.check,
+    "nghttp2": by_nghttp2.check,
+    "web servers": web_servers.check,
+    "static files": static_files.check,
+    "websocket": websocket.check,
+    "events": events.check,
+    "unix sockets": sockets.check,
 }
 
 BOUND = 90

@@ -196,13 +196,12 @@ class Gateway:
         return run(self.world.binary, "--config", self.config, "user", *words, input=given)
 
     def add(self, name):
-        """A user, and an access token of theirs by the last way that takes one."""
         self.user("add", name, "--stdin", given=PASSWORD.encode())
 
-    def stop(self):
-        """Ends it well, and returns its access log."""
+    def stop(self, status=0):
+        """Ends it, and returns its access log; status 1 is when the drain cut something off."""
         self.world.end(self.process)
-        same("the gateway's end", self.process.returncode, 0)
+        same("the gateway's end", self.process.returncode, status)
         text = self.log.read_text()
         assert "panicked" not in text, text
         lines = (json.loads(line) for line in text.splitlines() if line.startswith("{"))
@@ -231,10 +230,12 @@ def curl(*words, token=None):
         told = done.stderr.decode(errors="replace")
         assert done.returncode == 0, f"curl {words}: {told}"
         status, version = done.stdout.decode().split()
-        last = re.split(r"\r\n\r\n", head.read_text("latin-1").strip())[-1]
+        last = re.split(r"\r\n\r\n", head.read_bytes().decode("latin-1").strip())[-1]
         fields = dict(line.split(":", 1) for line in last.split("\r\n")[1:])
         fields = {name.lower(): value.strip() for name, value in fields.items()}
-        content = body.read_bytes() if body.exists() else b""
+        # With -I the head goes where the body would.
+        has_body = body.exists() and "-I" not in words
+        content = body.read_bytes() if has_body else b""
         return Reply(int(status), version, fields, content, told)
 
 
@@ -277,8 +278,12 @@ class Sums(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+
+
 def sums():
     """A server of `Sums` in this process; returns its port."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Sums)
+    server = Server(("127.0.0.1", 0), Sums)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server.server_port
