@@ -24,7 +24,7 @@ PARTS = {
     "unix sockets": sockets.check,
 }
 
-BOUND = 90
+BOUND = 180
 
 
 def late(*_):

@@ -71,7 +71,7 @@ drain = "1s"
         await by_ticket(server, url, tokens["alice"])
         await shut_out(server, gateway, f"ws://{url}", tokens)
         await drain(server, gateway, f"ws://{url}", tokens["bob"])
-        gateway.stop(status=1)
+        gateway.stop(good=(0, 1))
 
 
 def reach(url, token=None, **options):
