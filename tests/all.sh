@@ -18,6 +18,9 @@ tests/contract.sh
 echo "== a real gRPC pair"
 tests/grpc.sh
 
+echo "== real programs around it"
+tests/peers.sh
+
 echo "== bodies larger than memory"
 python3 tests/large_bodies.py "${CARGO_TARGET_DIR:-target}/release/portcullis"
 

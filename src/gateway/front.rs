@@ -55,7 +55,10 @@ impl Front {
     {
         let (parts, body) = request.into_parts();
         let version = parts.version;
-        let body = RequestBody::new(body, &self.shared.messages);
+        let mut body = RequestBody::new(body, &self.shared.messages);
+        if version == Version::HTTP_2 {
+            body.linger();
+        }
         let abandoned = body.abandoned();
         let is_call = parts.version == Version::HTTP_2 && is_call(&parts.headers);
         let mut record = Record::start(&parts, self.shared.ids.next(), peer.addr());

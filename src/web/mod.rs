@@ -14,6 +14,7 @@ mod host;
 mod identity_headers;
 mod limits;
 mod lines;
+mod lingering;
 mod path;
 mod peer;
 mod public;

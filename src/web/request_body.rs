@@ -8,10 +8,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, Sleep};
 
+use super::lingering::Source;
 use super::{BodyError, MessageLimits};
 
 /// Why a request body ends early.
@@ -33,7 +34,7 @@ pub enum BodyFault {
 pub struct RequestBody(Option<Box<Inner>>);
 
 struct Inner {
-    source: Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError> + Send>>,
+    source: Source,
     /// Bytes that may still come.
     left: u64,
     patience: Patience,
@@ -110,7 +111,7 @@ impl RequestBody {
         Self(Some(Box::new(Inner {
             declared,
             held: None,
-            source: Box::pin(source.map_err(Into::into)),
+            source: Source::new(source),
             left: limits.body,
             patience: Patience { timeout, least, seen: 0, timer: None, pulse: None },
             fault: Arc::default(),
@@ -130,6 +131,14 @@ impl RequestBody {
         let Some(inner) = &mut self.0 else { return Ok(()) };
         inner.left = most;
         if inner.source.size_hint().lower() > most { Err(BodyFault::TooLarge) } else { Ok(()) }
+    }
+
+    /// Has what nobody wants of it read for a while, so that the client gets to read the answer:
+    /// for bodies in HTTP/2.
+    pub(crate) fn linger(&mut self) {
+        if let Some(inner) = &mut self.0 {
+            inner.source.linger();
+        }
     }
 
     /// Asks for the trailers, as they came.
@@ -213,7 +222,7 @@ impl Inner {
             if self.ended {
                 return Poll::Ready(Ok(self.last.take()));
             }
-            let frame = match self.source.as_mut().poll_frame(cx) {
+            let frame = match self.source.poll_frame(cx) {
                 Poll::Ready(frame) => frame,
                 Poll::Pending => {
                     ready!(self.patience.poll_exhausted(cx));

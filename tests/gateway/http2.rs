@@ -149,6 +149,31 @@ async fn a_refused_body_ends_its_stream_and_not_the_connection() {
     stage.gateway.stop().await;
 }
 
+#[tokio::test]
+async fn a_client_that_is_still_sending_gets_its_refusal_and_no_reset() {
+    let stage = Stage::start().await;
+    let mut client = H2Conn::open(stage.gateway.addr).await;
+    let mut fields = get("/app/x");
+    fields[0].1 = "POST";
+    let stream = client.request(&fields, 0).await;
+    assert_eq!(client.outcome(stream).await.status(), Some(401));
+    for _ in 0..100 {
+        client.send(DATA, 0, stream, &[1; 10_000]).await;
+    }
+    client.send(DATA, END_STREAM, stream, &[1; 10_000]).await;
+    // Frames are read in their order: when the ping is answered, all before it was taken.
+    client.send(PING, 0, 0, &[7; 8]).await;
+    loop {
+        let frame = client.next().await.expect("the connection goes on");
+        assert_ne!(frame.kind, RST_STREAM);
+        if frame.kind == PING && frame.payload == [7; 8] {
+            break;
+        }
+    }
+    drop(client);
+    stage.gateway.stop().await;
+}
+
 const DEADLINES: &str = "[limits]\nhead_timeout = \"150ms\"\nidle_timeout = \"400ms\"\n";
 
 async fn impatient(upstream: Upstream) -> Stage {
