@@ -21,6 +21,7 @@ use crate::server::{Handler, Violation};
 use crate::session::Sessions;
 use crate::web::{
     Body, CanonicalPath, Cors, CrossOrigin, MessageLimits, Peer, RequestBody, RequestIds, Trust,
+    Upgradable,
 };
 
 /// What all workers share.
@@ -57,7 +58,10 @@ impl Front {
         let version = parts.version;
         let body = RequestBody::new(body, &self.shared.messages);
         let abandoned = body.abandoned();
-        let is_call = parts.version == Version::HTTP_2 && is_call(&parts.headers);
+        // To a CONNECT the 200 of a refused call would open a tunnel.
+        let is_call = parts.version == Version::HTTP_2
+            && parts.method != Method::CONNECT
+            && is_call(&parts.headers);
         let mut record = Record::start(&parts, self.shared.ids.next(), peer.addr());
         let mut cross = None;
         let answered = self.route(parts, body, peer, &mut record, &mut cross).await;
@@ -115,6 +119,10 @@ impl Front {
             return Ok(rule.preflight(&method, &parts.headers));
         }
         let route = match shared.routes.place(&host, &path, &parts.method)? {
+            // What is answered here is no upstream's, and opens no tunnel.
+            Place::Own if Upgradable::is_stream(&parts.extensions) => {
+                return Err(Rejection::Connect);
+            }
             Place::Own => {
                 *cross = shared.endpoint_cors.as_ref().map(|cors| cors.meet(&parts.headers));
                 return Ok(self

@@ -43,4 +43,6 @@ mod upstream_tls;
 mod upstreams;
 mod websocket;
 mod websocket_ends;
+mod websocket_h2;
+mod websocket_h2_pair;
 mod websocket_pair;

@@ -34,7 +34,7 @@ pub(super) async fn serve<H: Handler, S>(
     let service = service_fn(|mut request: Request<Incoming>| {
         pulse.request(!http_body::Body::is_end_stream(request.body()));
         if let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() {
-            request.extensions_mut().insert(Upgradable(upgrade));
+            request.extensions_mut().insert(Upgradable::Connection(upgrade));
         }
         let takeover = &takeover;
         let (handler, peer, pulse) = (Arc::clone(handler), Arc::clone(&peer), Arc::clone(&pulse));
