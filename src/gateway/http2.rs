@@ -2,9 +2,9 @@
 //! that would read differently once the request is one of HTTP/1.1.
 
 use bytes::BytesMut;
-use http::{Extensions, Method};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
+use http::{Extensions, Method};
 use hyper::ext::Protocol;
 
 use crate::proxy::Rejection;

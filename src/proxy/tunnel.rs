@@ -58,12 +58,7 @@ impl Ends {
 
 /// Passes bytes between any two ends, and takes leave of both where it is not one of them that
 /// goes.
-async fn tunnel<C, U>(
-    client: C,
-    client_gone: Option<CancellationToken>,
-    upstream: U,
-    terms: Terms,
-)
+async fn tunnel<C, U>(client: C, client_gone: Option<CancellationToken>, upstream: U, terms: Terms)
 where
     C: AsyncRead + AsyncWrite,
     U: AsyncRead + AsyncWrite,

@@ -8,9 +8,7 @@ use serde_json::json;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::websocket::{end, stage, switching};
-use crate::common::h2::{
-    DATA, END_STREAM, GOAWAY, H2Conn, Outcome, RST_STREAM, SETTINGS, get,
-};
+use crate::common::h2::{DATA, END_STREAM, GOAWAY, H2Conn, Outcome, RST_STREAM, SETTINGS, get};
 use crate::common::{Conn, Stage, claims, mint, soon};
 
 /// A masked text frame.
@@ -419,6 +417,7 @@ async fn the_drain_closes_streams_at_its_end_and_then_their_connection() {
     for stream in [one, two] {
         client.send(DATA, END_STREAM, stream, b"\x88\x82\0\0\0\0\x03\xe9").await;
     }
+    let since = Instant::now();
     while let Some(frame) = client.next().await {
         left.push(frame);
     }
@@ -430,5 +429,6 @@ async fn the_drain_closes_streams_at_its_end_and_then_their_connection() {
         assert!(sent.last().is_some_and(|last| last.flags & END_STREAM != 0), "{sent:?}");
     }
     soon("the end", stopped).await.unwrap();
+    assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
     upstream.expect_nobody();
 }

@@ -128,7 +128,7 @@ async fn a_stream_that_nobody_reads_holds_its_own_server_back() {
     let (mut slow, mut its_server) = pair(&stage, &mut sender).await;
     let mut other_sender = connect(&stage).await;
     let (mut other, mut other_server) = pair(&stage, &mut other_sender).await;
-    let much = Message::binary(vec![7; 32 << 20]);
+    let much = Message::binary(vec![7; 12 << 20]);
     let copy = much.clone();
     let sending = tokio::spawn(async move {
         its_server.send(copy).await.unwrap();

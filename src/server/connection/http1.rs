@@ -12,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::ending::Ending;
+use super::hangup::Hangup;
 use super::judged::Judged;
 use super::pulse::Pulse;
 use super::socket::Watched;
@@ -25,7 +26,7 @@ pub(super) async fn serve<H: Handler, S>(
     connection: Connection<'_, '_, H, Watched<S>>,
     pulse: Arc<Pulse>,
 ) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Hangup + Unpin + Send + 'static,
 {
     let Connection { stream, peer, serving, drained, alarm } = connection;
     let (handler, limits) = (&serving.handler, &serving.limits);

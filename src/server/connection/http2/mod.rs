@@ -58,7 +58,7 @@ pub(super) async fn serve<H: Handler, S>(
             if let Some(tunnel) = tunnel
                 && let Some(takeover) = response.extensions_mut().remove::<Takeover>()
             {
-                tunnel.begin(takeover, Arc::clone(&streams));
+                tunnel.begin(takeover, &streams);
             }
             Ok::<_, std::convert::Infallible>(
                 response.map(|body| Reply::new(body, stream, streams)),

@@ -102,8 +102,8 @@ impl Streams {
     }
 
     /// Cancelled when the connection is over.
-    pub(super) fn finished(&self) -> &CancellationToken {
-        self.finished.get_or_init(CancellationToken::new)
+    pub(super) fn finished(&self) -> CancellationToken {
+        self.finished.get_or_init(CancellationToken::new).clone()
     }
 
     /// A stream is over.

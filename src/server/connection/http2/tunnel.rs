@@ -47,21 +47,22 @@ impl Tunnel {
 
     /// Begins with that as soon as hyper has sent the response. To be called right before the
     /// response is given to it.
-    pub(super) fn begin(self: Box<Self>, takeover: Takeover, streams: Arc<Streams>) {
+    pub(super) fn begin(self: Box<Self>, takeover: Takeover, streams: &Arc<Streams>) {
         let Self { gone, drain } = *self;
         let over = CancellationToken::new();
         Streams::tunnel(Line {
             _gone: gone.drop_guard(),
             over: over.clone(),
-            _open: Closing::begin(&streams),
+            _open: Closing::begin(streams),
         });
-        let (counted, open) = (drain.counted(), Closing::begin(&streams));
+        let (counted, open) = (drain.counted(), Closing::begin(streams));
+        let finished = streams.finished();
         let over = over.drop_guard();
         tokio::spawn(async move {
             let _counted = counted;
             drain.bound(&takeover).await;
             drop((over, open));
-            drain.let_end(streams.finished()).await;
+            drain.let_end(&finished).await;
         });
     }
 }
