@@ -21,7 +21,6 @@ use crate::server::{Handler, Violation};
 use crate::session::Sessions;
 use crate::web::{
     Body, CanonicalPath, Cors, CrossOrigin, MessageLimits, Peer, RequestBody, RequestIds, Trust,
-    Upgradable,
 };
 
 /// What all workers share.
@@ -120,9 +119,7 @@ impl Front {
         }
         let route = match shared.routes.place(&host, &path, &parts.method)? {
             // What is answered here is no upstream's, and opens no tunnel.
-            Place::Own if Upgradable::is_stream(&parts.extensions) => {
-                return Err(Rejection::Connect);
-            }
+            Place::Own if http2::is_tunnel(&parts) => return Err(Rejection::Connect),
             Place::Own => {
                 *cross = shared.endpoint_cors.as_ref().map(|cors| cors.meet(&parts.headers));
                 return Ok(self

@@ -45,6 +45,11 @@ pub(super) fn check(parts: &mut Parts, most_fields: usize) -> Result<(), Rejecti
     Ok(())
 }
 
+/// Whether a request asks for a stream of its own: an extended CONNECT.
+pub(super) fn is_tunnel(parts: &Parts) -> bool {
+    Upgradable::is_stream(&parts.extensions)
+}
+
 /// Whether a CONNECT asks for a `WebSocket`, on a stream that can become one.
 fn asks_for_websocket(extensions: &Extensions) -> bool {
     let protocol = extensions.get::<Protocol>().map_or(b"".as_slice(), Protocol::as_ref);

@@ -97,12 +97,11 @@ impl Handshake {
     /// The upstream answered without opening one. To a CONNECT any success would say that there
     /// is a tunnel.
     pub(super) fn refused(&self, response: &Response<Body>) -> Result<(), Rejection> {
-        match self.client {
-            Upgradable::Stream { .. } if response.status().is_success() => {
-                Err(Rejection::UpstreamSwitched)
-            }
-            _ => Ok(()),
+        let is_stream = matches!(self.client, Upgradable::Stream { .. });
+        if is_stream && response.status().is_success() {
+            return Err(Rejection::UpstreamSwitched);
         }
+        Ok(())
     }
 
     /// The upstream says that it opened one, on that connection.

@@ -199,7 +199,9 @@ async fn what_opens_no_websocket_is_refused_and_reaches_nobody() {
         let mut fields = connect_as(path, &bearer);
         fields.retain(|(field, _)| *field != name);
         // Before the fields, where it is one of the first.
-        value.map(|value| fields.insert(0, (name, value)));
+        if let Some(value) = value {
+            fields.insert(0, (name, value));
+        }
         fields
     };
     let mut framed = connect_as("/ws/x", &bearer);

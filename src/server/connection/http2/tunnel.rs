@@ -47,8 +47,8 @@ impl Tunnel {
 
     /// Begins with that as soon as hyper has sent the response. To be called right before the
     /// response is given to it.
-    pub(super) fn begin(self: Box<Self>, takeover: Takeover, streams: &Arc<Streams>) {
-        let Self { gone, drain } = *self;
+    pub(super) fn begin(self, takeover: Takeover, streams: &Arc<Streams>) {
+        let Self { gone, drain } = self;
         let over = CancellationToken::new();
         Streams::tunnel(Line {
             _gone: gone.drop_guard(),
