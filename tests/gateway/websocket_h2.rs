@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::websocket::{end, stage, switching};
 use crate::common::h2::{DATA, END_STREAM, GOAWAY, H2Conn, Outcome, RST_STREAM, SETTINGS, get};
-use crate::common::{Conn, Stage, claims, mint, soon};
+use crate::common::{Conn, Stage, Upstream, claims, mint, soon};
 
 /// A masked text frame.
 const HELLO: &[u8] = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
@@ -329,6 +329,31 @@ async fn a_stream_that_is_reset_closes_the_upstreams_side_at_once() {
     drop(client);
     its_server.closed().await;
     assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+    end(stage).await;
+}
+
+/// All of it, and not only its direction: the place at the upstream is free.
+#[tokio::test]
+async fn a_stream_that_is_reset_gives_its_place_back_at_once() {
+    let route = "[routes.\"/ws/*\"]\nto = \"up\"\nwebsocket = true\n";
+    let full = "in_flight = 1, queue = 0";
+    let upstream = Upstream::by_hand().await;
+    let stage = Stage::before(upstream, |policy| policy.upstream(full).and(route)).await;
+    let mut client = H2Conn::open(stage.gateway.addr).await;
+    let (stream, mut server) = open(&stage, &mut client, &bearer(&stage)).await;
+    assert_eq!(client.ask(&get("/public/x")).await.status(), Some(503));
+    let since = Instant::now();
+    client.send(RST_STREAM, 0, stream, &8u32.to_be_bytes()).await;
+    server.closed().await;
+    loop {
+        let next = client.request(&get("/public/x"), END_STREAM).await;
+        tokio::select! {
+            _server = stage.upstream.accept() => break,
+            status = client.status(next) => assert_eq!(status, 503),
+        }
+        assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+    }
+    drop((client, server));
     end(stage).await;
 }
 
