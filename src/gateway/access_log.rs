@@ -1,7 +1,6 @@
 //! One line for every request, also for those that were refused.
 
 use std::error::Error;
-use std::fmt::Write;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,11 +10,14 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
+use http::uri::Authority;
 use http::{Method, Response, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::time::Instant;
 use tracing::Level;
 
+use super::causes::chain;
+use crate::proxy::Rejection;
 use crate::web::{Body, BodyError, Takeover, Traffic};
 
 /// Where access lines go: a filter can name it, and `[log] access = false` switches it off.
@@ -59,13 +61,12 @@ impl Record {
     pub(super) fn start(parts: &Parts, request_id: HeaderValue, peer: IpAddr) -> Self {
         let wanted = tracing::enabled!(target: TARGET, Level::INFO);
         let line = wanted.then(|| {
-            let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
             Box::new(Line {
                 started: Instant::now(),
                 client: peer,
                 method: parts.method.clone(),
                 path: parts.uri.path().to_owned(),
-                host: host.unwrap_or_default().to_owned(),
+                host: host(parts).to_owned(),
                 route: None,
                 user: None,
             })
@@ -186,6 +187,14 @@ impl Drop for Record {
     }
 }
 
+/// The host that a request names: HTTP/2 has it in the target. Without user information, which
+/// no request may have there, but which would be a secret.
+fn host(parts: &Parts) -> &str {
+    let field = || parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let named = parts.uri.authority().map(Authority::as_str).or_else(field).unwrap_or_default();
+    named.rsplit('@').next().unwrap_or_default()
+}
+
 /// A connection that broke off. Where its bytes were no HTTP, it has been answered, if it could.
 pub(super) fn broken(peer: IpAddr, error: &hyper::Error) {
     if error.is_parse() {
@@ -222,21 +231,7 @@ pub(super) fn malformed(
     );
 }
 
-/// An error with all its causes, in one line.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        // Writing to a String cannot fail.
-        if write!(text, ": {cause}").is_err() {
-            break;
-        }
-        next = cause.source();
-    }
-    text
-}
-
-/// The line of a request that took its connection over.
+/// The line of a request that took its connection, or its stream, over.
 struct Tunnelled {
     record: Record,
     traffic: Arc<Traffic>,
@@ -274,7 +269,11 @@ impl http_body::Body for Recorded {
                 self.whole = self.body.is_end_stream();
             }
             Poll::Ready(None) => self.whole = true,
-            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+            Poll::Ready(Some(Err(error))) => {
+                // Broken off by us, and not by one of the ends.
+                self.record.code = error.downcast_ref().map(Rejection::code);
+            }
+            Poll::Pending => {}
         }
         polled
     }
@@ -302,6 +301,7 @@ mod tests {
     use std::net::Ipv4Addr;
     use std::sync::{Arc, Mutex};
 
+    use futures_util::FutureExt;
     use http::Request;
 
     use tokio_util::sync::CancellationToken;
@@ -341,6 +341,48 @@ mod tests {
         let lines = lines_of(|record| drop(record.finish(Response::new(Body::empty()))));
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].contains("status=200") && lines[0].contains("id-1"), "{lines:?}");
+    }
+
+    /// HTTP/2 has it in the target, and there it may be beside what nobody should read.
+    #[test]
+    fn a_line_names_the_host_in_either_version() {
+        for (uri, field, host) in [
+            ("/x", Some("a.test:80"), "a.test:80"),
+            ("http://a.test:81/x", None, "a.test:81"),
+            ("http://a.test/x", Some("b.test"), "a.test"),
+            ("http://name:secret@a.test/x", None, "a.test"),
+            ("/x", Some("secret@a.test"), "a.test"),
+            ("/x", None, ""),
+        ] {
+            let mut request = Request::get(uri);
+            if let Some(field) = field {
+                request = request.header("host", field);
+            }
+            let (parts, ()) = request.body(()).unwrap().into_parts();
+            assert_eq!(super::host(&parts), host, "{uri} {field:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_response_that_we_broke_off_says_why() {
+        use http_body_util::{BodyExt, StreamBody};
+        let body = |error: BodyError| {
+            let frames = [Ok(Frame::data(Bytes::from_static(b"half"))), Err(error)];
+            Body::stream(StreamBody::new(futures_util::stream::iter(frames)))
+        };
+        let lost: BodyError = Rejection::Forbidden.into();
+        for (error, code) in [(lost, "code=\"forbidden\""), ("reset".into(), "complete=false")] {
+            let response = Response::new(body(error));
+            let mut read = None;
+            let lines = lines_of(|record| {
+                let body = record.finish(response).into_body();
+                read = body.collect().now_or_never();
+            });
+            assert!(read.unwrap().is_err());
+            assert_eq!(lines.len(), 1, "{lines:?}");
+            assert!(lines[0].contains("complete=false") && lines[0].contains(code), "{lines:?}");
+            assert!(lines[0].contains("bytes=4"), "{lines:?}");
+        }
     }
 
     #[test]

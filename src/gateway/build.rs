@@ -219,6 +219,8 @@ impl Gateway {
         let hosts = Hosts::new(&config);
         let messages = config.messages.clone();
         let routes = Arc::new(config.routes);
+        let mut limits = config.connections;
+        limits.websockets = routes.iter().any(|route| route.websocket.is_some());
         let endpoints = Endpoints::new(
             config.endpoints,
             Arc::clone(&sessions),
@@ -231,7 +233,7 @@ impl Gateway {
         let shared = Shared {
             endpoints,
             endpoint_cors: config.endpoint_cors,
-            fields: config.connections.headers,
+            fields: limits.headers,
             hosts,
             ids: RequestIds::new(),
             messages,
@@ -245,7 +247,7 @@ impl Gateway {
             accounts,
             keys,
             clock,
-            limits: Arc::new(config.connections),
+            limits: Arc::new(limits),
             workers: config.workers.get(),
             tls: None,
             listen: config.listen,

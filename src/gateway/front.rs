@@ -60,7 +60,10 @@ impl Front {
             body.linger();
         }
         let abandoned = body.abandoned();
-        let is_call = parts.version == Version::HTTP_2 && is_call(&parts.headers);
+        // To a CONNECT the 200 of a refused call would open a tunnel.
+        let is_call = parts.version == Version::HTTP_2
+            && parts.method != Method::CONNECT
+            && is_call(&parts.headers);
         let mut record = Record::start(&parts, self.shared.ids.next(), peer.addr());
         let mut cross = None;
         let answered = self.route(parts, body, peer, &mut record, &mut cross).await;
@@ -118,6 +121,8 @@ impl Front {
             return Ok(rule.preflight(&method, &parts.headers));
         }
         let route = match shared.routes.place(&host, &path, &parts.method)? {
+            // What is answered here is no upstream's, and opens no tunnel.
+            Place::Own if http2::is_tunnel(&parts) => return Err(Rejection::Connect),
             Place::Own => {
                 *cross = shared.endpoint_cors.as_ref().map(|cors| cors.meet(&parts.headers));
                 return Ok(self

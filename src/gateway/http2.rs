@@ -2,11 +2,13 @@
 //! that would read differently once the request is one of HTTP/1.1.
 
 use bytes::BytesMut;
-use http::Method;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
+use http::{Extensions, Method};
+use hyper::ext::Protocol;
 
 use crate::proxy::Rejection;
+use crate::web::Upgradable;
 
 /// Checks a request of HTTP/2 and gives it the form that the steps after it know.
 ///
@@ -28,6 +30,11 @@ pub(super) fn check(parts: &mut Parts, most_fields: usize) -> Result<(), Rejecti
     if parts.headers.get_all(header::CONTENT_LENGTH).iter().nth(1).is_some() {
         return Err(Rejection::BadFraming);
     }
+    // RFC 8441 section 4: with a path and everything that follows from it. Other protocols stay
+    // CONNECT, which the next step refuses.
+    if parts.method == Method::CONNECT && asks_for_websocket(&parts.extensions) {
+        parts.method = Method::GET;
+    }
     // Section 8.3.1. CONNECT names no path, and is refused by the next step.
     let path = parts.uri.path_and_query().map_or("", |target| target.as_str());
     let whole = path == "*" && parts.method == Method::OPTIONS;
@@ -36,6 +43,17 @@ pub(super) fn check(parts: &mut Parts, most_fields: usize) -> Result<(), Rejecti
     }
     join_cookies(&mut parts.headers);
     Ok(())
+}
+
+/// Whether a request asks for a stream of its own: an extended CONNECT.
+pub(super) fn is_tunnel(parts: &Parts) -> bool {
+    Upgradable::is_stream(&parts.extensions)
+}
+
+/// Whether a CONNECT asks for a `WebSocket`, on a stream that can become one.
+fn asks_for_websocket(extensions: &Extensions) -> bool {
+    let protocol = extensions.get::<Protocol>().map_or(b"".as_slice(), Protocol::as_ref);
+    Upgradable::is_stream(extensions) && protocol.eq_ignore_ascii_case(b"websocket")
 }
 
 /// One field, as HTTP/1.1 has it (section 8.2.3).

@@ -2,6 +2,7 @@
 
 mod access_log;
 mod build;
+mod causes;
 mod front;
 mod http2;
 mod intake;

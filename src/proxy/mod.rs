@@ -150,19 +150,15 @@ impl Proxy {
         body.limit(route.body.unwrap_or(self.limits.body))?;
         let caller = caller.as_ref();
         let way = self.http2(route, &parts, &mut body);
-        let handshake = match way {
-            // Which has no upgrades.
-            Some(_) => None,
-            None => upgrade::Handshake::of(route, &mut parts, &body)?,
-        };
-        let known = caller.map(Arc::as_ref);
         let http2 = way.is_some();
+        let handshake = upgrade::Handshake::of(route, http2, &mut parts, &body)?;
+        let known = caller.map(Arc::as_ref);
         let host = parts.headers.get(http::header::HOST).cloned();
         let outfit =
             prepare::Outfit { route, path, peer, origin, caller: known, request_id, host, http2 };
         outfit.put_on(&mut parts)?;
-        if handshake.is_some() {
-            upgrade::ask(&mut parts.headers);
+        if let Some(handshake) = &handshake {
+            handshake.ask(&mut parts.headers);
         }
         let watch = || caller.map(|caller| self.vigil.over(caller, route));
         let uploading = if body.is_end_stream() { None } else { watch() };
@@ -173,6 +169,7 @@ impl Proxy {
             (Some(handshake), Some(lease)) => {
                 Some(handshake.answered(watch(), &mut response, lease)?)
             }
+            (Some(handshake), None) => handshake.refused(&response).map(|()| None)?,
             _ => None,
         };
         respond::finish(route, caller.is_some(), throttle.report(), &mut response);

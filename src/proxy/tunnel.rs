@@ -27,6 +27,8 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// Both ends of a tunnel that is about to open.
 pub(super) struct Ends {
     pub(super) client: OnUpgrade,
+    /// Cancelled when nothing more can be sent to the client, if somebody knows.
+    pub(super) client_gone: Option<CancellationToken>,
     /// With its place at the upstream.
     pub(super) upstream: Lease,
 }
@@ -46,16 +48,17 @@ pub(super) struct Terms {
 impl Ends {
     /// Runs the tunnel to its end. Dropped, it closes both sides.
     pub(super) async fn run(self, terms: Terms) {
-        let Self { client, mut upstream } = self;
+        let Self { client, client_gone, mut upstream } = self;
         let Ok(Ok(client)) = timeout(terms.idle, client).await else { return };
         terms.traffic.begun.store(true, Ordering::Relaxed);
-        tunnel(TokioIo::new(client), &mut upstream.connection.http, terms).await;
+        let client = TokioIo::new(client);
+        tunnel(client, client_gone, &mut upstream.connection.http, terms).await;
     }
 }
 
 /// Passes bytes between any two ends, and takes leave of both where it is not one of them that
 /// goes.
-async fn tunnel<C, U>(client: C, upstream: U, terms: Terms)
+async fn tunnel<C, U>(client: C, client_gone: Option<CancellationToken>, upstream: U, terms: Terms)
 where
     C: AsyncRead + AsyncWrite,
     U: AsyncRead + AsyncWrite,
@@ -73,7 +76,7 @@ where
         }
     };
     let code = tokio::select! {
-        passed = pass(&mut up, &mut down, &traffic, &pulse) => {
+        passed = pass(&mut up, &mut down, client_gone, &traffic, &pulse) => {
             if let Err(error) = passed {
                 tracing::debug!(%error, "WebSocket broken off");
             }
@@ -172,6 +175,7 @@ impl<F: AsyncRead, T: AsyncWrite> Way<F, T> {
 async fn pass<C, U>(
     up: &mut Way<C, U>,
     down: &mut Way<U, C>,
+    client_gone: Option<CancellationToken>,
     traffic: &Traffic,
     pulse: &Pulse,
 ) -> io::Result<()>
@@ -180,6 +184,14 @@ where
     U: AsyncRead + AsyncWrite,
 {
     let (up, down) = (up.run(&traffic.received, pulse), down.run(&traffic.sent, pulse));
+    // Who can be sent nothing hears no answer either.
+    let down = async {
+        let Some(gone) = client_gone else { return down.await };
+        tokio::select! {
+            ended = down => ended,
+            () = gone.cancelled() => Err(io::ErrorKind::ConnectionReset.into()),
+        }
+    };
     tokio::pin!(up, down);
     let other = tokio::select! {
         ended = &mut up => {

@@ -9,9 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{Method, Response, Version};
+use http::{Method, Response, StatusCode, Version};
 use http_body::Body as _;
-use hyper::upgrade::OnUpgrade;
 use tokio_util::sync::CancellationToken;
 
 use super::Rejection;
@@ -28,42 +27,81 @@ const UPGRADE: HeaderValue = HeaderValue::from_static("Upgrade");
 
 /// A request for a `WebSocket` on a route that has them.
 pub(super) struct Handshake {
-    client: OnUpgrade,
+    client: Upgradable,
+    /// In place of the client's, where that need not have one (RFC 8441 section 5).
+    key: Option<HeaderValue>,
     /// The one right answer to its key.
     accept: String,
     idle: Duration,
 }
 
 /// A `WebSocket` that the upstream opened.
-pub(super) struct Opened(Takeover);
+pub(super) struct Opened {
+    takeover: Takeover,
+    status: StatusCode,
+}
 
 impl Handshake {
     /// Reads the handshake; `None` if the request is an ordinary one.
     ///
     /// A handshake in another version of the protocol is refused: what a server makes of it
-    /// nobody here could check.
+    /// nobody here could check. So is an extended CONNECT that opens no tunnel, for it is no
+    /// request of another kind; an upstream in HTTP/2 (`http2`) opens none.
     pub(super) fn of(
         route: &Route,
+        http2: bool,
         parts: &mut Parts,
         body: &RequestBody,
     ) -> Result<Option<Self>, Rejection> {
-        let Some(idle) = route.websocket else { return Ok(None) };
-        let Some(Upgradable(client)) = parts.extensions.remove() else { return Ok(None) };
+        let idle = route.websocket.filter(|_| !http2);
+        let Some(client) = parts.extensions.remove::<Upgradable>() else { return Ok(None) };
+        let is_framed = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
+            .iter()
+            .any(|name| parts.headers.contains_key(name));
         let headers = &parts.headers;
-        let asks = parts.method == Method::GET
-            && parts.version == Version::HTTP_11
-            && switches(headers)
-            && body.is_end_stream()
-            && !headers.contains_key(header::CONTENT_LENGTH)
-            && !headers.contains_key(header::TRANSFER_ENCODING);
-        if !asks {
-            return Ok(None);
+        match client {
+            Upgradable::Connection(_) => {
+                let asks = parts.method == Method::GET
+                    && parts.version == Version::HTTP_11
+                    && switches(headers)
+                    && body.is_end_stream()
+                    && !is_framed;
+                let Some(idle) = idle.filter(|_| asks) else { return Ok(None) };
+                check_version(headers)?;
+                let key = only(headers, &header::SEC_WEBSOCKET_KEY).filter(|key| is_key(key));
+                let accept = key.map(|key| accept(key.as_bytes()));
+                Ok(accept.map(|accept| Self { client, key: None, accept, idle }))
+            }
+            Upgradable::Stream { .. } => {
+                let idle = idle.ok_or(Rejection::Connect)?;
+                if is_framed {
+                    return Err(Rejection::BadFraming);
+                }
+                check_version(headers)?;
+                let key = fresh_key()?;
+                let accept = accept(key.as_bytes());
+                Ok(Some(Self { client, key: Some(key), accept, idle }))
+            }
         }
-        if only(headers, &header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-            return Err(Rejection::WebSocketVersion);
+    }
+
+    /// Sets what ended here as hop-by-hop: the upstream is asked for a `WebSocket`, too.
+    pub(super) fn ask(&self, headers: &mut HeaderMap) {
+        headers.insert(header::CONNECTION, UPGRADE);
+        headers.insert(header::UPGRADE, WEBSOCKET);
+        if let Some(key) = &self.key {
+            headers.insert(header::SEC_WEBSOCKET_KEY, key.clone());
         }
-        let key = only(headers, &header::SEC_WEBSOCKET_KEY).filter(|key| is_key(key));
-        Ok(key.map(|key| Self { client, accept: accept(key.as_bytes()), idle }))
+    }
+
+    /// The upstream answered without opening one. To a CONNECT any success would say that there
+    /// is a tunnel.
+    pub(super) fn refused(&self, response: &Response<Body>) -> Result<(), Rejection> {
+        let is_stream = matches!(self.client, Upgradable::Stream { .. });
+        if is_stream && response.status().is_success() {
+            return Err(Rejection::UpstreamSwitched);
+        }
+        Ok(())
     }
 
     /// The upstream says that it opened one, on that connection.
@@ -81,7 +119,11 @@ impl Handshake {
         headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::TRANSFER_ENCODING);
         let traffic = Arc::<Traffic>::default();
-        let ends = Ends { client: self.client, upstream };
+        let (client, client_gone, status) = match self.client {
+            Upgradable::Connection(client) => (client, None, StatusCode::SWITCHING_PROTOCOLS),
+            Upgradable::Stream { upgrade, gone } => (upgrade, Some(gone), StatusCode::OK),
+        };
+        let ends = Ends { client, client_gone, upstream };
         let leaving = CancellationToken::new();
         let terms = Terms {
             idle: self.idle,
@@ -89,23 +131,37 @@ impl Handshake {
             traffic: Arc::clone(&traffic),
             leaving: leaving.clone(),
         };
-        Ok(Opened(Takeover::new(ends.run(terms), traffic, leaving)))
+        Ok(Opened { takeover: Takeover::new(ends.run(terms), traffic, leaving), status })
     }
 }
 
 impl Opened {
     /// Says so to the client.
     pub(super) fn announce(self, response: &mut Response<Body>) {
-        response.headers_mut().insert(header::CONNECTION, UPGRADE);
-        response.headers_mut().insert(header::UPGRADE, WEBSOCKET);
-        response.extensions_mut().insert(self.0);
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        if self.status == StatusCode::SWITCHING_PROTOCOLS {
+            headers.insert(header::CONNECTION, UPGRADE);
+            headers.insert(header::UPGRADE, WEBSOCKET);
+        } else {
+            // It answers a key of ours.
+            headers.remove(header::SEC_WEBSOCKET_ACCEPT);
+        }
+        response.extensions_mut().insert(self.takeover);
     }
 }
 
-/// Sets what ended here as hop-by-hop: the upstream is asked for a `WebSocket`, too.
-pub(super) fn ask(headers: &mut HeaderMap) {
-    headers.insert(header::CONNECTION, UPGRADE);
-    headers.insert(header::UPGRADE, WEBSOCKET);
+fn check_version(headers: &HeaderMap) -> Result<(), Rejection> {
+    let version = only(headers, &header::SEC_WEBSOCKET_VERSION);
+    version.filter(|version| *version == "13").map(|_| ()).ok_or(Rejection::WebSocketVersion)
+}
+
+/// A key that nobody used before (RFC 6455 section 4.1).
+fn fresh_key() -> Result<HeaderValue, Rejection> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Rejection::UpstreamFailed(error.into()))?;
+    let key = HeaderValue::try_from(STANDARD.encode(bytes));
+    key.map_err(|error| Rejection::UpstreamFailed(error.into()))
 }
 
 /// Whether a head switches to `WebSocket` and to nothing else.

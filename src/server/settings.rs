@@ -61,6 +61,9 @@ pub struct ConnectionLimits {
     pub tls_timeout: Duration,
     /// Requests at once on one HTTP/2 connection.
     pub h2_streams: u32,
+    /// Whether HTTP/2 clients are told that a stream may become a `WebSocket` (RFC 8441): it may
+    /// where a route says so.
+    pub websockets: bool,
     /// A connection without a request is closed after this.
     pub idle_timeout: Duration,
     /// Connections at once, over all workers; further ones wait in the listener's queue.
@@ -77,6 +80,7 @@ impl Default for ConnectionLimits {
             head_timeout: Duration::from_secs(10),
             tls_timeout: Duration::from_secs(10),
             h2_streams: 100,
+            websockets: false,
             idle_timeout: Duration::from_secs(75),
             connections: 10_000,
             drain: Duration::from_secs(30),

@@ -1,17 +1,32 @@
-//! Connections that leave HTTP: the socket of an upgraded one, and what goes on there.
+//! Connections and streams that leave HTTP: the upgraded one, and what goes on there.
 
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use http::Extensions;
 use hyper::upgrade::OnUpgrade;
 use tokio_util::sync::CancellationToken;
 
-/// In the extensions of a request whose connection may be taken over. Our own server sets it:
-/// whoever else hands requests in would not run the [`Takeover`].
+/// In the extensions of a request whose connection, or stream, may be taken over. Our own server
+/// sets it: whoever else hands requests in would not run the [`Takeover`].
 #[derive(Clone, Debug)]
-pub(crate) struct Upgradable(pub(crate) OnUpgrade);
+pub(crate) enum Upgradable {
+    /// A connection of HTTP/1.1 whose client asks for another protocol.
+    Connection(OnUpgrade),
+    /// A stream of HTTP/2, by an extended CONNECT (RFC 8441). `gone` is cancelled when nothing
+    /// more can be sent on it, as after a reset: reading tells that from an ordinary end only
+    /// for some of the reset's reasons.
+    Stream { upgrade: OnUpgrade, gone: CancellationToken },
+}
+
+impl Upgradable {
+    /// Whether a request with these extensions is an extended CONNECT.
+    pub(crate) fn is_stream(extensions: &Extensions) -> bool {
+        matches!(extensions.get(), Some(Self::Stream { .. }))
+    }
+}
 
 /// Bytes that went through a connection after it was taken over.
 #[derive(Debug, Default)]
@@ -33,8 +48,8 @@ impl Traffic {
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// In the extensions of a 101: what the connection does when that has been sent. Dropped, it
-/// closes what it holds.
+/// In the extensions of a 101, or of the 200 to an extended CONNECT: what goes on when that has
+/// been sent. Dropped, it closes what it holds.
 #[derive(Clone)]
 pub(crate) struct Takeover {
     work: Arc<Mutex<Option<Work>>>,

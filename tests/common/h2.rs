@@ -199,6 +199,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin> H2Conn<S> {
         Outcome::Closed
     }
 
+    /// The next frame of a stream. `None` at the end of the connection.
+    pub(crate) async fn next_of(&mut self, stream: u32) -> Option<Frame> {
+        loop {
+            let frame = self.next().await?;
+            if frame.stream == stream {
+                return Some(frame);
+            }
+        }
+    }
+
+    /// The status of a stream's response, of which no more is read.
+    pub(crate) async fn status(&mut self, stream: u32) -> u16 {
+        let frame = self.next_of(stream).await.expect("closed before a head");
+        assert_eq!(frame.kind, HEADERS, "no head: {frame:?}");
+        status_of(&frame.payload)
+    }
+
+    /// The next bytes of a stream, so many.
+    pub(crate) async fn data(&mut self, stream: u32, count: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while bytes.len() < count {
+            let frame = self.next_of(stream).await.expect("closed before its data");
+            assert_eq!(frame.kind, DATA, "no data: {frame:?}");
+            bytes.extend(frame.payload);
+        }
+        assert_eq!(bytes.len(), count, "more than expected");
+        bytes
+    }
+
     /// A request without a body, and what becomes of it.
     pub(crate) async fn ask(&mut self, fields: &[(&str, &str)]) -> Outcome {
         let stream = self.request(fields, END_STREAM).await;

@@ -500,7 +500,7 @@ async fn interim_answers_are_not_the_answer() {
             "/public/two" => {
                 "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n".to_owned()
             }
-            _ => "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n".repeat(2000),
+            _ => "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n".repeat(20_000),
         };
         Act::answer(format!("{interim}HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfinal"))
     })

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::web::Takeover;
 
@@ -35,6 +36,19 @@ impl Drain {
         self.ends.cancel();
         self.taken.close();
         self.taken.wait().await;
+    }
+
+    /// Waited for at the end of the drain until it is dropped.
+    pub(super) fn counted(&self) -> TaskTrackerToken {
+        self.taken.token()
+    }
+
+    /// Where the drain is over, lets a connection end of which a stream was taken over: the last
+    /// words may still have to go out.
+    pub(super) async fn let_end(&self, end: &CancellationToken) {
+        if self.ends.is_cancelled() && tokio::time::timeout(LEAVE, end.cancelled()).await.is_err() {
+            tracing::debug!("connection cut at the end of the drain");
+        }
     }
 
     /// What goes on on a connection after HTTP, until the drain is over and a moment longer, to

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::doze::doze;
 use super::ending::Ending;
+use super::hangup::Hangup;
 use super::judged::Judged;
 use super::pulse::Pulse;
 use super::socket::Watched;
@@ -29,7 +30,7 @@ pub(super) async fn serve<H: Handler, S>(
     connection: Connection<'_, '_, H, Watched<S>>,
     pulse: Arc<Pulse>,
 ) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Hangup + Unpin + Send + 'static,
 {
     let Connection { stream, peer, serving, mut drained, mut alarm } = connection;
     let (handler, limits) = (&serving.handler, &serving.limits);
@@ -38,7 +39,7 @@ pub(super) async fn serve<H: Handler, S>(
     let service = service_fn(|mut request: Request<Incoming>| {
         pulse.request(!http_body::Body::is_end_stream(request.body()));
         if let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() {
-            request.extensions_mut().insert(Upgradable(upgrade));
+            request.extensions_mut().insert(Upgradable::Connection(upgrade));
         }
         let takeover = &takeover;
         let (handler, peer, pulse) = (Arc::clone(handler), Arc::clone(&peer), Arc::clone(&pulse));

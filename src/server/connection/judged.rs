@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::hangup::Hangup;
 use super::pulse::Pulse;
 use crate::server::{Stop, Walker};
 
@@ -191,7 +192,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Judged<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Judged<S> {
+impl<S: AsyncRead + AsyncWrite + Hangup + Unpin> AsyncWrite for Judged<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -212,7 +213,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Judged<S> {
         self.stream.is_write_vectored()
     }
 
+    /// Called by hyper whenever its task runs, so that this is where it learns that the client of
+    /// a running request is gone while it reads nothing.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.pulse.asks() && self.stream.is_hung_up() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

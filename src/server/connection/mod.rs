@@ -5,6 +5,7 @@ mod doze;
 mod drain;
 mod ending;
 mod handshake;
+mod hangup;
 mod http1;
 mod http2;
 mod judged;
@@ -22,6 +23,7 @@ use tokio_util::sync::WaitForCancellationFuture;
 use super::{ConnectionLimits, Handler, Preamble};
 use crate::clock::Alarm;
 use crate::web::Peer;
+use hangup::Hangup;
 use http2::Streams;
 use pulse::Pulse;
 use socket::{Begun, Watched};
@@ -49,7 +51,7 @@ struct Connection<'a, 's, H, S> {
 /// Serves one connection to its end: the peer's, a deadline's, or that of the drain.
 pub(super) async fn serve<H: Handler, S>(mut stream: S, mut peer: Peer, serving: Arc<Serving<H>>)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Hangup + Unpin + Send + 'static,
 {
     let serving = &*serving;
     if serving.preamble.proxy_protocol {
@@ -69,7 +71,7 @@ where
 
 impl<H: Handler, S> Connection<'_, '_, H, S>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Hangup + Unpin + Send + 'static,
 {
     /// In clear the first bytes tell the version: HTTP/2 by prior knowledge (RFC 9113 section 3.3)
     /// begins as no request of HTTP/1 may.

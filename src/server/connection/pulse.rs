@@ -27,6 +27,10 @@ const DOZE: Duration = Duration::from_millis(500);
 /// How long a client that was refused while it sent may go on to do so.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// How often the socket of a connection with a running request is asked whether its client is
+/// gone, where no read tells it.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// Shared by the socket, the service and the timer of one connection. All of them run in one
 /// task, so the order of the stores does not matter; they are atomic to be `Send`.
 #[derive(Debug)]
@@ -43,6 +47,12 @@ pub(super) struct Pulse {
     ahead: AtomicBool,
     /// Whether bytes are held back until the request under way is over.
     held: AtomicBool,
+    /// Whether nobody waits for bytes, so that their end would not be noticed.
+    deaf: AtomicBool,
+    /// When the socket was asked last whether its client is gone, while nobody did.
+    asked: AtomicU64,
+    /// Whether it shall be asked now.
+    asks: AtomicBool,
     /// Whether the connection has left HTTP.
     taken: AtomicBool,
     /// Whether the connection is being closed.
@@ -61,6 +71,9 @@ impl Pulse {
             has_body: AtomicBool::new(false),
             ahead: AtomicBool::new(false),
             held: AtomicBool::new(false),
+            deaf: AtomicBool::new(false),
+            asked: AtomicU64::new(0),
+            asks: AtomicBool::new(false),
             taken: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
             refusal: OnceLock::new(),
@@ -131,6 +144,20 @@ impl Pulse {
         self.held.store(true, Ordering::Relaxed);
     }
 
+    /// A read gave something, or waits for something. hyper reads nothing while it has bytes that
+    /// nobody wants yet, such as the next request.
+    pub(super) fn listens(&self, waits: bool) {
+        self.deaf.store(!waits, Ordering::Relaxed);
+    }
+
+    /// Whether the socket shall be asked now if its client is gone.
+    pub(super) fn asks(&self) -> bool {
+        self.asks.load(Ordering::Relaxed) && {
+            self.asks.store(false, Ordering::Relaxed);
+            self.is_busy()
+        }
+    }
+
     /// Whether a request runs.
     pub(super) fn is_busy(&self) -> bool {
         self.phase.load(Ordering::Relaxed) == BUSY
@@ -199,11 +226,18 @@ impl Deadlines for Pulse {
             }
             IDLE | DOZING => Some(after(since, limits.idle_timeout)),
             LINGERING => Some(after(since, LINGER)),
+            _ if self.deaf.load(Ordering::Relaxed) => {
+                let (next, _) = after(self.asked.load(Ordering::Relaxed), LOOK);
+                Some((next, Passed::GoOn))
+            }
             _ => None,
         }
     }
 
     fn farewell(&self) {}
 
-    fn go_on(&self) {}
+    fn go_on(&self) {
+        self.asked.store(self.elapsed(), Ordering::Relaxed);
+        self.asks.store(true, Ordering::Relaxed);
+    }
 }

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::hangup::Hangup;
 use super::pulse::Pulse;
 use super::timed::{Deadlines, End};
 use crate::clock::Alarm;
@@ -90,6 +91,12 @@ impl<S: AsyncRead + Unpin> Watched<S> {
     }
 }
 
+impl<S: Hangup> Hangup for Watched<S> {
+    fn is_hung_up(&self) -> bool {
+        self.stream.is_hung_up()
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -104,6 +111,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.pulse.listens(polled.is_pending());
         if buffer.filled().len() > before {
             self.pulse.received();
         }

@@ -5,6 +5,7 @@ mod frames;
 mod socket;
 mod stream;
 mod streams;
+mod tunnel;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,8 +20,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::timed::Timed;
 use super::{Connection, report};
 use crate::server::{ConnectionLimits, Handler};
+use crate::web::Takeover;
 use socket::Counted;
 use stream::{Reply, Spawn};
+use tunnel::Tunnel;
 
 pub(super) use streams::Streams;
 
@@ -45,12 +48,18 @@ pub(super) async fn serve<H: Handler, S>(
     let (handler, limits) = (&serving.handler, &serving.limits);
     let peer = Arc::new(peer);
     let socket = TokioIo::new(Counted::new(stream, Arc::clone(&streams)));
-    let service = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(|mut request: Request<Incoming>| {
         let stream = streams.open();
         let streams = Arc::clone(&streams);
         let (handler, peer) = (Arc::clone(handler), Arc::clone(&peer));
+        let tunnel = Tunnel::offer(&mut request, &serving.drain);
         async move {
-            let response = handler.handle(request, peer).await;
+            let mut response = handler.handle(request, peer).await;
+            if let Some(tunnel) = tunnel
+                && let Some(takeover) = response.extensions_mut().remove::<Takeover>()
+            {
+                tunnel.begin(takeover, &streams);
+            }
             Ok::<_, std::convert::Infallible>(
                 response.map(|body| Reply::new(body, stream, streams)),
             )
@@ -59,7 +68,9 @@ pub(super) async fn serve<H: Handler, S>(
     let spawn = Spawn::new(Arc::clone(&streams), limits.idle_timeout);
     let connection = pin!(builder(limits, spawn).serve_connection(socket, service));
     let timed = Timed { connection, alarm, pulse: &*streams, limits, drained, draining: false };
-    report(timed.await, &peer, &**handler);
+    let ended = timed.await;
+    streams.finish();
+    report(ended, &peer, &**handler);
 }
 
 fn builder(limits: &ConnectionLimits, spawn: Spawn) -> http2::Builder<Spawn> {
@@ -76,5 +87,8 @@ fn builder(limits: &ConnectionLimits, spawn: Spawn) -> http2::Builder<Spawn> {
         // idle all the same.
         .keep_alive_interval(limits.idle_timeout / 2)
         .keep_alive_timeout(limits.head_timeout);
+    if limits.websockets {
+        http.enable_connect_protocol();
+    }
     http
 }

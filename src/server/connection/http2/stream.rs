@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 
-use super::streams::Streams;
+use super::streams::{Next, Streams};
 use crate::clock::Alarm;
 use crate::web::{Body, BodyError};
 
@@ -108,18 +108,27 @@ impl Spawn {
 
 impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Spawn {
     fn execute(&self, task: F) {
-        let Some(stream) = self.streams.spawned() else {
-            tokio::spawn(task);
-            return;
+        let patience = self.patience;
+        let stream = match Streams::spawned() {
+            Some(Next::Request(stream)) => stream,
+            Some(Next::Tunnel(line)) => {
+                tokio::spawn(line.send(task, patience));
+                return;
+            }
+            None => {
+                tokio::spawn(task);
+                return;
+            }
         };
         let closing = Closing(Arc::clone(&self.streams));
-        let patience = self.patience;
         tokio::spawn(async move {
             let Closing(streams) = &closing;
             let mut task = pin!(task);
             let mut alarm = Alarm::default();
             poll_fn(|cx| {
                 if task.as_mut().poll(cx).is_ready() {
+                    // A tunnel's client may have gone before its response.
+                    drop(Streams::spawned());
                     return Poll::Ready(());
                 }
                 match stream.waits.load(Ordering::Relaxed) {
@@ -133,7 +142,15 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Spawn {
 }
 
 /// Tells the connection that a stream is over, however it ends.
-struct Closing(Arc<Streams>);
+pub(super) struct Closing(Arc<Streams>);
+
+impl Closing {
+    /// Of one stream more, which is no request.
+    pub(super) fn begin(streams: &Arc<Streams>) -> Self {
+        streams.keep();
+        Self(Arc::clone(streams))
+    }
+}
 
 impl Drop for Closing {
     fn drop(&mut self) {

@@ -1,13 +1,16 @@
 //! What the streams of a connection are doing, as its deadlines see it.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::super::timed::{Deadlines, Passed};
 use super::stream::Stream;
+use super::tunnel::Line;
 use crate::server::ConnectionLimits;
 
 /// Shared by the socket, the streams' tasks and the timer of one connection. Times are
@@ -30,8 +33,23 @@ pub(in crate::server::connection) struct Streams {
     wrote: AtomicU64,
     /// Since when the client has been asked to leave.
     farewell: AtomicU64,
-    /// The stream that was opened last, until its task is spawned.
-    next: Mutex<Option<Arc<Stream>>>,
+    /// Cancelled when the connection is over, for tunnels that wait for that.
+    finished: OnceLock<CancellationToken>,
+}
+
+/// What the next task that hyper spawns is for.
+pub(super) enum Next {
+    /// A request.
+    Request(Arc<Stream>),
+    /// What a tunnel sends to the client.
+    Tunnel(Line),
+}
+
+thread_local! {
+    /// hyper calls the service, or takes its response, and spawns the task for it in one go,
+    /// without another task between: what is left here is found by that task. Without a lock,
+    /// and whatever other threads do on the same connection.
+    static NEXT: Cell<Option<Next>> = const { Cell::new(None) };
 }
 
 impl Streams {
@@ -47,24 +65,45 @@ impl Streams {
             stuck: AtomicU64::new(0),
             wrote: AtomicU64::new(0),
             farewell: AtomicU64::new(0),
-            next: Mutex::new(None),
+            finished: OnceLock::new(),
         }
     }
 
-    /// A request came. hyper calls the service and spawns its task in one go, so that the task
-    /// finds the stream in `next`.
+    /// A request came, and its task will be spawned next.
     pub(super) fn open(&self) -> Arc<Stream> {
         let stream = Arc::new(Stream::default());
         self.open.fetch_add(1, Ordering::Relaxed);
         self.asked.store(true, Ordering::Relaxed);
         self.since.store(self.now(), Ordering::Relaxed);
-        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&stream));
+        NEXT.set(Some(Next::Request(Arc::clone(&stream))));
         stream
     }
 
-    /// The stream whose task is spawned now.
-    pub(super) fn spawned(&self) -> Option<Arc<Stream>> {
-        self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// A tunnel begins, and the task that sends its bytes will be spawned next.
+    pub(super) fn tunnel(line: Line) {
+        NEXT.set(Some(Next::Tunnel(line)));
+    }
+
+    /// What the task is for that is spawned now.
+    pub(super) fn spawned() -> Option<Next> {
+        NEXT.take()
+    }
+
+    /// A stream lives that is no request any more.
+    pub(super) fn keep(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The connection is over.
+    pub(super) fn finish(&self) {
+        if let Some(finished) = self.finished.get() {
+            finished.cancel();
+        }
+    }
+
+    /// Cancelled when the connection is over.
+    pub(super) fn finished(&self) -> CancellationToken {
+        self.finished.get_or_init(CancellationToken::new).clone()
     }
 
     /// A stream is over.
