@@ -26,6 +26,8 @@ RUN target=$(rustc -vV | sed -n 's/^host: //p') \
 
 FROM scratch
 COPY --from=build /image/portcullis /portcullis
+# Whom upstreams and issuers at https:// are believed by.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build --chown=65532:65532 /image/volume/ /
 USER 65532:65532
 # Store, keys and admin socket are made in the current folder, and a policy file is looked for
