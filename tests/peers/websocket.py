@@ -71,7 +71,9 @@ drain = "1s"
         await by_ticket(server, url, tokens["alice"])
         await shut_out(server, gateway, f"ws://{url}", tokens)
         await drain(server, gateway, f"ws://{url}", tokens["bob"])
-        gateway.stop(good=(0, 1))
+        # A second signal would end it at once: what the first one began is waited for.
+        await asyncio.to_thread(gateway.process.wait, 10)
+        gateway.stop()
 
 
 def reach(url, token=None, **options):
