@@ -49,6 +49,8 @@ mod gateway;
 pub mod identity;
 pub mod keys;
 pub mod limit;
+#[cfg(test)]
+mod log_sink;
 pub mod password;
 pub mod policy;
 mod printable;

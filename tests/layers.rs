@@ -15,7 +15,7 @@ const LEVELS: [&str; 9] = [
     "token",
     "keys limit password audit mail server",
     "store tls web",
-    "identity secret clock metrics printable",
+    "identity secret clock metrics printable log_sink",
 ];
 
 fn level(room: &str) -> Option<usize> {

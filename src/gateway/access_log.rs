@@ -299,7 +299,7 @@ impl Drop for Recorded {
 mod tests {
     use std::io;
     use std::net::Ipv4Addr;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     use futures_util::FutureExt;
     use http::Request;
@@ -307,32 +307,16 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::log_sink::LogSink;
 
     fn lines_of(work: impl FnOnce(Record)) -> Vec<String> {
-        let sink = Sink::default();
-        let writer = sink.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-        tracing::subscriber::with_default(subscriber, || {
+        let sink = LogSink::default();
+        tracing::subscriber::with_default(sink.subscriber(), || {
             let (parts, ()) = Request::new(()).into_parts();
             let id = HeaderValue::from_static("id-1");
             work(Record::start(&parts, id, Ipv4Addr::LOCALHOST.into()));
         });
-        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        let text = sink.text();
         text.lines().map(str::to_owned).collect()
     }
 

@@ -5,8 +5,8 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::num::NonZeroU32;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex};
 use std::task::Context;
 use std::thread;
 use std::time::Duration;
@@ -20,6 +20,7 @@ use super::send::Sending;
 use super::upstream::Upstream;
 use super::*;
 use crate::clock::SystemClock;
+use crate::log_sink::LogSink;
 
 fn settings(host: &str, port: u16) -> UpstreamSettings {
     let address = Address::Tcp { host: host.to_owned(), port };
@@ -118,20 +119,6 @@ async fn a_place_that_comes_when_nobody_waits_any_more_is_not_lost() {
     }
 }
 
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// A server that is away for some looks, and then there for some.
 #[tokio::test(flavor = "current_thread")]
 async fn what_looks_find_has_a_line_when_it_changes_and_no_other() {
@@ -139,12 +126,9 @@ async fn what_looks_find_has_a_line_when_it_changes_and_no_other() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.local_addr().unwrap().port()
     };
-    let sink = Sink::default();
-    let writer = sink.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-    let lines = || String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    let sink = LogSink::default();
+    let _guard = tracing::subscriber::set_default(sink.subscriber());
+    let lines = || sink.text();
     let mut settings = settings("127.0.0.1", port);
     let mut health = HealthSettings::new(PathAndQuery::from_static("/healthz"));
     health.interval = Duration::from_millis(5);

@@ -250,15 +250,14 @@ impl Drop for InLine<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
     use std::num::NonZeroU32;
-    use std::sync::Mutex;
     use std::time::Duration;
 
     use proptest::prelude::*;
 
     use super::*;
     use crate::clock::{ManualClock, Timestamp};
+    use crate::log_sink::LogSink;
 
     fn upstream(servers: usize) -> Upstream {
         let backend = |port| Backend {
@@ -343,27 +342,10 @@ mod tests {
         assert!(upstream.servers[0].standing.is_in());
     }
 
-    #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     #[test]
     fn a_server_that_goes_and_comes_back_has_a_line_for_each() {
-        let (sink, clock) = (Sink::default(), ManualClock::new(Timestamp::from_secs(9)));
-        let writer = sink.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-        tracing::subscriber::with_default(subscriber, || {
+        let (sink, clock) = (LogSink::default(), ManualClock::new(Timestamp::from_secs(9)));
+        tracing::subscriber::with_default(sink.subscriber(), || {
             let upstream = upstream(2);
             fail(&upstream, 1, &clock);
             fail(&upstream, 1, &clock);
@@ -376,7 +358,7 @@ mod tests {
                 upstream.next(&[0], &clock).unwrap().succeeded();
             }
         });
-        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        let text = sink.text();
         let [gone, back] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
         assert!(gone.contains("passed over") && gone.contains("WARN"), "{gone}");
         assert!(back.contains("is back") && back.contains("INFO"), "{back}");

@@ -123,35 +123,18 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
     use tracing::Level;
     use tracing_subscriber::fmt::TestWriter;
 
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::log_sink::LogSink;
 
     fn logged(settings: &Log, variable: Option<&str>, work: impl FnOnce()) -> String {
-        let sink = Sink::default();
+        let sink = LogSink::default();
         let writer = sink.clone();
         let made = subscriber(settings, variable.map(Into::into), move || writer.clone());
         tracing::subscriber::with_default(made.unwrap(), work);
-        let bytes = sink.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap()
+        sink.text()
     }
 
     fn json() -> Log {

@@ -128,7 +128,7 @@ fn lay_snares(site: &Path) {
     symlink(above.join("secret.txt"), site.join("absolute.txt")).unwrap();
     symlink("../secret.txt", site.join("relative.txt")).unwrap();
     symlink("..", site.join("up")).unwrap();
-    symlink("/", site.join("root")).unwrap();
+    symlink("/", site.join("slash")).unwrap();
     symlink("/proc/self/cwd", site.join("magic")).unwrap();
     symlink("../site-2", site.join("beside")).unwrap();
     let made = std::process::Command::new("mkfifo").arg(site.join("fifo.txt")).status();
@@ -168,7 +168,7 @@ async fn no_file_outside_the_folder_is_ever_sent() {
         "/relative.txt",
         "/up/secret.txt",
         "/up/site/index.html",
-        "/root/etc/passwd",
+        "/slash/etc/passwd",
         "/magic/Cargo.toml",
         "/beside/secret.txt",
         "/fifo.txt",
