@@ -11,6 +11,7 @@ use super::forms::{RouteRate, Span};
 use super::listen::network;
 use super::raw;
 use super::read::{Many, Named};
+use super::upstreams::Known;
 use crate::policy::{Key, Pattern, Rate, Rates, ResponseHeaderError, ResponseHeaders, Rewrite};
 use crate::web::{Cors, CorsSettings};
 
@@ -94,25 +95,31 @@ pub(super) struct Streams {
     pub(super) idle: Duration,
 }
 
-/// `websocket` and `idle`, on a route to an upstream that speaks HTTP/2 if `h2` is set; `None`
-/// after a problem was noted.
+/// `websocket` and `idle`, on a route to `upstream`; `None` after a problem was noted.
 pub(super) fn streams(
     cx: &mut Context<'_>,
     websocket: Option<Spanned<bool>>,
     idle: Option<Spanned<Span>>,
-    h2: Option<bool>,
+    upstream: Option<&Known>,
 ) -> Option<Streams> {
     const SILENCE: Duration = Duration::from_secs(5 * 60);
     let asked = websocket.filter(|websocket| *websocket.get_ref());
-    if let (Some(asked), Some(true)) = (&asked, h2) {
+    if let Some(asked) = &asked
+        && upstream.is_some_and(|known| known.h2)
+    {
         let message = "WebSockets need an upstream that speaks HTTP/1.1; \
              leave `websocket` out, or name one without h2 = true";
         cx.error(asked.span(), message);
         return None;
     }
-    if let (Some(idle), None, Some(false)) = (&idle, &asked, h2) {
-        let message = "`idle` is for WebSockets and gRPC calls; add websocket = true, \
-             name an upstream with h2 = true, or leave it out";
+    if let Some(idle) = &idle
+        && let Some(known) = upstream.filter(|known| known.is_built_in)
+    {
+        let name = &known.name;
+        let message = format!(
+            "`idle` is for the silence of servers, and `{name}` is built in; \
+             leave it out, or name an upstream with `to`"
+        );
         cx.error(idle.span(), message);
         return None;
     }

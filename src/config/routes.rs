@@ -95,8 +95,8 @@ fn route(
     let rates = raw.rate.map_or(Some(None), |rates| route_keys::rates(cx, rates));
     let response_headers = route_keys::response_headers(cx, raw.response_headers);
     let cors = route_keys::cors(cx, raw.cors, response_headers.as_ref());
-    let h2 = to.and_then(|to| upstreams.get(to)).map(|known| known.h2);
-    let streams = route_keys::streams(cx, raw.websocket, raw.idle, h2);
+    let known = to.and_then(|to| upstreams.get(to));
+    let streams = route_keys::streams(cx, raw.websocket, raw.idle, known);
     let websocket = streams.as_ref().is_some_and(|streams| streams.websocket.is_some());
     let tickets = route_keys::tickets(cx, key.as_ref().ok(), raw.tickets, websocket);
     let mut credential = CredentialPolicy::default();

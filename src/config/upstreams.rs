@@ -21,6 +21,8 @@ pub(super) struct Known {
     pub(super) name: String,
     /// Whether it speaks HTTP/2.
     pub(super) h2: bool,
+    /// Whether it is built in, and so never silent.
+    pub(super) is_built_in: bool,
 }
 
 /// Those of the file, also those that are wrong: a route to one of them is not one more mistake.
@@ -28,6 +30,7 @@ pub(super) fn known(raw: &Named<raw::Upstream>) -> Vec<Known> {
     let one = |(name, raw): &(Spanned<String>, raw::Upstream)| Known {
         name: name.get_ref().clone(),
         h2: raw.h2.as_ref().is_some_and(|h2| *h2.get_ref()),
+        is_built_in: raw.dir.is_some() || raw.whoami.as_ref().is_some_and(|own| *own.get_ref()),
     };
     raw.0.iter().map(one).collect()
 }

@@ -60,7 +60,7 @@ pub struct Route {
     pub response_headers: ResponseHeaders,
     /// How long a WebSocket may be silent; `None` opens none.
     pub websocket: Option<Duration>,
-    /// How long a gRPC call may be silent both ways.
+    /// How long a response may be silent before its end, and a gRPC call both ways.
     pub idle: Duration,
     /// How long a live connection may go on after its credential ended; `None` leaves it to the
     /// kind of connection.

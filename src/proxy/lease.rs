@@ -3,15 +3,18 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use super::aside::Aside;
-use super::http1::{Broken, Framing};
+use super::http1::Framing;
 use super::pool::{Connection, Pool};
 use super::progress::Progress;
+use super::silence::Silence;
 use super::upstream::Flight;
+use crate::web::BodyError;
 
 /// A connection in use. Dropped, it closes, and what is still under way of the request ends with
 /// it: whatever was left of the response could otherwise be taken for the answer to the next
@@ -22,7 +25,7 @@ pub(super) struct Lease {
     pub(super) upstream: usize,
     pub(super) server: usize,
     /// Given back with it.
-    pub(super) _hold: Hold,
+    pub(super) hold: Hold,
     /// The server will close the connection after this response.
     pub(super) is_last: bool,
     /// The rest of the request, where the answer came before its end. The connection is then the
@@ -76,30 +79,43 @@ impl Lease {
 pub(super) struct LeasedBody {
     framing: Framing,
     lease: Option<Lease>,
+    silence: Silence,
     /// Why there is no more of it.
-    broken: Option<Broken>,
+    broken: Option<BodyError>,
 }
 
 impl LeasedBody {
-    pub(super) const fn new(framing: Framing, lease: Lease) -> Self {
-        Self { framing, lease: Some(lease), broken: None }
+    /// Its upstream may be silent for `idle`.
+    pub(super) const fn new(framing: Framing, lease: Lease, idle: Duration) -> Self {
+        Self { framing, lease: Some(lease), silence: Silence::new(idle), broken: None }
+    }
+
+    /// The next piece; `None` when it is over.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
+        let Some(lease) = &mut self.lease else { return Poll::Ready(Ok(None)) };
+        let Connection { http, alarm, .. } = &mut lease.connection;
+        if let Poll::Ready(piece) = http.poll_body(&mut self.framing, cx) {
+            self.silence.broken();
+            return Poll::Ready(piece.map_err(Into::into));
+        }
+        let silent = ready!(self.silence.poll_over(alarm, &lease.hold, cx));
+        Poll::Ready(Err(silent.into()))
     }
 }
 
 impl http_body::Body for LeasedBody {
     type Data = Bytes;
-    type Error = Broken;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         if let Some(error) = this.broken.take() {
             return Poll::Ready(Some(Err(error)));
         }
-        let Some(lease) = &mut this.lease else { return Poll::Ready(None) };
-        let piece = ready!(lease.connection.http.poll_body(&mut this.framing, cx));
+        let piece = ready!(this.poll_piece(cx));
         // With a Content-Length the end is known with the last piece, and hyper's server does
         // not ask again.
         if matches!(this.framing, Framing::Over)

@@ -20,6 +20,7 @@ mod resolver;
 mod respond;
 mod send;
 mod settings;
+mod silence;
 mod standing;
 mod throttle;
 mod ticket;
@@ -272,8 +273,9 @@ impl Proxy {
         let number = route.upstream;
         let (pool, clock) = (&self.pool, &*self.clock);
         let ours = http2.is_none().then_some(outfit);
+        let idle = route.idle;
         let sending =
-            send::Sending { pool, number, upstream, patience, handshake, clock, ours, http2 };
+            send::Sending { pool, number, upstream, patience, idle, handshake, clock, ours, http2 };
         sending.send(parts, body, watch).await
     }
 }

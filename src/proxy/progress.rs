@@ -38,13 +38,21 @@ impl Progress {
         if self.client_waits.load(Ordering::Relaxed) {
             return Instant::now();
         }
+        self.moved()
+    }
+
+    /// When the upstream last took a piece.
+    pub(super) fn moved(&self) -> Instant {
         self.started + Duration::from_millis(self.last.load(Ordering::Relaxed))
     }
 
     fn polled(&self, pending: bool) {
         self.client_waits.store(pending, Ordering::Relaxed);
-        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last.store(now, Ordering::Relaxed);
+        // Asked in vain, however often, nothing has moved.
+        if !pending {
+            let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.last.store(now, Ordering::Relaxed);
+        }
     }
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Sending<'a> {
     pub(super) upstream: &'a Arc<Upstream>,
     /// Longest wait for the response head.
     pub(super) patience: Duration,
+    /// Longest silence in the middle of a response.
+    pub(super) idle: Duration,
     /// Whether it asks for a WebSocket, so that 101 is an answer to it.
     pub(super) handshake: bool,
     pub(super) clock: &'a dyn Clock,
@@ -148,7 +150,7 @@ impl Sending<'_> {
         };
         let upload = rest.map(|rest| Aside::send(rest, &hold, self.patience, watch.as_ref()));
         let (pool, upstream) = (Arc::clone(self.pool), self.number);
-        let lease = Lease { connection, pool, upstream, server, _hold: hold, is_last, upload };
+        let lease = Lease { connection, pool, upstream, server, hold, is_last, upload };
         let mut response = Response::new(Body::empty());
         *response.status_mut() = status;
         *response.headers_mut() = headers;
@@ -158,7 +160,7 @@ impl Sending<'_> {
         if matches!(framing, Framing::Over) {
             lease.give_back();
         } else {
-            let body = LeasedBody::new(framing, lease);
+            let body = LeasedBody::new(framing, lease, self.idle);
             *response.body_mut() = watched(body, watch, response.headers());
         }
         Ok(Reply { response, switched: None })

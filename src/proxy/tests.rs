@@ -46,21 +46,32 @@ fn server(listener: TcpListener, name: &'static str) {
     });
 }
 
-/// Sends a GET and says who answered.
-async fn ask(pool: &Arc<pool::Pool>, upstream: &Arc<Upstream>) -> Result<String, Rejection> {
+/// Sends a GET to an upstream that may be silent for `idle` in the middle of its response.
+async fn sent(
+    pool: &Arc<pool::Pool>,
+    upstream: &Arc<Upstream>,
+    idle: Duration,
+) -> Result<Response<Body>, Rejection> {
     let patience = Duration::from_secs(5);
     let sending = Sending {
         pool,
         number: 0,
         upstream,
         patience,
+        idle,
         handshake: false,
         clock: &SystemClock,
         ours: None,
         http2: None,
     };
     let request = Request::get("/").header("host", "name.test").body(()).unwrap();
-    let response = sending.send(request.into_parts().0, RequestBody::empty(), None).await?.response;
+    let reply = sending.send(request.into_parts().0, RequestBody::empty(), None).await?;
+    Ok(reply.response)
+}
+
+/// Sends a GET and says who answered.
+async fn ask(pool: &Arc<pool::Pool>, upstream: &Arc<Upstream>) -> Result<String, Rejection> {
+    let response = sent(pool, upstream, Duration::from_secs(5)).await?;
     assert_eq!(response.status(), StatusCode::OK);
     let body = response.into_body().collect().await.unwrap().to_bytes();
     Ok(String::from_utf8(body.to_vec()).unwrap())
@@ -91,6 +102,32 @@ async fn a_name_that_moves_takes_its_requests_along() {
         assert_eq!(ask(&pool, &upstream).await.unwrap(), answers);
         assert_eq!(ask(&pool, &upstream).await.unwrap(), answers);
     }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_silence_in_a_response_is_the_upstreams_and_is_logged() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf").unwrap();
+        // Until it is given up.
+        std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
+    });
+    let sink = LogSink::default();
+    let _guard = tracing::subscriber::set_default(sink.subscriber());
+    let upstream = Arc::new(Upstream::new(settings("127.0.0.1", port)));
+    let pool = Arc::new(pool::Pool::new(&[Arc::clone(&upstream)]));
+    let idle = Duration::from_millis(50);
+    let mut body = sent(&pool, &upstream, idle).await.unwrap().into_body();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "half");
+    let error = body.frame().await.unwrap().unwrap_err();
+    let error = error.downcast::<Rejection>().unwrap();
+    assert!(matches!(*error, Rejection::UpstreamTimeout(silent) if silent == idle), "{error}");
+    assert!(body.frame().await.is_none());
+    let text = sink.text();
+    assert!(text.contains("WARN") && text.contains("fell silent"), "{text}");
+    assert!(text.contains("upstream=up silent=50ms"), "{text}");
 }
 
 #[tokio::test]

@@ -187,6 +187,11 @@ impl Flight {
         Self { upstream, server: AtomicUsize::new(NOWHERE), has_place: true }
     }
 
+    /// The name of the upstream.
+    pub(super) fn upstream(&self) -> &str {
+        &self.upstream.settings.name
+    }
+
     /// From here on it is that server that has the request.
     pub(super) fn go_to(&self, server: usize) {
         let before = self.server.swap(server, Ordering::Relaxed);

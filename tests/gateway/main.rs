@@ -36,6 +36,7 @@ mod rates;
 mod resting;
 mod revocation;
 mod route_keys;
+mod silence;
 mod static_files;
 mod streams;
 mod tickets;

@@ -24,6 +24,7 @@ use crate::proxy::aside::Aside;
 use crate::proxy::lease::Hold;
 use crate::proxy::progress::Progress;
 use crate::proxy::send::{Failure, Outgoing, Sending};
+use crate::proxy::silence::Silence;
 use crate::proxy::watch::Watch;
 use crate::proxy::watched::watched;
 use crate::web::Body;
@@ -44,6 +45,9 @@ pub(in crate::proxy) struct Call<'a> {
     /// Whether it may be sent once more after a connection ended under it.
     send_again: bool,
     progress: Option<&'a Progress>,
+    /// Longest silence in the middle of the response.
+    idle: Duration,
+    alarm: Alarm,
 }
 
 /// A response head, and what its body will come from.
@@ -55,6 +59,8 @@ pub(in crate::proxy) struct Answer<'a> {
     upload: Upload,
     /// For a server that takes no more of the request, once it has said all.
     patience: Duration,
+    alarm: Alarm,
+    silence: Silence,
 }
 
 /// Why a connection brought none.
@@ -84,6 +90,8 @@ impl<'a> Way<'a> {
             patience: sending.patience,
             send_again: sending.may_go_again(&parts.method, progress),
             progress,
+            idle: sending.idle,
+            alarm: Alarm::default(),
         }
     }
 }
@@ -101,7 +109,18 @@ impl<'a> Call<'a> {
                 Ok((head, seat, stream)) => {
                     upload.forget();
                     let (way, patience) = (self.way, self.patience);
-                    return Ok(Answer { way, head, seat, stream, upload, patience });
+                    let alarm = std::mem::take(&mut self.alarm);
+                    let silence = Silence::new(self.idle);
+                    return Ok(Answer {
+                        way,
+                        head,
+                        seat,
+                        stream,
+                        upload,
+                        patience,
+                        alarm,
+                        silence,
+                    });
                 }
                 Err(failed) => failed,
             };
@@ -145,7 +164,7 @@ impl<'a> Call<'a> {
         waited: bool,
     ) -> Result<Response<RecvStream>, Broken> {
         let (patience, progress) = (self.patience, self.progress);
-        let mut alarm = Alarm::default();
+        let alarm = &mut self.alarm;
         let mut deadline = Instant::now() + patience;
         let (mut interim, mut uploading) = (0, !upload.is_over());
         poll_fn(|cx| {
@@ -164,7 +183,7 @@ impl<'a> Call<'a> {
             if let Poll::Ready(answered) = poll_head(&mut response, &mut interim, waited, cx) {
                 return Poll::Ready(answered);
             }
-            poll_late(patience, progress, &mut alarm, &mut deadline, cx)
+            poll_late(patience, progress, alarm, &mut deadline, cx)
                 .map(|()| Err(Broken::Final(Rejection::UpstreamTimeout(patience))))
         })
         .await
@@ -174,7 +193,7 @@ impl<'a> Call<'a> {
 impl Answer<'_> {
     /// The response, whose body keeps its places here and at the upstream.
     pub(in crate::proxy) fn finish(self, hold: Hold, watch: Option<Watch>) -> Response<Body> {
-        let Answer { way, head, seat, stream, upload, patience } = self;
+        let Answer { way, head, seat, stream, upload, patience, alarm, silence } = self;
         let (parts, incoming) = head.into_parts();
         let upload = (!upload.is_over()).then(|| {
             let rest = upload.go_on(stream, Arc::clone(&seat));
@@ -194,7 +213,9 @@ impl Answer<'_> {
             broken: None,
             upload,
             pulse: way.pulse.clone(),
-            _hold: hold,
+            alarm,
+            silence,
+            hold,
             _seat: seat,
         };
         let body = watched(body, watch, &parts.headers);

@@ -10,9 +10,11 @@ use http_body::{Frame, SizeHint};
 
 use super::channels::Seat;
 use super::{Trailers, clean_trailers};
+use crate::clock::Alarm;
 use crate::proxy::aside::Aside;
 use crate::proxy::lease::Hold;
-use crate::web::Pulse;
+use crate::proxy::silence::Silence;
+use crate::web::{BodyError, Pulse};
 
 /// A response body, piece by piece as it comes. Dropped before its end, it resets the stream at
 /// once, the request body with it; the others of its connection go on.
@@ -25,12 +27,14 @@ pub(in crate::proxy) struct Received {
     pub(super) at_trailers: bool,
     pub(super) ended: bool,
     /// Why there is no more of it.
-    pub(super) broken: Option<h2::Error>,
+    pub(super) broken: Option<BodyError>,
     /// What is still being sent of the request.
     pub(super) upload: Option<Aside>,
     /// Told of every piece.
     pub(super) pulse: Option<Arc<Pulse>>,
-    pub(super) _hold: Hold,
+    pub(super) alarm: Alarm,
+    pub(super) silence: Silence,
+    pub(super) hold: Hold,
     pub(super) _seat: Arc<Seat>,
 }
 
@@ -59,14 +63,29 @@ impl Received {
     }
 }
 
+impl Received {
+    /// The next piece, or that there was none for too long.
+    fn poll_in_time(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Poll::Ready(next) = self.poll_next(cx) {
+            self.silence.broken();
+            return Poll::Ready(next.map(|next| next.map_err(Into::into)));
+        }
+        let silent = ready!(self.silence.poll_over(&mut self.alarm, &self.hold, cx));
+        Poll::Ready(Some(Err(silent.into())))
+    }
+}
+
 impl http_body::Body for Received {
     type Data = Bytes;
-    type Error = h2::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Some(error) = self.broken.take() {
             self.ended = true;
             return Poll::Ready(Some(Err(error)));
@@ -74,8 +93,10 @@ impl http_body::Body for Received {
         if self.ended {
             return Poll::Ready(None);
         }
-        match ready!(self.poll_next(cx)) {
+        match ready!(self.poll_in_time(cx)) {
             Some(Err(error)) => {
+                // Of a request whose answer broke off nobody needs the rest.
+                self.upload = None;
                 // hyper's server drops what it has not sent yet when a body breaks. What came
                 // before goes out first, so that the client knows what it has half of.
                 self.broken = Some(error);

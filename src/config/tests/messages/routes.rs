@@ -168,16 +168,18 @@ fn a_response_header_that_is_not_the_routes_is_refused_where_it_stands() {
 }
 
 #[test]
-fn the_silence_of_a_websocket() {
-    let route = |keys: &str| {
-        format!("upstreams.a = {{ whoami = true }}\n[routes]\n\"/x\" = {{ to = \"a\", {keys} }}\n")
+fn silence_is_of_servers_and_lasts_a_while() {
+    let route = |upstream: &str, keys: &str| {
+        format!("upstreams.a = {{ {upstream} }}\n[routes]\n\"/x\" = {{ to = \"a\", {keys} }}\n")
     };
-    let message = "`idle` is for WebSockets and gRPC calls; add websocket = true, \
-         name an upstream with h2 = true, or leave it out";
-    says(&route("idle = \"1m\""), &format!("3:27: {message}"));
-    says(&route("websocket = false, idle = \"1m\""), &format!("3:46: {message}"));
+    let message = "`idle` is for the silence of servers, and `a` is built in; \
+         leave it out, or name an upstream with `to`";
+    says(&route("whoami = true", "idle = \"1m\""), &format!("3:27: {message}"));
     let form = r#"`idle` must be a duration above zero such as "30s", "15m" or "1d""#;
-    says(&route("websocket = true, idle = \"0s\""), &format!("3:45: {form}"));
+    for idle in ["\"0s\"", "\"off\"", "5"] {
+        let server = "to = \"http://127.0.0.1:1\"";
+        says(&route(server, &format!("idle = {idle}")), &format!("3:27: {form}"));
+    }
 }
 
 #[test]
