@@ -83,6 +83,8 @@ macro_rules! backends {
                     a_session_needs_a_user
                     a_login_by_an_old_password_starts_nothing
                     the_sessions_of_a_user_come_by_number
+                    sessions_come_in_pages_the_newest_first
+                    a_use_is_noted_unless_a_later_one_is_known
                     another_tag_is_another_session
                     a_session_ends_once_for_the_first_reason
                     a_touch_lifts_the_end_and_never_lowers_it

@@ -37,6 +37,9 @@ pub(super) enum EndpointError {
         /// Where it stood.
         presented: Presented,
     },
+    /// The credential is good, but no session stands behind it.
+    #[error("credential without a session")]
+    NoSession,
     /// Nobody may register.
     #[error("registration is closed")]
     Closed,
@@ -92,6 +95,7 @@ impl EndpointError {
             Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "not_acceptable"),
             Self::NoCredentials => (StatusCode::UNAUTHORIZED, "no_credentials"),
             Self::Auth { error, presented } => (error.answer(*presented).status, error.code()),
+            Self::NoSession => (StatusCode::BAD_REQUEST, "no_session"),
             Self::Closed => (StatusCode::FORBIDDEN, "registration_closed"),
             Self::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "throttled"),
             Self::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
@@ -121,6 +125,7 @@ impl EndpointError {
             Self::NotAcceptable => detail("Could not satisfy the request Accept header."),
             Self::NoCredentials => detail("Authentication credentials were not provided."),
             Self::Auth { error, presented } => return error.answer(*presented),
+            Self::NoSession => detail("This credential has no session that could be ended."),
             Self::Closed => detail("You do not have permission to perform this action."),
             Self::Throttled(wait) => detail(&match seconds(*wait) {
                 1 => "Request was throttled. Expected available in 1 second.".to_owned(),
@@ -172,7 +177,8 @@ impl EndpointError {
             | Self::Syntax(_)
             | Self::NoFields(_)
             | Self::Fields(_)
-            | Self::Login(_) => None,
+            | Self::Login(_)
+            | Self::NoSession => None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The auth endpoints: register, log in, renew, look at oneself.
 //!
-//! `TABLE` is the whole of them. A new endpoint is a file with a `handle` and one row here,
-//! which has to say who may call it and what limits it.
+//! `TABLE` is the whole of them. A new endpoint is a file with a `handle` and one row here for
+//! each method, which has to say who may call it and what limits it.
 //!
 //! Every call takes the same way, and each step may be its end: path (404), `Accept` (406),
 //! credentials (401), permission (403), throttle (429), method (405), media type (415), body
@@ -15,6 +15,7 @@ mod error;
 mod fields;
 mod jwks;
 mod login;
+mod logout;
 mod negotiate;
 mod number;
 mod options;
@@ -23,7 +24,9 @@ mod profile;
 mod refresh;
 mod register;
 mod reply;
+mod resource;
 mod serve;
+mod sessions;
 mod settings;
 mod sliding;
 mod throttle;
@@ -46,13 +49,16 @@ pub use call::{Call, Reply};
 pub use serve::Endpoints;
 pub use settings::{EndpointSettings, LoginFailure, Registration};
 
-/// One endpoint.
+/// One method of one endpoint.
 struct Row {
-    /// Below the prefix, without slashes at its ends.
+    /// Below the prefix, without slashes at its ends; `{id}` at its end is any one segment. The
+    /// rows of a path stand together, and the first of them receives who asks for no method of
+    /// it.
     path: &'static str,
     /// As `OPTIONS` tells it.
     name: &'static str,
-    methods: Methods,
+    /// `GET` is `HEAD` as well; `OPTIONS` is answered everywhere.
+    method: Method,
     caller: Caller,
     served: Served,
     limited: Limited,
@@ -64,13 +70,6 @@ struct Row {
 type Handled<'a> = Pin<Box<dyn Future<Output = Result<Outcome, EndpointError>> + Send + 'a>>;
 type Handler = for<'a> fn(&'a Endpoints, Request) -> Handled<'a>;
 
-/// What an endpoint can be asked to do; `OPTIONS` everywhere.
-#[derive(Clone, Copy)]
-enum Methods {
-    Get,
-    Post,
-}
-
 /// Whose call is answered.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Caller {
@@ -81,6 +80,9 @@ enum Caller {
     User,
     /// That of whoever shows a good credential.
     Known,
+    /// That of a user of our own store who shows a good credential, in the header or in the body:
+    /// which one counts is for the handler to say.
+    Either,
 }
 
 /// When an endpoint is there.
@@ -97,11 +99,11 @@ const REFRESH: Field = Field::new("refresh", "Refresh", Rule::Text);
 const TICKET: Field = Field::new("ticket", "Ticket", Rule::Answered);
 const TOKEN: Field = Field::new("token", "Token", Rule::Text);
 
-static TABLE: [Row; 10] = [
+static TABLE: [Row; 14] = [
     Row {
         path: "register",
         name: "Register",
-        methods: Methods::Post,
+        method: Method::POST,
         caller: Caller::Anybody,
         served: Served::WhileRegistrationIsOpen,
         limited: Limited::Registrations,
@@ -115,7 +117,7 @@ static TABLE: [Row; 10] = [
     Row {
         path: "token",
         name: "Token Obtain Pair",
-        methods: Methods::Post,
+        method: Method::POST,
         caller: Caller::Anybody,
         served: Served::Always,
         limited: Limited::FailedLogins,
@@ -125,7 +127,7 @@ static TABLE: [Row; 10] = [
     Row {
         path: "token/refresh",
         name: "Token Refresh",
-        methods: Methods::Post,
+        method: Method::POST,
         caller: Caller::Anybody,
         served: Served::Always,
         limited: Limited::ByNothing,
@@ -135,7 +137,7 @@ static TABLE: [Row; 10] = [
     Row {
         path: "token/verify",
         name: "Token Verify",
-        methods: Methods::Post,
+        method: Method::POST,
         caller: Caller::Anybody,
         served: Served::Always,
         limited: Limited::ByNothing,
@@ -145,7 +147,7 @@ static TABLE: [Row; 10] = [
     Row {
         path: "token/blacklist",
         name: "Token Blacklist",
-        methods: Methods::Post,
+        method: Method::POST,
         caller: Caller::Anybody,
         served: Served::Always,
         limited: Limited::ByNothing,
@@ -153,9 +155,49 @@ static TABLE: [Row; 10] = [
         handler: |cx, request| Box::pin(blacklist::handle(cx, request)),
     },
     Row {
+        path: "logout",
+        name: "Logout",
+        method: Method::POST,
+        caller: Caller::Either,
+        served: Served::Always,
+        limited: Limited::ByNothing,
+        fields: &[REFRESH.optional()],
+        handler: |cx, request| Box::pin(logout::handle(cx, request)),
+    },
+    Row {
+        path: "logout/all",
+        name: "Logout All",
+        method: Method::POST,
+        caller: Caller::User,
+        served: Served::Always,
+        limited: Limited::ByNothing,
+        fields: &[],
+        handler: |cx, request| Box::pin(logout::everywhere(cx, request)),
+    },
+    Row {
+        path: "sessions",
+        name: "Session List",
+        method: Method::GET,
+        caller: Caller::User,
+        served: Served::Always,
+        limited: Limited::ByNothing,
+        fields: &[],
+        handler: |cx, request| Box::pin(sessions::list(cx, request)),
+    },
+    Row {
+        path: "sessions/{id}",
+        name: "Session",
+        method: Method::DELETE,
+        caller: Caller::User,
+        served: Served::Always,
+        limited: Limited::ByNothing,
+        fields: &[],
+        handler: |cx, request| Box::pin(sessions::end(cx, request)),
+    },
+    Row {
         path: "profile",
         name: "User Profile",
-        methods: Methods::Get,
+        method: Method::GET,
         caller: Caller::User,
         served: Served::Always,
         limited: Limited::ByNothing,
@@ -165,7 +207,7 @@ static TABLE: [Row; 10] = [
     Row {
         path: "ticket",
         name: "Ticket",
-        methods: Methods::Post,
+        method: Method::POST,
         caller: Caller::Known,
         served: Served::Always,
         limited: Limited::ByNothing,
@@ -175,7 +217,7 @@ static TABLE: [Row; 10] = [
     Row {
         path: "api-token-auth",
         name: "Obtain Auth Token",
-        methods: Methods::Post,
+        method: Method::POST,
         caller: Caller::Anybody,
         served: Served::Always,
         limited: Limited::FailedLogins,
@@ -189,7 +231,7 @@ static TABLE: [Row; 10] = [
     Row {
         path: "token/sliding",
         name: "Token Obtain Sliding",
-        methods: Methods::Post,
+        method: Method::POST,
         caller: Caller::Anybody,
         served: Served::WithSlidingTokens,
         limited: Limited::FailedLogins,
@@ -199,7 +241,7 @@ static TABLE: [Row; 10] = [
     Row {
         path: "token/sliding/refresh",
         name: "Token Refresh Sliding",
-        methods: Methods::Post,
+        method: Method::POST,
         caller: Caller::Anybody,
         served: Served::WithSlidingTokens,
         limited: Limited::ByNothing,
@@ -207,23 +249,6 @@ static TABLE: [Row; 10] = [
         handler: |cx, request| Box::pin(sliding::refresh(cx, request)),
     },
 ];
-
-impl Methods {
-    fn allow(self, method: &Method) -> bool {
-        match self {
-            Self::Get => [Method::GET, Method::HEAD, Method::OPTIONS].contains(method),
-            Self::Post => [Method::POST, Method::OPTIONS].contains(method),
-        }
-    }
-
-    /// As the `Allow` field has it.
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET, HEAD, OPTIONS",
-            Self::Post => "POST, OPTIONS",
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests;

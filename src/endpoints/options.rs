@@ -1,27 +1,36 @@
 //! `OPTIONS`: what an endpoint is and takes, as DRF describes its views.
 
+use http::Method;
 use serde_json::{Map, Value, json};
 
+use super::Row;
 use super::fields::{Field, Rule};
 use super::negotiate::Media;
 use super::reply::Outcome;
-use super::{Methods, Row};
+use super::resource::Resource;
 use crate::session::{EMAIL_LENGTH, USERNAME_LENGTH};
 
 /// The description of an endpoint.
-pub(super) fn describe(row: &Row, longest_password: usize) -> Outcome {
+pub(super) fn describe(resource: Resource, longest_password: usize) -> Outcome {
     let mut body = json!({
-        "name": row.name,
+        "name": resource.first.name,
         "description": "",
         "renders": [Media::Json.as_str()],
         "parses": Media::ALL.map(Media::as_str),
     });
-    if let (Methods::Post, Some(body)) = (row.methods, body.as_object_mut()) {
-        let fields = row.fields.iter();
-        let fields: Map<_, _> = fields
-            .map(|field| (field.name.to_owned(), describe_field(field, longest_password)))
-            .collect();
-        body.insert("actions".to_owned(), json!({ "POST": fields }));
+    let reads = |row: &&Row| [Method::POST, Method::PUT, Method::PATCH].contains(&row.method);
+    let actions: Map<_, _> = resource
+        .rows()
+        .filter(reads)
+        .map(|row| {
+            let fields = row.fields.iter();
+            let fields = fields
+                .map(|field| (field.name.to_owned(), describe_field(field, longest_password)));
+            (row.method.to_string(), Value::Object(fields.collect()))
+        })
+        .collect();
+    if let (false, Some(body)) = (actions.is_empty(), body.as_object_mut()) {
+        body.insert("actions".to_owned(), actions.into());
     }
     Outcome::ok(body)
 }

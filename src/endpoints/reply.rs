@@ -5,14 +5,13 @@ use http::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Methods;
 use super::call::Reply;
 use super::error::{EndpointError, seconds};
 use crate::web::Body;
 
 /// What a call got that was not refused.
 pub(super) struct Outcome {
-    /// 200 or 201.
+    /// 200, 201 or 204.
     pub(super) status: StatusCode,
     /// The answer.
     pub(super) body: Value,
@@ -26,6 +25,11 @@ impl Outcome {
         Self { status: StatusCode::OK, body, user: None }
     }
 
+    /// 204, which has no body.
+    pub(super) const fn nothing() -> Self {
+        Self { status: StatusCode::NO_CONTENT, body: Value::Null, user: None }
+    }
+
     /// Says whom it was about.
     pub(super) fn about(self, user: &impl ToString) -> Self {
         Self { user: Some(user.to_string()), ..self }
@@ -33,19 +37,25 @@ impl Outcome {
 }
 
 /// The reply to a call that got what it asked for.
-pub(super) fn done(outcome: Outcome, methods: Methods) -> Reply {
-    let mut response = json(outcome.status, &outcome.body);
-    dress(response.headers_mut(), Some(methods));
+pub(super) fn done(outcome: Outcome, allow: HeaderValue) -> Reply {
+    let mut response = if outcome.status == StatusCode::NO_CONTENT {
+        let mut empty = Response::new(Body::empty());
+        *empty.status_mut() = outcome.status;
+        empty
+    } else {
+        json(outcome.status, &outcome.body)
+    };
+    dress(response.headers_mut(), Some(allow));
     Reply { response, code: None, user: outcome.user, error: None }
 }
 
 /// The reply to a call that did not.
-pub(super) fn refused(error: EndpointError, methods: Option<Methods>) -> Reply {
+pub(super) fn refused(error: EndpointError, allow: Option<HeaderValue>) -> Reply {
     let (_, code) = error.class();
     let answer = error.answer();
     let mut response = json(answer.status, &answer.body);
     let headers = response.headers_mut();
-    dress(headers, methods);
+    dress(headers, allow);
     if answer.status == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static(r#"Bearer realm="api""#);
         headers.insert(header::WWW_AUTHENTICATE, challenge);
@@ -74,9 +84,9 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> 
 }
 
 /// The fields that the original's answers have, and that no answer may be stored.
-fn dress(headers: &mut HeaderMap, methods: Option<Methods>) {
-    if let Some(methods) = methods {
-        headers.insert(header::ALLOW, HeaderValue::from_static(methods.as_str()));
+fn dress(headers: &mut HeaderMap, allow: Option<HeaderValue>) {
+    if let Some(allow) = allow {
+        headers.insert(header::ALLOW, allow);
     }
     headers.insert(header::VARY, HeaderValue::from_static("Accept"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));

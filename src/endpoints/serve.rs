@@ -8,10 +8,12 @@ use super::call::{Call, Reply};
 use super::error::EndpointError;
 use super::fields::{Form, Values};
 use super::reply::Outcome;
+use super::resource::Resource;
+use super::throttle::Limited;
 use super::throttle::Throttles;
 use super::{
-    Caller, EndpointSettings, Methods, Registration, Row, Served, TABLE, jwks, negotiate, options,
-    parse, profile, reply,
+    Caller, EndpointSettings, Registration, Row, Served, jwks, negotiate, options, parse, profile,
+    reply,
 };
 use crate::clock::Clock;
 use crate::keys::KeyRing;
@@ -42,6 +44,10 @@ pub(super) struct Request {
     row: &'static Row,
     /// Who calls, where the endpoint asks.
     pub(super) caller: Option<Arc<Authenticated>>,
+    /// Why nobody calls, where the header is not the only place to say it.
+    pub(super) shut_out: Option<EndpointError>,
+    /// What stands in the place of the path's `{id}`; empty if it has none.
+    pub(super) id: String,
     /// The host that was called.
     pub(super) host: String,
 }
@@ -74,37 +80,54 @@ impl Endpoints {
         if call.path == JWKS_PATH {
             return jwks::answer(self, call.method);
         }
-        let Some(row) = self.row(call.path) else {
+        let Some((resource, id)) = self.resource(call.path) else {
             return reply::refused(EndpointError::NotFound, None);
         };
-        match self.serve(row, call).await {
-            Ok(outcome) => reply::done(outcome, row.methods),
-            Err(error) => reply::refused(error, Some(row.methods)),
+        let id = id.unwrap_or_default().to_owned();
+        match self.serve(resource, id, call).await {
+            Ok(outcome) => reply::done(outcome, resource.allow()),
+            Err(error) => reply::refused(error, Some(resource.allow())),
         }
     }
 
     /// The steps before the method; what they took of a limit is given back where it did not
     /// count after all.
-    async fn serve(&self, row: &'static Row, call: Call<'_>) -> Result<Outcome, EndpointError> {
+    async fn serve(
+        &self,
+        resource: Resource,
+        id: String,
+        call: Call<'_>,
+    ) -> Result<Outcome, EndpointError> {
         negotiate::accepts_json(call.headers)?;
-        let caller = match row.caller {
-            Caller::Anybody => None,
-            Caller::User => Some(profile::caller(&self.sessions, call.headers).await?),
-            Caller::Known => Some(profile::known(&self.sessions, call.headers).await?),
-        };
+        let asked = resource.row(call.method);
+        let row = asked.unwrap_or(resource.first);
+        let (mut caller, mut shut_out) = (None, None);
+        match row.caller {
+            Caller::Anybody => {}
+            Caller::User => caller = Some(profile::caller(&self.sessions, call.headers).await?),
+            Caller::Known => caller = Some(profile::known(&self.sessions, call.headers).await?),
+            Caller::Either => match profile::caller(&self.sessions, call.headers).await {
+                Ok(user) => caller = Some(user),
+                Err(error) => shut_out = Some(error),
+            },
+        }
         if matches!(row.served, Served::WhileRegistrationIsOpen)
             && self.settings.register == Registration::Closed
         {
             return Err(EndpointError::Closed);
         }
         let client = call.client;
-        let counted = *call.method == Method::POST;
-        if counted {
-            self.throttles.take_by_address(row.limited, client, self.clock.now())?;
-        }
-        let result = self.run(row, call, caller).await;
-        if counted && !row.limited.counts(&result) {
-            self.throttles.give_back_by_address(row.limited, client);
+        let limited = asked.map_or(Limited::ByNothing, |row| row.limited);
+        self.throttles.take_by_address(limited, client, self.clock.now())?;
+        let result = match asked {
+            Some(row) => self.run(row, id, call, caller, shut_out).await,
+            None if *call.method == Method::OPTIONS => {
+                Ok(options::describe(resource, self.accounts.passwords().longest()))
+            }
+            None => Err(EndpointError::Method(call.method.clone())),
+        };
+        if !limited.counts(&result) {
+            self.throttles.give_back_by_address(limited, client);
         }
         result
     }
@@ -112,21 +135,16 @@ impl Endpoints {
     async fn run(
         &self,
         row: &'static Row,
+        id: String,
         call: Call<'_>,
         caller: Option<Arc<Authenticated>>,
+        shut_out: Option<EndpointError>,
     ) -> Result<Outcome, EndpointError> {
-        let Call { method, host, headers, client, body, .. } = call;
-        if !row.methods.allow(method) {
-            return Err(EndpointError::Method(method.clone()));
-        }
-        if *method == Method::OPTIONS {
-            return Ok(options::describe(row, self.accounts.passwords().longest()));
-        }
-        let sent = match row.methods {
-            Methods::Get => parse::Sent::default(),
-            Methods::Post => {
-                parse::read(headers, body, self.messages.auth_body, row.fields).await?
-            }
+        let Call { host, headers, client, body, .. } = call;
+        let sent = if [Method::GET, Method::DELETE].contains(&row.method) {
+            parse::Sent::default()
+        } else {
+            parse::read(headers, body, self.messages.auth_body, row.fields).await?
         };
         let device = headers.get(http::header::USER_AGENT);
         let device = device.map(|text| String::from_utf8_lossy(text.as_bytes()).into_owned());
@@ -134,14 +152,15 @@ impl Endpoints {
             device: device.unwrap_or_default(),
             address: client.to_canonical().to_string(),
         };
-        (row.handler)(self, Request { client, sent, row, caller, host: host.to_owned() }).await
+        let host = host.to_owned();
+        (row.handler)(self, Request { client, sent, row, caller, shut_out, id, host }).await
     }
 
     /// The endpoint of a path, with or without one slash at its end.
-    fn row(&self, path: &str) -> Option<&'static Row> {
+    fn resource<'p>(&self, path: &'p str) -> Option<(Resource, Option<&'p str>)> {
         let below = self.below(path)?.strip_prefix('/')?;
         let below = below.strip_suffix('/').unwrap_or(below);
-        TABLE.iter().find(|row| row.path == below).filter(|row| match row.served {
+        Resource::find(below).filter(|(resource, _)| match resource.first.served {
             Served::WithSlidingTokens => self.sessions.sliding(),
             Served::Always | Served::WhileRegistrationIsOpen => true,
         })

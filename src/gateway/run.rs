@@ -79,6 +79,7 @@ impl Gateway {
             () = shutdown => {}
             () = self.keep_house() => {}
             () = self.shared.sessions.keep_keys() => {}
+            () = self.shared.sessions.keep_uses() => {}
             () = self.upstreams.watch() => {}
             () = ended(&threads) => {}
         }
@@ -93,7 +94,9 @@ impl Gateway {
             }
             outcome
         });
-        joined.await.unwrap_or(Err(ServeError::Panicked))
+        let outcome = joined.await.unwrap_or(Err(ServeError::Panicked));
+        self.shared.sessions.write_uses().await;
+        outcome
     }
 
     /// Serves one listener on the current runtime until `shutdown` is ready, then drains.
@@ -121,10 +124,12 @@ impl Gateway {
             () = shutdown => {}
             () = self.keep_house() => {}
             () = self.shared.sessions.keep_keys() => {}
+            () = self.shared.sessions.keep_uses() => {}
             () = self.upstreams.watch() => {}
         }
         drain.cancel();
         report(acceptor.drained().await);
+        self.shared.sessions.write_uses().await;
         keeper.abort();
         Ok(())
     }

@@ -5,12 +5,20 @@ use std::sync::Arc;
 
 use super::normalize_username;
 use super::settle::settle;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::identity::{SessionId, UserId};
 use crate::password::{PasswordError, Passwords};
 use crate::secret::Secret;
-use crate::store::{Creation, EndReason, NewUser, Store, StoreError, User, UserChange};
+use crate::store::{
+    Creation, EndReason, NewUser, Session, SessionRef, Standing, Store, StoreError, User,
+    UserChange,
+};
 use crate::token::Revisions;
+
+/// Sessions that are read at once for a list of them.
+const PAGE: usize = 200;
+/// And how often: of who has more than that, the oldest are not looked for.
+const PAGES: usize = 25;
 
 /// Why an account operation did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -188,7 +196,28 @@ impl Accounts {
         Ok(settle(&self.revisions, user, async move { store.delete_user(user).await }).await?)
     }
 
-    /// Ends a session of a user; `false` if it had ended or is none.
+    /// The living sessions of a user, the newest first, `most` of them at most.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`]; nothing is known.
+    pub async fn sessions(&self, user: UserId, most: usize) -> Result<Vec<Session>, AccountError> {
+        let Some(owner) = self.store.user(user).await? else { return Ok(Vec::new()) };
+        let (now, mut living, mut before) = (self.clock.now(), Vec::new(), None);
+        for _page in 0..PAGES {
+            let page = self.store.sessions(user, before, PAGE).await?;
+            before = page.last().map(|session| session.id.number);
+            let last = page.len() < PAGE || before.is_some_and(|oldest| oldest <= line(&owner));
+            living.extend(page.into_iter().filter(|session| lives(session, &owner, now)));
+            if last || living.len() >= most {
+                break;
+            }
+        }
+        living.truncate(most);
+        Ok(living)
+    }
+
+    /// Ends a session of a user; `false` if it had ended or is none of that user's.
     ///
     /// # Errors
     ///
@@ -200,6 +229,12 @@ impl Accounts {
         reason: EndReason,
     ) -> Result<bool, AccountError> {
         let (store, now) = (Arc::clone(&self.store), self.clock.now());
+        let Standing { user: owner, session: found } =
+            store.standing(user, SessionRef::Own(session)).await?;
+        // What is a user's today is nobody else's tomorrow.
+        if !owner.zip(found).is_some_and(|(owner, found)| lives(&found, &owner, now)) {
+            return Ok(false);
+        }
         let end = async move { store.end_session(session, now, reason).await };
         Ok(settle(&self.revisions, user, end).await?)
     }
@@ -216,4 +251,18 @@ impl Accounts {
     ) -> Result<Vec<User>, AccountError> {
         Ok(self.store.users(after, limit).await?)
     }
+}
+
+/// The last session number that a mark of the user's has ended.
+fn line(user: &User) -> u64 {
+    let marks = [user.password_mark, user.logout_mark];
+    marks.into_iter().flatten().map(|mark| mark.session).max().unwrap_or_default()
+}
+
+/// Whether a session is the user's and some token of it may still be good.
+fn lives(session: &Session, user: &User, now: Timestamp) -> bool {
+    session.user == user.id
+        && session.ended.is_none()
+        && session.id.number > line(user)
+        && now < session.expires
 }

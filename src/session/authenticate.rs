@@ -8,6 +8,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use super::lasting::{Basis, Proof};
+use super::uses::LastNote;
 use super::{AuthError, Sessions};
 use crate::clock::Timestamp;
 use crate::identity::{Claim, Identity, SessionId, UserId, is_role_name};
@@ -28,6 +29,8 @@ pub struct Authenticated {
     pub(crate) lines: Bytes,
     /// When the credential ends.
     pub expires: Timestamp,
+    /// When its session was last noted as used.
+    pub(super) noted: LastNote,
     /// For asking again without the credential.
     pub(super) basis: Basis,
 }
@@ -74,6 +77,7 @@ impl Sessions {
         if let Some(known) = self.cache.get(credential, &self.revisions, now)
             && known.is_of_kind(is_key)
         {
+            self.uses.note(&known, now);
             return Ok(Some(known));
         }
         let learnt = if is_key {
@@ -85,6 +89,7 @@ impl Sessions {
         let entry =
             Entry { value: Arc::clone(&value), revision: learnt.revision, expires: learnt.until };
         self.cache.insert(credential, entry);
+        self.uses.note(&value, now);
         Ok(Some(value))
     }
 
@@ -174,7 +179,8 @@ impl Sessions {
         let headers = self.headers.render(&identity);
         let mut lines = BytesMut::new();
         write_lines(headers.iter().map(|(name, value)| (name, value)), &mut lines);
-        Authenticated { identity, user, headers, lines: lines.freeze(), expires, basis }
+        let (lines, noted) = (lines.freeze(), LastNote::default());
+        Authenticated { identity, user, headers, lines, expires, noted, basis }
     }
 }
 

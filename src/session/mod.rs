@@ -4,6 +4,7 @@
 mod accounts;
 mod authenticate;
 mod lasting;
+mod logout;
 mod names;
 mod refusal;
 mod renew;
@@ -11,6 +12,7 @@ mod settings;
 mod settle;
 mod start;
 mod tickets;
+mod uses;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +66,7 @@ pub struct Sessions {
     signer: Signer,
     cache: TokenCache<Authenticated>,
     tickets: tickets::Tickets,
+    uses: uses::Uses,
 }
 
 impl Sessions {
@@ -73,8 +76,19 @@ impl Sessions {
         let verifier = Verifier::remembered(Arc::clone(&keys), tokens.clone(), issuers, &revisions);
         let signer = Signer::new(Arc::clone(&keys), tokens);
         let cache = TokenCache::default();
-        let tickets = tickets::Tickets::default();
-        Self { store, clock, keys, revisions, headers, settings, verifier, signer, cache, tickets }
+        Self {
+            store,
+            clock,
+            keys,
+            revisions,
+            headers,
+            settings,
+            verifier,
+            signer,
+            cache,
+            tickets: tickets::Tickets::default(),
+            uses: uses::Uses::default(),
+        }
     }
 
     /// Fetches keys of other issuers when they are due. Never ends; without it they are fetched

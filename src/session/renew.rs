@@ -8,7 +8,7 @@ use super::settle::settle;
 use super::start::Client;
 use super::{AuthError, Sessions};
 use crate::clock::Timestamp;
-use crate::store::{EndReason, RefreshGrant, Rotation, RotationRequest, Session, SessionRef, User};
+use crate::store::{RefreshGrant, Rotation, RotationRequest, Session, SessionRef, User};
 use crate::token::{Claims, Origin, TokenError, TokenKind};
 
 /// How old the note of a session's last use may get before it is written again.
@@ -95,32 +95,8 @@ impl Sessions {
         Ok(())
     }
 
-    /// Ends the session of a refresh token, its access tokens too, durably.
-    ///
-    /// # Errors
-    ///
-    /// [`AuthError`], told as [`super::Presented::Body`]; [`AuthError::Revoked`] if it had ended
-    /// or the token was spent.
-    pub async fn blacklist(&self, token: &str) -> Result<(), AuthError> {
-        let now = self.clock.now();
-        let claims = self.own_claims(token, now)?;
-        claims.expires()?;
-        let id = claims.id()?;
-        claims.kind(&[TokenKind::Refresh])?;
-        let spent = self.is_spent(&claims, id, now).await?;
-        let (user, session) = self.session_of(&claims, now).await?;
-        let reason = if spent { EndReason::Reused } else { EndReason::LoggedOut };
-        let store = Arc::clone(&self.store);
-        let end = async move { store.end_session(session.id, now, reason).await };
-        let ended = settle(&self.revisions, user.id, end).await?;
-        if spent {
-            return Err(AuthError::Reused);
-        }
-        if ended { Ok(()) } else { Err(AuthError::Revoked) }
-    }
-
     /// The claims of a token of our own making: those of other issuers buy nothing here.
-    fn own_claims(&self, token: &str, now: Timestamp) -> Result<Claims, AuthError> {
+    pub(super) fn own_claims(&self, token: &str, now: Timestamp) -> Result<Claims, AuthError> {
         let verified = self.verifier.verify(token.as_bytes(), now)?;
         match verified.origin {
             Origin::Own => Ok(verified.claims),
@@ -130,7 +106,7 @@ impl Sessions {
 
     /// The living session of a refresh or sliding token. One that was made elsewhere with our
     /// key gets a session of its own at first sight, so that it can be spent and ended as well.
-    async fn session_of(
+    pub(super) async fn session_of(
         &self,
         claims: &Claims,
         now: Timestamp,
@@ -156,7 +132,7 @@ impl Sessions {
     }
 
     /// Whether a refresh token has a successor already.
-    async fn is_spent(
+    pub(super) async fn is_spent(
         &self,
         claims: &Claims,
         jti: &str,

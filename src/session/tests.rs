@@ -285,7 +285,7 @@ async fn a_session_of_somebody_else_opens_nothing() {
     let world = world(rotating(10));
     let (ada, bob) = (world.user("ada").await, world.user("bob").await);
     world.log_in(&ada).await;
-    let adas = world.store.inner().sessions(ada.id).await.unwrap();
+    let adas = world.store.inner().sessions(ada.id, None, 99).await.unwrap();
     let grant = crate::token::Grant {
         kind: crate::token::TokenKind::Access,
         id: "id",

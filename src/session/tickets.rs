@@ -197,7 +197,9 @@ mod tests {
         let revision = Revisions::default().of_others();
         let basis = Basis { proof: Proof::Issuer(Box::default()), revision, until };
         let (headers, lines) = (Vec::new(), bytes::Bytes::new());
-        Arc::new(Authenticated { identity, user: None, headers, lines, expires: until, basis })
+        let noted = super::super::uses::LastNote::default();
+        let user = None;
+        Arc::new(Authenticated { identity, user, headers, lines, expires: until, noted, basis })
     }
 
     #[derive(Clone, Debug)]

@@ -167,12 +167,26 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         reason: EndReason,
     ) -> Result<bool, StoreError>;
 
-    /// The sessions of a user, ended ones too, by number.
+    /// At most `limit` sessions of a user with numbers below `before`, ended ones too, the
+    /// newest first.
     ///
     /// # Errors
     ///
     /// See [`StoreError`].
-    async fn sessions(&self, user: UserId) -> Result<Vec<Session>, StoreError>;
+    async fn sessions(
+        &self,
+        user: UserId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Session>, StoreError>;
+
+    /// Notes when sessions were used, each unless a later use is known. One that has ended or
+    /// is gone stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`]; none of it was noted, or nothing is known about it.
+    async fn note_uses(&self, uses: Vec<(SessionId, Timestamp)>) -> Result<(), StoreError>;
 
     /// The user's API key: the one there is, or `candidate` if there was none. `None` if the
     /// user is gone.

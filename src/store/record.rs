@@ -180,7 +180,7 @@ pub struct Session {
     pub user: UserId,
     /// When the login was.
     pub started: Timestamp,
-    /// When a token of it was last issued.
+    /// When a token of it was last issued, or noted to be used.
     pub last_used: Timestamp,
     /// The latest `exp` of any token issued in it: after that the record may go.
     pub expires: Timestamp,

@@ -17,7 +17,7 @@ pub(crate) use gateway::{Policy, Setup, TestGateway};
 pub(crate) use keys::{Signer, is_signed_by};
 pub(crate) use provider::{Answer, Provider};
 pub(crate) use stage::{PASSWORD, Stage};
-pub(crate) use tokens::{SECRET, claims, header, hs256, mint, mint_raw, mint_with, part};
+pub(crate) use tokens::{NOW, SECRET, claims, header, hs256, mint, mint_raw, mint_with, part};
 pub(crate) use upstream::{Act, Seen, Upstream, refusing};
 pub(crate) use wire::{Conn, Reply};
 

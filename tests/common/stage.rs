@@ -73,6 +73,26 @@ impl Stage {
         .await
     }
 
+    /// A call of one of the gateway's own endpoints, with a bearer token and JSON where they are
+    /// given.
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: Option<&Value>,
+    ) -> Reply {
+        let bearer = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
+        let bearer = bearer.unwrap_or_default();
+        let body = body.map(ToString::to_string).unwrap_or_default();
+        self.send(format!(
+            "{method} /api/auth/{path} HTTP/1.1\r\nHost: a.test\r\n{bearer}\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+        .await
+    }
+
     /// A real login: access and refresh token.
     pub(crate) async fn log_in(&self, name: &str) -> (String, String) {
         let body = json!({ "username": name, "password": PASSWORD });

@@ -29,6 +29,7 @@ mod issuers;
 mod issuers_remote;
 mod live;
 mod live_h2;
+mod logins;
 mod own_keys;
 mod paths;
 mod proxy_protocol;

@@ -64,6 +64,13 @@ pub(crate) async fn session(store: &Arc<dyn Store>, user: UserId) -> Session {
     store.start_session(new).await.unwrap().unwrap()
 }
 
+/// All sessions of a user, by number.
+pub(crate) async fn all_sessions(store: &Arc<dyn Store>, user: UserId) -> Vec<Session> {
+    let mut all = store.sessions(user, None, usize::MAX).await.unwrap();
+    all.reverse();
+    all
+}
+
 /// The session as it is now.
 pub(crate) async fn now(store: &Arc<dyn Store>, session: &Session) -> Option<Session> {
     store.standing(session.user, SessionRef::Own(session.id)).await.unwrap().session

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis::identity::{SessionId, UserId};
 use portcullis::store::{EndReason, NewSession, Session, SessionRef, Store, UserChange};
 
-use crate::build::{at, at_once, hash, new_session, now, session, user};
+use crate::build::{all_sessions, at, at_once, hash, new_session, now, session, user};
 
 pub(crate) async fn a_session_is_kept_as_it_was_started(store: &Arc<dyn Store>) {
     let ada = user(store, "ada").await;
@@ -42,7 +42,7 @@ pub(crate) async fn session_numbers_increase_and_never_return(store: &Arc<dyn St
     assert!(numbers[0] > first);
     let highest = numbers[31];
     store.sweep(at(5000)).await.unwrap();
-    assert_eq!(store.sessions(ada.id).await.unwrap(), []);
+    assert_eq!(all_sessions(store, ada.id).await, []);
     store.delete_user(ada.id).await.unwrap();
     let ada = user(store, "ada").await;
     assert!(session(store, ada.id).await.id.number > highest);
@@ -77,8 +77,43 @@ pub(crate) async fn the_sessions_of_a_user_come_by_number(store: &Arc<dyn Store>
     }
     store.end_session(expected[1].id, at(1), EndReason::Operator).await.unwrap();
     expected[1].ended = Some((at(1), EndReason::Operator));
-    assert_eq!(store.sessions(ada.id).await.unwrap(), expected);
-    assert_eq!(store.sessions(bob.id).await.unwrap().len(), 3);
+    assert_eq!(all_sessions(store, ada.id).await, expected);
+    assert_eq!(all_sessions(store, bob.id).await.len(), 3);
+}
+
+pub(crate) async fn sessions_come_in_pages_the_newest_first(store: &Arc<dyn Store>) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let mut all = Vec::new();
+    for _ in 0..5 {
+        session(store, bob.id).await;
+        all.insert(0, session(store, ada.id).await);
+    }
+    let (mut before, mut read) = (None, Vec::new());
+    for expected in [2, 2, 1, 0] {
+        let page = store.sessions(ada.id, before, 2).await.unwrap();
+        assert_eq!(page.len(), expected);
+        before = page.last().map(|session| session.id.number).or(before);
+        read.extend(page);
+    }
+    assert_eq!(read, all);
+    assert_eq!(store.sessions(ada.id, None, 0).await.unwrap(), []);
+    assert_eq!(store.sessions(ada.id, Some(0), 9).await.unwrap(), []);
+}
+
+pub(crate) async fn a_use_is_noted_unless_a_later_one_is_known(store: &Arc<dyn Store>) {
+    let ada = user(store, "ada").await;
+    let (used, ended) = (session(store, ada.id).await, session(store, ada.id).await);
+    store.end_session(ended.id, at(3), EndReason::LoggedOut).await.unwrap();
+    let gone = SessionId { number: 99, tag: 0 };
+    let guessed = SessionId { tag: used.id.tag ^ 1, ..used.id };
+    let notes = [(used.id, at(10)), (used.id, at(9)), (ended.id, at(10)), (gone, at(10))];
+    store.note_uses(notes.to_vec()).await.unwrap();
+    store.note_uses(vec![(guessed, at(20)), (used.id, at(4))]).await.unwrap();
+    store.note_uses(Vec::new()).await.unwrap();
+    let expected = Session { last_used: at(10), ..used.clone() };
+    assert_eq!(now(store, &used).await, Some(expected));
+    let ended = Session { ended: Some((at(3), EndReason::LoggedOut)), ..ended };
+    assert_eq!(now(store, &ended).await, Some(ended.clone()));
 }
 
 pub(crate) async fn another_tag_is_another_session(store: &Arc<dyn Store>) {
@@ -146,7 +181,7 @@ pub(crate) async fn a_foreign_token_is_adopted_once(store: &Arc<dyn Store>) {
     })
     .await;
     assert!(sessions.windows(2).all(|pair| pair[0] == pair[1]));
-    assert_eq!(store.sessions(ada.id).await.unwrap(), sessions[..1]);
+    assert_eq!(all_sessions(store, ada.id).await, sessions[..1]);
     let standing = store.standing(ada.id, foreign).await.unwrap();
     assert_eq!(standing.session.as_ref(), Some(&sessions[0]));
     // It is a session like any other: it ends, and its own record says so under both names.
@@ -176,13 +211,13 @@ pub(crate) async fn a_sweep_takes_what_is_dead_and_nothing_else(store: &Arc<dyn 
     store.end_session(sessions[3].id, at(1), EndReason::LoggedOut).await.unwrap();
     store.touch_session(sessions[0].id, at(2), at(120)).await.unwrap();
     assert_eq!(store.sweep(at(100)).await.unwrap(), 1);
-    let left = store.sessions(ada.id).await.unwrap();
+    let left = all_sessions(store, ada.id).await;
     let left: Vec<_> = left.into_iter().map(|session| session.id).collect();
     assert_eq!(left, [sessions[0].id, sessions[2].id, sessions[3].id]);
     assert_eq!(now(store, &sessions[1]).await, None);
     assert_eq!(store.sweep(at(100)).await.unwrap(), 0);
     assert_eq!(store.sweep(at(151)).await.unwrap(), 3);
-    assert_eq!(store.sessions(ada.id).await.unwrap(), []);
+    assert_eq!(all_sessions(store, ada.id).await, []);
     assert_eq!(store.user(ada.id).await.unwrap(), Some(ada));
 }
 
@@ -203,5 +238,5 @@ pub(crate) async fn a_large_sweep_is_complete(store: &Arc<dyn Store>) {
     })
     .await;
     assert_eq!(store.sweep(at(101)).await.unwrap(), 1100);
-    assert_eq!(store.sessions(ada.id).await.unwrap(), []);
+    assert_eq!(all_sessions(store, ada.id).await, []);
 }

@@ -69,7 +69,8 @@ delegate! {
     rotate(request: RotationRequest) -> Rotation;
     touch_session(id: SessionId, now: Timestamp, expires: Timestamp) -> ();
     end_session(id: SessionId, now: Timestamp, reason: EndReason) -> bool;
-    sessions(user: UserId) -> Vec<Session>;
+    sessions(user: UserId, before: Option<u64>, limit: usize) -> Vec<Session>;
+    note_uses(uses: Vec<(SessionId, Timestamp)>) -> ();
     api_key(user: UserId, candidate: ApiKey) -> Option<ApiKey>;
     user_by_api_key(hash: [u8; 32]) -> Option<User>;
     sweep(now: Timestamp) -> usize;

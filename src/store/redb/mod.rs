@@ -150,8 +150,17 @@ impl Store for RedbStore {
         self.write(move |change| sessions::end(change, id, now, reason)).await
     }
 
-    async fn sessions(&self, user: UserId) -> Result<Vec<Session>, StoreError> {
-        self.read(move |view| sessions::of_user(view, user)).await
+    async fn sessions(
+        &self,
+        user: UserId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Session>, StoreError> {
+        self.read(move |view| sessions::of_user(view, user, before, limit)).await
+    }
+
+    async fn note_uses(&self, uses: Vec<(SessionId, Timestamp)>) -> Result<(), StoreError> {
+        self.write(move |change| sessions::note_uses(change, &uses)).await
     }
 
     async fn api_key(&self, user: UserId, candidate: ApiKey) -> Result<Option<ApiKey>, StoreError> {
@@ -210,6 +219,6 @@ mod tests {
         let found_dead = [session.id.number];
         let swept = store.write(move |change| sessions::bury(change, &found_dead, expires)).await;
         assert_eq!(swept.unwrap(), 0);
-        assert_eq!(store.sessions(user.id).await.unwrap(), [session]);
+        assert_eq!(store.sessions(user.id, None, 9).await.unwrap(), [session]);
     }
 }

@@ -74,10 +74,37 @@ pub(super) fn numbers(source: &impl Source, user: UserId) -> Result<Vec<u64>, St
     .collect()
 }
 
-pub(super) fn of_user(source: &impl Source, user: UserId) -> Result<Vec<Session>, StoreError> {
-    let stored = |number| Stored::at(source, number)?.ok_or_else(|| dangling(&USER_SESSIONS));
-    let numbers = numbers(source, user)?.into_iter();
-    numbers.map(|number| stored(number).map(|stored| stored.session)).collect()
+pub(super) fn of_user(
+    source: &impl Source,
+    user: UserId,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<Session>, StoreError> {
+    let table = source.open(&USER_SESSIONS)?;
+    // No number is the last there can be, so nothing is missed above it.
+    let rows = table.range((user.0, 0)..(user.0, before.unwrap_or(u64::MAX)));
+    let rows = rows.map_err(|error| failed(&USER_SESSIONS, error))?.rev();
+    rows.take(limit)
+        .map(|row| {
+            let (key, _) = row.map_err(|error| failed(&USER_SESSIONS, error))?;
+            let stored = Stored::at(source, key.value().1)?;
+            stored.map(|stored| stored.session).ok_or_else(|| dangling(&USER_SESSIONS))
+        })
+        .collect()
+}
+
+pub(super) fn note_uses(
+    change: &Change<'_>,
+    uses: &[(SessionId, Timestamp)],
+) -> Result<(), StoreError> {
+    for (id, at) in uses {
+        let stored = Stored::of(change, *id)?.filter(|stored| stored.session.ended.is_none());
+        if let Some(mut stored) = stored.filter(|stored| stored.session.last_used < *at) {
+            stored.session.last_used = *at;
+            stored.save(change)?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn start(

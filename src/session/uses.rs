@@ -1,0 +1,90 @@
+//! When sessions were last used, for the list of sessions: to the minute, and without a write
+//! for each request.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::{Authenticated, Sessions};
+use crate::clock::Timestamp;
+use crate::identity::SessionId;
+
+/// How old the note of a use may get while the session is used.
+const FRESH: Duration = Duration::from_secs(60);
+/// How often notes are written to the store.
+const WRITE: Duration = Duration::from_secs(60);
+/// Sessions that are noted between two writes; further ones are not.
+const MOST: usize = 65_536;
+/// Notes that one commit takes, so that no login waits long for it.
+const STEP: usize = 512;
+
+/// Uses that the store has not heard of.
+#[derive(Default)]
+pub(super) struct Uses(Mutex<HashMap<SessionId, Timestamp>>);
+
+/// When a caller's session was last noted, in milliseconds: all that a request looks at.
+#[derive(Debug, Default)]
+pub(super) struct LastNote(AtomicU64);
+
+impl Uses {
+    /// Notes that a caller's session is used, once a minute.
+    pub(super) fn note(&self, caller: &Authenticated, now: Timestamp) {
+        let before = caller.noted.0.load(Ordering::Relaxed);
+        if now.since(Timestamp::from_millis(before)) < FRESH {
+            return;
+        }
+        caller.noted.0.store(now.as_millis(), Ordering::Relaxed);
+        let Some(session) = caller.identity.session else { return };
+        let mut held = self.held();
+        if held.len() < MOST || held.contains_key(&session) {
+            held.insert(session, now);
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<SessionId, Timestamp>> {
+        // Nothing that is done under the lock leaves a map half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Uses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Uses").field("len", &self.held().len()).finish()
+    }
+}
+
+impl Sessions {
+    /// The last use of a session that the store has not heard of.
+    pub fn last_use(&self, session: SessionId) -> Option<Timestamp> {
+        self.uses.held().get(&session).copied()
+    }
+
+    /// Writes uses to the store now and then. Never ends.
+    pub async fn keep_uses(&self) {
+        loop {
+            tokio::time::sleep(WRITE).await;
+            self.write_uses().await;
+        }
+    }
+
+    /// Writes what is known of uses to the store. What a store that fails did not take is lost,
+    /// and noted anew by the next use.
+    pub async fn write_uses(&self) {
+        let uses: Vec<_> = self.uses.held().iter().map(|(id, at)| (*id, *at)).collect();
+        for step in uses.chunks(STEP) {
+            if let Err(error) = self.store.note_uses(step.to_vec()).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "cannot note when sessions were used");
+            }
+        }
+        let mut held = self.uses.held();
+        for (id, written) in uses {
+            // One that was used again meanwhile waits for the next time.
+            if held.get(&id) == Some(&written) {
+                held.remove(&id);
+            }
+        }
+    }
+}
