@@ -35,7 +35,7 @@ impl Aside {
                 }
             };
             tokio::select! {
-                sent = while_allowed(watch, rest) => if let Err(lost) = sent {
+                sent = while_allowed(watch, || rest) => if let Err(lost) = sent {
                     tracing::debug!(code = lost.code(), "upload ended: its caller may not go on");
                 },
                 () = over => tracing::debug!("upload given up after its answer"),

@@ -163,7 +163,8 @@ impl Proxy {
         }
         let watch = || caller.map(|caller| self.vigil.over(caller, route));
         let uploading = if body.is_end_stream() { None } else { watch() };
-        let sending = self.forward(&outfit, parts, body, handshake.is_some(), way, watch());
+        let asks = handshake.is_some();
+        let sending = || self.forward(&outfit, parts, body, asks, way, watch());
         let send::Reply { mut response, switched } =
             watch::while_allowed(uploading, sending).await?;
         let opened = match (handshake, switched) {

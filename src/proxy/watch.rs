@@ -131,13 +131,13 @@ impl Drop for Watch {
     }
 }
 
-/// What comes of `work`, unless the caller may not go on before that.
-pub(super) async fn while_allowed<T>(
+/// What comes of the work, unless the caller may not go on before that.
+pub(super) async fn while_allowed<T, F: Future<Output = Result<T, Rejection>>>(
     watch: Option<Watch>,
-    work: impl Future<Output = Result<T, Rejection>>,
+    begin: impl FnOnce() -> F,
 ) -> Result<T, Rejection> {
-    // In its place once and for all: every move of it would be a copy of kilobytes.
-    let mut work = pin!(work);
+    // Made where it stays: every move of it would be a copy of kilobytes.
+    let mut work = pin!(begin());
     let Some(mut watch) = watch else { return work.await };
     tokio::select! {
         done = &mut work => done,

@@ -21,8 +21,9 @@ const LINGERING: u8 = 4;
 const DOZING: u8 = 5;
 
 /// How long a connection keeps its buffers for the next request. To make them again costs about
-/// as much as the timer that would be set for each request if it were much shorter.
-const DOZE: Duration = Duration::from_millis(500);
+/// as much as the timer that would be set for each request if it were much shorter; if it were
+/// longer, a wave of new clients would find the buffers of those before it still taken.
+const DOZE: Duration = Duration::from_millis(150);
 
 /// How long a client that was refused while it sent may go on to do so.
 const LINGER: Duration = Duration::from_secs(1);
