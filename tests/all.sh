@@ -11,6 +11,9 @@ else
 fi
 cargo test --locked --all-features --doc
 
+echo "== the list of common passwords"
+tests/common_passwords.sh
+
 echo "== the wire contract, against the release binary"
 cargo build --release --locked
 tests/contract.sh

@@ -76,7 +76,8 @@ macro_rules! backends {
                     roles_stay_sorted_and_unique
                     each_other_change_does_what_it_says
                     concurrent_changes_are_all_kept
-                    deletion_takes_everything_along;
+                    deletion_takes_everything_along
+                    the_recipes_of_hashes_are_those_that_somebody_has;
                 sessions:
                     a_session_is_kept_as_it_was_started
                     session_numbers_increase_and_never_return

@@ -117,11 +117,17 @@ fn filled(cx: &mut Context<'_>, key: &str, written: Option<Spanned<String>>) -> 
     Some(written.into_inner())
 }
 
-pub(super) fn passwords(cx: &mut Context<'_>, raw: raw::Password) -> PasswordSettings {
-    let mut settings = PasswordSettings::default();
+/// `public` says whether strangers can reach the endpoints: common passwords are refused then.
+pub(super) fn passwords(
+    cx: &mut Context<'_>,
+    raw: raw::Password,
+    public: bool,
+) -> PasswordSettings {
+    let mut settings = PasswordSettings { common: public, ..PasswordSettings::default() };
     let [min, max] = [&raw.min, &raw.max].map(|key| key.as_ref().map(Spanned::span));
     set(&mut settings.min, raw.min);
     set(&mut settings.max, raw.max);
+    set(&mut settings.common, raw.common);
     set(&mut settings.numeric, raw.numeric);
     set(&mut settings.similarity, raw.similarity);
     set(&mut settings.passes, raw.passes);

@@ -217,7 +217,7 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let (connections, messages) = limits::check(cx, inner(raw.limits));
     let mut auth = inner(raw.auth);
     let keys = signing::check(cx, inner(auth.signing.take()), store.with_extension(KEYS));
-    let passwords = auth::passwords(cx, inner(auth.password.take()));
+    let passwords = auth::passwords(cx, inner(auth.password.take()), public.is_some());
     let endpoints = auth::endpoints(cx, &mut auth);
     let endpoint_cors = route_keys::endpoint_cors(cx, auth.cors.take());
     let (tokens, sessions) = auth::tokens_and_sessions(cx, auth);

@@ -211,6 +211,7 @@ tables! {
     Password {
         min: NonZeroUsize,
         max: NonZeroUsize,
+        common: bool,
         numeric: bool,
         similarity: bool,
         memory: Size,

@@ -1,5 +1,7 @@
 //! Passwords: hashed on a bounded pool, judged by a policy.
 
+mod common;
+mod foreign;
 mod policy;
 mod pool;
 mod settings;
@@ -7,13 +9,15 @@ mod settings;
 use std::sync::Arc;
 use std::time::Duration;
 
-use argon2::password_hash::phc::PasswordHash as Phc;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::password_hash::PasswordHasher;
 use argon2::{Algorithm, Argon2, Params, Version};
 
 use crate::secret::Secret;
 use crate::store::PasswordHash;
+use foreign::Cost;
 
+pub use foreign::{HashFault, recognize};
+pub(crate) use policy::is_word_sign;
 pub use policy::{Attribute, Weakness};
 pub use settings::PasswordSettings;
 
@@ -29,14 +33,25 @@ pub enum PasswordError {
     Failed,
 }
 
-/// Hashes and checks passwords, with Argon2id (RFC 9106).
+/// What a login is checked against.
+#[derive(Clone, Debug, Default)]
+pub struct Candidate {
+    /// The account's hash; `None` where there is no account, or none with a password.
+    pub stored: Option<PasswordHash>,
+    /// Whether the right password would let its owner in.
+    pub entitled: bool,
+    /// What the hashes of the store cost, see [`PasswordHash::recipe`].
+    pub recipes: Vec<String>,
+}
+
+/// Hashes passwords with Argon2id (RFC 9106), and checks these hashes and imported ones.
 #[derive(Debug)]
 pub struct Passwords {
     settings: PasswordSettings,
     hasher: Arc<Argon2<'static>>,
     pool: pool::Pool,
-    /// Checked where there is no hash, so that an unknown user takes the time of a known one.
-    nobody: PasswordHash,
+    /// What our own hashes are like now.
+    recipe: String,
 }
 
 impl Passwords {
@@ -50,9 +65,9 @@ impl Passwords {
         let params = Params::new(memory, passes, settings.lanes.get(), None)
             .map_err(|_| PasswordError::Failed)?;
         let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let nobody = hash(&hasher, b"nobody has this password")?;
+        let recipe = hash(&hasher, b"nobody has this password")?.recipe();
         let pool = pool::Pool::start(&settings).map_err(|_| PasswordError::Failed)?;
-        Ok(Self { settings, hasher: Arc::new(hasher), pool, nobody })
+        Ok(Self { settings, hasher: Arc::new(hasher), pool, recipe })
     }
 
     /// Everything that is wrong with a new password; nothing if it may be used.
@@ -75,7 +90,33 @@ impl Passwords {
         self.pool.run(move || hash(&hasher, password.expose())).await?
     }
 
-    /// Checks a password. Without a hash it takes as long, and is wrong.
+    /// Checks the password of a login.
+    ///
+    /// Whoever is not let in has cost the same: unknown or known, wrong password or disabled
+    /// account, whatever the account's hash is and whatever other kinds of hashes there are.
+    ///
+    /// # Errors
+    ///
+    /// [`PasswordError`]; the password is neither right nor wrong.
+    pub async fn check(&self, password: Secret, login: Candidate) -> Result<bool, PasswordError> {
+        let own = self.recipe.clone();
+        self.pool
+            .run(move || {
+                let Candidate { stored, entitled, recipes } = login;
+                let password = password.expose();
+                let right = stored.as_ref().is_some_and(|hash| foreign::matches(password, hash));
+                if !(right && entitled) {
+                    let paid = stored.and_then(|hash| Cost::of(&hash.recipe()));
+                    let all = recipes.iter().chain([&own]).filter_map(|recipe| Cost::of(recipe));
+                    foreign::even_out(password, paid, all);
+                }
+                right
+            })
+            .await
+    }
+
+    /// Checks a password of somebody who is known to have an account. Without a hash it takes
+    /// as long as with one of ours, and is wrong.
     ///
     /// # Errors
     ///
@@ -85,17 +126,12 @@ impl Passwords {
         password: Secret,
         stored: Option<PasswordHash>,
     ) -> Result<bool, PasswordError> {
-        let known = stored.is_some();
-        let hasher = Arc::clone(&self.hasher);
-        let stored = stored.unwrap_or_else(|| self.nobody.clone());
-        let right = self
-            .pool
-            .run(move || {
-                Phc::new(stored.expose())
-                    .is_ok_and(|phc| hasher.verify_password(password.expose(), &phc).is_ok())
-            })
-            .await?;
-        Ok(known && right)
+        self.check(password, Candidate { stored, entitled: true, recipes: Vec::new() }).await
+    }
+
+    /// Whether a hash is of another format than ours, or made with other parameters than now.
+    pub fn is_outdated(&self, stored: &PasswordHash) -> bool {
+        stored.recipe() != self.recipe
     }
 }
 
@@ -127,6 +163,19 @@ mod tests {
         assert!(passwords.verify(secret("Tr1cky"), Some(stored.clone())).await.unwrap());
         assert!(!passwords.verify(secret("tr1cky"), Some(stored.clone())).await.unwrap());
         assert_ne!(stored, passwords.hash(secret("Tr1cky")).await.unwrap(), "salted");
+    }
+
+    #[tokio::test]
+    async fn a_hash_is_outdated_when_the_parameters_change() {
+        let stored = passwords().hash(secret("Tr1cky")).await.unwrap();
+        assert!(!passwords().is_outdated(&stored));
+        let (memory, passes) = (NonZeroU32::new(64).unwrap(), NonZeroU32::new(3).unwrap());
+        let settings = PasswordSettings { memory, passes, ..PasswordSettings::default() };
+        let later = Passwords::start(settings).unwrap();
+        assert!(later.is_outdated(&stored));
+        assert!(later.verify(secret("Tr1cky"), Some(stored)).await.unwrap());
+        let foreign = PasswordHash::new("md5$seasalt$3f86d0d3d465b7b458c231bf3555c0e3".to_owned());
+        assert!(later.is_outdated(&foreign));
     }
 
     #[tokio::test]

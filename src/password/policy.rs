@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::PasswordSettings;
+use unicode_general_category::{GeneralCategory, get_general_category};
+
+use super::{PasswordSettings, common};
 
 /// What is wrong with a password. `Display` is Django's text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -12,6 +14,8 @@ pub enum Weakness {
     Similar(Attribute),
     /// Fewer characters than this.
     Short(usize),
+    /// One of those that everybody tries first.
+    Common,
     /// Digits only.
     Numeric,
 }
@@ -41,6 +45,7 @@ impl fmt::Display for Weakness {
                 f,
                 "This password is too short. It must contain at least {least} characters."
             ),
+            Self::Common => f.write_str("This password is too common."),
             Self::Numeric => f.write_str("This password is entirely numeric."),
         }
     }
@@ -65,18 +70,72 @@ pub(super) fn weaknesses(
     if password.chars().count() < settings.min {
         found.push(Weakness::Short(settings.min));
     }
-    if settings.numeric && !password.is_empty() && password.chars().all(char::is_numeric) {
+    if settings.common && common::is_common(password) {
+        found.push(Weakness::Common);
+    }
+    if settings.numeric && !password.is_empty() && password.chars().all(is_digit) {
         found.push(Weakness::Numeric);
     }
     found
 }
 
+/// Whether Python's `str.isdigit` is true of it: decimal digits, and digits in circles, above
+/// the line or otherwise dressed up, but no fractions and no letters for numbers.
+fn is_digit(sign: char) -> bool {
+    let category = get_general_category(sign);
+    category == GeneralCategory::DecimalNumber
+        || (category == GeneralCategory::OtherNumber
+            && DRESSED_UP.iter().any(|(first, last)| (*first..=*last).contains(&sign)))
+}
+
+/// The digits (`Numeric_Type=Digit`) among the signs that are numbers otherwise.
+const DRESSED_UP: [(char, char); 20] = [
+    ('\u{b2}', '\u{b3}'),
+    ('\u{b9}', '\u{b9}'),
+    ('\u{1369}', '\u{1371}'),
+    ('\u{19da}', '\u{19da}'),
+    ('\u{2070}', '\u{2070}'),
+    ('\u{2074}', '\u{2079}'),
+    ('\u{2080}', '\u{2089}'),
+    ('\u{2460}', '\u{2468}'),
+    ('\u{2474}', '\u{247c}'),
+    ('\u{2488}', '\u{2490}'),
+    ('\u{24ea}', '\u{24ea}'),
+    ('\u{24f5}', '\u{24fd}'),
+    ('\u{24ff}', '\u{24ff}'),
+    ('\u{2776}', '\u{277e}'),
+    ('\u{2780}', '\u{2788}'),
+    ('\u{278a}', '\u{2792}'),
+    ('\u{10a40}', '\u{10a43}'),
+    ('\u{10e60}', '\u{10e68}'),
+    ('\u{11052}', '\u{1105a}'),
+    ('\u{1f100}', '\u{1f10a}'),
+];
+
 /// Whether the password is much like the fact or one of its words, letters without case.
 fn resembles(password: &str, fact: &str) -> bool {
     let password = password.to_lowercase();
     let fact = fact.to_lowercase();
-    let words = fact.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+    let words = fact.split(|c: char| !is_word_sign(c));
     words.chain([fact.as_str()]).filter(|word| !word.is_empty()).any(|word| alike(&password, word))
+}
+
+/// `\w` as Python reads it: letters and numbers of any script, no combining marks.
+pub(crate) fn is_word_sign(sign: char) -> bool {
+    if sign.is_ascii() {
+        return sign.is_ascii_alphanumeric() || sign == '_';
+    }
+    matches!(
+        get_general_category(sign),
+        GeneralCategory::UppercaseLetter
+            | GeneralCategory::LowercaseLetter
+            | GeneralCategory::TitlecaseLetter
+            | GeneralCategory::ModifierLetter
+            | GeneralCategory::OtherLetter
+            | GeneralCategory::DecimalNumber
+            | GeneralCategory::LetterNumber
+            | GeneralCategory::OtherNumber
+    )
 }
 
 /// Whether twice the signs they share, in any order, are 7/10 of all their signs: the upper
@@ -129,6 +188,26 @@ mod tests {
         assert_eq!(told("smithson9"), ["The password is too similar to the email address."]);
         assert!(told("password123").is_empty());
         assert!(told("Tr1cky-Phrase-77").is_empty());
+    }
+
+    #[test]
+    fn a_common_password_is_told_so_between_length_and_digits() {
+        let settings = PasswordSettings { common: true, ..PasswordSettings::default() };
+        let told = |password| weaknesses(&settings, password, "johndoe", "");
+        let short = Weakness::Short(8);
+        assert_eq!(told("123456"), [short, Weakness::Common, Weakness::Numeric]);
+        assert_eq!(told("PassWord123"), [Weakness::Common]);
+        assert_eq!(Weakness::Common.to_string(), "This password is too common.");
+    }
+
+    #[test]
+    fn digits_are_what_python_calls_digits() {
+        for text in ["0123456789", "٣٤٥", "²³", "①⑨", "\u{1f10a}"] {
+            assert!(text.chars().all(is_digit), "{text}");
+        }
+        for sign in ['½', 'Ⅷ', '一', '⑩', 'a', '\u{1f10b}'] {
+            assert!(!is_digit(sign), "{sign}");
+        }
     }
 
     #[test]

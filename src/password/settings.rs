@@ -12,6 +12,8 @@ pub struct PasswordSettings {
     pub max: usize,
     /// Whether digits alone are refused.
     pub numeric: bool,
+    /// Whether those that everybody tries first are refused.
+    pub common: bool,
     /// Whether likeness to the username or address is refused.
     pub similarity: bool,
     /// Argon2id memory, in KiB.
@@ -34,6 +36,7 @@ impl Default for PasswordSettings {
             min: 8,
             max: 128,
             numeric: true,
+            common: false,
             similarity: true,
             memory: NonZeroU32::MIN.saturating_add(19 * 1024 - 1),
             passes: NonZeroU32::MIN.saturating_add(1),

@@ -7,7 +7,7 @@ use super::normalize_username;
 use super::settle::settle;
 use crate::clock::{Clock, Timestamp};
 use crate::identity::{SessionId, UserId};
-use crate::password::{PasswordError, Passwords};
+use crate::password::{Candidate, PasswordError, Passwords};
 use crate::secret::Secret;
 use crate::store::{
     Creation, EndReason, NewUser, Session, SessionRef, Standing, Store, StoreError, User,
@@ -150,14 +150,38 @@ impl Accounts {
         password: Secret,
     ) -> Result<Option<User>, AccountError> {
         let found = self.find(username).await?;
-        let hash = found.as_ref().and_then(|user| user.password.clone());
-        let right = self.passwords.verify(password, hash).await?;
+        let candidate = Candidate {
+            stored: found.as_ref().and_then(|user| user.password.clone()),
+            entitled: found.as_ref().is_some_and(|user| user.active),
+            recipes: self.store.password_recipes().await?,
+        };
+        let right = self.passwords.check(password.clone(), candidate).await?;
         let Some(user) = found.filter(|user| right && user.active) else { return Ok(None) };
+        self.renew_hash(&user, password).await;
         let at = self.clock.now();
         // Not a fact that anything is decided by, so no counter is bumped for it.
         let noted = self.store.change_user(user.id, UserChange::LoggedIn(at)).await?;
         // The account as it is now, unless the password was changed while it was checked.
         Ok(noted.filter(|now| now.active && now.password_mark == user.password_mark))
+    }
+
+    /// Puts a hash as we make them now in the place of one that was imported, or made with other
+    /// parameters. Sessions go on. The login counts also where this fails: the next one tries
+    /// again.
+    async fn renew_hash(&self, user: &User, password: Secret) {
+        let outdated = user.password.clone().filter(|hash| self.passwords.is_outdated(hash));
+        let Some(seen) = outdated else { return };
+        let renewed = match self.passwords.hash(password).await {
+            Ok(hash) => {
+                let change = UserChange::Rehash { seen, hash };
+                self.store.change_user(user.id, change).await.map(drop).map_err(Into::into)
+            }
+            Err(error) => Err(AccountError::from(error)),
+        };
+        if let Err(error) = renewed {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(user = %user.id, error, "an outdated password hash stays as it is");
+        }
     }
 
     /// Sets a password; every session of the user is over. `false` if there is no such user.

@@ -5,8 +5,9 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use unicode_general_category::{GeneralCategory, get_general_category};
 use unicode_normalization::UnicodeNormalization;
+
+use crate::password::is_word_sign;
 
 /// Most characters of a username.
 pub const USERNAME_LENGTH: usize = 150;
@@ -113,20 +114,7 @@ fn found<T: Copy, const N: usize>(faults: [(T, bool); N]) -> Option<Vec<T>> {
 
 /// `[\w.@+-]` as Python reads it: letters and numbers of any script, no combining marks.
 fn is_username_sign(sign: char) -> bool {
-    if sign.is_ascii() {
-        return sign.is_ascii_alphanumeric() || matches!(sign, '_' | '.' | '@' | '+' | '-');
-    }
-    matches!(
-        get_general_category(sign),
-        GeneralCategory::UppercaseLetter
-            | GeneralCategory::LowercaseLetter
-            | GeneralCategory::TitlecaseLetter
-            | GeneralCategory::ModifierLetter
-            | GeneralCategory::OtherLetter
-            | GeneralCategory::DecimalNumber
-            | GeneralCategory::LetterNumber
-            | GeneralCategory::OtherNumber
-    )
+    is_word_sign(sign) || matches!(sign, '.' | '@' | '+' | '-')
 }
 
 /// Whether Django's `EmailValidator` takes it.

@@ -304,6 +304,51 @@ async fn a_session_of_somebody_else_opens_nothing() {
     assert_eq!(world.code(&token.unwrap()).await, "session_ended");
 }
 
+/// A user with a hash that was made elsewhere.
+async fn imported(world: &World, encoded: &str) -> User {
+    let new = crate::store::NewUser {
+        username: "ada".to_owned(),
+        email: String::new(),
+        password: Some(crate::store::PasswordHash::new(encoded.to_owned())),
+        roles: Vec::new(),
+        created: world.clock.now(),
+    };
+    let made = world.store.inner().create_user(new).await.unwrap();
+    let crate::store::Creation::Created(user) = made else { panic!("the name is taken") };
+    user
+}
+
+#[tokio::test]
+async fn an_imported_hash_is_replaced_at_login_and_sessions_go_on() {
+    let md5 = "md5$1nptTLyOCvE1h1Yxt7pTSG$b9265635987de42d75673397620cd16b";
+    let world = world(rotating(10));
+    let ada = imported(&world, md5).await;
+    let access = world.log_in(&ada).await.access;
+    let check = async |password: &str| {
+        let password = Secret::from(password.to_owned());
+        world.accounts.check_login("ada", password).await.unwrap().is_some()
+    };
+    let stored = async || world.store.inner().user(ada.id).await.unwrap().unwrap();
+    assert!(!check("password124").await);
+    world.accounts.change(ada.id, UserChange::Active(false)).await.unwrap();
+    assert!(!check("password123").await, "a disabled account");
+    assert_eq!(stored().await.password, ada.password, "nobody was let in");
+    world.accounts.change(ada.id, UserChange::Active(true)).await.unwrap();
+
+    assert!(check("password123").await);
+    let renewed = stored().await;
+    let hash = renewed.password.clone().unwrap();
+    assert!(hash.expose().starts_with("$argon2id$v=19$m=64,t=2,p=1$"));
+    assert_eq!((renewed.password_mark, renewed.logout_mark), (None, None));
+    assert_eq!(world.code(&access).await, "good");
+    assert!(check("password123").await && !check("password124").await);
+    assert_eq!(stored().await.password, Some(hash), "replaced once");
+    assert_eq!(
+        world.store.inner().password_recipes().await.unwrap(),
+        ["$argon2id$v=19$m=64,t=2,p=1"]
+    );
+}
+
 #[tokio::test]
 async fn reserved_names_are_for_operators() {
     let world = world(rotating(10));

@@ -3,6 +3,7 @@
 //! The trait speaks of no backend and assumes no single process: several gateways may share one
 //! store. `tests/store_contract.rs` states what every backend must do.
 
+mod recipe;
 mod record;
 mod redb;
 
@@ -202,6 +203,14 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// See [`StoreError`].
     async fn user_by_api_key(&self, hash: [u8; 32]) -> Result<Option<User>, StoreError>;
+
+    /// What the stored password hashes cost to check: each [`PasswordHash::recipe`] that some
+    /// user's has.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn password_recipes(&self) -> Result<Vec<String>, StoreError>;
 
     /// Removes sessions none of whose tokens can still be alive at `now` (their `expires` is
     /// before it), with what was adopted for them, and returns how many.

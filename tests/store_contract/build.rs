@@ -15,7 +15,7 @@ pub(crate) fn at(seconds: u64) -> Timestamp {
 }
 
 pub(crate) fn hash(text: &str) -> PasswordHash {
-    PasswordHash::new(text.to_owned())
+    PasswordHash::new(format!("{text}$m=1$salt$digest"))
 }
 
 pub(crate) fn new_user(name: &str) -> NewUser {

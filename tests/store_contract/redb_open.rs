@@ -167,14 +167,14 @@ fn a_store_of_a_newer_version_is_refused() {
     drop(create(&path));
     let db = Database::open(&path).unwrap();
     let txn = db.begin_write().unwrap();
-    txn.open_table(META).unwrap().insert("portcullis", 2).unwrap();
+    txn.open_table(META).unwrap().insert("portcullis", 1000).unwrap();
     txn.commit().unwrap();
     drop(db);
     assert!(refused(&path).starts_with("the store was written by a newer portcullis"));
     let db = Database::open(&path).unwrap();
     let txn = db.begin_read().unwrap();
     let meta = txn.open_table(META).unwrap();
-    assert_eq!(redb::ReadableTable::get(&meta, "portcullis").unwrap().unwrap().value(), 2);
+    assert_eq!(redb::ReadableTable::get(&meta, "portcullis").unwrap().unwrap().value(), 1000);
 }
 
 /// The lengths at which something could be cut: in the header, at and beside pages, at the end.
@@ -264,6 +264,26 @@ async fn a_table_that_is_missing_is_made() {
     let store: Arc<dyn Store> = Arc::new(RedbStore::open(&path, OpenMode::Existing).unwrap());
     let ada = user(&store, "ada").await;
     assert!(store.api_key(ada.id, crate::build::key(1)).await.unwrap().is_some());
+}
+
+/// What a file of the first version lacks is made of what it has.
+#[tokio::test]
+async fn a_store_of_the_first_version_is_brought_up_to_date() {
+    let (_dir, path) = place();
+    let store = create(&path);
+    user(&store, "ada").await;
+    drop(store);
+    let db = Database::open(&path).unwrap();
+    let txn = db.begin_write().unwrap();
+    let recipes: TableDefinition<'_, &str, u64> = TableDefinition::new("recipes");
+    assert!(txn.delete_table(recipes).unwrap());
+    txn.open_table(META).unwrap().insert("portcullis", 1).unwrap();
+    txn.commit().unwrap();
+    drop(db);
+    for _ in 0..2 {
+        let store = RedbStore::open(&path, OpenMode::Existing).unwrap();
+        assert_eq!(store.password_recipes().await.unwrap(), ["first$m=1"]);
+    }
 }
 
 #[tokio::test]

@@ -190,3 +190,24 @@ pub(crate) async fn deletion_takes_everything_along(store: &Arc<dyn Store>) {
     assert_eq!(all_sessions(store, heir.id).await, []);
     assert_eq!(store.api_key(heir.id, key(2)).await.unwrap(), Some(key(2)));
 }
+
+pub(crate) async fn the_recipes_of_hashes_are_those_that_somebody_has(store: &Arc<dyn Store>) {
+    let recipes = async || store.password_recipes().await.unwrap();
+    assert!(recipes().await.is_empty());
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let none = NewUser { password: None, ..new_user("eve") };
+    store.create_user(none).await.unwrap();
+    assert_eq!(recipes().await, ["first$m=1"]);
+    let rehash = UserChange::Rehash { seen: hash("first"), hash: hash("second") };
+    store.change_user(ada.id, rehash.clone()).await.unwrap();
+    assert_eq!(recipes().await, ["first$m=1", "second$m=1"]);
+    // What was not done is not counted.
+    store.change_user(ada.id, rehash).await.unwrap();
+    assert!(store.delete_user(ada.id).await.unwrap());
+    assert_eq!(recipes().await, ["first$m=1"]);
+    let change = UserChange::Password { hash: hash("third"), at: at(5) };
+    store.change_user(bob.id, change).await.unwrap();
+    assert_eq!(recipes().await, ["third$m=1"]);
+    assert!(store.delete_user(bob.id).await.unwrap());
+    assert!(recipes().await.is_empty());
+}

@@ -73,5 +73,6 @@ delegate! {
     note_uses(uses: Vec<(SessionId, Timestamp)>) -> ();
     api_key(user: UserId, candidate: ApiKey) -> Option<ApiKey>;
     user_by_api_key(hash: [u8; 32]) -> Option<User>;
+    password_recipes() -> Vec<String>;
     sweep(now: Timestamp) -> usize;
 }

@@ -3,6 +3,7 @@
 mod codec;
 mod open;
 mod probe;
+mod recipes;
 mod sessions;
 mod tables;
 mod users;
@@ -173,6 +174,10 @@ impl Store for RedbStore {
 
     async fn user_by_api_key(&self, hash: [u8; 32]) -> Result<Option<User>, StoreError> {
         self.read(move |view| users::by_key(view, hash)).await
+    }
+
+    async fn password_recipes(&self) -> Result<Vec<String>, StoreError> {
+        self.read(recipes::all).await
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<usize, StoreError> {

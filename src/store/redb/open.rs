@@ -11,11 +11,11 @@ use std::sync::Arc;
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError};
 
-use super::RedbStore;
 use super::probe::Probe;
-use super::tables::{self, FORMAT, META, VERSION};
+use super::tables::{self, FORMAT, INDEXED, META, VERSION};
 use super::writer::{self, Writer};
-use crate::store::OpenError;
+use super::{RedbStore, recipes};
+use crate::store::{OpenError, StoreError};
 
 /// Pages kept in memory, in bytes.
 const CACHE: usize = 64 << 20;
@@ -84,6 +84,18 @@ impl RedbStore {
             place.check(&db)?;
         }
         place.start(db)
+    }
+}
+
+/// Why the tables of a file could not be made ready.
+enum Unprepared {
+    Redb(redb::Error),
+    Store(StoreError),
+}
+
+impl<E: Into<redb::Error>> From<E> for Unprepared {
+    fn from(error: E) -> Self {
+        Self::Redb(error.into())
     }
 }
 
@@ -166,20 +178,24 @@ impl Place<'_> {
         }
     }
 
-    /// Makes the tables that are not there yet, and marks the database as ours.
+    /// Makes the tables that are not there yet, fills those that an older version did not have,
+    /// and marks the database as ours.
     fn prepare(self, db: &Database) -> Result<(), OpenError> {
         let prepare = || {
             let txn = writer::begin(db)?;
             tables::create(&txn)?;
-            txn.open_table(META)?.insert(FORMAT, VERSION)?;
-            txn.commit()?;
-            Ok::<_, redb::Error>(())
-        };
-        prepare().map_err(|error| {
-            if let redb::Error::Io(error) = error {
-                return self.io(error);
+            let before = txn.open_table(META)?.insert(FORMAT, VERSION)?.map(|it| it.value());
+            // A file that is new has nobody in it yet.
+            if before.is_some_and(|version| version < INDEXED) {
+                recipes::build(&txn).map_err(Unprepared::Store)?;
             }
-            self.foreign(DAMAGED, Some(error.into()))
+            txn.commit()?;
+            Ok(())
+        };
+        prepare().map_err(|error| match error {
+            Unprepared::Redb(redb::Error::Io(error)) => self.io(error),
+            Unprepared::Redb(error) => self.foreign(DAMAGED, Some(error.into())),
+            Unprepared::Store(error) => self.foreign(DAMAGED, Some(error.into())),
         })
     }
 

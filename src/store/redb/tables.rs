@@ -37,13 +37,21 @@ pub(super) static API_KEYS: TableDefinition<'static, u64, Bytes> = TableDefiniti
 /// SHA-256 of an API key to user id.
 pub(super) static API_KEY_HASHES: TableDefinition<'static, [u8; 32], u64> =
     TableDefinition::new("api_key_hashes");
+/// The recipe of a password hash to how many users have one.
+pub(super) static RECIPES: TableDefinition<'static, &'static str, u64> =
+    TableDefinition::new("recipes");
 
 /// The entry of [`META`] that makes a redb file a store of ours; its value is the version.
 pub(super) const FORMAT: &str = "portcullis";
 
 /// The layout that this code writes. Raise it when an older binary would do harm to a newer
 /// file, by misreading it or by dropping a field whose loss matters.
-pub(super) const VERSION: u64 = 1;
+///
+/// 2: [`RECIPES`], which an older binary would leave as it is when passwords change.
+pub(super) const VERSION: u64 = 2;
+
+/// The first version whose files have [`RECIPES`].
+pub(super) const INDEXED: u64 = 2;
 
 /// A series of numbers, each given once, whatever is deleted and however often we restart.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +79,7 @@ pub(super) fn create(txn: &WriteTransaction) -> Result<(), redb::Error> {
     txn.open_table(ADOPTED)?;
     txn.open_table(API_KEYS)?;
     txn.open_table(API_KEY_HASHES)?;
+    txn.open_table(RECIPES)?;
     Ok(())
 }
 

@@ -5,10 +5,10 @@ use std::ops::Bound;
 use redb::ReadableTable;
 
 use super::codec::{ApiKeyRecord, UserRecord};
-use super::sessions;
 use super::tables::{
     API_KEY_HASHES, API_KEYS, Change, Counter, NAMES, Source, USERS, View, dangling, decode, failed,
 };
+use super::{recipes, sessions};
 use crate::identity::UserId;
 use crate::store::StoreError;
 use crate::store::record::{ApiKey, Creation, Mark, NewUser, User, UserChange};
@@ -64,6 +64,7 @@ pub(super) fn create(change: &Change<'_>, new: &NewUser) -> Result<Creation, Sto
     };
     change.put(&NAMES, user.username.as_str(), user.id.0)?;
     change.put_record(&USERS, user.id.0, &UserRecord::from(&user))?;
+    recipes::replace(change, None, user.password.as_ref())?;
     Ok(Creation::Created(user))
 }
 
@@ -76,6 +77,7 @@ pub(super) fn alter(
     let after = changed(before.clone(), what, change.last(Counter::Sessions)?);
     if after != before {
         change.put_record(&USERS, id.0, &UserRecord::from(&after))?;
+        recipes::replace(change, before.password.as_ref(), after.password.as_ref())?;
     }
     Ok(Some(after))
 }
@@ -124,6 +126,7 @@ pub(super) fn delete(change: &Change<'_>, id: UserId) -> Result<bool, StoreError
         change.remove(&API_KEY_HASHES, key.hash)?;
         change.remove(&API_KEYS, id.0)?;
     }
+    recipes::replace(change, user.password.as_ref(), None)?;
     change.remove(&NAMES, user.username.as_str())?;
     change.remove(&USERS, id.0)?;
     Ok(true)

@@ -73,6 +73,7 @@ fn passwords() {
                 "min = 200",
                 "2:7: min = 200 is above max = 128, so that no password would do; lower `min`",
             ),
+            ("common = 1", "2:10: `common` must be true or false"),
             ("max = 5", "2:7: min = 8 is above max = 5, so that no password would do; lower `min`"),
             (
                 "memory = '7KiB'",
