@@ -11,7 +11,7 @@ use super::diagnostic::Problems;
 use super::raw;
 use super::read::{Many, Read, Value};
 use crate::server::{ListenAddr, ListenerSettings};
-use crate::web::{HostName, Public};
+use crate::web::{HostName, Public, TrustHeaders};
 
 /// All of `listen`.
 #[derive(Debug, Default)]
@@ -143,6 +143,23 @@ pub(super) fn trust(cx: &mut Context<'_>, raw: Option<Spanned<Many<String>>>) ->
         nets.push(net);
     }
     nets
+}
+
+/// Which fields of trusted peers count, if there may be `any` such peers.
+pub(super) fn trust_headers(
+    cx: &mut Context<'_>,
+    written: Option<Spanned<String>>,
+    any: bool,
+) -> TrustHeaders {
+    if let Some(written) = written.as_ref().filter(|_| !any) {
+        let message = "`trust_headers` is for the peers in `trust`, and there are none; \
+                       list the proxies before this gateway there, or leave it out";
+        cx.error(written.span(), message);
+    }
+    let mut headers = TrustHeaders::default();
+    let words = [("x-forwarded", TrustHeaders::XForwarded), ("forwarded", TrustHeaders::Forwarded)];
+    cx.choice("trust_headers", &mut headers, written, &words);
+    headers
 }
 
 /// A listener at `at` takes connections from trusted peers alone, so there must be some.

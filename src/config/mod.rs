@@ -42,7 +42,7 @@ use crate::server::{ConnectionLimits, ListenerSettings};
 use crate::session::SessionSettings;
 use crate::tls::Certified;
 use crate::token::{IssuerSettings, TokenSettings};
-use crate::web::{Cors, IdentityHeaders, MessageLimits, Public};
+use crate::web::{Cors, IdentityHeaders, MessageLimits, Public, TrustHeaders};
 use context::{Context, set};
 use diagnostic::Problems;
 use read::Read;
@@ -88,6 +88,8 @@ pub struct Config {
     pub public: Option<Public>,
     /// Peers whose forwarding headers count.
     pub trust: Vec<IpNet>,
+    /// Which ones those are.
+    pub trust_headers: TrustHeaders,
     /// Worker threads.
     pub workers: NonZeroUsize,
     /// The store file.
@@ -209,7 +211,9 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let listen = listen::listen(cx, raw.listen);
     let tls = tls::check(cx, raw.tls, listen.first_tls);
     let public = listen::public(cx, raw.public);
+    let trusts = raw.trust.as_ref().is_some_and(|trust| !trust.get_ref().is_empty());
     let trust = listen::trust(cx, raw.trust);
+    let trust_headers = listen::trust_headers(cx, raw.trust_headers, trusts);
     listen::reachable(cx, listen.first_proxied.clone(), &trust);
     let mut workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     set(&mut workers, raw.workers);
@@ -239,6 +243,7 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
         tls,
         public,
         trust,
+        trust_headers,
         workers,
         store,
         connections,

@@ -61,6 +61,7 @@ tables! {
         listen: Many<Listener>,
         public: String,
         trust: Many<String>,
+        trust_headers: String,
         expect: Many<String>,
         workers: NonZeroUsize,
         store: Store,

@@ -239,7 +239,7 @@ impl Gateway {
             messages,
             routes,
             sessions,
-            trust: Trust::new(config.trust),
+            trust: Trust::new(config.trust, config.trust_headers),
         };
         Self {
             shared: Arc::new(shared),

@@ -28,7 +28,7 @@ pub use body::{Body, BodyError};
 pub use chunked::{BadChunk, Chunks, Piece};
 pub use cors::{Cors, CorsError, CorsSettings, CrossOrigin};
 pub use fold::reads_as;
-pub use forwarding::{Origin, Trust, is_forwarding};
+pub use forwarding::{Origin, Trust, TrustHeaders, is_forwarding};
 pub use fresh_id::RequestIds;
 pub use hop::{drop_hop_by_hop, is_framing};
 pub use host::{HostError, HostName};

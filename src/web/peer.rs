@@ -16,6 +16,7 @@ pub struct Peer {
     port_value: HeaderValue,
     node: Box<str>,
     https: bool,
+    has_a_word: bool,
     server_name: Option<Box<str>>,
     told: OnceLock<(Option<HeaderValue>, Bytes)>,
 }
@@ -43,15 +44,39 @@ impl Peer {
         self
     }
 
+    /// The same, of whom it is known that it speaks for somebody else and not for whom: what comes
+    /// on its connection is that one's word, and not its own.
+    #[must_use]
+    pub const fn for_somebody(mut self) -> Self {
+        self.has_a_word = false;
+        self
+    }
+
+    /// Whether what comes on the connection is its own word.
+    pub const fn has_a_word(&self) -> bool {
+        self.has_a_word
+    }
+
     fn new(addr: IpAddr, port: u16, local_port: u16) -> Self {
         // An address in text is visible ASCII, so the other arm is never taken.
         let addr_value = HeaderValue::from_str(&addr.to_string());
         let addr_value = addr_value.unwrap_or_else(|_| HeaderValue::from_static("unknown"));
         let port_value = HeaderValue::from(local_port);
         let node = node(addr).into_boxed_str();
-        let (https, server_name) = (false, None);
+        let (https, has_a_word, server_name) = (false, true, None);
         let told = OnceLock::new();
-        Self { addr, port, local_port, addr_value, port_value, node, https, server_name, told }
+        Self {
+            addr,
+            port,
+            local_port,
+            addr_value,
+            port_value,
+            node,
+            https,
+            has_a_word,
+            server_name,
+            told,
+        }
     }
 
     /// The address; IPv4 is IPv4 also on a listener for both.

@@ -231,6 +231,37 @@ async fn a_request_id_is_ours_and_the_same_on_both_sides() {
     assert_eq!(seen[0].one("x-request-id"), id);
 }
 
+/// What a proxy does not write, its client may have: only the family that is named counts.
+#[tokio::test]
+async fn a_trusted_peer_is_believed_in_the_fields_that_it_writes() {
+    let x = "X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-Host: x.test\r\n\
+             X-Forwarded-Proto: https\r\nX-Forwarded-Port: 444\r\n";
+    let own = "Forwarded: for=2.2.2.2;host=own.test;proto=https\r\n";
+    let near = "[routes.\"/public/near/*\"]\nto = \"up\"\nallow = \"anyone\"\n\
+                from = [\"127.0.0.0/8\"]\n";
+    for (key, fields, client, host) in [
+        ("", x.to_owned(), "1.1.1.1", "x.test"),
+        ("", [x, own].concat(), "1.1.1.1", "x.test"),
+        ("", own.to_owned(), "127.0.0.1", "a.test"),
+        ("trust_headers = \"forwarded\"\n", own.to_owned(), "2.2.2.2", "own.test"),
+        ("trust_headers = \"forwarded\"\n", [x, own].concat(), "2.2.2.2", "own.test"),
+        ("trust_headers = \"forwarded\"\n", x.to_owned(), "127.0.0.1", "a.test"),
+    ] {
+        let top = format!("trust = [\"127.0.0.1\"]\n{key}");
+        let stage = Stage::with(|policy| policy.top(&top).and(near)).await;
+        assert_eq!(stage.get("/public/x", &fields).await.status, 200);
+        let admitted = stage.get("/public/near/x", &fields).await.status == 200;
+        assert_eq!(admitted, client == "127.0.0.1", "{key}{fields}");
+        let seen = stage.finish().await;
+        let request = &seen[0];
+        assert_eq!(request.one("x-real-ip"), client, "{key}{fields}");
+        assert_eq!(request.one("x-forwarded-host"), host, "{key}{fields}");
+        let proto = if host == "a.test" { "http" } else { "https" };
+        let about = format!("for={client};host=\"{host}\";proto={proto}");
+        assert_eq!(request.one("forwarded"), about);
+    }
+}
+
 /// ID-hop-standard. That none of them arrives, the upstream checks of every request.
 #[tokio::test]
 async fn fields_of_one_connection_stay_on_it() {

@@ -72,15 +72,38 @@ async fn forwarding_fields_count_if_the_address_that_was_named_is_trusted() {
 }
 
 #[tokio::test]
-async fn a_load_balancers_own_connection_is_its_own() {
+async fn a_load_balancer_that_names_nobody_is_the_client_and_has_no_word_for_others() {
     let stage = behind("\"127.0.0.1\"", "").await;
-    for header in [b"PROXY UNKNOWN\r\n".to_vec(), v2(0x20)] {
+    let port = stage.gateway.addr.port().to_string();
+    let lies = "X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-Host: evil.test\r\n\
+                X-Forwarded-Proto: https\r\nX-Real-IP: 1.1.1.1\r\nForwarded: for=1.1.1.1\r\n\
+                X-Request-Id: chosen\r\n";
+    let headers = [
+        b"PROXY UNKNOWN\r\n".to_vec(),
+        // What it says of addresses all the same is to be ignored.
+        b"PROXY UNKNOWN 192.0.2.7 10.0.0.1 50000 8443\r\n".to_vec(),
+        // LOCAL, whatever follows.
+        v2(0x20),
+        // Relayed, of a family without addresses: AF_UNSPEC, AF_UNIX.
+        [b"\r\n\r\n\0\r\nQUIT\n".as_slice(), &[0x21, 0x00, 0, 0]].concat(),
+        [b"\r\n\r\n\0\r\nQUIT\n".as_slice(), &[0x21, 0x31, 0, 216], &[b'u'; 216]].concat(),
+    ];
+    let count = headers.len();
+    for header in headers {
         let mut client = stage.connect().await;
         client.write(header).await;
-        assert_eq!(client.ask(format!("{GET}\r\n")).await.status, 200);
+        assert_eq!(client.ask(format!("{GET}{lies}\r\n")).await.status, 200);
     }
     let seen = stage.finish().await;
-    assert!(seen.iter().all(|request| request.one("x-forwarded-for") == "127.0.0.1"), "{seen:?}");
+    assert_eq!(seen.len(), count);
+    for request in seen {
+        assert_eq!(request.one("x-forwarded-for"), "127.0.0.1");
+        assert_eq!(request.one("x-real-ip"), "127.0.0.1");
+        assert_eq!(request.one("x-forwarded-host"), "a.test");
+        assert_eq!(request.one("x-forwarded-port"), port);
+        assert_eq!(request.one("forwarded"), "for=127.0.0.1;host=\"a.test\";proto=http");
+        assert_ne!(request.one("x-request-id"), "chosen");
+    }
 }
 
 #[tokio::test]

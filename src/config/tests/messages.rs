@@ -165,6 +165,14 @@ fn top() {
         "trust = '10.0.0.1/8'",
         "1:9: `10.0.0.1/8` has bits beyond its prefix; write \"10.0.0.0/8\"",
     );
+    let message = "`trust_headers` is for the peers in `trust`, and there are none; \
+                   list the proxies before this gateway there, or leave it out";
+    says("trust_headers = 'forwarded'", &format!("1:17: {message}"));
+    says("trust = []\ntrust_headers = 'forwarded'", &format!("2:17: {message}"));
+    says(
+        "trust = '10.0.0.1'\ntrust_headers = 'both'",
+        "2:17: `trust_headers` must be \"x-forwarded\" or \"forwarded\"",
+    );
     for workers in ["0", "-1", "1.5", "'2'", "1000001", "99999999999999999999"] {
         says(
             &format!("workers = {workers}"),

@@ -25,7 +25,9 @@ pub(super) async fn learn<H: Handler>(
     };
     match read {
         Ok(Ok(Some(Ends { source, destination }))) => Some(Peer::tcp(source, Some(destination))),
-        Ok(Ok(None)) => Some(peer),
+        // The connection's own ends, as if there were no header; but the word of a load balancer
+        // that has no more to say is not that of its client.
+        Ok(Ok(None)) => Some(peer.for_somebody()),
         Ok(Err(error)) => {
             let error = &error as &dyn std::error::Error;
             tracing::debug!(peer = %peer.addr(), error, "connection closed");
