@@ -151,14 +151,15 @@ pub(super) fn trust_headers(
     written: Option<Spanned<String>>,
     any: bool,
 ) -> TrustHeaders {
-    if let Some(written) = written.as_ref().filter(|_| !any) {
-        let message = "`trust_headers` is for the peers in `trust`, and there are none; \
-                       list the proxies before this gateway there, or leave it out";
-        cx.error(written.span(), message);
-    }
+    let at = written.as_ref().map(Spanned::span);
     let mut headers = TrustHeaders::default();
     let words = [("x-forwarded", TrustHeaders::XForwarded), ("forwarded", TrustHeaders::Forwarded)];
     cx.choice("trust_headers", &mut headers, written, &words);
+    if let Some(at) = at.filter(|_| !any && headers != TrustHeaders::default()) {
+        let message = "`trust_headers` is for the peers in `trust`, and there are none; \
+                       list the proxies before this gateway there, or leave it out";
+        cx.error(at, message);
+    }
     headers
 }
 

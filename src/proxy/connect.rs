@@ -26,7 +26,7 @@ pub(super) enum Stream {
 pub(super) async fn connect(settings: &UpstreamSettings, server: &Server) -> io::Result<Stream> {
     match &server.address {
         Address::Tcp { .. } => tcp(server).await.map(Stream::Tcp),
-        Address::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
+        Address::Unix(path) => dial::unix(path).await.map(Stream::Unix),
         Address::Tls { host, .. } => {
             let tls = settings.tls.as_ref();
             let tls = tls.ok_or_else(|| io::Error::other("no settings for TLS"))?;

@@ -1,42 +1,79 @@
-//! A TCP connection to whichever of several addresses takes one first.
+//! A connection to whoever takes one first: of several addresses, and while a server has no room.
+//!
+//! Nothing of a request is sent before there is a connection, so that to try again is always safe.
+//! Who calls says for how long.
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::sleep;
 
 /// How long one address is waited for alone before the next is tried beside it (RFC 8305
 /// section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
+/// How long silence means only that the way is long; doubled each time. A server whose line is
+/// full drops what asks for a place (Linux does), and the kernel asks again after 1, 3 and 7 s.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+/// How soon a socket of this machine is asked again that has no room; doubled each time.
+const NO_ROOM: Duration = Duration::from_millis(5);
+/// And how late at most.
+const SELDOM: Duration = Duration::from_millis(250);
 
 /// Connects to the addresses in their order: to the next as soon as one refuses, or has been
-/// silent for a moment, so that a dead one costs no more than that. The last refusal if all
-/// refuse. Dropping this drops every attempt.
+/// silent for a moment, so that a dead one costs no more than that. Those that stay silent are
+/// asked again beside the first time. The last refusal if all refuse. Dropping this drops every
+/// attempt.
 pub(super) async fn tcp(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
-    if let [only] = addresses {
-        return TcpStream::connect(only).await;
-    }
     let mut left = addresses.iter();
+    let mut silent = Vec::new();
+    let mut pause = ASK_AGAIN;
     let mut attempts = FuturesUnordered::new();
     let mut refusal = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     loop {
-        match left.next() {
-            Some(next) => attempts.push(TcpStream::connect(next)),
-            None if attempts.is_empty() => return Err(refusal),
-            None => {}
+        if let Some(next) = left.next() {
+            silent.push(*next);
+            attempts.push(attempt(*next));
         }
-        let others_wait = left.len() > 0;
+        if attempts.is_empty() && left.len() == 0 {
+            return Err(refusal);
+        }
+        let patience = if left.len() > 0 { HEAD_START } else { pause };
         tokio::select! {
-            attempt = attempts.next() => match attempt {
-                Some(Ok(stream)) => return Ok(stream),
-                Some(Err(error)) => refusal = error,
+            biased;
+            answer = attempts.next() => match answer {
+                Some((_, Ok(stream))) => return Ok(stream),
+                Some((address, Err(error))) => {
+                    silent.retain(|asked| *asked != address);
+                    refusal = error;
+                }
                 None => {}
             },
-            () = sleep(HEAD_START), if others_wait => {}
+            () = sleep(patience) => if left.len() == 0 {
+                attempts.extend(silent.iter().copied().map(attempt));
+                pause *= 2;
+            },
         }
+    }
+}
+
+async fn attempt(address: SocketAddr) -> (SocketAddr, io::Result<TcpStream>) {
+    (address, TcpStream::connect(address).await)
+}
+
+/// Connects to a socket of this machine. One whose line is full says so at once, and may have
+/// room in a moment.
+pub(super) async fn unix(path: &Path) -> io::Result<UnixStream> {
+    let mut pause = NO_ROOM;
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(pause).await,
+            other => return other,
+        }
+        pause = (2 * pause).min(SELDOM);
     }
 }
 
@@ -74,6 +111,57 @@ mod tests {
         let addresses = [refusing(), silent, refusing(), live.local_addr().unwrap()];
         let connected = tokio::time::timeout(Duration::from_secs(5), tcp(&addresses)).await;
         assert_eq!(connected.unwrap().unwrap().peer_addr().unwrap(), live.local_addr().unwrap());
+    }
+
+    /// Takes all that come, from then on.
+    fn accept_after(pause: Duration, listener: TcpListener) {
+        std::thread::spawn(move || {
+            std::thread::sleep(pause);
+            listener.incoming().map_while(Result::ok).collect::<Vec<_>>()
+        });
+    }
+
+    /// The kernel alone would ask again after 1 and after 3 s.
+    #[tokio::test]
+    async fn a_server_whose_line_is_full_is_asked_again_before_the_kernel_would() {
+        let (listener, _filling, silent) = silent();
+        let since = std::time::Instant::now();
+        accept_after(Duration::from_millis(1100), listener);
+        let connected = tokio::time::timeout(Duration::from_secs(5), tcp(&[silent])).await;
+        assert_eq!(connected.unwrap().unwrap().peer_addr().unwrap(), silent);
+        assert!(since.elapsed() < Duration::from_millis(2800), "{:?}", since.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_socket_whose_line_is_full_is_asked_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("full.sock");
+        let address = socket2::SockAddr::unix(&path).unwrap();
+        let socket =
+            || socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+        let listener = socket();
+        listener.bind(&address).unwrap();
+        listener.listen(0).unwrap();
+        let mut filling = Vec::new();
+        let full = loop {
+            let one = socket();
+            one.set_nonblocking(true).unwrap();
+            match one.connect(&address) {
+                Ok(()) => filling.push(one),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+        let mut connecting = std::pin::pin!(unix(&path));
+        let early = tokio::time::timeout(Duration::from_millis(50), connecting.as_mut()).await;
+        assert!(early.is_err(), "{early:?}");
+        let accepting = std::thread::spawn(move || (listener.accept().unwrap(), listener));
+        let connected = tokio::time::timeout(Duration::from_secs(5), connecting).await;
+        connected.unwrap().unwrap();
+        drop((accepting.join().unwrap(), filling));
+        // What is no full line is told at once.
+        let nowhere = unix(&dir.path().join("nowhere.sock")).await;
+        assert_eq!(nowhere.unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[tokio::test]

@@ -4,16 +4,17 @@ use std::future::Future;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::num::NonZeroU32;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::resolver::Resolver;
 use super::send::Sending;
@@ -46,11 +47,79 @@ fn server(listener: TcpListener, name: &'static str) {
     });
 }
 
-/// Sends a GET to an upstream that may be silent for `idle` in the middle of its response.
+/// A connection that waits, and of which the first write fails with something already sent.
+struct Half;
+
+impl AsyncRead for Half {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Half {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// In clear a write that fails has sent nothing. Through TLS the first records of it may be out,
+/// and whoever has read them may act.
+#[tokio::test]
+async fn a_post_whose_write_fails_halfway_through_tls_is_sent_once() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    server(listener, "again");
+    let tcp = Address::Tcp { host: "127.0.0.1".to_owned(), port };
+    let tls = Address::Tls { host: "127.0.0.1".to_owned(), port };
+    for (address, method, again) in [
+        (&tls, Method::POST, false),
+        (&tcp, Method::POST, true),
+        // Nothing is lost by another one.
+        (&tls, Method::GET, true),
+    ] {
+        let mut settings = settings("127.0.0.1", port);
+        let backend = Backend { address: address.clone(), weight: NonZeroU32::MIN };
+        settings.target = Target::Http(vec![backend]);
+        let upstream = Arc::new(Upstream::new(settings));
+        let pool = Arc::new(pool::Pool::new(&[Arc::clone(&upstream)]));
+        let http = http1::Connection::new(Half);
+        let alarm = crate::clock::Alarm::default();
+        pool.shelf(0, 0).unwrap().put(pool::Connection { http, peer: None, alarm });
+        let request = Request::builder().method(&method).header("host", "name.test");
+        let idle = Duration::from_secs(5);
+        let sent = sent(&pool, &upstream, idle, request.body(()).unwrap()).await;
+        let came = match &sent {
+            // Another connection is made; these upstreams have no settings for TLS.
+            Ok(_) | Err(Rejection::UpstreamUnreachable(_)) => true,
+            Err(Rejection::UpstreamFailed(_)) => false,
+            Err(other) => panic!("{other:?}"),
+        };
+        assert_eq!(came, again, "{address} {method}: {:?}", sent.err());
+    }
+}
+
+/// Sends a request to an upstream that may be silent for `idle` in the middle of its response.
 async fn sent(
     pool: &Arc<pool::Pool>,
     upstream: &Arc<Upstream>,
     idle: Duration,
+    request: Request<()>,
 ) -> Result<Response<Body>, Rejection> {
     let patience = Duration::from_secs(5);
     let sending = Sending {
@@ -64,14 +133,17 @@ async fn sent(
         ours: None,
         http2: None,
     };
-    let request = Request::get("/").header("host", "name.test").body(()).unwrap();
     let reply = sending.send(request.into_parts().0, RequestBody::empty(), None).await?;
     Ok(reply.response)
 }
 
+fn get() -> Request<()> {
+    Request::get("/").header("host", "name.test").body(()).unwrap()
+}
+
 /// Sends a GET and says who answered.
 async fn ask(pool: &Arc<pool::Pool>, upstream: &Arc<Upstream>) -> Result<String, Rejection> {
-    let response = sent(pool, upstream, Duration::from_secs(5)).await?;
+    let response = sent(pool, upstream, Duration::from_secs(5), get()).await?;
     assert_eq!(response.status(), StatusCode::OK);
     let body = response.into_body().collect().await.unwrap().to_bytes();
     Ok(String::from_utf8(body.to_vec()).unwrap())
@@ -119,7 +191,7 @@ async fn a_silence_in_a_response_is_the_upstreams_and_is_logged() {
     let upstream = Arc::new(Upstream::new(settings("127.0.0.1", port)));
     let pool = Arc::new(pool::Pool::new(&[Arc::clone(&upstream)]));
     let idle = Duration::from_millis(50);
-    let mut body = sent(&pool, &upstream, idle).await.unwrap().into_body();
+    let mut body = sent(&pool, &upstream, idle, get()).await.unwrap().into_body();
     assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "half");
     let error = body.frame().await.unwrap().unwrap_err();
     let error = error.downcast::<Rejection>().unwrap();

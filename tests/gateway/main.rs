@@ -17,6 +17,7 @@ mod common;
 mod connections;
 mod cors;
 mod early_answers;
+mod early_answers_h2;
 mod framing;
 mod gone;
 mod grpc;
