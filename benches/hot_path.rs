@@ -24,7 +24,7 @@ use portcullis::server::{Bounds, Walker};
 use portcullis::session::{Client, Foundations, SessionSettings, Sessions};
 use portcullis::store::{Creation, NewUser, RedbStore, Store};
 use portcullis::token::{Revisions, TokenSettings, Verifier};
-use portcullis::web::{CanonicalPath, IdentityHeaders, Peer, Trust, drop_hop_by_hop};
+use portcullis::web::{CanonicalPath, IdentityHeaders, Peer, Trust, TrustHeaders, drop_hop_by_hop};
 use portcullis::{Config, Secret};
 
 /// What a browser sends, more or less.
@@ -161,7 +161,7 @@ fn forwarding(c: &mut Criterion) {
         (HeaderName::from_static("x-forwarded-proto"), "https"),
         (HeaderName::from_static("x-forwarded-host"), "app.example.com"),
     ]);
-    let trust = Trust::new(vec!["10.0.0.0/8".parse().unwrap()]);
+    let trust = Trust::new(vec!["10.0.0.0/8".parse().unwrap()], TrustHeaders::default());
     on_headers(c, "forwarding", told, |headers| {
         trust.take(&peer, headers).write(&peer, Some(&host), headers);
     });

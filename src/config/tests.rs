@@ -177,7 +177,6 @@ fn values_arrive_where_they_belong() {
         listen = ["[::1]:0", "127.0.0.1:0", "127.0.0.1:0", "unix:run/http.sock", "unix:/run/x"]
         public = "https://App.Example.com:443"
         trust = ["10.0.0.0/8", "192.0.2.7", "2001:db8::1"]
-        trust_headers = "forwarded"
         workers = 0x3
         store.path = "data/gate.redb"
         limits = { target = 9000, head = "20KiB", body_rate = "off", drain = "0s" }
@@ -200,7 +199,6 @@ fn values_arrive_where_they_belong() {
     assert_eq!(config.public.unwrap().to_string(), "https://app.example.com");
     let trust: Vec<String> = config.trust.iter().map(ToString::to_string).collect();
     assert_eq!(trust, ["10.0.0.0/8", "192.0.2.7/32", "2001:db8::1/128"]);
-    assert_eq!(config.trust_headers, TrustHeaders::Forwarded);
     assert_eq!(config.workers.get(), 3);
     assert_eq!(config.store, Path::new("/base/data/gate.redb"));
     assert_eq!(config.keys.ring, Path::new("/base/data/gate.keys"));

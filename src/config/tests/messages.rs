@@ -165,14 +165,6 @@ fn top() {
         "trust = '10.0.0.1/8'",
         "1:9: `10.0.0.1/8` has bits beyond its prefix; write \"10.0.0.0/8\"",
     );
-    let message = "`trust_headers` is for the peers in `trust`, and there are none; \
-                   list the proxies before this gateway there, or leave it out";
-    says("trust_headers = 'forwarded'", &format!("1:17: {message}"));
-    says("trust = []\ntrust_headers = 'forwarded'", &format!("2:17: {message}"));
-    says(
-        "trust = '10.0.0.1'\ntrust_headers = 'both'",
-        "2:17: `trust_headers` must be \"x-forwarded\" or \"forwarded\"",
-    );
     for workers in ["0", "-1", "1.5", "'2'", "1000001", "99999999999999999999"] {
         says(
             &format!("workers = {workers}"),
@@ -190,6 +182,23 @@ fn top() {
     warns(
         "trust = '0.0.0.0/0'",
         "1:9: everybody may choose its own client address by `X-Forwarded-For`; list the proxies before this gateway instead",
+    );
+}
+
+#[test]
+fn trusted_fields() {
+    let read = |keys: &str| accepted(&format!("{keys}\n{ROUTE}")).trust_headers;
+    assert_eq!(read("trust = '10.0.0.1'"), TrustHeaders::XForwarded);
+    assert_eq!(read("trust_headers = 'x-forwarded'"), TrustHeaders::XForwarded);
+    let trusted = "trust = '10.0.0.1'\ntrust_headers = 'forwarded'";
+    assert_eq!(read(trusted), TrustHeaders::Forwarded);
+    let message = "`trust_headers` is for the peers in `trust`, and there are none; \
+                   list the proxies before this gateway there, or leave it out";
+    says("trust_headers = 'forwarded'", &format!("1:17: {message}"));
+    says("trust = []\ntrust_headers = 'forwarded'", &format!("2:17: {message}"));
+    says(
+        "trust = '10.0.0.1'\ntrust_headers = 'both'",
+        "2:17: `trust_headers` must be \"x-forwarded\" or \"forwarded\"",
     );
 }
 

@@ -98,8 +98,8 @@ const FIELD: &str = "for=6.6.6.6;host=evil.test;proto=http, \
 fn the_standards_own_field_is_believed_likewise() {
     let trust = trusting(TrustHeaders::Forwarded);
     // What stands beside it is whatever the client sent.
-    let lies = LIES.iter().copied().filter(|(name, _)| *name != "forwarded");
-    for beside in [Vec::new(), lies.collect()] {
+    let others = LIES.iter().copied().filter(|(name, _)| *name != "forwarded");
+    for beside in [Vec::new(), others.collect()] {
         let sent = [beside.as_slice(), &[("forwarded", FIELD)]].concat();
         let (client, lines) = told(&trust, &sent);
         assert_eq!(client, "1.1.1.1".parse::<IpAddr>().unwrap());
