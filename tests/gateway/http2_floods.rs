@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::common::h2::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, H2Conn, HEADERS, PING, PREFACE, PRIORITY,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, H2Conn, HEADERS, PADDED, PING, PREFACE, PRIORITY,
     RST_STREAM, SETTINGS, WINDOW_UPDATE, frame, get, head,
 };
 use crate::common::{LIMIT, Stage, Upstream};
@@ -82,7 +82,9 @@ async fn empty_pieces_of_a_body_close_their_connection() {
     let mut fields = get("/public/x");
     fields[0].1 = "POST";
     let open = frame(HEADERS, END_HEADERS, 1, &head(&fields));
-    assert!(flood(&stage, open, |_| frame(DATA, 0, 1, &[])).await);
+    assert!(flood(&stage, open.clone(), |_| frame(DATA, 0, 1, &[])).await);
+    // Nothing but padding is as empty.
+    assert!(flood(&stage, open, |_| frame(DATA, PADDED, 1, &[1, 0])).await);
     stage.gateway.stop().await;
 }
 

@@ -6,6 +6,9 @@ use super::super::socket::PREFACE;
 const HEADER: usize = 9;
 /// The flag of a frame that ends the head of a request.
 const END_HEADERS: u8 = 0x4;
+/// The flag of a frame that has padding, and the most that it takes, with its own length.
+const PADDED: u8 = 0x8;
+const PADDING: usize = 256;
 
 /// What a frame is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -23,6 +26,7 @@ pub(super) enum Kind {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Frame {
     pub(super) kind: Kind,
+    /// Bytes that are certainly no padding.
     pub(super) length: usize,
 }
 
@@ -91,7 +95,8 @@ impl Frames {
         }
         self.skip = length;
         self.settle();
-        Frame { kind, length }
+        let padding = if flags & PADDED == 0 { 0 } else { PADDING };
+        Frame { kind, length: length.saturating_sub(padding) }
     }
 
     fn settle(&mut self) {

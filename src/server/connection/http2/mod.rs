@@ -27,9 +27,11 @@ use tunnel::Tunnel;
 
 pub(super) use streams::Streams;
 
-/// Bytes of request bodies that may wait for the upstream, of one stream and of all: what a
-/// megabyte in a tenth of a second needs.
+/// Bytes of request bodies that may wait for the upstream, of all streams.
 const WINDOW: u32 = 1024 * 1024;
+/// And of one, so that one that is stuck leaves half of them to the others: what five megabytes a
+/// second need over a tenth of a second.
+const STREAM_WINDOW: u32 = WINDOW / 2;
 /// Bytes of a response that wait for the client's window, of each stream.
 const SEND_BUFFER: usize = 64 * 1024;
 /// Streams that a client may reset before anybody looked at them (CVE-2023-44487).
@@ -78,7 +80,7 @@ fn builder(limits: &ConnectionLimits, spawn: Spawn) -> http2::Builder<Spawn> {
     http.timer(TokioTimer::new())
         .max_concurrent_streams(limits.h2_streams)
         .max_header_list_size(u32::try_from(limits.head).unwrap_or(u32::MAX))
-        .initial_stream_window_size(WINDOW)
+        .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(WINDOW)
         .max_send_buf_size(SEND_BUFFER)
         .max_pending_accept_reset_streams(RESET_UNSEEN)
