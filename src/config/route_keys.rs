@@ -104,14 +104,6 @@ pub(super) fn streams(
 ) -> Option<Streams> {
     const SILENCE: Duration = Duration::from_secs(5 * 60);
     let asked = websocket.filter(|websocket| *websocket.get_ref());
-    if let Some(asked) = &asked
-        && upstream.is_some_and(|known| known.h2)
-    {
-        let message = "WebSockets need an upstream that speaks HTTP/1.1; \
-             leave `websocket` out, or name one without h2 = true";
-        cx.error(asked.span(), message);
-        return None;
-    }
     if let Some(idle) = &idle
         && let Some(known) = upstream.filter(|known| known.is_built_in)
     {

@@ -19,8 +19,6 @@ use crate::web::HostName;
 /// What the routes have to know of an upstream.
 pub(super) struct Known {
     pub(super) name: String,
-    /// Whether it speaks HTTP/2.
-    pub(super) h2: bool,
     /// Whether it is built in, and so never silent.
     pub(super) is_built_in: bool,
 }
@@ -29,7 +27,6 @@ pub(super) struct Known {
 pub(super) fn known(raw: &Named<raw::Upstream>) -> Vec<Known> {
     let one = |(name, raw): &(Spanned<String>, raw::Upstream)| Known {
         name: name.get_ref().clone(),
-        h2: raw.h2.as_ref().is_some_and(|h2| *h2.get_ref()),
         is_built_in: raw.dir.is_some() || raw.whoami.as_ref().is_some_and(|own| *own.get_ref()),
     };
     raw.0.iter().map(one).collect()

@@ -45,8 +45,14 @@ pub(super) struct Sending<'a> {
 /// What came of it.
 pub(super) struct Reply {
     pub(super) response: Response<Body>,
-    /// The connection, if it speaks something else than HTTP from here on.
-    pub(super) switched: Option<Lease>,
+    /// What speaks something else than HTTP from here on.
+    pub(super) switched: Option<Switched>,
+}
+
+/// What has left HTTP at an upstream's side, with its place there.
+pub(super) enum Switched {
+    Connection(Lease),
+    Stream(Box<http2::Pipe>),
 }
 
 impl Sending<'_> {
@@ -103,7 +109,7 @@ impl Sending<'_> {
                 }
                 Ok(Came::Http2(answer)) => {
                     trial.succeeded();
-                    return Ok(Reply { response: answer.finish(hold, watch), switched: None });
+                    return Ok(answer.finish(hold, watch));
                 }
                 Err(Failure::Unsent(why)) => {
                     trial.failed();
@@ -155,7 +161,7 @@ impl Sending<'_> {
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         if has_switched {
-            return Ok(Reply { response, switched: Some(lease) });
+            return Ok(Reply { response, switched: Some(Switched::Connection(lease)) });
         }
         if matches!(framing, Framing::Over) {
             lease.give_back();
@@ -191,7 +197,7 @@ pub(super) enum Failure {
     Unsent(Rejection),
     /// It may have been acted upon.
     Final(Rejection),
-    /// It as well; but the connection had been waiting, and that it ended says little about the
-    /// server.
+    /// It as well; but what happened says little about the server: the connection had been
+    /// waiting, or the request is none for it.
     Stale(Rejection),
 }

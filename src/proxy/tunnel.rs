@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::frames::{Code, Frames};
-use super::lease::Lease;
+use super::send::Switched;
 use super::watch::Watch;
 use crate::web::Traffic;
 
@@ -29,8 +29,7 @@ pub(super) struct Ends {
     pub(super) client: OnUpgrade,
     /// Cancelled when nothing more can be sent to the client, if somebody knows.
     pub(super) client_gone: Option<CancellationToken>,
-    /// With its place at the upstream.
-    pub(super) upstream: Lease,
+    pub(super) upstream: Switched,
 }
 
 /// What a tunnel lives by.
@@ -48,11 +47,16 @@ pub(super) struct Terms {
 impl Ends {
     /// Runs the tunnel to its end. Dropped, it closes both sides.
     pub(super) async fn run(self, terms: Terms) {
-        let Self { client, client_gone, mut upstream } = self;
+        let Self { client, client_gone, upstream } = self;
         let Ok(Ok(client)) = timeout(terms.idle, client).await else { return };
         terms.traffic.begun.store(true, Ordering::Relaxed);
         let client = TokioIo::new(client);
-        tunnel(client, client_gone, &mut upstream.connection.http, terms).await;
+        match upstream {
+            Switched::Connection(mut lease) => {
+                tunnel(client, client_gone, &mut lease.connection.http, terms).await;
+            }
+            Switched::Stream(pipe) => tunnel(client, client_gone, pipe, terms).await,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use http_body::Body as _;
 use tokio_util::sync::CancellationToken;
 
 use super::Rejection;
-use super::lease::Lease;
+use super::send::Switched;
 use super::tunnel::{Ends, Terms};
 use super::watch::Watch;
 use crate::policy::Route;
@@ -32,6 +32,8 @@ pub(super) struct Handshake {
     key: Option<HeaderValue>,
     /// The one right answer to its key.
     accept: String,
+    /// Whether the upstream is asked in HTTP/2, where there are no keys.
+    http2: bool,
     idle: Duration,
 }
 
@@ -46,14 +48,14 @@ impl Handshake {
     ///
     /// A handshake in another version of the protocol is refused: what a server makes of it
     /// nobody here could check. So is an extended CONNECT that opens no tunnel, for it is no
-    /// request of another kind; an upstream in HTTP/2 (`http2`) opens none.
+    /// request of another kind. An upstream in HTTP/2 (`http2`) is asked by such a one.
     pub(super) fn of(
         route: &Route,
         http2: bool,
         parts: &mut Parts,
         body: &RequestBody,
     ) -> Result<Option<Self>, Rejection> {
-        let idle = route.websocket.filter(|_| !http2);
+        let idle = route.websocket;
         let Some(client) = parts.extensions.remove::<Upgradable>() else { return Ok(None) };
         let is_framed = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
             .iter()
@@ -70,7 +72,7 @@ impl Handshake {
                 check_version(headers)?;
                 let key = only(headers, &header::SEC_WEBSOCKET_KEY).filter(|key| is_key(key));
                 let accept = key.map(|key| accept(key.as_bytes()));
-                Ok(accept.map(|accept| Self { client, key: None, accept, idle }))
+                Ok(accept.map(|accept| Self { client, key: None, accept, http2, idle }))
             }
             Upgradable::Stream { .. } => {
                 let idle = idle.ok_or(Rejection::Connect)?;
@@ -80,13 +82,17 @@ impl Handshake {
                 check_version(headers)?;
                 let key = fresh_key()?;
                 let accept = accept(key.as_bytes());
-                Ok(Some(Self { client, key: Some(key), accept, idle }))
+                Ok(Some(Self { client, key: Some(key), accept, http2, idle }))
             }
         }
     }
 
     /// Sets what ended here as hop-by-hop: the upstream is asked for a `WebSocket`, too.
     pub(super) fn ask(&self, headers: &mut HeaderMap) {
+        if self.http2 {
+            headers.remove(header::SEC_WEBSOCKET_KEY);
+            return;
+        }
         headers.insert(header::CONNECTION, UPGRADE);
         headers.insert(header::UPGRADE, WEBSOCKET);
         if let Some(key) = &self.key {
@@ -104,17 +110,24 @@ impl Handshake {
         Ok(())
     }
 
-    /// The upstream says that it opened one, on that connection.
+    /// The upstream says that it opened one, there.
     pub(super) fn answered(
         self,
         watch: Option<Watch>,
         response: &mut Response<Body>,
-        upstream: Lease,
+        upstream: Switched,
     ) -> Result<Opened, Rejection> {
         let headers = response.headers_mut();
-        let proof = only(headers, &header::SEC_WEBSOCKET_ACCEPT);
-        if !switches(headers) || proof.is_none_or(|proof| *proof != self.accept) {
-            return Err(Rejection::UpstreamSwitched);
+        if matches!(upstream, Switched::Connection(_)) {
+            let proof = only(headers, &header::SEC_WEBSOCKET_ACCEPT);
+            if !switches(headers) || proof.is_none_or(|proof| *proof != self.accept) {
+                return Err(Rejection::UpstreamSwitched);
+            }
+        } else {
+            // Who is asked without a key has nothing to prove: its success is the tunnel.
+            let accept = HeaderValue::try_from(self.accept);
+            let accept = accept.map_err(|_| Rejection::UpstreamSwitched)?;
+            headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
         }
         headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::TRANSFER_ENCODING);

@@ -50,6 +50,18 @@ impl H2Server {
 
     /// So many requests at once on each connection.
     pub(crate) async fn limited(streams: u32, tls: Option<TlsAcceptor>) -> Self {
+        let mut settings = h2::server::Builder::new();
+        settings.max_concurrent_streams(streams).initial_window_size(1 << 20);
+        Self::with(settings, tls).await
+    }
+
+    /// Streams may become tunnels (RFC 8441 section 3).
+    pub(crate) async fn with_tunnels() -> Self {
+        let mut settings = h2::server::Builder::new();
+        Self::with(settings.enable_connect_protocol().clone(), None).await
+    }
+
+    async fn with(settings: h2::server::Builder, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("no port");
         let addr = listener.local_addr().expect("no address");
         let (tell, asked) = mpsc::unbounded_channel();
@@ -63,14 +75,15 @@ impl H2Server {
                 let number = made.fetch_add(1, Ordering::SeqCst);
                 let (tell, left, alive) = (tell.clone(), left.clone(), Arc::clone(&alive));
                 let (tls, mut broken) = (tls.clone(), broken.clone());
+                let settings = settings.clone();
                 alive.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(async move {
                     let serving = async {
                         match tls {
-                            None => serve(stream, number, streams, tell, left).await,
+                            None => serve(stream, number, settings, tell, left).await,
                             Some(tls) => {
                                 if let Ok(stream) = tls.accept(stream).await {
-                                    serve(stream, number, streams, tell, left).await;
+                                    serve(stream, number, settings, tell, left).await;
                                 }
                             }
                         }
@@ -126,13 +139,11 @@ impl Drop for H2Server {
 async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     number: usize,
-    streams: u32,
+    settings: h2::server::Builder,
     tell: mpsc::UnboundedSender<Asked>,
     mut left: watch::Receiver<usize>,
 ) {
-    let mut builder = h2::server::Builder::new();
-    builder.max_concurrent_streams(streams).initial_window_size(1 << 20);
-    let Ok(mut connection) = builder.handshake(stream).await else { return };
+    let Ok(mut connection) = settings.handshake(stream).await else { return };
     let mut leaving = false;
     loop {
         tokio::select! {

@@ -8,22 +8,23 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::ResponseFuture;
+use h2::ext::Protocol;
 use h2::{Reason, RecvStream, SendStream};
 use http::header::{self, HeaderMap};
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use tokio::time::Instant;
 
-use super::Way;
 use super::channels::{Channels, Ready, Seat};
 use super::received::Received;
 use super::upload::{Stopped, Upload};
+use super::{Pipe, Way};
 use crate::clock::Alarm;
 use crate::proxy::Rejection;
 use crate::proxy::aside::Aside;
 use crate::proxy::lease::Hold;
 use crate::proxy::progress::Progress;
-use crate::proxy::send::{Failure, Outgoing, Sending};
+use crate::proxy::send::{Failure, Outgoing, Reply, Sending, Switched};
 use crate::proxy::silence::Silence;
 use crate::proxy::watch::Watch;
 use crate::proxy::watched::watched;
@@ -31,6 +32,9 @@ use crate::web::Body;
 
 /// How often a request is sent that no server has looked at.
 const TRIES: usize = 3;
+/// Of a server whose settings do not say that its streams may become tunnels.
+const NO_TUNNELS: &str = "the server takes no WebSockets over HTTP/2 (its SETTINGS have no \
+                          ENABLE_CONNECT_PROTOCOL); name an upstream without h2 = true";
 /// Most interim responses (1xx) to one request.
 const INTERIM: usize = 32;
 
@@ -44,6 +48,8 @@ pub(in crate::proxy) struct Call<'a> {
     patience: Duration,
     /// Whether it may be sent once more after a connection ended under it.
     send_again: bool,
+    /// Whether it asks for a `WebSocket`.
+    tunnel: bool,
     progress: Option<&'a Progress>,
     /// Longest silence in the middle of the response.
     idle: Duration,
@@ -59,6 +65,8 @@ pub(in crate::proxy) struct Answer<'a> {
     upload: Upload,
     /// For a server that takes no more of the request, once it has said all.
     patience: Duration,
+    /// Whether it was asked for a `WebSocket`.
+    tunnel: bool,
     alarm: Alarm,
     silence: Silence,
 }
@@ -71,6 +79,8 @@ enum Broken {
     Untouched(Rejection),
     /// One that had been waiting is gone, and nobody knows.
     Stale(Rejection),
+    /// The server is well, and not made for such a request.
+    Unfit(Rejection),
     Final(Rejection),
 }
 
@@ -89,6 +99,7 @@ impl<'a> Way<'a> {
             upload: Some(Upload::new(body, self.trailers.clone())),
             patience: sending.patience,
             send_again: sending.may_go_again(&parts.method, progress),
+            tunnel: sending.handshake,
             progress,
             idle: sending.idle,
             alarm: Alarm::default(),
@@ -108,18 +119,16 @@ impl<'a> Call<'a> {
             let failed = match self.turn(channels, &mut upload).await {
                 Ok((head, seat, stream)) => {
                     upload.forget();
-                    let (way, patience) = (self.way, self.patience);
-                    let alarm = std::mem::take(&mut self.alarm);
-                    let silence = Silence::new(self.idle);
                     return Ok(Answer {
-                        way,
+                        way: self.way,
                         head,
                         seat,
                         stream,
                         upload,
-                        patience,
-                        alarm,
-                        silence,
+                        patience: self.patience,
+                        tunnel: self.tunnel,
+                        alarm: std::mem::take(&mut self.alarm),
+                        silence: Silence::new(self.idle),
                     });
                 }
                 Err(failed) => failed,
@@ -131,7 +140,7 @@ impl<'a> Call<'a> {
                 }
                 Broken::Untouched(_) if turn < TRIES && upload.rewind() => {}
                 Broken::Stale(_) if self.send_again && upload.rewind() => self.send_again = false,
-                Broken::Stale(why) => return Err(Failure::Stale(why)),
+                Broken::Stale(why) | Broken::Unfit(why) => return Err(Failure::Stale(why)),
                 Broken::Unsent(why) | Broken::Untouched(why) | Broken::Final(why) => {
                     return Err(Failure::Final(why));
                 }
@@ -147,7 +156,11 @@ impl<'a> Call<'a> {
         upload: &mut Upload,
     ) -> Result<(Response<RecvStream>, Arc<Seat>, SendStream<Bytes>), Broken> {
         let Ready { mut sender, seat, waited } = channels.ready().await.map_err(Broken::Unsent)?;
-        let opened = sender.send_request(head(self.parts), upload.is_over());
+        if self.tunnel && !sender.is_extended_connect_protocol_enabled() {
+            return Err(Broken::Unfit(Rejection::UpstreamFailed(NO_TUNNELS.into())));
+        }
+        let whole = upload.is_over() && !self.tunnel;
+        let opened = sender.send_request(head(self.parts, self.tunnel), whole);
         let (response, mut stream) = opened.map_err(|error| {
             seat.load.close();
             Broken::Untouched(Rejection::UpstreamFailed(error.into()))
@@ -191,9 +204,24 @@ impl<'a> Call<'a> {
 }
 
 impl Answer<'_> {
-    /// The response, whose body keeps its places here and at the upstream.
-    pub(in crate::proxy) fn finish(self, hold: Hold, watch: Option<Watch>) -> Response<Body> {
-        let Answer { way, head, seat, stream, upload, patience, alarm, silence } = self;
+    /// The response: the tunnel that was asked for, or a body. Either keeps its places here and
+    /// at the upstream.
+    pub(in crate::proxy) fn finish(mut self, hold: Hold, watch: Option<Watch>) -> Reply {
+        if self.tunnel && self.head.status().is_success() {
+            let (parts, from) = self.head.into_parts();
+            let pipe = Box::new(Pipe::new(from, self.stream, hold, self.seat));
+            let response = Response::from_parts(parts, Body::empty());
+            return Reply { response, switched: Some(Switched::Stream(pipe)) };
+        }
+        if self.tunnel {
+            // Nothing follows the handshake. A server that is gone sees no end of it.
+            self.stream.send_data(Bytes::new(), true).ok();
+        }
+        Reply { response: self.respond(hold, watch), switched: None }
+    }
+
+    fn respond(self, hold: Hold, watch: Option<Watch>) -> Response<Body> {
+        let Answer { way, head, seat, stream, upload, patience, alarm, silence, .. } = self;
         let (parts, incoming) = head.into_parts();
         let upload = (!upload.is_over()).then(|| {
             let rest = upload.go_on(stream, Arc::clone(&seat));
@@ -223,9 +251,14 @@ impl Answer<'_> {
     }
 }
 
-fn head(parts: &Parts) -> Request<()> {
+/// An extended CONNECT (RFC 8441 section 4) for a `tunnel`.
+fn head(parts: &Parts, tunnel: bool) -> Request<()> {
     let mut head = Request::new(());
     *head.method_mut() = parts.method.clone();
+    if tunnel {
+        *head.method_mut() = Method::CONNECT;
+        head.extensions_mut().insert(Protocol::from_static("websocket"));
+    }
     *head.uri_mut() = parts.uri.clone();
     *head.headers_mut() = parts.headers.clone();
     *head.version_mut() = parts.version;

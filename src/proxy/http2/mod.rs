@@ -3,6 +3,7 @@
 mod call;
 mod channels;
 mod connection;
+mod pipe;
 mod received;
 mod upload;
 
@@ -15,6 +16,7 @@ use http::{Uri, Version, uri};
 
 pub(super) use call::{Answer, Call};
 pub(super) use channels::{Channels, channels};
+pub(super) use pipe::Pipe;
 
 use super::{Address, Rejection};
 use crate::session::Sessions;
@@ -58,7 +60,6 @@ const NEVER_LAST: [&str; 14] = [
 /// connection (RFC 9113 sections 8.2.2 and 8.3.1).
 pub(super) fn address(parts: &mut Parts, server: &Address) -> Result<(), Rejection> {
     let host = parts.headers.remove(header::HOST).ok_or(Rejection::BadHost(None))?;
-    parts.headers.remove(header::TRANSFER_ENCODING);
     let mut whole = uri::Parts::default();
     let secure = matches!(server, Address::Tls { .. });
     whole.scheme = Some(if secure { Scheme::HTTPS } else { Scheme::HTTP });

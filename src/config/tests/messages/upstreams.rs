@@ -171,10 +171,4 @@ fn tls_and_http2_of_upstreams() {
             ),
         ],
     );
-    says(
-        "[upstreams]\na = { to = 'http://a', h2 = true }\n[routes]\n\
-         '/x' = { to = 'a', websocket = true }\n",
-        "4:32: WebSockets need an upstream that speaks HTTP/1.1; leave `websocket` out, \
-         or name one without h2 = true",
-    );
 }
