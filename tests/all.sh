@@ -28,7 +28,7 @@ echo "== bodies larger than memory"
 python3 tests/large_bodies.py "${CARGO_TARGET_DIR:-target}/release/portcullis"
 
 echo "== floods, and clients that hold on"
-python3 tests/resources.py "${CARGO_TARGET_DIR:-target}/release/portcullis"
+python3 tests/resources/main.py "${CARGO_TARGET_DIR:-target}/release/portcullis"
 
 echo "== the quick start of the README"
 tests/quick_start.sh

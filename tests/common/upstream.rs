@@ -201,6 +201,25 @@ impl Upstream {
         Self::at(listener, Box::new(|_| Act::ok("ok")))
     }
 
+    /// Takes no connection before it answers, `ok` then: its line is full of those that are
+    /// returned.
+    pub(crate) fn with_a_full_line() -> (Self, Vec<std::net::TcpStream>) {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let socket = socket.expect("no socket");
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        socket.bind(&any.into()).expect("no port");
+        socket.listen(0).expect("no listener");
+        socket.set_nonblocking(true).expect("a socket that blocks");
+        let listener = TcpListener::from_std(socket.into()).expect("no listener");
+        let addr = listener.local_addr().expect("no address");
+        let mut filling = Vec::new();
+        let patience = std::time::Duration::from_millis(100);
+        while let Ok(stream) = std::net::TcpStream::connect_timeout(&addr, patience) {
+            filling.push(stream);
+        }
+        (Self::at(listener, Box::new(|_| Act::ok("ok"))), filling)
+    }
+
     async fn made(script: Box<Script>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("no port");
         Self::at(listener, script)

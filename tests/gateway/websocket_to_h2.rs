@@ -170,7 +170,8 @@ async fn a_stream_becomes_a_stream() {
     assert_eq!(client.data(stream, BINARY.len()).await, BINARY);
     // An end is passed on as one, and the answer to it still comes.
     client.send(DATA, END_STREAM, stream, b"").await;
-    assert!(soon("the end", tunnel.from.data()).await.is_none());
+    let last = soon("the end", tunnel.from.data()).await.expect("no last frame").unwrap();
+    assert!(last.is_empty() && tunnel.from.is_end_stream(), "{last:?}");
     tunnel.says(BINARY).await;
     assert_eq!(client.data(stream, BINARY.len()).await, BINARY);
     tunnel.to.send_data(Bytes::new(), true).unwrap();
