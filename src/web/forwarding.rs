@@ -233,7 +233,7 @@ pub(super) fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
 
 /// Whether a name could be read as one of the family, or as one that steers.
 pub fn is_forwarding(name: &HeaderName) -> bool {
-    // All of them begin with one of two letters, and few other names do.
+    // All of them begin with one of three letters, and few other names do.
     match name.as_str().as_bytes().first() {
         Some(b'x') => {
             begins_as(name, b"x-forwarded-")
@@ -241,6 +241,9 @@ pub fn is_forwarding(name: &HeaderName) -> bool {
                 || STEERING.iter().any(|steering| reads_as(name, steering))
         }
         Some(b'f') => *name == header::FORWARDED,
+        // To CGI and its heirs it is HTTP_PROXY, by which many programs choose where to send their
+        // own requests (CVE-2016-5385).
+        Some(b'p') => name.as_str() == "proxy",
         _ => false,
     }
 }

@@ -29,6 +29,8 @@ pub(super) use response::{Head, Malformed};
 const MOST_READ: u64 = 256 * 1024;
 /// What is read at once where nothing is known about the length.
 const LEAST_READ: u64 = 8 * 1024;
+/// Less room than this is no use where more may come: it would cost one more read.
+const SHORT_READ: u64 = 1024;
 
 /// A stream of bytes both ways: TCP, a unix socket, TLS on either.
 pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -177,7 +179,8 @@ impl Connection {
     }
 
     fn poll_read(&mut self, most: u64, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.inbox.len() == self.inbox.capacity() {
+        let room = (self.inbox.capacity() - self.inbox.len()) as u64;
+        if room == 0 || room < most.min(SHORT_READ) {
             let most = most.clamp(LEAST_READ, MOST_READ);
             self.inbox.reserve(usize::try_from(most).unwrap_or_default());
         }

@@ -424,3 +424,42 @@ async fn a_post_without_a_body_says_so() {
         assert_eq!(head.contains("\r\ncontent-length: 0\r\n"), says, "{method}: {head}");
     }
 }
+
+/// A server whose every answer comes whole, if there is room for it.
+struct OneByOne;
+
+impl AsyncRead for OneByOne {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{}", "x".repeat(500));
+        assert!(buffer.remaining() >= answer.len(), "room for {} bytes", buffer.remaining());
+        buffer.put_slice(answer.as_bytes());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for OneByOne {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn small_answers_cost_one_read_each_however_many_came_before() {
+    let mut connection = Connection::new(OneByOne);
+    for _ in 0..200 {
+        let (body, _) = read(&mut connection).await.unwrap();
+        assert_eq!(body.len(), 500);
+    }
+}

@@ -54,6 +54,7 @@ const LIES: &[(&str, &str)] = &[
     ("x_http_method_override", "DELETE"),
     ("x~original~url", "/admin"),
     ("x.real.ip", "1.1.1.1"),
+    ("proxy", "http://evil.test"),
 ];
 
 #[test]
