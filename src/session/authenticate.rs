@@ -9,7 +9,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use super::lasting::{Basis, Proof};
-use super::uses::LastNote;
+use super::uses::NextNote;
 use super::{AuthError, Sessions};
 use crate::clock::Timestamp;
 use crate::identity::{Claim, Identity, SessionId, UserId, is_role_name};
@@ -30,8 +30,8 @@ pub struct Authenticated {
     pub(crate) lines: Bytes,
     /// When the credential ends.
     pub expires: Timestamp,
-    /// When its session was last noted as used.
-    pub(super) noted: LastNote,
+    /// When its session is to be noted as used.
+    pub(super) note: NextNote,
     /// For asking again without the credential.
     pub(super) basis: Basis,
 }
@@ -185,8 +185,8 @@ impl Sessions {
         let headers = self.headers.render(&identity);
         let mut lines = BytesMut::new();
         write_lines(headers.iter().map(|(name, value)| (name, value)), &mut lines);
-        let (lines, noted) = (lines.freeze(), LastNote::default());
-        Authenticated { identity, user, headers, lines, expires, noted, basis }
+        let (lines, note) = (lines.freeze(), NextNote::default());
+        Authenticated { identity, user, headers, lines, expires, note, basis }
     }
 }
 

@@ -198,9 +198,9 @@ mod tests {
         let proof = Proof::Issuer(Box::default());
         let basis = Basis { proof, revision, until, login: None };
         let (headers, lines) = (Vec::new(), bytes::Bytes::new());
-        let noted = super::super::uses::LastNote::default();
+        let note = super::super::uses::NextNote::default();
         let user = None;
-        Arc::new(Authenticated { identity, user, headers, lines, expires: until, noted, basis })
+        Arc::new(Authenticated { identity, user, headers, lines, expires: until, note, basis })
     }
 
     #[derive(Clone, Debug)]
