@@ -10,3 +10,5 @@ mod harness;
 mod offline;
 #[path = "cli/running.rs"]
 mod running;
+#[path = "cli/sessions.rs"]
+mod sessions;

@@ -15,6 +15,8 @@ mod build;
 mod disk;
 #[path = "store_contract/keys.rs"]
 mod keys;
+#[path = "store_contract/redb_crash.rs"]
+mod redb_crash;
 #[path = "store_contract/redb_faults.rs"]
 mod redb_faults;
 #[path = "store_contract/redb_open.rs"]
@@ -83,6 +85,8 @@ macro_rules! backends {
                     session_numbers_increase_and_never_return
                     a_session_needs_a_user
                     a_login_by_an_old_password_starts_nothing
+                    a_new_password_leaves_the_session_that_it_starts
+                    of_many_password_changes_one_wins
                     the_sessions_of_a_user_come_by_number
                     sessions_come_in_pages_the_newest_first
                     a_use_is_noted_unless_a_later_one_is_known

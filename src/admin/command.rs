@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::SessionView;
 use crate::keys::KeyInfo;
 use crate::secret::Secret;
 use crate::store::User;
@@ -89,6 +90,23 @@ pub enum Command {
         /// Its value.
         value: String,
     },
+    /// The living sessions of a user.
+    SessionList {
+        /// The login name.
+        name: String,
+    },
+    /// Ends a session of a user, from the next request on.
+    SessionEnd {
+        /// The login name.
+        name: String,
+        /// The session's id.
+        session: String,
+    },
+    /// Ends every session and token of a user, from the next request on.
+    SessionEndAll {
+        /// The login name.
+        name: String,
+    },
     /// The signing keys.
     KeyList,
     /// Makes a new signing key; the old one verifies until its last token is dead.
@@ -126,6 +144,18 @@ pub enum Reply {
     Deleted {
         /// The name it had.
         username: String,
+    },
+    /// Where a user is logged in.
+    Sessions {
+        /// The newest first.
+        sessions: Vec<SessionView>,
+    },
+    /// A session is over, or all of them are.
+    SessionsEnded {
+        /// Whose.
+        username: String,
+        /// The session's id; `None` for all.
+        session: Option<String>,
     },
     /// Every key, the current one first.
     Keys {

@@ -18,8 +18,8 @@ type HealthSource = Box<dyn Fn() -> Health + Send + Sync>;
 
 /// Carries out what operators ask for, from the next request on.
 pub struct Door {
-    accounts: Arc<Accounts>,
-    clock: Arc<dyn Clock>,
+    pub(super) accounts: Arc<Accounts>,
+    pub(super) clock: Arc<dyn Clock>,
     keys: Option<Arc<KeyRing>>,
     health: Option<HealthSource>,
 }
@@ -90,6 +90,9 @@ impl Door {
                 };
                 self.change(&name, change).await
             }
+            Command::SessionList { name } => self.sessions(&name).await,
+            Command::SessionEnd { name, session } => self.end_session(&name, session).await,
+            Command::SessionEndAll { name } => self.end_sessions(&name).await,
             Command::KeyList => {
                 let keys = self.keys()?.list().into_iter().map(KeyView::from).collect();
                 Ok(Reply::Keys { keys })
@@ -137,7 +140,7 @@ impl Door {
         Ok(Reply::Users { users: users.into_iter().map(UserView::from).collect(), next })
     }
 
-    async fn find(&self, name: &str) -> Result<User, Refusal> {
+    pub(super) async fn find(&self, name: &str) -> Result<User, Refusal> {
         self.accounts.find(name).await?.ok_or_else(|| unknown(name))
     }
 
@@ -195,7 +198,7 @@ fn reply(user: User) -> Reply {
     Reply::User(user.into())
 }
 
-fn unknown(name: &str) -> Refusal {
+pub(super) fn unknown(name: &str) -> Refusal {
     let detail = format!("there is no user `{}`", Printable(name));
     Refusal::new(RefusalKind::NotFound, detail)
 }

@@ -9,6 +9,7 @@ mod command;
 mod door;
 mod refusal;
 mod serve;
+mod sessions;
 mod settings;
 mod socket;
 
@@ -16,6 +17,7 @@ pub use client::{Client, ClientError};
 pub use command::{Command, Health, KeyView, NewPassword, Reply, UserView};
 pub use door::Door;
 pub use refusal::{Refusal, RefusalKind};
+pub use sessions::SessionView;
 pub use settings::AdminSettings;
 pub use socket::{AdminSocket, SocketError};
 

@@ -89,6 +89,7 @@ fn row(route: &Route) -> [String; 4] {
     let body = route.body.map(|body| format!("body {}", size(body)));
     let timeout = route.timeout.map(humantime::format_duration);
     let timeout = timeout.map(|timeout| format!("timeout {timeout}"));
+    let fresh = route.fresh.map(|within| format!("fresh {}", humantime::format_duration(within)));
     let rates = rates(route);
     let rates = (!rates.is_empty()).then(|| format!("rate {}", rates.join(", ")));
     let cors = cors(route);
@@ -98,7 +99,7 @@ fn row(route: &Route) -> [String; 4] {
     let tickets = (route.tickets && route.websocket.is_none()).then(|| "tickets".to_owned());
     let outlive = route.outlive.map(humantime::format_duration);
     let live = tickets.into_iter().chain(outlive.map(|outlive| format!("outlive {outlive}")));
-    let limits = rates.into_iter().chain(body).chain(timeout).chain(websocket);
+    let limits = fresh.into_iter().chain(rates).chain(body).chain(timeout).chain(websocket);
     let limits = limits.chain(live).chain(cors);
     let limits: Vec<_> = limits.collect();
     let limits = if limits.is_empty() { "-".to_owned() } else { limits.join(", ") };

@@ -43,9 +43,12 @@ pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow:
         Reply::Key(key) => {
             out.line(format_args!("new tokens are signed with {} ({})", key.kid, key.algorithm))?;
         }
-        Reply::User(_) | Reply::Users { .. } | Reply::Deleted { .. } | Reply::Health(_) => {
-            bail!("the gateway replied to another command");
-        }
+        Reply::User(_)
+        | Reply::Users { .. }
+        | Reply::Deleted { .. }
+        | Reply::Sessions { .. }
+        | Reply::SessionsEnded { .. }
+        | Reply::Health(_) => bail!("the gateway replied to another command"),
     }
     Ok(ExitCode::SUCCESS)
 }

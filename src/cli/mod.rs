@@ -12,6 +12,7 @@ mod out;
 mod policy_file;
 mod reach;
 mod serve;
+mod session;
 mod try_lines;
 mod user;
 
@@ -43,6 +44,8 @@ enum Command {
     Check(check::Args),
     /// Add, show and change users
     User(user::Args),
+    /// Show and end the sessions of a user
+    Session(session::Args),
     /// The keys that sign tokens
     Key(key::Args),
     /// Ask whether the running gateway is ready
@@ -87,6 +90,7 @@ where
         Command::Serve(args) => serve::run(args, &file, out, |log| Ok(start_log(log)?)),
         Command::Check(args) => check::run(args, file, out),
         Command::User(args) => soon(user::run(args, &file, out)),
+        Command::Session(args) => soon(session::run(args, &file, out)),
         Command::Key(args) => soon(key::run(args, &file, out)),
         Command::Health(args) => soon(health::run(args, &file, out)),
     }

@@ -185,9 +185,12 @@ impl Said {
         let user = match reply {
             Reply::User(user) => user,
             Reply::Deleted { username } => return Ok(out.line(format_args!("deleted {username}"))?),
-            Reply::Users { .. } | Reply::Keys { .. } | Reply::Key(_) | Reply::Health(_) => {
-                bail!("the gateway replied to another command");
-            }
+            Reply::Users { .. }
+            | Reply::Sessions { .. }
+            | Reply::SessionsEnded { .. }
+            | Reply::Keys { .. }
+            | Reply::Key(_)
+            | Reply::Health(_) => bail!("the gateway replied to another command"),
         };
         let name = &user.username;
         match self {

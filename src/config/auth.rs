@@ -52,6 +52,7 @@ pub(super) fn endpoints(cx: &mut Context<'_>, raw: &mut raw::Auth) -> EndpointSe
     }
     set(&mut settings.account, throttle.account);
     set(&mut settings.address, throttle.address);
+    set(&mut settings.device, throttle.device);
     set(&mut settings.registrations, throttle.register);
     settings
 }

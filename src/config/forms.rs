@@ -121,6 +121,22 @@ impl Scalar for Throttle {
     }
 }
 
+/// How long something lasts; `None` is `"off"`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lasting(pub(super) Option<Duration>);
+
+impl Scalar for Lasting {
+    const FORM: &'static str = r#"a duration above zero such as "90d", or "off""#;
+
+    fn scalar(value: DeValue<'_>) -> Option<Self> {
+        let text = value.as_str()?;
+        if text == "off" {
+            return Some(Self(None));
+        }
+        units::duration(text).filter(|span| !span.is_zero()).map(|span| Self(Some(span)))
+    }
+}
+
 /// So many in so long, and by whom they are counted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RouteRate(pub(super) policy::Rate);
@@ -174,6 +190,12 @@ impl Scalar for Source {
 
 impl From<Span> for Duration {
     fn from(Span(span): Span) -> Self {
+        span
+    }
+}
+
+impl From<Lasting> for Option<Duration> {
+    fn from(Lasting(span): Lasting) -> Self {
         span
     }
 }

@@ -222,7 +222,8 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let mut auth = inner(raw.auth);
     let keys = signing::check(cx, inner(auth.signing.take()), store.with_extension(KEYS));
     let passwords = auth::passwords(cx, inner(auth.password.take()), public.is_some());
-    let endpoints = auth::endpoints(cx, &mut auth);
+    let mut endpoints = auth::endpoints(cx, &mut auth);
+    endpoints.secure = public.as_ref().is_some_and(|public| public.https);
     let endpoint_cors = route_keys::endpoint_cors(cx, auth.cors.take());
     let (tokens, sessions) = auth::tokens_and_sessions(cx, auth);
     let identity = identity::check(cx, raw.identity);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::diagnostic::Problems;
-use super::forms::{Rate, RouteRate, Size, Source, Span, Throttle};
+use super::forms::{Lasting, Rate, RouteRate, Size, Source, Span, Throttle};
 use super::listen::Listener;
 use super::read::{Fields, Many, Named, Read, Value};
 
@@ -158,6 +158,7 @@ tables! {
         strip: String,
         prefix: String,
         rate: Many<RouteRate>,
+        fresh: Span,
         body: Size,
         timeout: Span,
         websocket: bool,
@@ -227,6 +228,7 @@ tables! {
     Throttles {
         account: Throttle,
         address: Throttle,
+        device: Lasting,
         register: Throttle,
     }
 

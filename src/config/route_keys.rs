@@ -12,7 +12,9 @@ use super::listen::network;
 use super::raw;
 use super::read::{Many, Named};
 use super::upstreams::Known;
-use crate::policy::{Key, Pattern, Rate, Rates, ResponseHeaderError, ResponseHeaders, Rewrite};
+use crate::policy::{
+    Allow, Key, Pattern, Rate, Rates, ResponseHeaderError, ResponseHeaders, Rewrite,
+};
 use crate::web::{Cors, CorsSettings};
 
 /// `from`; `None` after a problem was noted.
@@ -67,6 +69,30 @@ pub(super) fn rates(
     written.complete.then(|| Rates::new(&rates))
 }
 
+/// `fresh`; `None` after a problem was noted. Whoever uses a ticket showed who it is some time
+/// ago, and to somebody else.
+#[expect(clippy::option_option, reason = "no time is not a wrong one")]
+pub(super) fn fresh(
+    cx: &mut Context<'_>,
+    written: Option<Spanned<Span>>,
+    allow: Option<&Allow>,
+    tickets: Option<&Spanned<bool>>,
+) -> Option<Option<Duration>> {
+    let Some(written) = written else { return Some(None) };
+    if matches!(allow, Some(Allow::Anyone)) {
+        let message = "`fresh` asks for a login, and allow = \"anyone\" for nobody's; \
+                       leave one of them out";
+        cx.error(written.span(), message);
+        return None;
+    }
+    if tickets.is_some_and(|tickets| *tickets.get_ref()) {
+        let message = "`fresh` is shown by a token alone; leave `tickets` out, or `fresh`";
+        cx.error(written.span(), message);
+        return None;
+    }
+    Some(Some(written.into_inner().0))
+}
+
 /// `response_headers`; `None` after a problem was noted.
 pub(super) fn response_headers(
     cx: &mut Context<'_>,
@@ -119,15 +145,16 @@ pub(super) fn streams(
     Some(Streams { websocket: asked.map(|_| idle), idle })
 }
 
-/// `tickets`: a `WebSocket` cannot do without them in a browser; `None` after a problem was noted.
-/// Without a `key` the route has a problem of its own.
+/// `tickets`, which are taken if `left_out` says so where nothing is written: a `WebSocket` cannot
+/// do without them in a browser. `None` after a problem was noted; without a `key` the route has
+/// one of its own.
 pub(super) fn tickets(
     cx: &mut Context<'_>,
     key: Option<&Key>,
     written: Option<Spanned<bool>>,
-    websocket: bool,
+    left_out: bool,
 ) -> Option<bool> {
-    let Some(written) = written else { return Some(websocket) };
+    let Some(written) = written else { return Some(left_out) };
     if *written.get_ref() && key.is_some_and(|key| !key.methods.include(&Method::GET)) {
         let message = "`tickets` are for GET, which this key leaves out; \
                        make it a key for GET, or leave it out";

@@ -98,13 +98,11 @@ fn route(
     let known = to.and_then(|to| upstreams.get(to));
     let streams = route_keys::streams(cx, raw.websocket, raw.idle, known);
     let websocket = streams.as_ref().is_some_and(|streams| streams.websocket.is_some());
-    let tickets = route_keys::tickets(cx, key.as_ref().ok(), raw.tickets, websocket);
-    let mut credential = CredentialPolicy::default();
-    let words = [("strip", CredentialPolicy::Strip), ("forward", CredentialPolicy::Forward)];
-    cx.choice("credential", &mut credential, raw.credential, &words);
-    let mut underscores = Underscores::default();
-    let words = [("drop", Underscores::Drop), ("forward", Underscores::Forward)];
-    cx.choice("underscores", &mut underscores, raw.underscores, &words);
+    let fresh = route_keys::fresh(cx, raw.fresh, allow.as_ref(), raw.tickets.as_ref());
+    let asks_for_login = matches!(fresh, Some(Some(_)));
+    let tickets = websocket && !asks_for_login;
+    let tickets = route_keys::tickets(cx, key.as_ref().ok(), raw.tickets, tickets);
+    let (credential, underscores) = passes(cx, raw.credential, raw.underscores);
     let mut route = Route {
         key: key.ok()?,
         upstream: to?,
@@ -113,6 +111,7 @@ fn route(
         from: from?,
         rewrite: rewrite?,
         rates: rates?,
+        fresh: fresh?,
         body: None,
         timeout: None,
         credential,
@@ -128,6 +127,20 @@ fn route(
     set(&mut route.timeout, raw.timeout);
     set(&mut route.outlive, raw.outlive);
     Some(route)
+}
+
+/// What becomes of the credential, and of names with underscores.
+fn passes(
+    cx: &mut Context<'_>,
+    credential: Option<Spanned<String>>,
+    underscores: Option<Spanned<String>>,
+) -> (CredentialPolicy, Underscores) {
+    let mut made = (CredentialPolicy::default(), Underscores::default());
+    let words = [("strip", CredentialPolicy::Strip), ("forward", CredentialPolicy::Forward)];
+    cx.choice("credential", &mut made.0, credential, &words);
+    let words = [("drop", Underscores::Drop), ("forward", Underscores::Forward)];
+    cx.choice("underscores", &mut made.1, underscores, &words);
+    made
 }
 
 /// The number of the upstream of that name.

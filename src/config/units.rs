@@ -41,14 +41,27 @@ pub(super) fn rate(text: &str) -> Option<u64> {
     size(text.strip_suffix("/s")?.trim_end())
 }
 
-/// `"10/15m"`, `"20/h"`: so many in so long.
+/// `"10/15m"`, `"20/h"`: so many in so long. A period in words is DRF's, who reads its first letter
+/// alone (`"5/min"`, `"10/day"`), where it is not a unit of durations.
 pub(super) fn quota(text: &str) -> Option<Quota> {
     let (count, per) = text.split_once('/')?;
     let count = NonZeroU32::new(u32::try_from(whole(count.trim())?).ok()?)?;
     let per = per.trim();
     let one = if per.starts_with(|sign: char| sign.is_ascii_digit()) { "" } else { "1" };
-    let per = duration(&format!("{one}{per}"))?;
+    let per = duration(&format!("{one}{per}")).or_else(|| period(per))?;
     (!per.is_zero()).then_some(Quota { count, per })
+}
+
+/// A period as DRF's rates have it.
+fn period(word: &str) -> Option<Duration> {
+    let seconds = match word.bytes().next()? {
+        b's' => 1,
+        b'm' => 60,
+        b'h' => 60 * 60,
+        b'd' => 24 * 60 * 60,
+        _ => return None,
+    };
+    word.bytes().all(|byte| byte.is_ascii_alphabetic()).then(|| Duration::from_secs(seconds))
 }
 
 /// `"600/m per user"`, `"60/m per ip burst 10"`.
@@ -120,7 +133,38 @@ mod tests {
         assert_eq!(quota("10/15m"), made(10, 900));
         assert_eq!(quota("20/h"), made(20, 3600));
         assert_eq!(quota("20 / 1h"), made(20, 3600));
-        for text in ["", "10", "0/m", "10/", "10/0s", "/m", "-1/m", "4294967296/s", "1/x"] {
+        for (text, secs) in [
+            ("5/s", 1),
+            ("5/sec", 1),
+            ("5/second", 1),
+            ("5/m", 60),
+            ("5/min", 60),
+            ("5/minute", 60),
+            ("5/mins", 60),
+            ("5/hour", 3600),
+            ("5/hourly", 3600),
+            ("5/d", 86_400),
+            ("5/day", 86_400),
+            ("5/daily", 86_400),
+        ] {
+            assert_eq!(quota(text), made(5, secs), "{text}");
+        }
+        for text in [
+            "",
+            "10",
+            "0/m",
+            "10/",
+            "10/0s",
+            "/m",
+            "-1/m",
+            "4294967296/s",
+            "1/x",
+            "5/Min",
+            "5/day2",
+            "5/1daily",
+            "5/d ay",
+            "5/year-ish",
+        ] {
             assert_eq!(quota(text), None, "{text:?}");
         }
     }
@@ -133,6 +177,8 @@ mod tests {
             ("60/15m per ip burst 10", "60/15m per ip burst 10"),
             ("1000/s per route", "1000/1s per route"),
             ("1/h per user burst 20", "1/1h per user burst 20"),
+            ("5/min per user", "5/1m per user"),
+            ("10/day per ip", "10/1day per ip"),
         ] {
             assert_eq!(shown(text).as_deref(), Some(rate), "{text}");
             assert_eq!(shown(rate).as_deref(), Some(rate), "{text}");

@@ -6,9 +6,10 @@ use super::error::{EndpointError, LoginRefusal};
 use super::reply::Outcome;
 use super::{Endpoints, Request, login};
 
-pub(super) async fn handle(cx: &Endpoints, request: Request) -> Result<Outcome, EndpointError> {
+pub(super) async fn handle(cx: &Endpoints, mut request: Request) -> Result<Outcome, EndpointError> {
+    let devices = request.devices();
     let (values, _client) = request.into_values(cx)?;
-    let user = login::user(cx, values, LoginRefusal::ApiToken).await?;
-    let key = cx.sessions.api_key(&user).await?;
-    Ok(Outcome::ok(json!({ "token": key })).about(&user.id))
+    let login = login::user(cx, values, &devices, LoginRefusal::ApiToken).await?;
+    let key = cx.sessions.api_key(&login.user).await?;
+    Ok(login.outcome(json!({ "token": key })))
 }

@@ -10,6 +10,9 @@ use crate::password::PasswordError;
 use crate::session::{AccountError, Answer, AuthError, Presented};
 use crate::web::BodyFault;
 
+/// Django's words.
+const OLD_PASSWORD: &str = "Your old password was entered incorrectly. Please enter it again.";
+
 /// What is wrong with which field, in the order in which it is told.
 pub(super) type Faults = Vec<(&'static str, Vec<String>)>;
 
@@ -70,6 +73,9 @@ pub(super) enum EndpointError {
     /// Name and password do not let anybody in.
     #[error("login refused")]
     Login(LoginRefusal),
+    /// The caller does not know its own password.
+    #[error("old password refused")]
+    OldPassword,
     /// A password could not be hashed or checked.
     #[error("password not checked")]
     Password(#[source] PasswordError),
@@ -111,6 +117,7 @@ impl EndpointError {
                 (StatusCode::BAD_REQUEST, "login_refused")
             }
             Self::Login(LoginRefusal::SimpleJwt) => (StatusCode::UNAUTHORIZED, "login_refused"),
+            Self::OldPassword => (StatusCode::BAD_REQUEST, "login_refused"),
             Self::Password(PasswordError::Busy(_)) => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Password(PasswordError::Failed) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "hashing_failed")
@@ -155,6 +162,7 @@ impl EndpointError {
             Self::Login(LoginRefusal::SimpleJwt) => {
                 detail("No active account found with the given credentials")
             }
+            Self::OldPassword => json!({ "old_password": [OLD_PASSWORD] }),
             Self::Password(_) => Answer::unavailable().body,
         };
         Answer { status: self.class().0, body, retry_after: self.retry_after() }
@@ -178,7 +186,8 @@ impl EndpointError {
             | Self::NoFields(_)
             | Self::Fields(_)
             | Self::Login(_)
-            | Self::NoSession => None,
+            | Self::NoSession
+            | Self::OldPassword => None,
         }
     }
 }

@@ -11,6 +11,7 @@
 mod api_token;
 mod blacklist;
 mod call;
+mod device;
 mod error;
 mod fields;
 mod jwks;
@@ -20,6 +21,7 @@ mod negotiate;
 mod number;
 mod options;
 mod parse;
+mod password_change;
 mod profile;
 mod refresh;
 mod register;
@@ -93,13 +95,14 @@ enum Served {
     WhileRegistrationIsOpen,
 }
 
+const ACCESS: Field = Field::new("access", "Access", Rule::Answered);
 const USERNAME: Field = Field::new("username", "Username", Rule::Text);
 const PASSWORD: Field = Field::new("password", "Password", Rule::Text);
 const REFRESH: Field = Field::new("refresh", "Refresh", Rule::Text);
 const TICKET: Field = Field::new("ticket", "Ticket", Rule::Answered);
 const TOKEN: Field = Field::new("token", "Token", Rule::Text);
 
-static TABLE: [Row; 14] = [
+static TABLE: [Row; 15] = [
     Row {
         path: "register",
         name: "Register",
@@ -131,7 +134,7 @@ static TABLE: [Row; 14] = [
         caller: Caller::Anybody,
         served: Served::Always,
         limited: Limited::ByNothing,
-        fields: &[REFRESH, Field::new("access", "Access", Rule::Answered)],
+        fields: &[REFRESH, ACCESS],
         handler: |cx, request| Box::pin(refresh::handle(cx, request)),
     },
     Row {
@@ -193,6 +196,21 @@ static TABLE: [Row; 14] = [
         limited: Limited::ByNothing,
         fields: &[],
         handler: |cx, request| Box::pin(sessions::end(cx, request)),
+    },
+    Row {
+        path: "password/change",
+        name: "Password Change",
+        method: Method::POST,
+        caller: Caller::User,
+        served: Served::Always,
+        limited: Limited::FailedLogins,
+        fields: &[
+            Field::new("old_password", "Old password", Rule::Text),
+            Field::new("new_password", "New password", Rule::NewPassword),
+            ACCESS,
+            Field::new("refresh", "Refresh", Rule::Answered),
+        ],
+        handler: |cx, request| Box::pin(password_change::handle(cx, request)),
     },
     Row {
         path: "profile",

@@ -1,9 +1,7 @@
 //! `OPTIONS`: what an endpoint is and takes, as DRF describes its views.
 
-use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::Row;
 use super::fields::{Field, Rule};
 use super::negotiate::Media;
 use super::reply::Outcome;
@@ -18,10 +16,9 @@ pub(super) fn describe(resource: Resource, longest_password: usize) -> Outcome {
         "renders": [Media::Json.as_str()],
         "parses": Media::ALL.map(Media::as_str),
     });
-    let reads = |row: &&Row| [Method::POST, Method::PUT, Method::PATCH].contains(&row.method);
     let actions: Map<_, _> = resource
         .rows()
-        .filter(reads)
+        .filter(|row| !row.fields.is_empty())
         .map(|row| {
             let fields = row.fields.iter();
             let fields = fields

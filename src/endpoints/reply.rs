@@ -15,6 +15,8 @@ pub(super) struct Outcome {
     pub(super) status: StatusCode,
     /// The answer.
     pub(super) body: Value,
+    /// `Set-Cookie`.
+    pub(super) cookie: Option<HeaderValue>,
     /// Whom it was about, for the access log.
     pub(super) user: Option<String>,
 }
@@ -22,12 +24,12 @@ pub(super) struct Outcome {
 impl Outcome {
     /// 200 with this.
     pub(super) const fn ok(body: Value) -> Self {
-        Self { status: StatusCode::OK, body, user: None }
+        Self { status: StatusCode::OK, body, cookie: None, user: None }
     }
 
     /// 204, which has no body.
-    pub(super) const fn nothing() -> Self {
-        Self { status: StatusCode::NO_CONTENT, body: Value::Null, user: None }
+    pub(super) fn nothing() -> Self {
+        Self { status: StatusCode::NO_CONTENT, ..Self::ok(Value::Null) }
     }
 
     /// Says whom it was about.
@@ -46,6 +48,9 @@ pub(super) fn done(outcome: Outcome, allow: HeaderValue) -> Reply {
         json(outcome.status, &outcome.body)
     };
     dress(response.headers_mut(), Some(allow));
+    if let Some(cookie) = outcome.cookie {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
     Reply { response, code: None, user: outcome.user, error: None }
 }
 

@@ -12,8 +12,8 @@ use super::resource::Resource;
 use super::throttle::Limited;
 use super::throttle::Throttles;
 use super::{
-    Caller, EndpointSettings, Registration, Row, Served, jwks, negotiate, options, parse, profile,
-    reply,
+    Caller, EndpointSettings, Registration, Row, Served, device, jwks, negotiate, options, parse,
+    profile, reply,
 };
 use crate::clock::Clock;
 use crate::keys::KeyRing;
@@ -39,13 +39,16 @@ pub struct Endpoints {
 
 /// A call that has come as far as its handler.
 pub(super) struct Request {
-    client: Client,
+    /// What called, in its own words.
+    pub(super) client: Client,
     sent: parse::Sent,
     row: &'static Row,
     /// Who calls, where the endpoint asks.
     pub(super) caller: Option<Arc<Authenticated>>,
     /// Why nobody calls, where the header is not the only place to say it.
     pub(super) shut_out: Option<EndpointError>,
+    /// Tokens of devices in the cookies.
+    devices: Vec<String>,
     /// What stands in the place of the path's `{id}`; empty if it has none.
     pub(super) id: String,
     /// The host that was called.
@@ -152,8 +155,13 @@ impl Endpoints {
             device: device.unwrap_or_default(),
             address: client.to_canonical().to_string(),
         };
+        let devices = match row.limited {
+            Limited::FailedLogins => device::presented(headers),
+            Limited::ByNothing | Limited::Registrations => Vec::new(),
+        };
         let host = host.to_owned();
-        (row.handler)(self, Request { client, sent, row, caller, shut_out, id, host }).await
+        let request = Request { client, sent, row, caller, shut_out, devices, id, host };
+        (row.handler)(self, request).await
     }
 
     /// The endpoint of a path, with or without one slash at its end.
@@ -174,6 +182,11 @@ impl Endpoints {
 }
 
 impl Request {
+    /// Takes the tokens of devices out.
+    pub(super) fn devices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.devices)
+    }
+
     /// Each field, checked on its own.
     pub(super) fn into_form(self, cx: &Endpoints) -> Form {
         Form::read(self.row, self.sent, cx.accounts.passwords().longest())

@@ -36,6 +36,10 @@ pub struct EndpointSettings {
     pub login_failure: LoginFailure,
     /// Failed logins by normalised account name, existing or not; `None` is off.
     pub account: Option<Quota>,
+    /// How long a device is known after a login there; `None` is off, and so it is without `account`.
+    pub device: Option<Duration>,
+    /// Whether clients come by https alone, so that cookies are for nothing else.
+    pub secure: bool,
     /// Failed logins by client address (an IPv6 /64 is one address); `None` is off.
     pub address: Option<Quota>,
     /// Registrations by client address; `None` is off.
@@ -54,6 +58,8 @@ impl Default for EndpointSettings {
             register: Registration::default(),
             login_failure: LoginFailure::default(),
             account: quota(10, 15 * MINUTE),
+            device: Some(90 * 24 * 60 * MINUTE),
+            secure: false,
             address: quota(100, 15 * MINUTE),
             registrations: quota(20, 60 * MINUTE),
         }

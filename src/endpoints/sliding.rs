@@ -8,11 +8,12 @@ use super::{Endpoints, Request, login};
 
 /// Name and password for a sliding token. There is no view of the original's own here, so a
 /// refusal reads as `SimpleJWT`'s whatever the style.
-pub(super) async fn obtain(cx: &Endpoints, request: Request) -> Result<Outcome, EndpointError> {
+pub(super) async fn obtain(cx: &Endpoints, mut request: Request) -> Result<Outcome, EndpointError> {
+    let devices = request.devices();
     let (values, client) = request.into_values(cx)?;
-    let user = login::user(cx, values, LoginRefusal::SimpleJwt).await?;
-    let token = cx.sessions.log_in_sliding(&user, client).await?;
-    Ok(Outcome::ok(json!({ "token": token })).about(&user.id))
+    let login = login::user(cx, values, &devices, LoginRefusal::SimpleJwt).await?;
+    let token = cx.sessions.log_in_sliding(&login.user, client).await?;
+    Ok(login.outcome(json!({ "token": token })))
 }
 
 /// A sliding token for a later one.

@@ -121,6 +121,7 @@ impl Setup {
             account: self.account,
             address: self.address,
             registrations: self.registrations,
+            ..EndpointSettings::default()
         };
         let sessions = Arc::new(Sessions::new(foundations, session, tokens));
         let messages = MessageLimits::default();

@@ -2,10 +2,12 @@
 
 use std::net::IpAddr;
 
+use super::device::DeviceId;
 use super::error::EndpointError;
 use super::reply::Outcome;
 use super::settings::EndpointSettings;
 use crate::clock::Timestamp;
+use crate::identity::UserId;
 use crate::limit::{Exceeded, Limiter, Quota, subnet};
 use crate::session::normalize_username;
 
@@ -18,6 +20,24 @@ pub(super) enum Limited {
     FailedLogins,
     /// Attempts to register, by address.
     Registrations,
+}
+
+/// Whose password is guessed, as the guesses are counted: so many of each.
+#[derive(Clone, Debug, Hash)]
+pub(super) enum Guessed {
+    /// That of a normalised name, whether anybody has it or not.
+    Name(String),
+    /// On a device that the account was logged in on.
+    Device(DeviceId),
+    /// By somebody who is in.
+    User(UserId),
+}
+
+impl Guessed {
+    /// That of a name as it was typed.
+    pub(super) fn name(username: &str) -> Self {
+        Self::Name(normalize_username(username))
+    }
 }
 
 /// The limiters of the endpoints, shared by all cores.
@@ -34,7 +54,9 @@ impl Limited {
         match self {
             Self::ByNothing => false,
             // What could not be checked was not wrong.
-            Self::FailedLogins => matches!(result, Err(EndpointError::Login(_))),
+            Self::FailedLogins => {
+                matches!(result, Err(EndpointError::Login(_) | EndpointError::OldPassword))
+            }
             // Fields in order or not: the answer tells whether the name is free.
             Self::Registrations => matches!(result, Ok(_) | Err(EndpointError::Fields(_))),
         }
@@ -68,17 +90,16 @@ impl Throttles {
         }
     }
 
-    /// Takes one login of a name, whether anybody has it or not. Taken before the password is
-    /// looked at, so that a throttled caller cannot tell the right one from a wrong one.
-    pub(super) fn take_by_name(&self, username: &str, now: Timestamp) -> Result<(), Exceeded> {
-        let Some(limiter) = &self.account else { return Ok(()) };
-        limiter.take(&normalize_username(username), now)
+    /// Takes one guess, right or not. Taken before the password is looked at, so that a throttled
+    /// caller cannot tell the right one from a wrong one.
+    pub(super) fn take_guess(&self, guessed: &Guessed, now: Timestamp) -> Result<(), Exceeded> {
+        self.account.as_ref().map_or(Ok(()), |limiter| limiter.take(guessed, now))
     }
 
     /// Gives back one that was no failure.
-    pub(super) fn give_back_by_name(&self, username: &str) {
+    pub(super) fn give_back_guess(&self, guessed: &Guessed) {
         if let Some(limiter) = &self.account {
-            limiter.give_back(&normalize_username(username));
+            limiter.give_back(guessed);
         }
     }
 

@@ -6,18 +6,19 @@ use super::error::{EndpointError, LoginRefusal};
 use super::reply::Outcome;
 use super::{Endpoints, LoginFailure, Request, login};
 
-pub(super) async fn handle(cx: &Endpoints, request: Request) -> Result<Outcome, EndpointError> {
+pub(super) async fn handle(cx: &Endpoints, mut request: Request) -> Result<Outcome, EndpointError> {
     let style = cx.settings.login_failure;
     let refusal = match style {
         LoginFailure::Original => LoginRefusal::Original,
         LoginFailure::SimpleJwt => LoginRefusal::SimpleJwt,
     };
+    let devices = request.devices();
     let (values, client) = request.into_values(cx)?;
-    let user = login::user(cx, values, refusal).await?;
-    let pair = cx.sessions.log_in(&user, client).await?;
+    let login = login::user(cx, values, &devices, refusal).await?;
+    let pair = cx.sessions.log_in(&login.user, client).await?;
     let body = match style {
         LoginFailure::Original => json!({ "access": pair.access, "refresh": pair.refresh }),
         LoginFailure::SimpleJwt => json!({ "refresh": pair.refresh, "access": pair.access }),
     };
-    Ok(Outcome::ok(body).about(&user.id))
+    Ok(login.outcome(body))
 }

@@ -48,6 +48,8 @@ pub struct Route {
     pub rewrite: Option<Rewrite>,
     /// How often it may be used.
     pub rates: Option<Rates>,
+    /// How long ago the caller's login may be; `None` is any time.
+    pub fresh: Option<Duration>,
     /// The largest request body in bytes; `None` leaves the gateway's limit.
     pub body: Option<u64>,
     /// How long the upstream may take to its response head; `None` leaves the upstream's.

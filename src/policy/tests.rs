@@ -17,6 +17,7 @@ fn route(key: &str, allow: &str, to: &str) -> Route {
         from: Vec::new(),
         rewrite: None,
         rates: None,
+        fresh: None,
         body: None,
         timeout: None,
         credential: CredentialPolicy::Strip,

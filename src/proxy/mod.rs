@@ -147,6 +147,7 @@ impl Proxy {
         throttle.by_address()?;
         *caller = self.authenticate(route, &mut parts).await?;
         permit(&route.allow, caller.as_deref())?;
+        self.recent(route, caller.as_deref())?;
         throttle.by_user(caller.as_deref())?;
         body.limit(route.body.unwrap_or(self.limits.body))?;
         let caller = caller.as_ref();
@@ -217,6 +218,14 @@ impl Proxy {
             redeemed = Err(AuthError::Ticket);
         }
         redeemed.map_err(|error| self.refused(error))
+    }
+
+    /// Whether the caller's login is as recent as the route asks.
+    fn recent(&self, route: &Route, caller: Option<&Authenticated>) -> Result<(), Rejection> {
+        let Some(within) = route.fresh else { return Ok(()) };
+        let now = self.clock.now();
+        let is_recent = caller.is_some_and(|caller| caller.logged_in_within(within, now));
+        if is_recent { Ok(()) } else { Err(Rejection::StaleLogin(within)) }
     }
 
     fn refused(&self, error: AuthError) -> Rejection {

@@ -84,6 +84,9 @@ pub enum Rejection {
     /// The caller is known and may not.
     #[error("caller may not use this route")]
     Forbidden,
+    /// The route asks for a login no longer ago than this.
+    #[error("login longer than {0:?} ago, or nobody knows when")]
+    StaleLogin(Duration),
     /// A `WebSocket` handshake in a version other than 13.
     #[error("WebSocket version other than 13")]
     WebSocketVersion,
@@ -134,6 +137,7 @@ const HOST: &str = "The Host header is missing or unusable.";
 const FIELDS: &str = "Too many header fields.";
 const BUSY: &str = "The service is busy, try again later.";
 const VERSION: &str = "Only version 13 of the WebSocket protocol is spoken here.";
+const STEP_UP: &str = "A more recent login is required.";
 const ONE_TICKET: &str = "There must be one ticket, and no Authorization header beside it.";
 const FORBIDDEN: &str = "You do not have permission to perform this action.";
 
@@ -178,6 +182,7 @@ impl Rejection {
             Self::AmbiguousTicket => (S::BAD_REQUEST, "ambiguous_ticket", ONE_TICKET),
             Self::Forbidden => (S::FORBIDDEN, "forbidden", FORBIDDEN),
             Self::AddressForbidden => (S::FORBIDDEN, "forbidden_address", FORBIDDEN),
+            Self::StaleLogin(_) => (S::UNAUTHORIZED, "insufficient_user_authentication", STEP_UP),
             Self::WebSocketVersion => (S::UPGRADE_REQUIRED, "websocket_version", VERSION),
             Self::Throttled(_) => {
                 (S::TOO_MANY_REQUESTS, "throttled", "Too many requests, try again later.")
@@ -245,8 +250,17 @@ impl Rejection {
         response
     }
 
-    /// RFC 6750 section 3: no `error` where no credential was sent.
+    /// RFC 6750 section 3: no `error` where no credential was sent. RFC 9470 section 3 for a login
+    /// that is too old.
     fn challenge(&self, status: StatusCode) -> Option<HeaderValue> {
+        if let Self::StaleLogin(within) = self {
+            let told = format!(
+                "Bearer realm=\"api\", error=\"insufficient_user_authentication\", \
+                 error_description=\"{STEP_UP}\", max_age={}",
+                within.as_secs()
+            );
+            return HeaderValue::try_from(told).ok();
+        }
         let text = if matches!(self, Self::NoCredentials) {
             r#"Bearer realm="api""#
         } else {

@@ -5,20 +5,12 @@ use std::sync::Arc;
 
 use super::normalize_username;
 use super::settle::settle;
-use crate::clock::{Clock, Timestamp};
-use crate::identity::{SessionId, UserId};
+use crate::clock::Clock;
+use crate::identity::UserId;
 use crate::password::{Candidate, PasswordError, Passwords};
 use crate::secret::Secret;
-use crate::store::{
-    Creation, EndReason, NewUser, Session, SessionRef, Standing, Store, StoreError, User,
-    UserChange,
-};
+use crate::store::{Creation, NewUser, Store, StoreError, User, UserChange};
 use crate::token::Revisions;
-
-/// Sessions that are read at once for a list of them.
-const PAGE: usize = 200;
-/// And how often: of who has more than that, the oldest are not looked for.
-const PAGES: usize = 25;
 
 /// Why an account operation did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -61,10 +53,10 @@ pub enum Registered {
 /// request of the user look at the store again.
 #[derive(Debug)]
 pub struct Accounts {
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
     passwords: Arc<Passwords>,
-    revisions: Arc<Revisions>,
+    pub(super) revisions: Arc<Revisions>,
     reserved: HashSet<String>,
 }
 
@@ -184,6 +176,24 @@ impl Accounts {
         }
     }
 
+    /// The user of that id, as it is now.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`]; nothing is known.
+    pub async fn get(&self, user: UserId) -> Result<Option<User>, AccountError> {
+        Ok(self.store.user(user).await?)
+    }
+
+    /// Whether that is the user's password.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`]; it is neither right nor wrong.
+    pub async fn is_password(&self, user: &User, password: Secret) -> Result<bool, AccountError> {
+        Ok(self.passwords.verify(password, user.password.clone()).await?)
+    }
+
     /// Sets a password; every session of the user is over. `false` if there is no such user.
     ///
     /// # Errors
@@ -220,49 +230,6 @@ impl Accounts {
         Ok(settle(&self.revisions, user, async move { store.delete_user(user).await }).await?)
     }
 
-    /// The living sessions of a user, the newest first, `most` of them at most.
-    ///
-    /// # Errors
-    ///
-    /// [`AccountError`]; nothing is known.
-    pub async fn sessions(&self, user: UserId, most: usize) -> Result<Vec<Session>, AccountError> {
-        let Some(owner) = self.store.user(user).await? else { return Ok(Vec::new()) };
-        let (now, mut living, mut before) = (self.clock.now(), Vec::new(), None);
-        for _page in 0..PAGES {
-            let page = self.store.sessions(user, before, PAGE).await?;
-            before = page.last().map(|session| session.id.number);
-            let last = page.len() < PAGE || before.is_some_and(|oldest| oldest <= line(&owner));
-            living.extend(page.into_iter().filter(|session| lives(session, &owner, now)));
-            if last || living.len() >= most {
-                break;
-            }
-        }
-        living.truncate(most);
-        Ok(living)
-    }
-
-    /// Ends a session of a user; `false` if it had ended or is none of that user's.
-    ///
-    /// # Errors
-    ///
-    /// [`AccountError`]; nothing was changed, or nothing is known about it.
-    pub async fn end_session(
-        &self,
-        user: UserId,
-        session: SessionId,
-        reason: EndReason,
-    ) -> Result<bool, AccountError> {
-        let (store, now) = (Arc::clone(&self.store), self.clock.now());
-        let Standing { user: owner, session: found } =
-            store.standing(user, SessionRef::Own(session)).await?;
-        // What is a user's today is nobody else's tomorrow.
-        if !owner.zip(found).is_some_and(|(owner, found)| lives(&found, &owner, now)) {
-            return Ok(false);
-        }
-        let end = async move { store.end_session(session, now, reason).await };
-        Ok(settle(&self.revisions, user, end).await?)
-    }
-
     /// At most `limit` users after that id, in order of their ids.
     ///
     /// # Errors
@@ -275,18 +242,4 @@ impl Accounts {
     ) -> Result<Vec<User>, AccountError> {
         Ok(self.store.users(after, limit).await?)
     }
-}
-
-/// The last session number that a mark of the user's has ended.
-fn line(user: &User) -> u64 {
-    let marks = [user.password_mark, user.logout_mark];
-    marks.into_iter().flatten().map(|mark| mark.session).max().unwrap_or_default()
-}
-
-/// Whether a session is the user's and some token of it may still be good.
-fn lives(session: &Session, user: &User, now: Timestamp) -> bool {
-    session.user == user.id
-        && session.ended.is_none()
-        && session.id.number > line(user)
-        && now < session.expires
 }

@@ -1,6 +1,7 @@
 //! From a credential to an identity, at the state of the store now.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::{Bytes, BytesMut};
@@ -8,7 +9,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use super::lasting::{Basis, Proof};
-use super::uses::LastNote;
+use super::uses::NextNote;
 use super::{AuthError, Sessions};
 use crate::clock::Timestamp;
 use crate::identity::{Claim, Identity, SessionId, UserId, is_role_name};
@@ -29,8 +30,8 @@ pub struct Authenticated {
     pub(crate) lines: Bytes,
     /// When the credential ends.
     pub expires: Timestamp,
-    /// When its session was last noted as used.
-    pub(super) noted: LastNote,
+    /// When its session is to be noted as used.
+    pub(super) note: NextNote,
     /// For asking again without the credential.
     pub(super) basis: Basis,
 }
@@ -108,7 +109,9 @@ impl Sessions {
                 let expires = claims.expires()?;
                 let identity = foreign_identity(&issuer, &claims)?;
                 let until = expires.plus(issuer.leeway);
-                let basis = Basis { proof: Proof::Issuer(token.into()), revision: others, until };
+                let login = login(&claims, now.plus(issuer.leeway));
+                let proof = Proof::Issuer(token.into());
+                let basis = Basis { proof, revision: others, until, login };
                 let authenticated = self.introduce(identity, None, expires, basis);
                 Ok(Learnt { authenticated, revision: others, until })
             }
@@ -124,12 +127,14 @@ impl Sessions {
         // Before the store is read: whatever changes from here on is noticed.
         let revision = self.revisions.of(user);
         let (user, session) = self.stands(claims, user).await?;
-        let until = expires.plus(self.signer.settings().leeway);
+        let leeway = self.signer.settings().leeway;
+        let until = expires.plus(leeway);
         let proof = match session {
             Some(id) => Proof::Session(id, claims.issued()),
             None => Proof::Token(claims.id()?.into(), claims.issued()),
         };
-        let basis = Basis { proof, revision, until };
+        let login = login(claims, self.clock.now().plus(leeway));
+        let basis = Basis { proof, revision, until, login };
         let identity = own_identity(&user, session);
         let authenticated = self.introduce(identity, Some(user.id), expires, basis);
         Ok(Learnt { authenticated, revision, until })
@@ -157,7 +162,8 @@ impl Sessions {
         let revision = self.revisions.of(found.id);
         let user = self.owner(hash).await?;
         let forever = Timestamp::from_millis(u64::MAX);
-        let basis = Basis { proof: Proof::Key(hash), revision, until: forever };
+        // A key says nothing of a login.
+        let basis = Basis { proof: Proof::Key(hash), revision, until: forever, login: None };
         let identity = own_identity(&user, None);
         let authenticated = self.introduce(identity, Some(user.id), forever, basis);
         Ok(Learnt { authenticated, revision, until: forever })
@@ -179,16 +185,27 @@ impl Sessions {
         let headers = self.headers.render(&identity);
         let mut lines = BytesMut::new();
         write_lines(headers.iter().map(|(name, value)| (name, value)), &mut lines);
-        let (lines, noted) = (lines.freeze(), LastNote::default());
-        Authenticated { identity, user, headers, lines, expires, noted, basis }
+        let (lines, note) = (lines.freeze(), NextNote::default());
+        Authenticated { identity, user, headers, lines, expires, note, basis }
     }
 }
 
 impl Authenticated {
+    /// Whether the caller showed who it is no longer ago than that: one whose login nobody knows
+    /// did not.
+    pub fn logged_in_within(&self, within: Duration, now: Timestamp) -> bool {
+        self.basis.login.is_some_and(|at| now <= at.plus(within))
+    }
+
     /// A cached entry answers only for the scheme it came by.
     const fn is_of_kind(&self, key: bool) -> bool {
         (self.expires.as_millis() == u64::MAX) == key
     }
+}
+
+/// The login behind a token. A moment that has not come yet is none.
+fn login(claims: &Claims, latest: Timestamp) -> Option<Timestamp> {
+    claims.authenticated().filter(|at| *at <= latest)
 }
 
 /// What an API key is found by.

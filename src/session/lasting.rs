@@ -19,6 +19,8 @@ pub(super) struct Basis {
     pub(super) revision: Revision,
     /// The end of the credential, with leeway.
     pub(super) until: Timestamp,
+    /// When the caller last showed who it is; `None` if nobody knows.
+    pub(super) login: Option<Timestamp>,
 }
 
 /// What has to be in order for the credential to be good.
@@ -93,7 +95,7 @@ impl Sessions {
             }
             Proof::Issuer(_) => return Err(AuthError::UserNotFound),
         };
-        let basis = Basis { proof, revision, until: basis.until };
+        let basis = Basis { proof, revision, until: basis.until, login: basis.login };
         let identity = own_identity(&user, session);
         Ok(Arc::new(self.introduce(identity, Some(user.id), expires, basis)))
     }
@@ -113,7 +115,8 @@ impl Sessions {
             return Err(TokenError::Invalid.into());
         };
         let identity = foreign_identity(&issuer, &verified.claims)?;
-        let basis = Basis { proof: Proof::Issuer(token.into()), revision, until: basis.until };
+        let Basis { until, login, .. } = *basis;
+        let basis = Basis { proof: Proof::Issuer(token.into()), revision, until, login };
         Ok(self.introduce(identity, None, *expires, basis))
     }
 

@@ -4,6 +4,7 @@
 mod accounts;
 mod authenticate;
 mod lasting;
+mod logins;
 mod logout;
 mod names;
 mod refusal;
@@ -33,7 +34,7 @@ pub use names::{
 pub use refusal::{Answer, AuthError, Presented};
 pub use renew::Renewed;
 pub use settings::SessionSettings;
-pub use start::{Client, Pair};
+pub use start::{Client, Opened, Pair};
 pub use tickets::{TICKET_LIFE, Ticket};
 
 /// Everything that sessions stand on.

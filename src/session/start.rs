@@ -1,13 +1,16 @@
 //! Logins: a session begins, and its first tokens are made.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::authenticate::hash_of_key;
+use super::settle::settle;
 use super::{AuthError, Sessions};
 use crate::clock::Timestamp;
+use crate::identity::SessionId;
 use crate::keys::KeyError;
-use crate::store::{ApiKey, NewSession, RefreshGrant, Session, User};
+use crate::store::{ApiKey, NewSession, PasswordHash, RefreshGrant, Session, SessionRef, User};
 use crate::token::{Grant, Profile, TokenKind, new_id};
 
 /// Longest text of a device that is kept.
@@ -31,6 +34,21 @@ pub struct Pair {
     pub refresh: String,
 }
 
+/// What a new session is opened with. `Debug` shows no token.
+#[derive(Clone)]
+pub enum Opened {
+    /// An access and a refresh token.
+    Pair(Pair),
+    /// A sliding token.
+    Sliding(String),
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Opened(..)")
+    }
+}
+
 impl fmt::Debug for Pair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Pair(..)")
@@ -44,15 +62,7 @@ impl Sessions {
     ///
     /// [`AuthError`]; no session was started, or nobody will hear of it.
     pub async fn log_in(&self, user: &User, client: Client) -> Result<Pair, AuthError> {
-        let now = self.clock.now();
-        let tokens = self.signer.settings();
-        let grant = self.refresh_grant(now, now.plus(self.settings.lifetime))?;
-        let expires = grant.expires.plus(tokens.access);
-        let session = self.start(user, client, now, expires, Some(grant.clone())).await?;
-        Ok(Pair {
-            access: self.access_token(user, &session, now)?,
-            refresh: self.refresh_token(&session, &grant)?,
-        })
+        self.pair(user, client, None).await
     }
 
     /// Starts a session whose one token both opens routes and renews itself.
@@ -61,9 +71,62 @@ impl Sessions {
     ///
     /// [`AuthError`]; no session was started, or nobody will hear of it.
     pub async fn log_in_sliding(&self, user: &User, client: Client) -> Result<String, AuthError> {
+        self.sliding_session(user, client, None).await
+    }
+
+    /// Changes the password of a user who knew the one before, and goes on in a new session:
+    /// every other one is over, and so is every token from before. Its tokens are of the kind
+    /// that the caller's session has.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError::PasswordChanged`] if somebody else was faster; otherwise nothing was changed,
+    /// or nobody will hear of it.
+    pub async fn change_password(
+        &self,
+        user: &User,
+        hash: PasswordHash,
+        client: Client,
+        before: Option<SessionId>,
+    ) -> Result<Opened, AuthError> {
+        let before = match before {
+            Some(id) => self.store.standing(user.id, SessionRef::Own(id)).await?.session,
+            None => None,
+        };
+        if self.sliding() && before.is_some_and(|session| session.refresh.is_none()) {
+            return self.sliding_session(user, client, Some(hash)).await.map(Opened::Sliding);
+        }
+        self.pair(user, client, Some(hash)).await.map(Opened::Pair)
+    }
+
+    async fn pair(
+        &self,
+        user: &User,
+        client: Client,
+        password: Option<PasswordHash>,
+    ) -> Result<Pair, AuthError> {
+        let now = self.clock.now();
+        let tokens = self.signer.settings();
+        let grant = self.refresh_grant(now, now.plus(self.settings.lifetime))?;
+        let expires = grant.expires.plus(tokens.access);
+        let new = self.new_session(user, client, now, expires, Some(grant.clone()))?;
+        let session = self.start(new, password).await?;
+        Ok(Pair {
+            access: self.access_token(user, &session, now)?,
+            refresh: self.refresh_token(&session, &grant)?,
+        })
+    }
+
+    async fn sliding_session(
+        &self,
+        user: &User,
+        client: Client,
+        password: Option<PasswordHash>,
+    ) -> Result<String, AuthError> {
         let now = self.clock.now();
         let ends = now.plus(self.signer.settings().refresh.min(self.settings.lifetime));
-        let session = self.start(user, client, now, ends, None).await?;
+        let new = self.new_session(user, client, now, ends, None)?;
+        let session = self.start(new, password).await?;
         self.sliding_token(user, &session, &new_id()?, now, ends)
     }
 
@@ -84,16 +147,21 @@ impl Sessions {
         String::from_utf8(opened.expose().to_vec()).map_err(|_| KeyError::Damaged.into())
     }
 
+    /// Starts a session, and with a new password it is the only one that is left.
     async fn start(
         &self,
-        user: &User,
-        client: Client,
-        now: Timestamp,
-        expires: Timestamp,
-        refresh: Option<RefreshGrant>,
+        new: NewSession,
+        password: Option<PasswordHash>,
     ) -> Result<Session, AuthError> {
-        let new = self.new_session(user, client, now, expires, refresh)?;
-        self.store.start_session(new).await?.ok_or(AuthError::PasswordChanged)
+        let started = match password {
+            None => self.store.start_session(new).await?,
+            Some(hash) => {
+                let (store, user) = (Arc::clone(&self.store), new.user);
+                let change = async move { store.change_password(hash, new).await };
+                settle(&self.revisions, user, change).await?
+            }
+        };
+        started.ok_or(AuthError::PasswordChanged)
     }
 
     pub(super) fn new_session(

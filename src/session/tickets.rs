@@ -195,11 +195,12 @@ mod tests {
         };
         let until = Timestamp::from_millis(u64::MAX);
         let revision = Revisions::default().of_others();
-        let basis = Basis { proof: Proof::Issuer(Box::default()), revision, until };
+        let proof = Proof::Issuer(Box::default());
+        let basis = Basis { proof, revision, until, login: None };
         let (headers, lines) = (Vec::new(), bytes::Bytes::new());
-        let noted = super::super::uses::LastNote::default();
+        let note = super::super::uses::NextNote::default();
         let user = None;
-        Arc::new(Authenticated { identity, user, headers, lines, expires: until, noted, basis })
+        Arc::new(Authenticated { identity, user, headers, lines, expires: until, note, basis })
     }
 
     #[derive(Clone, Debug)]

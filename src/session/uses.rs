@@ -24,18 +24,17 @@ const STEP: usize = 512;
 #[derive(Default)]
 pub(super) struct Uses(Mutex<HashMap<SessionId, Timestamp>>);
 
-/// When a caller's session was last noted, in milliseconds: all that a request looks at.
+/// When a caller's use is to be noted next, in milliseconds: all that a request looks at.
 #[derive(Debug, Default)]
-pub(super) struct LastNote(AtomicU64);
+pub(super) struct NextNote(AtomicU64);
 
 impl Uses {
     /// Notes that a caller's session is used, once a minute.
     pub(super) fn note(&self, caller: &Authenticated, now: Timestamp) {
-        let before = caller.noted.0.load(Ordering::Relaxed);
-        if now.since(Timestamp::from_millis(before)) < FRESH {
+        if now.as_millis() < caller.note.0.load(Ordering::Relaxed) {
             return;
         }
-        caller.noted.0.store(now.as_millis(), Ordering::Relaxed);
+        caller.note.0.store(now.plus(FRESH).as_millis(), Ordering::Relaxed);
         let Some(session) = caller.identity.session else { return };
         let mut held = self.held();
         if held.len() < MOST || held.contains_key(&session) {

@@ -3,19 +3,19 @@
 //! The trait speaks of no backend and assumes no single process: several gateways may share one
 //! store. `tests/store_contract.rs` states what every backend must do.
 
+mod error;
 mod recipe;
 mod record;
 mod redb;
 
-use std::error::Error;
 use std::fmt;
-use std::path::PathBuf;
 
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 
+pub use error::{OpenError, StoreError};
 pub use record::{
     ApiKey, Creation, EndReason, Mark, NewSession, NewUser, PasswordHash, RefreshGrant, Rotation,
     RotationRequest, Session, SessionRef, SpentGrant, Standing, User, UserChange,
@@ -109,6 +109,19 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// See [`StoreError`].
     async fn start_session(&self, session: NewSession) -> Result<Option<Session>, StoreError>;
+
+    /// Changes a password and starts `session` in the place of all there were: draws the password
+    /// mark, as [`UserChange::Password`] does, and the new session is the first behind it. `None`
+    /// as for [`Store::start_session`]; nothing was changed then.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn change_password(
+        &self,
+        hash: PasswordHash,
+        session: NewSession,
+    ) -> Result<Option<Session>, StoreError>;
 
     /// The session that stands for a token made elsewhere (`jti`), started from `session` if
     /// there is none yet; `None` as for [`Store::start_session`], and if the user logged out
@@ -222,83 +235,4 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// See [`StoreError`].
     async fn sweep(&self, now: Timestamp) -> Result<usize, StoreError>;
-}
-
-/// A failure of the backend itself.
-///
-/// ```
-/// use http::StatusCode;
-/// use portcullis::StoreError;
-///
-/// /// What a surface of one's own answers: never "no such user".
-/// fn status(error: &StoreError) -> StatusCode {
-///     match error {
-///         StoreError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-///         _ => StatusCode::INTERNAL_SERVER_ERROR,
-///     }
-/// }
-///
-/// let busy = StoreError::Unavailable("disk full".into());
-/// assert_eq!(status(&busy), StatusCode::SERVICE_UNAVAILABLE);
-/// ```
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// A stored record does not decode. Answer 500 and page someone: a backup may be needed.
-    #[error("corrupt record in table `{table}`")]
-    Corrupt {
-        /// The table it was read from.
-        table: &'static str,
-        /// What the decoder said.
-        #[source]
-        source: Box<dyn Error + Send + Sync>,
-    },
-    /// The backend cannot serve now; the same call may succeed later. Answer 503.
-    #[error("store unavailable")]
-    Unavailable(#[source] Box<dyn Error + Send + Sync>),
-}
-
-/// A store that could not be opened. The file was not changed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// Another process has it open. Stop that process, or talk to it through its admin socket.
-    #[error(
-        "{}: the store is in use by another process: stop that one, or use its admin socket",
-        path.display()
-    )]
-    Locked {
-        /// The file.
-        path: PathBuf,
-    },
-    /// There is no file. Start the gateway or run `portcullis user add` to make one.
-    #[error(
-        "{}: there is no store: start the gateway or add a user to make one",
-        path.display()
-    )]
-    Missing {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is no store of ours, or is damaged. Put a backup in its place, or point
-    /// `[store] path` elsewhere.
-    #[error("{}: {reason}", path.display())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: &'static str,
-        /// What the backend said, if it was the one to notice.
-        #[source]
-        source: Option<Box<dyn Error + Send + Sync>>,
-    },
-    /// The operating system refused.
-    #[error("{}: cannot open the store", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Its answer.
-        #[source]
-        source: std::io::Error,
-    },
 }

@@ -28,6 +28,7 @@ pub(crate) struct Policy {
     to: String,
     upstream: String,
     signing: String,
+    throttle: String,
     rest: String,
 }
 
@@ -43,6 +44,7 @@ impl Policy {
             to: format!("\"{to}\""),
             upstream: String::new(),
             signing: format!("algorithm = \"HS256\"\nsecret = \"{SECRET}\""),
+            throttle: "off".to_owned(),
             rest: String::new(),
         }
     }
@@ -78,6 +80,12 @@ impl Policy {
         self
     }
 
+    /// How many failed logins an account may have, in place of any number.
+    pub(crate) fn account_throttle(mut self, quota: &str) -> Self {
+        quota.clone_into(&mut self.throttle);
+        self
+    }
+
     /// More tables.
     pub(crate) fn and(mut self, tables: &str) -> Self {
         self.rest.push_str(tables);
@@ -88,7 +96,7 @@ impl Policy {
 
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { top, to, upstream, signing, rest } = self;
+        let Self { top, to, upstream, signing, throttle, rest } = self;
         write!(
             f,
             r#"{top}
@@ -105,7 +113,7 @@ memory = "8KiB"
 passes = 1
 at_once = 1
 [auth.throttle]
-account = "off"
+account = "{throttle}"
 address = "off"
 register = "off"
 {rest}"#

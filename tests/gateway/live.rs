@@ -7,17 +7,17 @@ use serde_json::json;
 
 use crate::common::{Conn, PASSWORD, Policy, Setup, Signer, Stage, Upstream};
 
-const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-const EVENTS: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n\
+pub(super) const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+pub(super) const EVENTS: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n\
                       Transfer-Encoding: chunked\r\n\r\n";
 const LENGTH: &str = "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n";
 
-async fn stage(more: &str) -> Stage {
+pub(super) async fn stage(more: &str) -> Stage {
     Stage::before(Upstream::by_hand().await, |policy| policy.and(more)).await
 }
 
 /// A response under way, its head read: the client of it, and its upstream.
-async fn open(stage: &Stage, path: &str, token: &str, head: &str) -> (Conn, Conn) {
+pub(super) async fn open(stage: &Stage, path: &str, token: &str, head: &str) -> (Conn, Conn) {
     let mut client = stage.connect().await;
     client
         .write(format!(
@@ -32,7 +32,7 @@ async fn open(stage: &Stage, path: &str, token: &str, head: &str) -> (Conn, Conn
 }
 
 /// A piece gets through.
-async fn passes(client: &mut Conn, server: &mut Conn) {
+pub(super) async fn passes(client: &mut Conn, server: &mut Conn) {
     server.write("2\r\nhi\r\n").await;
     assert_eq!(client.chunk().await, b"hi");
 }
@@ -44,7 +44,7 @@ async fn broken_off(mut client: Conn, mut server: Conn, since: Instant) {
     assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
 }
 
-async fn end(stage: Stage) {
+pub(super) async fn end(stage: Stage) {
     stage.gateway.stop().await;
     stage.upstream.expect_nobody();
 }

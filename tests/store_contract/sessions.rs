@@ -68,6 +68,42 @@ pub(crate) async fn a_login_by_an_old_password_starts_nothing(store: &Arc<dyn St
     assert!(store.start_session(new).await.unwrap().is_some(), "a login starts anew");
 }
 
+pub(crate) async fn a_new_password_leaves_the_session_that_it_starts(store: &Arc<dyn Store>) {
+    let ada = user(store, "ada").await;
+    let before = session(store, ada.id).await;
+    let new = NewSession { started: at(5), ..new_session(ada.id) };
+    let kept = store.change_password(hash("second"), new).await.unwrap().unwrap();
+    assert_eq!((kept.user, kept.started, kept.ended), (ada.id, at(5), None));
+    let changed = store.user(ada.id).await.unwrap().unwrap();
+    let mark = changed.password_mark.unwrap();
+    assert_eq!((changed.password, mark.at), (Some(hash("second")), at(5)));
+    assert!(before.id.number <= mark.session && mark.session < kept.id.number);
+    assert_eq!(all_sessions(store, ada.id).await, [before, kept]);
+    // Who checked the first password knows nothing of the second.
+    let late = store.change_password(hash("third"), new_session(ada.id)).await.unwrap();
+    assert_eq!(late, None);
+    assert_eq!(store.change_password(hash("x"), new_session(UserId(9))).await.unwrap(), None);
+    let now = store.user(ada.id).await.unwrap().unwrap();
+    assert_eq!((now.password, now.password_mark), (Some(hash("second")), Some(mark)));
+    assert_eq!(all_sessions(store, ada.id).await.len(), 2);
+}
+
+pub(crate) async fn of_many_password_changes_one_wins(store: &Arc<dyn Store>) {
+    let ada = user(store, "ada").await;
+    let answers = at_once(store, 32, |store, number| async move {
+        let text = format!("password{number}");
+        let session = store.change_password(hash(&text), new_session(ada.id)).await.unwrap();
+        session.map(|session| (text, session))
+    })
+    .await;
+    let won: Vec<_> = answers.into_iter().flatten().collect();
+    assert_eq!(won.len(), 1);
+    let ada = store.user(ada.id).await.unwrap().unwrap();
+    assert_eq!(ada.password, Some(hash(&won[0].0)));
+    assert_eq!(all_sessions(store, ada.id).await, [won[0].1.clone()]);
+    assert!(won[0].1.id.number > ada.password_mark.unwrap().session);
+}
+
 pub(crate) async fn the_sessions_of_a_user_come_by_number(store: &Arc<dyn Store>) {
     let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
     let mut expected = Vec::new();

@@ -47,6 +47,8 @@ async fn user(door: &Door, command: Command) -> UserView {
         Reply::User(user) => user,
         other @ (Reply::Users { .. }
         | Reply::Deleted { .. }
+        | Reply::Sessions { .. }
+        | Reply::SessionsEnded { .. }
         | Reply::Keys { .. }
         | Reply::Key(_)
         | Reply::Health(_)) => panic!("{other:?}"),

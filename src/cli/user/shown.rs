@@ -70,9 +70,12 @@ pub(super) fn as_json(reply: &Reply, generated: Option<&str>, out: &mut Out) -> 
             out.json(&user)?;
         }
         Reply::Deleted { username } => out.json(&Deleted { deleted: username })?,
-        Reply::Users { .. } | Reply::Keys { .. } | Reply::Key(_) | Reply::Health(_) => {
-            bail!("the gateway replied to another command");
-        }
+        Reply::Users { .. }
+        | Reply::Sessions { .. }
+        | Reply::SessionsEnded { .. }
+        | Reply::Keys { .. }
+        | Reply::Key(_)
+        | Reply::Health(_) => bail!("the gateway replied to another command"),
     }
     Ok(())
 }

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 use crate::store::{
-    ApiKey, Creation, EndReason, NewSession, NewUser, RedbStore, Rotation, RotationRequest,
-    Session, SessionRef, Standing, Store, StoreError, User, UserChange,
+    ApiKey, Creation, EndReason, NewSession, NewUser, PasswordHash, RedbStore, Rotation,
+    RotationRequest, Session, SessionRef, Standing, Store, StoreError, User, UserChange,
 };
 
 #[derive(Debug)]
@@ -64,6 +64,7 @@ delegate! {
     change_user(id: UserId, change: UserChange) -> Option<User>;
     delete_user(id: UserId) -> bool;
     start_session(session: NewSession) -> Option<Session>;
+    change_password(hash: PasswordHash, session: NewSession) -> Option<Session>;
     adopt_session(jti: &str, session: NewSession) -> Option<Session>;
     standing(user: UserId, session: SessionRef<'_>) -> Standing;
     rotate(request: RotationRequest) -> Rotation;

@@ -17,8 +17,8 @@ use redb::{Database, ReadableDatabase};
 use self::tables::{Change, View};
 use self::writer::Writer;
 use super::record::{
-    ApiKey, Creation, EndReason, NewSession, NewUser, Rotation, RotationRequest, Session,
-    SessionRef, Standing, User, UserChange,
+    ApiKey, Creation, EndReason, NewSession, NewUser, PasswordHash, Rotation, RotationRequest,
+    Session, SessionRef, Standing, User, UserChange,
 };
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
@@ -101,6 +101,14 @@ impl Store for RedbStore {
 
     async fn start_session(&self, session: NewSession) -> Result<Option<Session>, StoreError> {
         self.write(move |change| sessions::start(change, &session, None)).await
+    }
+
+    async fn change_password(
+        &self,
+        hash: PasswordHash,
+        session: NewSession,
+    ) -> Result<Option<Session>, StoreError> {
+        self.write(move |change| sessions::start_with_password(change, &hash, &session)).await
     }
 
     async fn adopt_session(

@@ -10,8 +10,8 @@ use super::users;
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 use crate::store::record::{
-    EndReason, NewSession, RefreshGrant, Rotation, RotationRequest, Session, SessionRef,
-    SpentGrant, Standing,
+    EndReason, NewSession, PasswordHash, RefreshGrant, Rotation, RotationRequest, Session,
+    SessionRef, SpentGrant, Standing, UserChange,
 };
 use crate::store::{SPENT_KEPT, StoreError};
 
@@ -134,6 +134,21 @@ pub(super) fn start(
     };
     change.put(&USER_SESSIONS, (new.user.0, number), ())?;
     Stored { session, adopted: adopted.map(str::to_owned) }.save(change).map(Some)
+}
+
+/// A new password, and the one session that is not behind its mark.
+pub(super) fn start_with_password(
+    change: &Change<'_>,
+    hash: &PasswordHash,
+    new: &NewSession,
+) -> Result<Option<Session>, StoreError> {
+    let user = users::find(change, new.user)?;
+    if !user.is_some_and(|user| user.password_mark == new.password_mark) {
+        return Ok(None);
+    }
+    let password = UserChange::Password { hash: hash.clone(), at: new.started };
+    let Some(user) = users::alter(change, new.user, &password)? else { return Ok(None) };
+    start(change, &NewSession { password_mark: user.password_mark, ..new.clone() }, None)
 }
 
 pub(super) fn adopt(

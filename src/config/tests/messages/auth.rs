@@ -203,3 +203,13 @@ fn identity() {
         ],
     );
 }
+
+#[test]
+fn known_devices() {
+    for written in ["'0d'", "'never'", "90", "true"] {
+        says(
+            &format!("auth.throttle.device = {written}"),
+            "1:24: `device` must be a duration above zero such as \"90d\", or \"off\"",
+        );
+    }
+}

@@ -195,3 +195,24 @@ fn tickets_are_for_get() {
     let form = r#"`outlive` must be a duration such as "30s", "15m" or "1d""#;
     says(&route("/x", "outlive = 5"), &format!("3:30: {form}"));
 }
+
+#[test]
+fn a_recent_login() {
+    says_in(
+        "upstreams.api.whoami = true\n[routes]",
+        &[
+            (
+                "'/x' = { to = 'api', allow = 'anyone', fresh = '15m' }",
+                "3:48: `fresh` asks for a login, and allow = \"anyone\" for nobody's; leave one of them out",
+            ),
+            (
+                "'/x' = { to = 'api', fresh = '15m', tickets = true }",
+                "3:30: `fresh` is shown by a token alone; leave `tickets` out, or `fresh`",
+            ),
+            (
+                "'/x' = { to = 'api', fresh = '0s' }",
+                "3:30: `fresh` must be a duration above zero such as \"30s\", \"15m\" or \"1d\"",
+            ),
+        ],
+    );
+}

@@ -1,0 +1,83 @@
+//! `portcullis session`: where a user is logged in, whether the gateway runs or not.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Subcommand;
+use serde::Serialize;
+
+use super::out::Out;
+use super::policy_file::PolicyFile;
+use super::reach::{Purpose, Reach};
+use crate::admin::{Command, Reply, SessionView};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List the living sessions of a user, the newest first
+    List { name: String },
+    /// End a session of a user, or all of them, from the next request on
+    End {
+        name: String,
+        /// The session, as `list` shows it
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<String>,
+        /// Every session and token of the user
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+/// What was ended, for machines.
+#[derive(Serialize)]
+struct Ended<'a> {
+    username: &'a str,
+    /// `None` for all of them.
+    session: Option<&'a str>,
+}
+
+pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
+    let config = file.load()?.config;
+    let reach = Reach::open(config, Purpose::Users, out).await?;
+    let command = match args.action {
+        Action::List { name } => Command::SessionList { name },
+        Action::End { name, id: Some(session), .. } => Command::SessionEnd { name, session },
+        Action::End { name, id: None, .. } => Command::SessionEndAll { name },
+    };
+    match reach.send(command).await? {
+        Reply::Sessions { sessions } if args.json => out.json(&sessions)?,
+        Reply::Sessions { sessions } => {
+            let heads = ["ID", "STARTED", "LAST USED", "ADDRESS", "DEVICE"];
+            out.table(heads, sessions.into_iter().map(row).collect())?;
+        }
+        Reply::SessionsEnded { username, session } if args.json => {
+            out.json(&Ended { username: &username, session: session.as_deref() })?;
+        }
+        Reply::SessionsEnded { username, session: Some(session) } => {
+            out.line(format_args!("ended {session} of {username}"))?;
+        }
+        Reply::SessionsEnded { username, session: None } => {
+            out.line(format_args!("ended every session of {username}"))?;
+        }
+        Reply::User(_)
+        | Reply::Users { .. }
+        | Reply::Deleted { .. }
+        | Reply::Keys { .. }
+        | Reply::Key(_)
+        | Reply::Health(_) => bail!("the gateway replied to another command"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(session: SessionView) -> [String; 5] {
+    let SessionView { id, device, address, started, last_used } = session;
+    [id, started, last_used, address, device]
+}
