@@ -1,13 +1,18 @@
 //! What an operator can ask for, and what comes back: the words of the admin socket.
 
+mod invitation;
+
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::keys::KeyInfo;
 use crate::secret::Secret;
 use crate::store::User;
+
+pub use invitation::InvitationView;
 
 /// One thing that an operator can do.
 #[derive(Debug, Deserialize, Serialize)]
@@ -89,6 +94,31 @@ pub enum Command {
         /// Its value.
         value: String,
     },
+    /// Makes an invitation to `register/`.
+    InviteAdd {
+        /// The only address that may be registered with it; empty for any.
+        #[serde(default)]
+        email: String,
+        /// Roles that the account gets.
+        #[serde(default)]
+        roles: Vec<String>,
+        /// How many accounts may be made with it.
+        uses: NonZeroU32,
+        /// How long it is good, in seconds.
+        life: NonZeroU32,
+    },
+    /// The invitations with numbers above `after`, at most `limit` of them.
+    InviteList {
+        /// The last number of the page before.
+        after: Option<u64>,
+        /// How many at most; the door has a bound of its own.
+        limit: usize,
+    },
+    /// Takes an invitation back.
+    InviteRevoke {
+        /// Its number.
+        id: u64,
+    },
     /// The signing keys.
     KeyList,
     /// Makes a new signing key; the old one verifies until its last token is dead.
@@ -126,6 +156,20 @@ pub enum Reply {
     Deleted {
         /// The name it had.
         username: String,
+    },
+    /// An invitation that was just made.
+    Invited(InvitationView),
+    /// One page of invitations.
+    Invitations {
+        /// In order of their numbers.
+        invitations: Vec<InvitationView>,
+        /// Where the next page begins, if there may be one.
+        next: Option<u64>,
+    },
+    /// The invitation is good for nothing now.
+    Revoked {
+        /// Its number.
+        id: u64,
     },
     /// Every key, the current one first.
     Keys {

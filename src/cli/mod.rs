@@ -7,6 +7,7 @@ mod check;
 mod files;
 mod health;
 mod input;
+mod invite;
 mod key;
 mod out;
 mod policy_file;
@@ -43,6 +44,8 @@ enum Command {
     Check(check::Args),
     /// Add, show and change users
     User(user::Args),
+    /// Invitations to register an account
+    Invite(invite::Args),
     /// The keys that sign tokens
     Key(key::Args),
     /// Ask whether the running gateway is ready
@@ -87,6 +90,7 @@ where
         Command::Serve(args) => serve::run(args, &file, out, |log| Ok(start_log(log)?)),
         Command::Check(args) => check::run(args, file, out),
         Command::User(args) => soon(user::run(args, &file, out)),
+        Command::Invite(args) => soon(invite::run(args, &file, out)),
         Command::Key(args) => soon(key::run(args, &file, out)),
         Command::Health(args) => soon(health::run(args, &file, out)),
     }

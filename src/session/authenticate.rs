@@ -191,7 +191,7 @@ impl Authenticated {
     }
 }
 
-/// What an API key is found by.
+/// What an API key or an invitation is found by.
 pub(super) fn hash_of_key(key: &[u8]) -> [u8; 32] {
     digest(&SHA256, key).as_ref().try_into().unwrap_or_default()
 }

@@ -3,19 +3,23 @@
 //! The trait speaks of no backend and assumes no single process: several gateways may share one
 //! store. `tests/store_contract.rs` states what every backend must do.
 
+mod error;
+mod folding;
+mod invitation;
 mod recipe;
 mod record;
 mod redb;
 
-use std::error::Error;
 use std::fmt;
-use std::path::PathBuf;
 
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 
+pub use error::{OpenError, StoreError};
+pub use folding::{fold_case, looks};
+pub use invitation::{Admission, Clashes, Invitation, NewInvitation, Terms};
 pub use record::{
     ApiKey, Creation, EndReason, Mark, NewSession, NewUser, PasswordHash, RefreshGrant, Rotation,
     RotationRequest, Session, SessionRef, SpentGrant, Standing, User, UserChange,
@@ -64,6 +68,65 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// See [`StoreError`]; nothing was changed, or nothing is known about it.
     async fn create_user(&self, user: NewUser) -> Result<Creation, StoreError>;
+
+    /// Makes a user if `terms` hold at that moment, and uses its invitation up with it: both or
+    /// neither. The invitation's roles are given beside those of `user`.
+    ///
+    /// Of any number of concurrent calls with one name, one look, one address or the last use of
+    /// one invitation, as far as the terms speak of them, exactly one is [`Admission::Created`].
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`]; nothing was changed, or nothing is known about it.
+    async fn admit_user(&self, user: NewUser, terms: Terms) -> Result<Admission, StoreError>;
+
+    /// What a user of that (NFKC) name and that address would have in common with those there
+    /// are.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn clashes(&self, username: &str, email: &str) -> Result<Clashes, StoreError>;
+
+    /// The users whose address is that one, in any case, by id. Whether it is verified is for the
+    /// caller to judge.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`]; never treat it as "no such user".
+    async fn users_by_email(&self, email: &str) -> Result<Vec<User>, StoreError>;
+
+    /// Keeps an invitation under the next number, and drops those that have expired.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn add_invitation(&self, invitation: NewInvitation) -> Result<Invitation, StoreError>;
+
+    /// The invitation with that SHA-256; it may have expired, and is gone when it was used up.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`]; never treat it as "no such invitation".
+    async fn invitation(&self, hash: [u8; 32]) -> Result<Option<Invitation>, StoreError>;
+
+    /// At most `limit` invitations with numbers above `after`, in order.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn invitations(
+        &self,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Invitation>, StoreError>;
+
+    /// Removes an invitation; `false` if there was none.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn remove_invitation(&self, id: u64) -> Result<bool, StoreError>;
 
     /// The user of that id.
     ///
@@ -222,83 +285,4 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// See [`StoreError`].
     async fn sweep(&self, now: Timestamp) -> Result<usize, StoreError>;
-}
-
-/// A failure of the backend itself.
-///
-/// ```
-/// use http::StatusCode;
-/// use portcullis::StoreError;
-///
-/// /// What a surface of one's own answers: never "no such user".
-/// fn status(error: &StoreError) -> StatusCode {
-///     match error {
-///         StoreError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-///         _ => StatusCode::INTERNAL_SERVER_ERROR,
-///     }
-/// }
-///
-/// let busy = StoreError::Unavailable("disk full".into());
-/// assert_eq!(status(&busy), StatusCode::SERVICE_UNAVAILABLE);
-/// ```
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// A stored record does not decode. Answer 500 and page someone: a backup may be needed.
-    #[error("corrupt record in table `{table}`")]
-    Corrupt {
-        /// The table it was read from.
-        table: &'static str,
-        /// What the decoder said.
-        #[source]
-        source: Box<dyn Error + Send + Sync>,
-    },
-    /// The backend cannot serve now; the same call may succeed later. Answer 503.
-    #[error("store unavailable")]
-    Unavailable(#[source] Box<dyn Error + Send + Sync>),
-}
-
-/// A store that could not be opened. The file was not changed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// Another process has it open. Stop that process, or talk to it through its admin socket.
-    #[error(
-        "{}: the store is in use by another process: stop that one, or use its admin socket",
-        path.display()
-    )]
-    Locked {
-        /// The file.
-        path: PathBuf,
-    },
-    /// There is no file. Start the gateway or run `portcullis user add` to make one.
-    #[error(
-        "{}: there is no store: start the gateway or add a user to make one",
-        path.display()
-    )]
-    Missing {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is no store of ours, or is damaged. Put a backup in its place, or point
-    /// `[store] path` elsewhere.
-    #[error("{}: {reason}", path.display())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: &'static str,
-        /// What the backend said, if it was the one to notice.
-        #[source]
-        source: Option<Box<dyn Error + Send + Sync>>,
-    },
-    /// The operating system refused.
-    #[error("{}: cannot open the store", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Its answer.
-        #[source]
-        source: std::io::Error,
-    },
 }

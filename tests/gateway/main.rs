@@ -34,9 +34,11 @@ mod own_keys;
 mod paths;
 mod proxy_protocol;
 mod rates;
+mod registration;
 mod resting;
 mod revocation;
 mod route_keys;
+mod signed;
 mod silence;
 mod static_files;
 mod streams;
@@ -48,6 +50,12 @@ mod upstream_slow;
 mod upstream_state;
 mod upstream_tls;
 mod upstreams;
+#[expect(
+    unreachable_pub,
+    clippy::disallowed_methods,
+    reason = "it is what README.md shows, to be put into other programs"
+)]
+mod verifier;
 mod websocket;
 mod websocket_ends;
 mod websocket_h2;
