@@ -30,9 +30,9 @@ impl Proxy {
         let token = self.sessions.sign_identity(caller, &bound);
         let token = token.map_err(|error| self.refused(error))?;
         let value = HeaderValue::try_from(token).map_err(|_| Rejection::BadTarget)?;
-        outfit.signed.get_or_init(|| {
-            names.iter().map(|name| (name.clone(), value.clone())).collect()
-        });
+        outfit
+            .signed
+            .get_or_init(|| names.iter().map(|name| (name.clone(), value.clone())).collect());
         Ok(())
     }
 }
