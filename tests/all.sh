@@ -21,6 +21,12 @@ tests/contract.sh
 echo "== a real gRPC pair"
 tests/grpc.sh
 
+echo "== the description of the endpoints, asked for all that is in it"
+tests/openapi.sh
+
+echo "== signed identity, checked as the README says"
+tests/signed.sh
+
 echo "== real programs around it"
 tests/peers.sh
 

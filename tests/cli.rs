@@ -6,6 +6,8 @@
 mod check;
 #[path = "cli/harness.rs"]
 mod harness;
+#[path = "cli/invite.rs"]
+mod invite;
 #[path = "cli/offline.rs"]
 mod offline;
 #[path = "cli/running.rs"]

@@ -176,13 +176,13 @@ fn words(file: &str, from: &str, to: &str, before: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_endpoint_is_in_the_table_and_no_other() {
-    let file = "src/endpoints/mod.rs";
-    let text = read(file);
+    let text = read("src/endpoints/table.rs");
     let (_, rows) = text.split_once("static TABLE").expect("a table");
     let row = |row: &str| {
         let path = row.split('"').next().expect("a path");
         let method = row.split_once("method: Method::").expect("a method").1;
-        format!("{} {path}/", method.split(',').next().expect("its name"))
+        let slash = if path.contains('.') { "" } else { "/" };
+        format!("{} {path}{slash}", method.split(',').next().expect("its name"))
     };
     let mut code: BTreeSet<_> = rows.split("path: \"").skip(1).map(row).collect();
     let key_set = words("src/endpoints/serve.rs", "const JWKS_PATH", ";", "= \"");
@@ -270,6 +270,13 @@ fn every_policy_on_the_page_is_good() {
         let checked = checked.unwrap_or_else(|error| panic!("{policy}\n{error}"));
         assert!(checked.warnings.is_empty(), "{policy}\n{:?}", checked.warnings);
     }
+}
+
+/// The verifier that is compiled and run is the one on the page.
+#[test]
+fn the_verifier_on_the_page_is_the_one_that_is_tested() {
+    let verifier = read("tests/gateway/verifier.rs");
+    assert!(blocks(&read("README.md"), "rust").contains(&verifier), "{verifier}");
 }
 
 #[test]

@@ -9,6 +9,8 @@
     reason = "what is not as it must be fails the test"
 )]
 
+#[path = "store_contract/admission.rs"]
+mod admission;
 #[path = "store_contract/build.rs"]
 mod build;
 #[path = "store_contract/disk.rs"]
@@ -80,6 +82,17 @@ macro_rules! backends {
                     concurrent_changes_are_all_kept
                     deletion_takes_everything_along
                     the_recipes_of_hashes_are_those_that_somebody_has;
+                admission:
+                    without_terms_a_name_is_enough
+                    an_address_is_given_to_one_of_many
+                    a_look_is_given_to_one_of_many
+                    clashes_are_those_of_names_looks_and_addresses
+                    an_address_finds_all_who_have_it_now
+                    of_many_with_one_invitation_one_is_made
+                    an_invitation_is_used_as_often_as_it_says
+                    who_is_not_made_uses_nothing_up
+                    an_invitation_is_good_for_its_address_and_time
+                    invitations_are_listed_and_taken_back;
                 sessions:
                     a_session_is_kept_as_it_was_started
                     session_numbers_increase_and_never_return

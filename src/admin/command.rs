@@ -1,7 +1,10 @@
 //! What an operator can ask for, and what comes back: the words of the admin socket.
 
+mod invitation;
+
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -9,6 +12,8 @@ use super::SessionView;
 use crate::keys::KeyInfo;
 use crate::secret::Secret;
 use crate::store::User;
+
+pub use invitation::InvitationView;
 
 /// One thing that an operator can do.
 #[derive(Debug, Deserialize, Serialize)]
@@ -107,6 +112,31 @@ pub enum Command {
         /// The login name.
         name: String,
     },
+    /// Makes an invitation to `register/`.
+    InviteAdd {
+        /// The only address that may be registered with it; empty for any.
+        #[serde(default)]
+        email: String,
+        /// Roles that the account gets.
+        #[serde(default)]
+        roles: Vec<String>,
+        /// How many accounts may be made with it.
+        uses: NonZeroU32,
+        /// How long it is good, in seconds.
+        life: NonZeroU32,
+    },
+    /// The invitations with numbers above `after`, at most `limit` of them.
+    InviteList {
+        /// The last number of the page before.
+        after: Option<u64>,
+        /// How many at most; the door has a bound of its own.
+        limit: usize,
+    },
+    /// Takes an invitation back.
+    InviteRevoke {
+        /// Its number.
+        id: u64,
+    },
     /// The signing keys.
     KeyList,
     /// Makes a new signing key; the old one verifies until its last token is dead.
@@ -156,6 +186,20 @@ pub enum Reply {
         username: String,
         /// The session's id; `None` for all.
         session: Option<String>,
+    },
+    /// An invitation that was just made.
+    Invited(InvitationView),
+    /// One page of invitations.
+    Invitations {
+        /// In order of their numbers.
+        invitations: Vec<InvitationView>,
+        /// Where the next page begins, if there may be one.
+        next: Option<u64>,
+    },
+    /// The invitation is good for nothing now.
+    Revoked {
+        /// Its number.
+        id: u64,
     },
     /// Every key, the current one first.
     Keys {

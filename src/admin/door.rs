@@ -1,5 +1,7 @@
 //! The door itself: one command in, one reply or refusal out.
 
+mod invitations;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -93,6 +95,11 @@ impl Door {
             Command::SessionList { name } => self.sessions(&name).await,
             Command::SessionEnd { name, session } => self.end_session(&name, session).await,
             Command::SessionEndAll { name } => self.end_sessions(&name).await,
+            Command::InviteAdd { email, roles, uses, life } => {
+                self.invite(&email, roles, uses, life).await
+            }
+            Command::InviteList { after, limit } => self.invitations(after, limit).await,
+            Command::InviteRevoke { id } => self.revoke(id).await,
             Command::KeyList => {
                 let keys = self.keys()?.list().into_iter().map(KeyView::from).collect();
                 Ok(Reply::Keys { keys })
@@ -126,9 +133,14 @@ impl Door {
                 tracing::info!(user = %user.id, "user added by an operator");
                 Ok(reply(user))
             }
-            Registered::NameTaken => {
+            // Operators need no invitation, and may make names that look like others.
+            Registered::NameTaken | Registered::NameAlike | Registered::NotInvited => {
                 let detail = format!("there is a user `{}` already", Printable(name));
                 Err(Refusal::new(RefusalKind::NameTaken, detail))
+            }
+            Registered::EmailTaken => {
+                let detail = "there is a user with that address already, and `unique_email` is set";
+                Err(Refusal::new(RefusalKind::EmailTaken, detail))
             }
         }
     }

@@ -24,10 +24,12 @@ pub struct Refusal {
 pub enum RefusalKind {
     /// What was asked for is not possible; ask for something else.
     Invalid,
-    /// No such user.
+    /// No such user, or whatever was named.
     NotFound,
     /// Somebody has that name.
     NameTaken,
+    /// Somebody has that address, and may have it alone.
+    EmailTaken,
     /// The keys are the configuration's; change them there.
     NotOurs,
     /// The request to the socket is none.
@@ -42,7 +44,7 @@ impl RefusalKind {
         match self {
             Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::NameTaken | Self::NotOurs => StatusCode::CONFLICT,
+            Self::NameTaken | Self::EmailTaken | Self::NotOurs => StatusCode::CONFLICT,
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }

@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::Subcommand;
 
 use super::out::Out;
 use super::policy_file::PolicyFile;
-use super::reach::{Purpose, Reach};
+use super::reach::{Purpose, Reach, another_reply};
 use crate::admin::{Command, KeyView, Reply};
 
 #[derive(Debug, clap::Args)]
@@ -34,21 +33,21 @@ pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow:
         Action::List => Command::KeyList,
         Action::Rotate => Command::KeyRotate,
     };
-    match reach.send(command).await? {
-        Reply::Keys { keys } if args.json => out.json(&keys)?,
-        Reply::Keys { keys } => {
+    let reply = reach.send(command).await?;
+    if let Reply::Keys { keys } = reply {
+        if args.json {
+            out.json(&keys)?;
+        } else {
             out.table(["KID", "ALGORITHM", "CREATED", "STATE"], keys.iter().map(row).collect())?;
         }
-        Reply::Key(key) if args.json => out.json(&key)?,
-        Reply::Key(key) => {
+    } else if let Reply::Key(key) = reply {
+        if args.json {
+            out.json(&key)?;
+        } else {
             out.line(format_args!("new tokens are signed with {} ({})", key.kid, key.algorithm))?;
         }
-        Reply::User(_)
-        | Reply::Users { .. }
-        | Reply::Deleted { .. }
-        | Reply::Sessions { .. }
-        | Reply::SessionsEnded { .. }
-        | Reply::Health(_) => bail!("the gateway replied to another command"),
+    } else {
+        return Err(another_reply());
     }
     Ok(ExitCode::SUCCESS)
 }

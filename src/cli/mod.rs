@@ -7,6 +7,7 @@ mod check;
 mod files;
 mod health;
 mod input;
+mod invite;
 mod key;
 mod out;
 mod policy_file;
@@ -46,6 +47,8 @@ enum Command {
     User(user::Args),
     /// Show and end the sessions of a user
     Session(session::Args),
+    /// Invitations to register an account
+    Invite(invite::Args),
     /// The keys that sign tokens
     Key(key::Args),
     /// Ask whether the running gateway is ready
@@ -91,6 +94,7 @@ where
         Command::Check(args) => check::run(args, file, out),
         Command::User(args) => soon(user::run(args, &file, out)),
         Command::Session(args) => soon(session::run(args, &file, out)),
+        Command::Invite(args) => soon(invite::run(args, &file, out)),
         Command::Key(args) => soon(key::run(args, &file, out)),
         Command::Health(args) => soon(health::run(args, &file, out)),
     }

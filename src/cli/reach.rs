@@ -77,6 +77,7 @@ fn open_store(config: Config, purpose: Purpose, out: &mut Out) -> anyhow::Result
     let passwords = Arc::new(Passwords::start(settings)?);
     let revisions = Arc::new(Revisions::default());
     let accounts = Accounts::new(Arc::new(store), Arc::clone(&clock), passwords, revisions, []);
+    let accounts = accounts.with_rules(config.accounts);
     let now = clock.now();
     let door = Door::new(Arc::new(accounts), clock);
     if purpose != Purpose::Keys {
@@ -86,6 +87,11 @@ fn open_store(config: Config, purpose: Purpose, out: &mut Out) -> anyhow::Result
     let longest = access.max(refresh).saturating_add(leeway);
     let keys = KeyRing::open_existing(config.keys, longest, now).context("keys")?;
     Ok(door.with_keys(Arc::new(keys)))
+}
+
+/// A reply that is none to the command that was sent.
+pub(super) fn another_reply() -> anyhow::Error {
+    anyhow!("the gateway replied to another command")
 }
 
 /// The path from the root, for people who may be elsewhere when they look for it.

@@ -2,13 +2,12 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::Subcommand;
 use serde::Serialize;
 
 use super::out::Out;
 use super::policy_file::PolicyFile;
-use super::reach::{Purpose, Reach};
+use super::reach::{Purpose, Reach, another_reply};
 use crate::admin::{Command, Reply, SessionView};
 
 #[derive(Debug, clap::Args)]
@@ -52,27 +51,24 @@ pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow:
         Action::End { name, id: Some(session), .. } => Command::SessionEnd { name, session },
         Action::End { name, id: None, .. } => Command::SessionEndAll { name },
     };
-    match reach.send(command).await? {
-        Reply::Sessions { sessions } if args.json => out.json(&sessions)?,
-        Reply::Sessions { sessions } => {
+    let reply = reach.send(command).await?;
+    if let Reply::Sessions { sessions } = reply {
+        if args.json {
+            out.json(&sessions)?;
+        } else {
             let heads = ["ID", "STARTED", "LAST USED", "ADDRESS", "DEVICE"];
             out.table(heads, sessions.into_iter().map(row).collect())?;
         }
-        Reply::SessionsEnded { username, session } if args.json => {
+    } else if let Reply::SessionsEnded { username, session } = reply {
+        if args.json {
             out.json(&Ended { username: &username, session: session.as_deref() })?;
-        }
-        Reply::SessionsEnded { username, session: Some(session) } => {
+        } else if let Some(session) = session {
             out.line(format_args!("ended {session} of {username}"))?;
-        }
-        Reply::SessionsEnded { username, session: None } => {
+        } else {
             out.line(format_args!("ended every session of {username}"))?;
         }
-        Reply::User(_)
-        | Reply::Users { .. }
-        | Reply::Deleted { .. }
-        | Reply::Keys { .. }
-        | Reply::Key(_)
-        | Reply::Health(_) => bail!("the gateway replied to another command"),
+    } else {
+        return Err(another_reply());
     }
     Ok(ExitCode::SUCCESS)
 }

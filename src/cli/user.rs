@@ -10,7 +10,7 @@ use clap::Subcommand;
 use super::input::{Chosen, PasswordSource, confirm};
 use super::out::Out;
 use super::policy_file::PolicyFile;
-use super::reach::{Purpose, Reach};
+use super::reach::{Purpose, Reach, another_reply};
 use crate::admin::{Command, Reply};
 use crate::printable::Printable;
 use shown::{HEADS, as_json, claims, listed, row, show};
@@ -182,16 +182,10 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
 
 impl Said {
     fn tell(self, reply: &Reply, generated: Option<&str>, out: &mut Out) -> anyhow::Result<()> {
-        let user = match reply {
-            Reply::User(user) => user,
-            Reply::Deleted { username } => return Ok(out.line(format_args!("deleted {username}"))?),
-            Reply::Users { .. }
-            | Reply::Sessions { .. }
-            | Reply::SessionsEnded { .. }
-            | Reply::Keys { .. }
-            | Reply::Key(_)
-            | Reply::Health(_) => bail!("the gateway replied to another command"),
-        };
+        if let Reply::Deleted { username } = reply {
+            return Ok(out.line(format_args!("deleted {username}"))?);
+        }
+        let Reply::User(user) = reply else { return Err(another_reply()) };
         let name = &user.username;
         match self {
             Self::Added => out.line(format_args!("added {name} (id {})", user.id))?,
@@ -219,9 +213,7 @@ async fn list(reach: &Reach, json: bool, out: &mut Out) -> anyhow::Result<()> {
     let mut before = "[";
     loop {
         let reply = reach.send(Command::UserList { after, limit: PAGE }).await?;
-        let Reply::Users { users, next } = reply else {
-            bail!("the gateway replied to another command");
-        };
+        let Reply::Users { users, next } = reply else { return Err(another_reply()) };
         if json {
             for user in &users {
                 out.line(format_args!("{before}{}", serde_json::to_string(user)?))?;

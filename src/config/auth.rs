@@ -10,7 +10,7 @@ use super::forms::Size;
 use super::raw;
 use crate::endpoints::{EndpointSettings, LoginFailure, Registration};
 use crate::password::PasswordSettings;
-use crate::session::SessionSettings;
+use crate::session::{AccountRules, Lookalikes, SessionSettings, check_username};
 use crate::token::TokenSettings;
 
 pub(super) fn endpoints(cx: &mut Context<'_>, raw: &mut raw::Auth) -> EndpointSettings {
@@ -22,19 +22,16 @@ pub(super) fn endpoints(cx: &mut Context<'_>, raw: &mut raw::Auth) -> EndpointSe
         }
         settings.prefix = prefix.into_inner();
     }
-    match raw.register.take() {
-        Some(word) if word.get_ref() == "invite" => {
-            let message = "this version has no invitations; \
-                           write \"closed\" and make accounts with `portcullis user add`";
-            cx.error(word.span(), message);
-        }
-        word => cx.choice(
-            "register",
-            &mut settings.register,
-            word,
-            &[("open", Registration::Open), ("closed", Registration::Closed)],
-        ),
-    }
+    cx.choice(
+        "register",
+        &mut settings.register,
+        raw.register.take(),
+        &[
+            ("open", Registration::Open),
+            ("invite", Registration::Invite),
+            ("closed", Registration::Closed),
+        ],
+    );
     cx.choice(
         "login_failure",
         &mut settings.login_failure,
@@ -55,6 +52,27 @@ pub(super) fn endpoints(cx: &mut Context<'_>, raw: &mut raw::Auth) -> EndpointSe
     set(&mut settings.device, throttle.device);
     set(&mut settings.registrations, throttle.register);
     settings
+}
+
+pub(super) fn accounts(cx: &mut Context<'_>, raw: &mut raw::Auth) -> AccountRules {
+    let mut rules = AccountRules::default();
+    set(&mut rules.unique_email, raw.unique_email.take());
+    cx.choice(
+        "lookalikes",
+        &mut rules.lookalikes,
+        raw.lookalikes.take(),
+        &[("allow", Lookalikes::Allow), ("refuse", Lookalikes::Refuse)],
+    );
+    let Some(reserved) = raw.reserved.take() else { return rules };
+    rules.reserved.clear();
+    for name in reserved.into_inner().entries {
+        if check_username(name.get_ref()).is_err() {
+            let message = "this is no username, so that nobody could register it; leave it out";
+            cx.error(name.span(), message);
+        }
+        rules.reserved.push(name.into_inner());
+    }
+    rules
 }
 
 /// A path that has one spelling and that no server reads in another way.

@@ -39,7 +39,7 @@ use crate::password::PasswordSettings;
 use crate::policy::{Expectation, Routes};
 use crate::proxy::UpstreamSettings;
 use crate::server::{ConnectionLimits, ListenerSettings};
-use crate::session::SessionSettings;
+use crate::session::{AccountRules, SessionSettings};
 use crate::tls::Certified;
 use crate::token::{IssuerSettings, TokenSettings};
 use crate::web::{Cors, IdentityHeaders, MessageLimits, Public, TrustHeaders};
@@ -100,6 +100,8 @@ pub struct Config {
     pub messages: MessageLimits,
     /// The auth endpoints.
     pub endpoints: EndpointSettings,
+    /// What is asked of the names and addresses of accounts.
+    pub accounts: AccountRules,
     /// Origins whose pages may use the auth endpoints.
     pub endpoint_cors: Option<Cors>,
     /// Tokens of our making.
@@ -224,9 +226,11 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let passwords = auth::passwords(cx, inner(auth.password.take()), public.is_some());
     let mut endpoints = auth::endpoints(cx, &mut auth);
     endpoints.secure = public.as_ref().is_some_and(|public| public.https);
+    let accounts = auth::accounts(cx, &mut auth);
     let endpoint_cors = route_keys::endpoint_cors(cx, auth.cors.take());
-    let (tokens, sessions) = auth::tokens_and_sessions(cx, auth);
-    let identity = identity::check(cx, raw.identity);
+    let (mut tokens, sessions) = auth::tokens_and_sessions(cx, auth);
+    tokens.public = public.as_ref().map(ToString::to_string);
+    let identity = identity::check(cx, raw.identity, keys.algorithm);
     let issuers = issuers::check(cx, inner(raw.issuers), tokens.issuer.as_deref());
     let socket = cx.path_or(AdminSettings::default().socket, inner(raw.admin).socket);
     let log = log::check(cx, inner(raw.log));
@@ -250,6 +254,7 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
         connections,
         messages,
         endpoints,
+        accounts,
         endpoint_cors,
         tokens,
         sessions,

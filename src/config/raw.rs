@@ -184,6 +184,9 @@ tables! {
     Auth {
         prefix: String,
         register: String,
+        reserved: Many<String>,
+        lookalikes: String,
+        unique_email: bool,
         access: Span,
         refresh: Span,
         session: Span,

@@ -4,7 +4,7 @@
 use super::Row;
 use super::error::{EndpointError, Faults};
 use super::parse::{Sent, Value};
-use crate::session::{check_email, check_username, trim};
+use crate::session::{EMAIL_LENGTH, USERNAME_LENGTH, check_email, check_username, trim};
 
 const REQUIRED: &str = "This field is required.";
 const NULL: &str = "This field may not be null.";
@@ -97,6 +97,18 @@ impl Field {
     }
 }
 
+impl Rule {
+    /// Most characters of such a field, if there is a bound.
+    pub(super) const fn longest(self, longest_password: usize) -> Option<usize> {
+        match self {
+            Self::Text | Self::Untrimmed | Self::Answered => None,
+            Self::Username => Some(USERNAME_LENGTH),
+            Self::NewPassword => Some(longest_password),
+            Self::Email => Some(EMAIL_LENGTH),
+        }
+    }
+}
+
 impl Form {
     /// Checks every field of the endpoint.
     pub(super) fn read(row: &Row, mut sent: Sent, longest_password: usize) -> Self {
@@ -123,6 +135,16 @@ impl Form {
         }
         if let Some(field) = self.0.iter_mut().find(|field| field.name == name) {
             field.value = Err(texts(faults));
+        }
+    }
+
+    /// Requires a field that the table calls optional. It is told as the original tells such.
+    pub(super) fn demand(&mut self, name: &str) {
+        let Some(field) = self.0.iter_mut().find(|field| field.name == name) else { return };
+        match &field.value {
+            Ok(None) => field.value = Err(vec![REQUIRED.to_owned()]),
+            Ok(Some(text)) if text.is_empty() => field.value = Err(vec![BLANK.to_owned()]),
+            Ok(Some(_)) | Err(_) => {}
         }
     }
 

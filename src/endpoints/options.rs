@@ -6,7 +6,6 @@ use super::fields::{Field, Rule};
 use super::negotiate::Media;
 use super::reply::Outcome;
 use super::resource::Resource;
-use crate::session::{EMAIL_LENGTH, USERNAME_LENGTH};
 
 /// The description of an endpoint.
 pub(super) fn describe(resource: Resource, longest_password: usize) -> Outcome {
@@ -33,12 +32,8 @@ pub(super) fn describe(resource: Resource, longest_password: usize) -> Outcome {
 }
 
 fn describe_field(field: &Field, longest_password: usize) -> Value {
-    let (kind, longest) = match field.rule {
-        Rule::Text | Rule::Untrimmed | Rule::Answered => ("string", None),
-        Rule::Username => ("string", Some(USERNAME_LENGTH)),
-        Rule::NewPassword => ("string", Some(longest_password)),
-        Rule::Email => ("email", Some(EMAIL_LENGTH)),
-    };
+    let kind = if field.rule == Rule::Email { "email" } else { "string" };
+    let longest = field.rule.longest(longest_password);
     let mut told = json!({
         "type": kind,
         "required": field.required,

@@ -18,14 +18,14 @@ impl Resource {
     /// The endpoint of a path below the prefix, without slashes at its ends, and what stands in
     /// the place of its `{id}`. A path that is written out is found before one that has one.
     pub(super) fn find(path: &str) -> Option<(Self, Option<&str>)> {
-        let exact = all().find(|resource| resource.first.path == path);
+        let exact = Self::all().find(|resource| resource.first.path == path);
         exact.map(|resource| (resource, None)).or_else(|| {
             let (parent, id) = path.rsplit_once('/').filter(|(_, id)| !id.is_empty())?;
             let is_below = |resource: &Self| {
                 let pattern = resource.first.path.strip_suffix(ID);
                 pattern.and_then(|pattern| pattern.strip_suffix('/')) == Some(parent)
             };
-            all().find(is_below).map(|resource| (resource, Some(id)))
+            Self::all().find(is_below).map(|resource| (resource, Some(id)))
         })
     }
 
@@ -33,6 +33,12 @@ impl Resource {
     pub(super) fn row(self, method: &Method) -> Option<&'static Row> {
         let asked = if *method == Method::HEAD { &Method::GET } else { method };
         self.rows.iter().find(|row| row.method == *asked)
+    }
+
+    /// All of them, in the order of the table.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        let rows = TABLE.chunk_by(|one, next| one.path == next.path);
+        rows.filter_map(|rows| Some(Self { first: rows.first()?, rows }))
     }
 
     /// All rows.
@@ -54,9 +60,11 @@ impl Resource {
     }
 }
 
-fn all() -> impl Iterator<Item = Resource> {
-    let rows = TABLE.chunk_by(|one, next| one.path == next.path);
-    rows.filter_map(|rows| Some(Resource { first: rows.first()?, rows }))
+impl Row {
+    /// Whether it is sent a body.
+    pub(super) fn takes_body(&self) -> bool {
+        ![Method::GET, Method::DELETE].contains(&self.method)
+    }
 }
 
 #[cfg(test)]
@@ -88,12 +96,12 @@ mod tests {
 
     #[test]
     fn a_method_of_a_path_stands_in_the_table_once_and_a_path_in_one_place() {
-        let paths: Vec<_> = all().map(|resource| resource.first.path).collect();
+        let paths: Vec<_> = Resource::all().map(|resource| resource.first.path).collect();
         let mut once = paths.clone();
         once.sort_unstable();
         once.dedup();
         assert_eq!(once.len(), paths.len(), "{paths:?}");
-        for resource in all() {
+        for resource in Resource::all() {
             let path = resource.first.path;
             let methods: Vec<_> = resource.rows().map(|row| row.method.clone()).collect();
             for method in &methods {

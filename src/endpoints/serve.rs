@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::Method;
+use serde_json::Value;
 
 use super::call::{Call, Reply};
 use super::error::EndpointError;
@@ -12,8 +13,8 @@ use super::resource::Resource;
 use super::throttle::Limited;
 use super::throttle::Throttles;
 use super::{
-    Caller, EndpointSettings, Registration, Row, Served, device, jwks, negotiate, options, parse,
-    profile, reply,
+    Caller, EndpointSettings, Registration, Row, Served, device, jwks, negotiate, openapi, options,
+    parse, profile, reply,
 };
 use crate::clock::Clock;
 use crate::keys::KeyRing;
@@ -22,7 +23,7 @@ use crate::session::{Accounts, Authenticated, Client, Sessions};
 use crate::web::MessageLimits;
 
 /// Where the public keys are, whatever the prefix (RFC 8615).
-const JWKS_PATH: &str = "/.well-known/jwks.json";
+pub(super) const JWKS_PATH: &str = "/.well-known/jwks.json";
 
 /// The auth endpoints, ready to answer.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub struct Endpoints {
     pub(super) routes: Arc<Routes>,
     messages: MessageLimits,
     pub(super) throttles: Throttles,
+    /// What `openapi.json` says.
+    pub(super) description: Value,
 }
 
 /// A call that has come as far as its handler.
@@ -67,7 +70,8 @@ impl Endpoints {
         messages: MessageLimits,
     ) -> Self {
         let throttles = Throttles::new(&settings);
-        Self { settings, sessions, accounts, keys, clock, routes, messages, throttles }
+        let description = openapi::document(&settings, &sessions, accounts.passwords().longest());
+        Self { settings, sessions, accounts, keys, clock, routes, messages, throttles, description }
     }
 
     /// Whether a canonical path is answered here: the prefix, all below it, and the key set.
@@ -144,10 +148,10 @@ impl Endpoints {
         shut_out: Option<EndpointError>,
     ) -> Result<Outcome, EndpointError> {
         let Call { host, headers, client, body, .. } = call;
-        let sent = if [Method::GET, Method::DELETE].contains(&row.method) {
-            parse::Sent::default()
-        } else {
+        let sent = if row.takes_body() {
             parse::read(headers, body, self.messages.auth_body, row.fields).await?
+        } else {
+            parse::Sent::default()
         };
         let device = headers.get(http::header::USER_AGENT);
         let device = device.map(|text| String::from_utf8_lossy(text.as_bytes()).into_owned());
@@ -168,16 +172,24 @@ impl Endpoints {
     fn resource<'p>(&self, path: &'p str) -> Option<(Resource, Option<&'p str>)> {
         let below = self.below(path)?.strip_prefix('/')?;
         let below = below.strip_suffix('/').unwrap_or(below);
-        Resource::find(below).filter(|(resource, _)| match resource.first.served {
-            Served::WithSlidingTokens => self.sessions.sliding(),
-            Served::Always | Served::WhileRegistrationIsOpen => true,
-        })
+        let is_there = |resource: &Resource| resource.first.served.is_there(&self.sessions);
+        Resource::find(below).filter(|(resource, _)| is_there(resource))
     }
 
     /// What follows the prefix, if the path is below it at a segment boundary.
     fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
         let rest = path.strip_prefix(self.settings.prefix.as_str())?;
         (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+    }
+}
+
+impl Served {
+    /// Whether the endpoint is there at all.
+    pub(super) const fn is_there(self, sessions: &Sessions) -> bool {
+        match self {
+            Self::WithSlidingTokens => sessions.sliding(),
+            Self::Always | Self::WhileRegistrationIsOpen => true,
+        }
     }
 }
 

@@ -11,6 +11,8 @@ pub enum Registration {
     /// Anybody.
     #[default]
     Open,
+    /// Whoever has an invitation of an operator's.
+    Invite,
     /// Nobody: accounts come from the command line.
     Closed,
 }

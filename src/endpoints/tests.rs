@@ -2,6 +2,7 @@
 //! memory, with a clock that tests move.
 
 mod accounts;
+mod described;
 mod protocol;
 mod throttling;
 mod tokens;
@@ -24,7 +25,7 @@ use crate::limit::Quota;
 use crate::password::{PasswordSettings, Passwords};
 use crate::policy::{Owned, Routes};
 use crate::secret::Secret;
-use crate::session::{Accounts, Foundations, SessionSettings, Sessions};
+use crate::session::{AccountRules, Accounts, Foundations, SessionSettings, Sessions};
 use crate::store::{RedbStore, Store, User, UserChange};
 use crate::token::{IssuerSettings, Revisions, TokenSettings};
 use crate::web::{IdentityHeaders, MessageLimits, RequestBody};
@@ -99,6 +100,7 @@ impl Setup {
             Arc::clone(&revisions),
             ["reserved".to_owned()],
         );
+        let accounts = accounts.with_rules(AccountRules::default());
         let foundations = Foundations {
             store: Arc::clone(&store),
             clock: Arc::clone(&now),
@@ -156,7 +158,9 @@ impl Room {
         let client: IpAddr = client.parse().unwrap();
         let (method, path, headers, host) = (&method, path.as_str(), &headers, "a.test");
         let call = Call { method, host, path, headers, client, body };
-        read(self.endpoints.answer(call).await).await
+        let got = read(self.endpoints.answer(call).await).await;
+        described::hold(&self.endpoints.description, method.as_str(), path, &got);
+        got
     }
 
     async fn post(&self, path: &str, body: impl ToString) -> Got {

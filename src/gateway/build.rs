@@ -138,13 +138,14 @@ impl Builder {
             .iter()
             .flat_map(|route| route.allow.user_names().map(str::to_owned))
             .collect();
-        let accounts = Arc::new(Accounts::new(
+        let accounts = Accounts::new(
             Arc::clone(&store),
             Arc::clone(&clock),
             passwords,
             Arc::clone(&revisions),
             reserved,
-        ));
+        );
+        let accounts = Arc::new(accounts.with_rules(config.accounts.clone()));
         let foundations = Foundations {
             store,
             clock: Arc::clone(&clock),

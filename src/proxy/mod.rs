@@ -20,6 +20,7 @@ mod resolver;
 mod respond;
 mod send;
 mod settings;
+mod signed;
 mod silence;
 mod standing;
 mod throttle;
@@ -36,7 +37,7 @@ mod whoami;
 mod tests;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, Version};
@@ -156,8 +157,17 @@ impl Proxy {
         let handshake = upgrade::Handshake::of(route, http2, &mut parts, &body)?;
         let known = caller.map(Arc::as_ref);
         let host = parts.headers.get(http::header::HOST).cloned();
-        let outfit =
-            prepare::Outfit { route, path, peer, origin, caller: known, request_id, host, http2 };
+        let outfit = prepare::Outfit {
+            route,
+            path,
+            peer,
+            origin,
+            caller: known,
+            request_id,
+            host,
+            http2,
+            signed: OnceLock::new(),
+        };
         outfit.put_on(&mut parts)?;
         if let Some(handshake) = &handshake {
             handshake.ask(&mut parts.headers);
@@ -270,12 +280,15 @@ impl Proxy {
             let body = if body.is_stream() { watched(body, watch, &parts.headers) } else { body };
             return Ok(send::Reply { response: Response::from_parts(parts, body), switched: None });
         }
+        // HTTP/1.0 may leave it out; HTTP/1.1 may not.
+        if let Some(first) = upstream.servers.first() {
+            parts.headers.entry(http::header::HOST).or_insert_with(|| first.host.clone());
+        }
+        self.sign(outfit, &parts, &upstream.settings.name)?;
         let Some(first) = upstream.servers.first() else {
             outfit.set_ours(&mut parts.headers);
             return Ok(send::Reply { response: whoami::answer(&parts), switched: None });
         };
-        // HTTP/1.0 may leave it out; HTTP/1.1 may not.
-        parts.headers.entry(http::header::HOST).or_insert_with(|| first.host.clone());
         if http2.is_some() {
             outfit.set_ours(&mut parts.headers);
             http2::address(&mut parts, &first.address)?;

@@ -1,6 +1,7 @@
 //! What a request loses and gains on its way out.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use bytes::BytesMut;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -60,6 +61,8 @@ pub(super) struct Outfit<'a> {
     pub(super) host: Option<HeaderValue>,
     /// Whether it goes out in HTTP/2.
     pub(super) http2: bool,
+    /// Who its caller is, signed for this request; as a rule nothing.
+    pub(super) signed: OnceLock<Vec<(HeaderName, HeaderValue)>>,
 }
 
 impl Outfit<'_> {
@@ -93,6 +96,9 @@ impl Outfit<'_> {
                 headers.insert(name, value.clone());
             }
         }
+        for (name, value) in self.signed.get().into_iter().flatten() {
+            headers.insert(name, value.clone());
+        }
     }
 
     /// The same as lines of HTTP/1.1, of which most were made ready before.
@@ -102,6 +108,8 @@ impl Outfit<'_> {
         if let Some(caller) = self.caller {
             out.extend_from_slice(&caller.lines);
         }
+        let signed = self.signed.get().into_iter().flatten();
+        write_lines(signed.map(|(name, value)| (name, value)), out);
     }
 
     /// The path that was judged is the path that is sent, in origin form, unless the route

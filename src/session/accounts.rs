@@ -4,12 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::normalize_username;
+use super::registration::in_one_case;
+use super::settings::AccountRules;
 use super::settle::settle;
 use crate::clock::Clock;
 use crate::identity::UserId;
 use crate::password::{Candidate, PasswordError, Passwords};
 use crate::secret::Secret;
-use crate::store::{Creation, NewUser, Store, StoreError, User, UserChange};
+use crate::store::{Admission, NewUser, Store, StoreError, Terms, User, UserChange};
 use crate::token::Revisions;
 
 /// Why an account operation did not happen.
@@ -45,6 +47,12 @@ pub enum Registered {
     Created(User),
     /// Somebody has that name, or nobody but an operator may take it.
     NameTaken,
+    /// Somebody has a name that looks like it.
+    NameAlike,
+    /// Somebody has that address.
+    EmailTaken,
+    /// Not with that invitation, whatever the reason.
+    NotInvited,
 }
 
 /// The users of the store, for everything that changes them.
@@ -57,12 +65,14 @@ pub struct Accounts {
     pub(super) clock: Arc<dyn Clock>,
     passwords: Arc<Passwords>,
     pub(super) revisions: Arc<Revisions>,
-    reserved: HashSet<String>,
+    pub(super) rules: AccountRules,
+    /// Names in `reserved` of the rules and of the policy, by what they are compared by.
+    pub(super) reserved: HashSet<String>,
 }
 
 impl Accounts {
     /// Accounts on these foundations. `reserved` are names that a policy rule speaks of: only
-    /// an operator may make them.
+    /// an operator may make them, in any case.
     pub fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
@@ -70,8 +80,9 @@ impl Accounts {
         revisions: Arc<Revisions>,
         reserved: impl IntoIterator<Item = String>,
     ) -> Self {
-        let reserved = reserved.into_iter().map(|name| normalize_username(&name)).collect();
-        Self { store, clock, passwords, revisions, reserved }
+        let rules = AccountRules::default();
+        let reserved = reserved.into_iter().map(|name| in_one_case(&name)).collect();
+        Self { store, clock, passwords, revisions, rules, reserved }
     }
 
     /// Hashing and password policy.
@@ -79,33 +90,21 @@ impl Accounts {
         &self.passwords
     }
 
-    /// Whether a name cannot be registered: somebody has it, or it is reserved.
-    ///
-    /// # Errors
-    ///
-    /// [`AccountError`]; nothing is known.
-    pub async fn is_taken(&self, username: &str) -> Result<bool, AccountError> {
-        Ok(self.reserved.contains(username) || self.find(username).await?.is_some())
-    }
-
-    /// Makes an account for somebody who asked for it.
-    ///
-    /// # Errors
-    ///
-    /// [`AccountError`]; nothing was changed.
-    pub async fn register(&self, account: NewAccount) -> Result<Registered, AccountError> {
-        if self.reserved.contains(&account.username) {
-            return Ok(Registered::NameTaken);
-        }
-        self.create(account).await
-    }
-
-    /// Makes an account for an operator: reserved names are free to them.
+    /// Makes an account for an operator: reserved names are free to them, and names that look
+    /// like others.
     ///
     /// # Errors
     ///
     /// [`AccountError`]; nothing was changed.
     pub async fn create(&self, account: NewAccount) -> Result<Registered, AccountError> {
+        self.make(account, Terms { distinct_looks: false, ..self.rules.terms() }).await
+    }
+
+    pub(super) async fn make(
+        &self,
+        account: NewAccount,
+        terms: Terms,
+    ) -> Result<Registered, AccountError> {
         let password = match account.password {
             Some(password) => Some(self.passwords.hash(password).await?),
             None => None,
@@ -113,9 +112,12 @@ impl Accounts {
         let created = self.clock.now();
         let NewAccount { username, email, roles, .. } = account;
         let new = NewUser { username, email, password, roles, created };
-        Ok(match self.store.create_user(new).await? {
-            Creation::Created(user) => Registered::Created(user),
-            Creation::NameTaken => Registered::NameTaken,
+        Ok(match self.store.admit_user(new, terms).await? {
+            Admission::Created(user) => Registered::Created(user),
+            Admission::NameTaken => Registered::NameTaken,
+            Admission::NameAlike => Registered::NameAlike,
+            Admission::EmailTaken => Registered::EmailTaken,
+            Admission::NotInvited => Registered::NotInvited,
         })
     }
 

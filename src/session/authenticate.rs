@@ -208,7 +208,7 @@ fn login(claims: &Claims, latest: Timestamp) -> Option<Timestamp> {
     claims.authenticated().filter(|at| *at <= latest)
 }
 
-/// What an API key is found by.
+/// What an API key or an invitation is found by.
 pub(super) fn hash_of_key(key: &[u8]) -> [u8; 32] {
     digest(&SHA256, key).as_ref().try_into().unwrap_or_default()
 }

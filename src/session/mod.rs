@@ -3,11 +3,13 @@
 
 mod accounts;
 mod authenticate;
+mod invitations;
 mod lasting;
 mod logins;
 mod logout;
 mod names;
 mod refusal;
+mod registration;
 mod renew;
 mod settings;
 mod settle;
@@ -26,14 +28,16 @@ use crate::web::IdentityHeaders;
 
 pub use accounts::{AccountError, Accounts, NewAccount, Registered};
 pub use authenticate::Authenticated;
+pub use invitations::{Invited, Leave};
 pub use lasting::Stance;
 pub use names::{
     EMAIL_LENGTH, EmailFault, NameFault, USERNAME_LENGTH, check_email, check_username,
     normalize_username, trim,
 };
 pub use refusal::{Answer, AuthError, Presented};
+pub use registration::{NameObjection, Objections};
 pub use renew::Renewed;
-pub use settings::SessionSettings;
+pub use settings::{AccountRules, Lookalikes, SessionSettings};
 pub use start::{Client, Opened, Pair};
 pub use tickets::{TICKET_LIFE, Ticket};
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::store::Terms;
+
 /// The session part of `[auth]`, checked.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionSettings {
@@ -22,6 +24,49 @@ impl Default for SessionSettings {
             rotation: true,
             grace: Duration::from_secs(10),
             token_scheme: false,
+        }
+    }
+}
+
+/// What is asked of the names and addresses of accounts: the rest of `[auth]`, checked.
+#[derive(Clone, Debug)]
+pub struct AccountRules {
+    /// Names that only an operator may make, in any case, beside those of the policy.
+    pub reserved: Vec<String>,
+    /// Whether two accounts may have one address.
+    pub unique_email: bool,
+    /// What becomes of names that look like others.
+    pub lookalikes: Lookalikes,
+}
+
+/// What becomes of a name that looks like another one when somebody registers it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Lookalikes {
+    /// It is a name like any other, as in the original.
+    #[default]
+    Allow,
+    /// It is refused.
+    Refuse,
+}
+
+impl AccountRules {
+    /// What a registration without an invitation has to meet.
+    pub(super) fn terms(&self) -> Terms {
+        Terms {
+            unique_email: self.unique_email,
+            distinct_looks: self.lookalikes == Lookalikes::Refuse,
+            invitation: None,
+        }
+    }
+}
+
+impl Default for AccountRules {
+    fn default() -> Self {
+        let reserved = ["admin", "administrator", "root", "support", "system"];
+        Self {
+            reserved: reserved.map(str::to_owned).to_vec(),
+            unique_email: false,
+            lookalikes: Lookalikes::Allow,
         }
     }
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::authenticate::hash_of_key;
 use super::settle::settle;
-use super::{AuthError, Sessions};
+use super::{AuthError, Authenticated, Sessions};
 use crate::clock::Timestamp;
 use crate::identity::SessionId;
 use crate::keys::KeyError;
 use crate::store::{ApiKey, NewSession, PasswordHash, RefreshGrant, Session, SessionRef, User};
-use crate::token::{Grant, Profile, TokenKind, new_id};
+use crate::token::{Bound, Grant, Profile, TokenKind, new_id};
 
 /// Longest text of a device that is kept.
 const DEVICE_LENGTH: usize = 200;
@@ -233,6 +233,21 @@ impl Sessions {
         let grant = grant(session, TokenKind::Sliding, id, issued, expires);
         let profile = Some(profile(user));
         Ok(self.signer.sign(&Grant { refresh_expires: Some(ends), profile, ..grant })?)
+    }
+
+    /// Who the caller of a request is, for the upstream that has it, as the store says now.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`]: the keys cannot be used; nothing was signed.
+    pub fn sign_identity(
+        &self,
+        caller: &Authenticated,
+        bound: &Bound<'_>,
+    ) -> Result<String, AuthError> {
+        let identity = &caller.identity;
+        let claims = self.headers.claims(identity);
+        Ok(self.signer.sign_identity(bound, &identity.user_id, claims, self.clock.now())?)
     }
 
     /// Removes the records of sessions whose last token is dead, and returns how many.

@@ -4,6 +4,8 @@
 //! store. `tests/store_contract.rs` states what every backend must do.
 
 mod error;
+mod folding;
+mod invitation;
 mod recipe;
 mod record;
 mod redb;
@@ -16,6 +18,8 @@ use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 
 pub use error::{OpenError, StoreError};
+pub use folding::{fold_case, looks};
+pub use invitation::{Admission, Clashes, Invitation, NewInvitation, Terms};
 pub use record::{
     ApiKey, Creation, EndReason, Mark, NewSession, NewUser, PasswordHash, RefreshGrant, Rotation,
     RotationRequest, Session, SessionRef, SpentGrant, Standing, User, UserChange,
@@ -64,6 +68,65 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// See [`StoreError`]; nothing was changed, or nothing is known about it.
     async fn create_user(&self, user: NewUser) -> Result<Creation, StoreError>;
+
+    /// Makes a user if `terms` hold at that moment, and uses its invitation up with it: both or
+    /// neither. The invitation's roles are given beside those of `user`.
+    ///
+    /// Of any number of concurrent calls with one name, one look, one address or the last use of
+    /// one invitation, as far as the terms speak of them, exactly one is [`Admission::Created`].
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`]; nothing was changed, or nothing is known about it.
+    async fn admit_user(&self, user: NewUser, terms: Terms) -> Result<Admission, StoreError>;
+
+    /// What a user of that (NFKC) name and that address would have in common with those there
+    /// are.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn clashes(&self, username: &str, email: &str) -> Result<Clashes, StoreError>;
+
+    /// The users whose address is that one, in any case, by id. Whether it is verified is for the
+    /// caller to judge.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`]; never treat it as "no such user".
+    async fn users_by_email(&self, email: &str) -> Result<Vec<User>, StoreError>;
+
+    /// Keeps an invitation under the next number, and drops those that have expired.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn add_invitation(&self, invitation: NewInvitation) -> Result<Invitation, StoreError>;
+
+    /// The invitation with that SHA-256; it may have expired, and is gone when it was used up.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`]; never treat it as "no such invitation".
+    async fn invitation(&self, hash: [u8; 32]) -> Result<Option<Invitation>, StoreError>;
+
+    /// At most `limit` invitations with numbers above `after`, in order.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn invitations(
+        &self,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Invitation>, StoreError>;
+
+    /// Removes an invitation; `false` if there was none.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn remove_invitation(&self, id: u64) -> Result<bool, StoreError>;
 
     /// The user of that id.
     ///

@@ -94,6 +94,10 @@ impl Signer {
         &self.settings
     }
 
+    pub(super) fn keys(&self) -> &KeyRing {
+        &self.keys
+    }
+
     /// The signed token.
     ///
     /// # Errors
@@ -122,7 +126,7 @@ impl Signer {
     }
 }
 
-fn part(value: &impl Serialize) -> String {
+pub(super) fn part(value: &impl Serialize) -> String {
     // Plain structs of numbers and texts: nothing in them can fail to become JSON.
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).unwrap_or_default())
 }

@@ -3,6 +3,7 @@
 mod cache;
 mod claims;
 mod compact;
+mod identity;
 mod issue;
 mod revision;
 mod settings;
@@ -11,6 +12,7 @@ mod verify;
 
 pub use cache::{Entry, TokenCache};
 pub use claims::{Claims, TokenKind};
+pub use identity::Bound;
 pub use issue::{Grant, Profile, Signer, new_id};
 pub use revision::{Revision, Revisions};
 pub use settings::{IssuerKeys, IssuerSettings, TokenSettings};

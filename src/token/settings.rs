@@ -15,6 +15,8 @@ pub struct TokenSettings {
     pub refresh: Duration,
     /// Written as `iss`, and then required.
     pub issuer: Option<String>,
+    /// Our origin: the `iss` of identity tokens where there is no `issuer`.
+    pub public: Option<String>,
     /// Written as `aud`, and then required.
     pub audience: Option<String>,
     /// Clock difference forgiven at `exp`, `nbf` and `iat`.
@@ -29,6 +31,7 @@ impl Default for TokenSettings {
             access: Duration::from_secs(30 * 60),
             refresh: Duration::from_secs(24 * 60 * 60),
             issuer: None,
+            public: None,
             audience: None,
             leeway: Duration::ZERO,
             sliding: false,

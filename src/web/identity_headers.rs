@@ -18,10 +18,15 @@ const RESERVED: &[u8] = b"x-user-";
 /// What is escaped in a value: `%` itself and whatever is not visible ASCII.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 
+/// In place of a claim: a token that says all of them, signed for the one request.
+const SIGNED: &str = "@signed";
+
 /// The table `[identity]`: header = claim.
 #[derive(Clone, Debug)]
 pub struct IdentityHeaders {
     rules: Vec<Rule>,
+    /// The headers that carry a signed token.
+    signed: Vec<HeaderName>,
     /// Whether every configured name begins with [`RESERVED`], so that one look decides.
     only_reserved: bool,
 }
@@ -65,7 +70,9 @@ impl IdentityHeaders {
             rules.push(Rule { header, folded, claim });
         }
         let only_reserved = rules.iter().all(|rule| rule.folded.starts_with(RESERVED));
-        Ok(Self { rules, only_reserved })
+        let signed = rules.iter().filter(|rule| rule.is_signed());
+        let signed = signed.map(|rule| rule.header.clone()).collect();
+        Ok(Self { rules, signed, only_reserved })
     }
 
     /// Header and claim of each rule, in the order they were given.
@@ -84,12 +91,26 @@ impl IdentityHeaders {
                     .any(|rule| rule.folded.len() == length && begins_as(name, &rule.folded)))
     }
 
+    /// The headers that carry a token signed for the request at hand; as a rule there are none.
+    pub fn signed(&self) -> &[HeaderName] {
+        &self.signed
+    }
+
+    /// The claims that upstreams are told, with what they are for `identity`.
+    pub fn claims<'a>(&'a self, identity: &'a Identity) -> impl Iterator<Item = (&'a str, Claim)> {
+        let plain = self.rules.iter().filter(|rule| !rule.is_signed());
+        plain.filter_map(|rule| {
+            let claim = identity.claim(&rule.claim)?;
+            Some((rule.claim.as_str(), claim.into_owned()))
+        })
+    }
+
     /// The headers that tell an upstream who `identity` is, ready to be set.
     ///
     /// A claim that is absent gives no header.
     pub fn render(&self, identity: &Identity) -> Vec<(HeaderName, HeaderValue)> {
-        self.rules
-            .iter()
+        let plain = self.rules.iter().filter(|rule| !rule.is_signed());
+        plain
             .filter_map(|rule| {
                 let claim = identity.claim(&rule.claim)?;
                 Some((rule.header.clone(), encode(&claim)?))
@@ -113,7 +134,13 @@ impl Default for IdentityHeaders {
             folded: header.as_bytes().to_vec(),
             claim: claim.to_owned(),
         });
-        Self { rules: rules.to_vec(), only_reserved: true }
+        Self { rules: rules.to_vec(), signed: Vec::new(), only_reserved: true }
+    }
+}
+
+impl Rule {
+    fn is_signed(&self) -> bool {
+        self.claim == SIGNED
     }
 }
 

@@ -123,8 +123,7 @@ async fn user(gateway: &TestGateway, name: &str, roles: &[&str]) -> User {
         password: Some(Secret::from(PASSWORD.to_owned())),
         roles: roles.iter().map(|role| (*role).to_owned()).collect(),
     };
-    match gateway.accounts.create(account).await.expect("no account") {
-        Registered::Created(user) => user,
-        Registered::NameTaken => panic!("{name} is taken"),
-    }
+    let made = gateway.accounts.create(account).await.expect("no account");
+    let Registered::Created(user) = made else { panic!("{name}: {made:?}") };
+    user
 }

@@ -40,9 +40,11 @@ mod password_change;
 mod paths;
 mod proxy_protocol;
 mod rates;
+mod registration;
 mod resting;
 mod revocation;
 mod route_keys;
+mod signed;
 mod silence;
 mod static_files;
 mod streams;
@@ -56,6 +58,12 @@ mod upstream_servers;
 mod upstream_slow;
 mod upstream_state;
 mod upstream_tls;
+#[expect(
+    unreachable_pub,
+    clippy::disallowed_methods,
+    reason = "it is what README.md shows, to be put into other programs"
+)]
+mod verifier;
 mod websocket;
 mod websocket_ends;
 mod websocket_h2;

@@ -52,6 +52,8 @@ async fn a_call_that_changes_nothing_costs_no_commit() {
 async fn an_answer_waits_for_the_disk() {
     let disk = Disk::default();
     let store = open(&disk);
+    // The file grows now and not later: while it does, nobody reads.
+    store.create_user(new_user("first")).await.unwrap();
     disk.close_gate();
     let mut call = Box::pin(store.create_user(new_user("ada")));
     assert!(poll_immediate(&mut call).await.is_none());

@@ -312,3 +312,30 @@ async fn a_record_that_does_not_decode_is_corrupt_and_not_absent() {
     // The rest of the store goes on.
     user(&store, "bob").await;
 }
+
+/// What a file of the first version lacks is made at open: whoever was there before is found by
+/// address, and nobody can take their name's look.
+#[tokio::test]
+async fn a_file_of_the_first_version_is_indexed_when_it_is_opened() {
+    const EMAILS: TableDefinition<'_, (&str, u64), ()> = TableDefinition::new("emails");
+    const LOOKS: TableDefinition<'_, (&str, u64), ()> = TableDefinition::new("looks");
+    let (_dir, path) = place();
+    let store = create(&path);
+    let ada = user(&store, "ada").await;
+    drop(store);
+    let db = Database::open(&path).unwrap();
+    let txn = db.begin_write().unwrap();
+    assert!(txn.delete_table(EMAILS).unwrap() && txn.delete_table(LOOKS).unwrap());
+    txn.open_table(META).unwrap().insert("portcullis", 1).unwrap();
+    txn.commit().unwrap();
+    drop(db);
+    for _ in 0..2 {
+        let store: Arc<dyn Store> = Arc::new(RedbStore::open(&path, OpenMode::Existing).unwrap());
+        let clashes = store.clashes("AdA", "ADA@example.com").await.unwrap();
+        assert!(clashes.look && clashes.email && !clashes.name);
+        assert_eq!(
+            store.users_by_email("ada@example.com").await.unwrap(),
+            std::slice::from_ref(&ada)
+        );
+    }
+}

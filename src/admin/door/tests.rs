@@ -2,6 +2,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::*;
+use crate::admin::InvitationView;
 use crate::clock::{ManualClock, Timestamp};
 use crate::keys::{Algorithm, KeySettings, KeySource};
 use crate::password::{PasswordSettings, Passwords};
@@ -43,16 +44,9 @@ fn add(name: &str) -> Command {
 }
 
 async fn user(door: &Door, command: Command) -> UserView {
-    match door.run(command).await.unwrap() {
-        Reply::User(user) => user,
-        other @ (Reply::Users { .. }
-        | Reply::Deleted { .. }
-        | Reply::Sessions { .. }
-        | Reply::SessionsEnded { .. }
-        | Reply::Keys { .. }
-        | Reply::Key(_)
-        | Reply::Health(_)) => panic!("{other:?}"),
-    }
+    let reply = door.run(command).await.unwrap();
+    let Reply::User(user) = reply else { panic!("{reply:?}") };
+    user
 }
 
 async fn refused(door: &Door, command: Command) -> Refusal {
@@ -222,4 +216,47 @@ async fn keys_are_listed_and_rotated() {
     let kids: Vec<_> = keys.iter().map(|key| key.kid.as_str()).collect();
     assert_eq!(kids, [key.kid.as_str(), first.as_str()]);
     assert!(keys[1].retired.is_some());
+}
+
+fn invite(email: &str, roles: &[&str]) -> Command {
+    let roles = roles.iter().map(|role| (*role).to_owned()).collect();
+    let uses = NonZeroU32::MIN;
+    let life = NonZeroU32::new(60).unwrap();
+    Command::InviteAdd { email: email.to_owned(), roles, uses, life }
+}
+
+#[tokio::test]
+async fn an_operator_invites_and_takes_it_back() {
+    let door = door();
+    let reply = door.run(invite("Bob@EXAMPLE.com", &["editor"])).await.unwrap();
+    let Reply::Invited(made) = reply else { panic!("{reply:?}") };
+    let text = made.invite.clone().unwrap();
+    assert_eq!((made.id, made.left, text.len()), (1, 1, 32));
+    assert_eq!(made.expires, "2027-01-15T08:01:00Z");
+    assert!(!format!("{made:?}").contains(&text), "it is in no log");
+    let list = || door.run(Command::InviteList { after: None, limit: 9 });
+    let reply = list().await.unwrap();
+    let Reply::Invitations { invitations, next: None } = reply else { panic!("{reply:?}") };
+    let kept = InvitationView { invite: None, ..made };
+    assert_eq!((kept.email.as_str(), kept.expired), ("Bob@example.com", false));
+    assert_eq!(invitations, [kept]);
+    let revoke = Command::InviteRevoke { id: 1 };
+    assert_eq!(door.run(revoke).await.unwrap(), Reply::Revoked { id: 1 });
+    let refusal = refused(&door, Command::InviteRevoke { id: 1 }).await;
+    assert_eq!(refusal.kind, RefusalKind::NotFound);
+    let Reply::Invitations { invitations, .. } = list().await.unwrap() else { panic!() };
+    assert!(invitations.is_empty());
+}
+
+#[tokio::test]
+async fn an_invitation_grants_only_what_there_can_be() {
+    let door = door();
+    for (email, role) in [("no address", "editor"), ("a@example.com", "Admin,root"), ("", "")] {
+        let refusal = refused(&door, invite(email, &[role])).await;
+        assert_eq!(refusal.kind, RefusalKind::Invalid, "{email} {role}");
+    }
+    let text = r#"{"command": "invite-add", "uses": 0, "life": 60}"#;
+    assert!(serde_json::from_str::<Command>(text).is_err());
+    let text = r#"{"command": "invite-add", "uses": 1, "life": 60, "is_staff": true}"#;
+    assert!(serde_json::from_str::<Command>(text).is_err());
 }

@@ -1,10 +1,10 @@
 //! Users as they are printed.
 
-use anyhow::bail;
 use serde::Serialize;
 
 use crate::admin::{Reply, UserView};
 use crate::cli::out::Out;
+use crate::cli::reach::another_reply;
 use crate::printable::Printable;
 
 pub(super) fn listed(what: &str, items: &[String]) -> String {
@@ -61,21 +61,13 @@ pub(super) fn as_json(reply: &Reply, generated: Option<&str>, out: &mut Out) -> 
     struct Deleted<'a> {
         deleted: &'a str,
     }
-    match reply {
-        Reply::User(user) => {
-            let mut user = serde_json::to_value(user)?;
-            if let (Some(password), Some(fields)) = (generated, user.as_object_mut()) {
-                fields.insert("password".to_owned(), password.into());
-            }
-            out.json(&user)?;
+    if let Reply::User(user) = reply {
+        let mut user = serde_json::to_value(user)?;
+        if let (Some(password), Some(fields)) = (generated, user.as_object_mut()) {
+            fields.insert("password".to_owned(), password.into());
         }
-        Reply::Deleted { username } => out.json(&Deleted { deleted: username })?,
-        Reply::Users { .. }
-        | Reply::Sessions { .. }
-        | Reply::SessionsEnded { .. }
-        | Reply::Keys { .. }
-        | Reply::Key(_)
-        | Reply::Health(_) => bail!("the gateway replied to another command"),
+        return Ok(out.json(&user)?);
     }
-    Ok(())
+    let Reply::Deleted { username } = reply else { return Err(another_reply()) };
+    Ok(out.json(&Deleted { deleted: username })?)
 }

@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 use crate::store::{
-    ApiKey, Creation, EndReason, NewSession, NewUser, PasswordHash, RedbStore, Rotation,
-    RotationRequest, Session, SessionRef, Standing, Store, StoreError, User, UserChange,
+    Admission, ApiKey, Clashes, Creation, EndReason, Invitation, NewInvitation, NewSession,
+    NewUser, PasswordHash, RedbStore, Rotation, RotationRequest, Session, SessionRef, Standing,
+    Store, StoreError, Terms, User, UserChange,
 };
 
 #[derive(Debug)]
@@ -58,6 +59,13 @@ macro_rules! delegate {
 
 delegate! {
     create_user(user: NewUser) -> Creation;
+    admit_user(user: NewUser, terms: Terms) -> Admission;
+    clashes(username: &str, email: &str) -> Clashes;
+    users_by_email(email: &str) -> Vec<User>;
+    add_invitation(invitation: NewInvitation) -> Invitation;
+    invitation(hash: [u8; 32]) -> Option<Invitation>;
+    invitations(after: Option<u64>, limit: usize) -> Vec<Invitation>;
+    remove_invitation(id: u64) -> bool;
     user(id: UserId) -> Option<User>;
     user_by_name(name: &str) -> Option<User>;
     users(after: Option<UserId>, limit: usize) -> Vec<User>;

@@ -1,6 +1,8 @@
 //! The embedded store: one redb file, one writing thread, any number of readers.
 
 mod codec;
+mod indexes;
+mod invitations;
 mod open;
 mod probe;
 mod recipes;
@@ -20,7 +22,7 @@ use super::record::{
     ApiKey, Creation, EndReason, NewSession, NewUser, PasswordHash, Rotation, RotationRequest,
     Session, SessionRef, Standing, User, UserChange,
 };
-use super::{Store, StoreError};
+use super::{Admission, Clashes, Invitation, NewInvitation, Store, StoreError, Terms};
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 
@@ -72,6 +74,40 @@ impl RedbStore {
 impl Store for RedbStore {
     async fn create_user(&self, user: NewUser) -> Result<Creation, StoreError> {
         self.write(move |change| users::create(change, &user)).await
+    }
+
+    async fn admit_user(&self, user: NewUser, terms: Terms) -> Result<Admission, StoreError> {
+        self.write(move |change| users::admit(change, &user, &terms)).await
+    }
+
+    async fn clashes(&self, username: &str, email: &str) -> Result<Clashes, StoreError> {
+        let (username, email) = (username.to_owned(), email.to_owned());
+        self.read(move |view| users::clashes(view, &username, &email)).await
+    }
+
+    async fn users_by_email(&self, email: &str) -> Result<Vec<User>, StoreError> {
+        let email = email.to_owned();
+        self.read(move |view| users::by_email(view, &email)).await
+    }
+
+    async fn add_invitation(&self, invitation: NewInvitation) -> Result<Invitation, StoreError> {
+        self.write(move |change| invitations::add(change, &invitation)).await
+    }
+
+    async fn invitation(&self, hash: [u8; 32]) -> Result<Option<Invitation>, StoreError> {
+        self.read(move |view| invitations::by_hash(view, hash)).await
+    }
+
+    async fn invitations(
+        &self,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Invitation>, StoreError> {
+        self.read(move |view| invitations::page(view, after, limit)).await
+    }
+
+    async fn remove_invitation(&self, id: u64) -> Result<bool, StoreError> {
+        self.write(move |change| invitations::remove(change, id)).await
     }
 
     async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {

@@ -12,9 +12,9 @@ use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError};
 
 use super::probe::Probe;
-use super::tables::{self, FORMAT, INDEXED, META, VERSION};
+use super::tables::{self, COUNTED, FORMAT, INDEXED, META, VERSION};
 use super::writer::{self, Writer};
-use super::{RedbStore, recipes};
+use super::{RedbStore, indexes, recipes};
 use crate::store::{OpenError, StoreError};
 
 /// Pages kept in memory, in bytes.
@@ -186,8 +186,11 @@ impl Place<'_> {
             tables::create(&txn)?;
             let before = txn.open_table(META)?.insert(FORMAT, VERSION)?.map(|it| it.value());
             // A file that is new has nobody in it yet.
-            if before.is_some_and(|version| version < INDEXED) {
+            if before.is_some_and(|version| version < COUNTED) {
                 recipes::build(&txn).map_err(Unprepared::Store)?;
+            }
+            if before.is_some_and(|version| version < INDEXED) {
+                indexes::build(&txn).map_err(Unprepared::Store)?;
             }
             txn.commit()?;
             Ok(())

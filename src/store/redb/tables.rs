@@ -40,6 +40,18 @@ pub(super) static API_KEY_HASHES: TableDefinition<'static, [u8; 32], u64> =
 /// The recipe of a password hash to how many users have one.
 pub(super) static RECIPES: TableDefinition<'static, &'static str, u64> =
     TableDefinition::new("recipes");
+/// The users of an address, folded: address, user id.
+pub(super) static EMAILS: TableDefinition<'static, (&'static str, u64), ()> =
+    TableDefinition::new("emails");
+/// The users whose name has a look, see [`crate::store::looks`]: look, user id.
+pub(super) static LOOKS: TableDefinition<'static, (&'static str, u64), ()> =
+    TableDefinition::new("looks");
+/// Invitation number to invitation.
+pub(super) static INVITATIONS: TableDefinition<'static, u64, Bytes> =
+    TableDefinition::new("invitations");
+/// SHA-256 of an invitation to its number.
+pub(super) static INVITATION_HASHES: TableDefinition<'static, [u8; 32], u64> =
+    TableDefinition::new("invitation_hashes");
 
 /// The entry of [`META`] that makes a redb file a store of ours; its value is the version.
 pub(super) const FORMAT: &str = "portcullis";
@@ -47,17 +59,22 @@ pub(super) const FORMAT: &str = "portcullis";
 /// The layout that this code writes. Raise it when an older binary would do harm to a newer
 /// file, by misreading it or by dropping a field whose loss matters.
 ///
-/// 2: [`RECIPES`], which an older binary would leave as it is when passwords change.
-pub(super) const VERSION: u64 = 2;
+/// 2: [`RECIPES`], which an older binary would leave as it is when passwords change. 3: [`EMAILS`]
+/// and [`LOOKS`], which it would leave as they are when users change.
+pub(super) const VERSION: u64 = 3;
 
 /// The first version whose files have [`RECIPES`].
-pub(super) const INDEXED: u64 = 2;
+pub(super) const COUNTED: u64 = 2;
+
+/// The first version whose files have [`EMAILS`] and [`LOOKS`].
+pub(super) const INDEXED: u64 = 3;
 
 /// A series of numbers, each given once, whatever is deleted and however often we restart.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Counter {
     Users,
     Sessions,
+    Invitations,
 }
 
 impl Counter {
@@ -65,6 +82,7 @@ impl Counter {
         match self {
             Self::Users => "last_user",
             Self::Sessions => "last_session",
+            Self::Invitations => "last_invitation",
         }
     }
 }
@@ -80,6 +98,10 @@ pub(super) fn create(txn: &WriteTransaction) -> Result<(), redb::Error> {
     txn.open_table(API_KEYS)?;
     txn.open_table(API_KEY_HASHES)?;
     txn.open_table(RECIPES)?;
+    txn.open_table(EMAILS)?;
+    txn.open_table(LOOKS)?;
+    txn.open_table(INVITATIONS)?;
+    txn.open_table(INVITATION_HASHES)?;
     Ok(())
 }
 

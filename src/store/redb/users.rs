@@ -6,12 +6,13 @@ use redb::ReadableTable;
 
 use super::codec::{ApiKeyRecord, UserRecord};
 use super::tables::{
-    API_KEY_HASHES, API_KEYS, Change, Counter, NAMES, Source, USERS, View, dangling, decode, failed,
+    API_KEY_HASHES, API_KEYS, Change, Counter, EMAILS, NAMES, Source, USERS, View, dangling,
+    decode, failed,
 };
-use super::{recipes, sessions};
+use super::{indexes, invitations, recipes, sessions};
 use crate::identity::UserId;
-use crate::store::StoreError;
 use crate::store::record::{ApiKey, Creation, Mark, NewUser, User, UserChange};
+use crate::store::{Admission, Clashes, StoreError, Terms};
 
 pub(super) fn find(source: &impl Source, id: UserId) -> Result<Option<User>, StoreError> {
     let found: Option<UserRecord> = source.record(&USERS, id.0)?;
@@ -45,6 +46,62 @@ pub(super) fn create(change: &Change<'_>, new: &NewUser) -> Result<Creation, Sto
     if change.number(&NAMES, new.username.as_str())?.is_some() {
         return Ok(Creation::NameTaken);
     }
+    insert(change, new).map(Creation::Created)
+}
+
+/// What a user of that name and address would have in common with others.
+pub(super) fn clashes(
+    source: &impl Source,
+    username: &str,
+    email: &str,
+) -> Result<Clashes, StoreError> {
+    Ok(Clashes {
+        name: source.number(&NAMES, username)?.is_some(),
+        look: indexes::is_alike(source, username)?,
+        email: !indexes::with_email(source, email)?.is_empty(),
+    })
+}
+
+pub(super) fn by_email(source: &impl Source, email: &str) -> Result<Vec<User>, StoreError> {
+    let stored = |id| find(source, UserId(id))?.ok_or_else(|| dangling(&EMAILS));
+    indexes::with_email(source, email)?.into_iter().map(stored).collect()
+}
+
+/// Makes a user whose terms hold, and uses the invitation up.
+pub(super) fn admit(
+    change: &Change<'_>,
+    new: &NewUser,
+    terms: &Terms,
+) -> Result<Admission, StoreError> {
+    let mut new = new.clone();
+    let invitation = match terms.invitation {
+        None => None,
+        Some(hash) => {
+            let found = invitations::by_hash(change, hash)?;
+            let good = found.filter(|found| found.admits(&new.email, new.created));
+            let Some(invitation) = good else { return Ok(Admission::NotInvited) };
+            new.roles.extend(invitation.roles.iter().cloned());
+            Some((hash, invitation))
+        }
+    };
+    let clashes = clashes(change, &new.username, &new.email)?;
+    if clashes.name {
+        return Ok(Admission::NameTaken);
+    }
+    if terms.distinct_looks && clashes.look {
+        return Ok(Admission::NameAlike);
+    }
+    if terms.unique_email && clashes.email {
+        return Ok(Admission::EmailTaken);
+    }
+    if let Some((hash, invitation)) = invitation {
+        invitations::spend(change, hash, invitation)?;
+    }
+    insert(change, &new).map(Admission::Created)
+}
+
+/// Writes a user whose name is free, under the next id.
+fn insert(change: &Change<'_>, new: &NewUser) -> Result<User, StoreError> {
     let mut roles = new.roles.clone();
     roles.sort_unstable();
     roles.dedup();
@@ -65,7 +122,8 @@ pub(super) fn create(change: &Change<'_>, new: &NewUser) -> Result<Creation, Sto
     change.put(&NAMES, user.username.as_str(), user.id.0)?;
     change.put_record(&USERS, user.id.0, &UserRecord::from(&user))?;
     recipes::replace(change, None, user.password.as_ref())?;
-    Ok(Creation::Created(user))
+    indexes::enter(change, &user)?;
+    Ok(user)
 }
 
 pub(super) fn alter(
@@ -78,6 +136,10 @@ pub(super) fn alter(
     if after != before {
         change.put_record(&USERS, id.0, &UserRecord::from(&after))?;
         recipes::replace(change, before.password.as_ref(), after.password.as_ref())?;
+    }
+    if after.email != before.email {
+        indexes::leave(change, &before)?;
+        indexes::enter(change, &after)?;
     }
     Ok(Some(after))
 }
@@ -127,6 +189,7 @@ pub(super) fn delete(change: &Change<'_>, id: UserId) -> Result<bool, StoreError
         change.remove(&API_KEYS, id.0)?;
     }
     recipes::replace(change, user.password.as_ref(), None)?;
+    indexes::leave(change, &user)?;
     change.remove(&NAMES, user.username.as_str())?;
     change.remove(&USERS, id.0)?;
     Ok(true)

@@ -8,11 +8,13 @@ fn auth() {
         "[auth]",
         &[
             ("acess = '5m'", "2:1: unknown key `acess`; did you mean `access`?"),
+            ("register = 'on'", "2:12: `register` must be \"open\" or \"invite\" or \"closed\""),
+            ("lookalikes = 'no'", "2:14: `lookalikes` must be \"allow\" or \"refuse\""),
             (
-                "register = 'invite'",
-                "2:12: this version has no invitations; write \"closed\" and make accounts with `portcullis user add`",
+                "reserved = ['root', 'a b']",
+                "2:21: this is no username, so that nobody could register it; leave it out",
             ),
-            ("register = 'on'", "2:12: `register` must be \"open\" or \"closed\""),
+            ("unique_email = 1", "2:16: `unique_email` must be true or false"),
             (
                 "login_failure = 'drf'",
                 "2:17: `login_failure` must be \"original\" or \"simplejwt\"",
@@ -186,6 +188,14 @@ fn an_empty_secret_file_is_named() {
 #[test]
 fn identity() {
     says_in(
+        "[auth.signing]\nalgorithm = 'HS256'\nsecret = { env = 'SIGNING_KEY' }\n[identity]",
+        &[(
+            "X-T = '@signed'",
+            "5:7: with HS256 whoever can check a token can make one; for \"@signed\" let \
+             [auth.signing] algorithm be ES256, EdDSA or RS256",
+        )],
+    );
+    says_in(
         "[identity]",
         &[
             (
@@ -193,6 +203,7 @@ fn identity() {
                 "2:1: `X User` is no header name; write one such as `X-User-Id`",
             ),
             ("X-User = ''", "2:10: an empty claim name; write one such as \"user_id\""),
+            ("X-T = '@sign'", "2:7: `@sign` is none; write a claim, or \"@signed\""),
             ("X-User = ['a']", "2:10: `X-User` must be a text in quotes"),
             (
                 "Host = 'a'\nX-A = 'a'\nX_A = 'a'\nTE = 'b'",

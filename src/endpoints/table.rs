@@ -1,0 +1,249 @@
+//! The endpoints, one row for each method of each.
+
+use std::future::ready;
+
+use http::{Method, StatusCode};
+
+use super::fields::{Field, Rule};
+use super::given::{Given, Kind, Member, Shape};
+use super::reply::Outcome;
+use super::throttle::Limited;
+use super::{
+    Caller, Row, Served, api_token, blacklist, logout, password_change, profile, refresh, register,
+    sessions, sliding, ticket, token, verify,
+};
+
+const ACCESS: Field = Field::new("access", "Access", Rule::Answered);
+const USERNAME: Field = Field::new("username", "Username", Rule::Text);
+const PASSWORD: Field = Field::new("password", "Password", Rule::Text);
+const REFRESH: Field = Field::new("refresh", "Refresh", Rule::Text);
+const TICKET: Field = Field::new("ticket", "Ticket", Rule::Answered);
+const TOKEN: Field = Field::new("token", "Token", Rule::Text);
+
+const USERNAME_IS: Member = Member::text("username");
+const EMAIL_IS: Member = Member::text("email");
+const ACCESS_IS: Member = Member::text("access");
+const REFRESH_IS: Member = Member::text("refresh");
+const PAIR: Shape = Shape::Object(&[ACCESS_IS, REFRESH_IS]);
+const A_TOKEN: Shape = Shape::Object(&[Member::text("token")]);
+const EMPTY: Shape = Shape::Object(&[]);
+const SESSION: &[Member] = &[
+    Member::text("id"),
+    Member::text("device"),
+    Member::text("address"),
+    Member::text("started"),
+    Member::text("last_used"),
+    Member::new("current", Kind::Flag),
+];
+
+pub(super) static TABLE: [Row; 16] = [
+    Row {
+        path: "register",
+        name: "Register",
+        method: Method::POST,
+        caller: Caller::Anybody,
+        served: Served::WhileRegistrationIsOpen,
+        limited: Limited::Registrations,
+        fields: &[
+            Field::new("username", "Username", Rule::Username),
+            Field::new("password", "Password", Rule::NewPassword),
+            Field::new("email", "Email address", Rule::Email).optional(),
+            Field::new("invite", "Invitation", Rule::Text).optional(),
+        ],
+        gives: Given::new("Makes an account.", Shape::Object(&[USERNAME_IS, EMAIL_IS]))
+            .with(StatusCode::CREATED),
+        handler: |cx, request| Box::pin(register::handle(cx, request)),
+    },
+    Row {
+        path: "token",
+        name: "Token Obtain Pair",
+        method: Method::POST,
+        caller: Caller::Anybody,
+        served: Served::Always,
+        limited: Limited::FailedLogins,
+        fields: &[USERNAME, PASSWORD],
+        gives: Given::new("Exchanges a name and a password for tokens.", PAIR).or(&[401]),
+        handler: |cx, request| Box::pin(token::handle(cx, request)),
+    },
+    Row {
+        path: "token/refresh",
+        name: "Token Refresh",
+        method: Method::POST,
+        caller: Caller::Anybody,
+        served: Served::Always,
+        limited: Limited::ByNothing,
+        fields: &[REFRESH, ACCESS],
+        gives: Given::new(
+            "Exchanges a refresh token for an access token, and with rotation for its successor.",
+            Shape::Object(&[ACCESS_IS, REFRESH_IS.sometimes()]),
+        )
+        .or(&[401]),
+        handler: |cx, request| Box::pin(refresh::handle(cx, request)),
+    },
+    Row {
+        path: "token/verify",
+        name: "Token Verify",
+        method: Method::POST,
+        caller: Caller::Anybody,
+        served: Served::Always,
+        limited: Limited::ByNothing,
+        fields: &[TOKEN],
+        gives: Given::new("Whether a token is good now.", EMPTY).or(&[401]),
+        handler: |cx, request| Box::pin(verify::handle(cx, request)),
+    },
+    Row {
+        path: "token/blacklist",
+        name: "Token Blacklist",
+        method: Method::POST,
+        caller: Caller::Anybody,
+        served: Served::Always,
+        limited: Limited::ByNothing,
+        fields: &[REFRESH],
+        gives: Given::new("Ends the session of a refresh token.", EMPTY).or(&[401]),
+        handler: |cx, request| Box::pin(blacklist::handle(cx, request)),
+    },
+    Row {
+        path: "logout",
+        name: "Logout",
+        method: Method::POST,
+        caller: Caller::Either,
+        served: Served::Always,
+        limited: Limited::ByNothing,
+        fields: &[REFRESH.optional()],
+        gives: Given::new("Ends the session of the access token, or of a refresh token.", EMPTY),
+        handler: |cx, request| Box::pin(logout::handle(cx, request)),
+    },
+    Row {
+        path: "logout/all",
+        name: "Logout All",
+        method: Method::POST,
+        caller: Caller::User,
+        served: Served::Always,
+        limited: Limited::ByNothing,
+        fields: &[],
+        gives: Given::new("Ends every session of the caller.", EMPTY),
+        handler: |cx, request| Box::pin(logout::everywhere(cx, request)),
+    },
+    Row {
+        path: "sessions",
+        name: "Session List",
+        method: Method::GET,
+        caller: Caller::User,
+        served: Served::Always,
+        limited: Limited::ByNothing,
+        fields: &[],
+        gives: Given::new("Where the caller is logged in, the newest first.", Shape::List(SESSION)),
+        handler: |cx, request| Box::pin(sessions::list(cx, request)),
+    },
+    Row {
+        path: "sessions/{id}",
+        name: "Session",
+        method: Method::DELETE,
+        caller: Caller::User,
+        served: Served::Always,
+        limited: Limited::ByNothing,
+        fields: &[],
+        gives: Given::new("Ends one of them.", Shape::Nothing)
+            .with(StatusCode::NO_CONTENT)
+            .or(&[404]),
+        handler: |cx, request| Box::pin(sessions::end(cx, request)),
+    },
+    Row {
+        path: "password/change",
+        name: "Password Change",
+        method: Method::POST,
+        caller: Caller::User,
+        served: Served::Always,
+        limited: Limited::FailedLogins,
+        fields: &[
+            Field::new("old_password", "Old password", Rule::Text),
+            Field::new("new_password", "New password", Rule::NewPassword),
+            ACCESS,
+            Field::new("refresh", "Refresh", Rule::Answered),
+        ],
+        gives: Given::new(
+            "Changes the caller's password, ends every session, and goes on in a new one.",
+            Shape::Object(&[
+                ACCESS_IS.sometimes(),
+                REFRESH_IS.sometimes(),
+                Member::text("token").sometimes(),
+            ]),
+        ),
+        handler: |cx, request| Box::pin(password_change::handle(cx, request)),
+    },
+    Row {
+        path: "profile",
+        name: "User Profile",
+        method: Method::GET,
+        caller: Caller::User,
+        served: Served::Always,
+        limited: Limited::ByNothing,
+        fields: &[],
+        gives: Given::new("The caller's account.", Shape::Object(&[USERNAME_IS, EMAIL_IS])),
+        handler: |_, request| Box::pin(ready(profile::handle(request))),
+    },
+    Row {
+        path: "ticket",
+        name: "Ticket",
+        method: Method::POST,
+        caller: Caller::Known,
+        served: Served::Always,
+        limited: Limited::ByNothing,
+        fields: &[Field::new("path", "Path", Rule::Text), TICKET],
+        gives: Given::new(
+            "A ticket that opens one route once, for browsers that cannot send a header there.",
+            Shape::Object(&[Member::text("ticket"), Member::new("expires_in", Kind::Whole)]),
+        )
+        .with(StatusCode::CREATED),
+        handler: |cx, request| Box::pin(ready(ticket::handle(cx, request))),
+    },
+    Row {
+        path: "api-token-auth",
+        name: "Obtain Auth Token",
+        method: Method::POST,
+        caller: Caller::Anybody,
+        served: Served::Always,
+        limited: Limited::FailedLogins,
+        fields: &[
+            USERNAME,
+            Field::new("password", "Password", Rule::Untrimmed),
+            Field::new("token", "Token", Rule::Answered),
+        ],
+        gives: Given::new("Exchanges a name and a password for the user's API key.", A_TOKEN),
+        handler: |cx, request| Box::pin(api_token::handle(cx, request)),
+    },
+    Row {
+        path: "token/sliding",
+        name: "Token Obtain Sliding",
+        method: Method::POST,
+        caller: Caller::Anybody,
+        served: Served::WithSlidingTokens,
+        limited: Limited::FailedLogins,
+        fields: &[USERNAME, PASSWORD],
+        gives: Given::new("Exchanges a name and a password for a sliding token.", A_TOKEN)
+            .or(&[401]),
+        handler: |cx, request| Box::pin(sliding::obtain(cx, request)),
+    },
+    Row {
+        path: "token/sliding/refresh",
+        name: "Token Refresh Sliding",
+        method: Method::POST,
+        caller: Caller::Anybody,
+        served: Served::WithSlidingTokens,
+        limited: Limited::ByNothing,
+        fields: &[TOKEN],
+        gives: Given::new("Exchanges a sliding token for a later one.", A_TOKEN).or(&[401]),
+        handler: |cx, request| Box::pin(sliding::refresh(cx, request)),
+    },
+    Row {
+        path: "openapi.json",
+        name: "Description",
+        method: Method::GET,
+        caller: Caller::Anybody,
+        served: Served::Always,
+        limited: Limited::ByNothing,
+        fields: &[],
+        gives: Given::new("Describes all of these (OpenAPI 3.1).", Shape::Document),
+        handler: |cx, _| Box::pin(ready(Ok(Outcome::ok(cx.description.clone())))),
+    },
+];

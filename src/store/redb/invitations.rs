@@ -1,0 +1,131 @@
+//! Invitations within a transaction.
+
+use std::num::NonZeroU32;
+use std::ops::Bound;
+
+use minicbor::{Decode, Encode};
+use redb::ReadableTable;
+
+use super::tables::{
+    Change, Counter, INVITATION_HASHES, INVITATIONS, Source, dangling, decode, failed,
+};
+use crate::clock::Timestamp;
+use crate::store::{Invitation, NewInvitation, StoreError};
+
+/// How one looks in the file; see [`super::codec`] for what may be changed.
+#[derive(Debug, Decode, Encode)]
+#[cbor(map)]
+struct InvitationRecord {
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    hash: [u8; 32],
+    #[n(1)]
+    #[cbor(default)]
+    email: String,
+    #[n(2)]
+    #[cbor(default)]
+    roles: Vec<String>,
+    #[n(3)]
+    left: NonZeroU32,
+    #[n(4)]
+    created: u64,
+    #[n(5)]
+    expires: u64,
+}
+
+impl InvitationRecord {
+    fn new(hash: [u8; 32], invitation: &Invitation) -> Self {
+        Self {
+            hash,
+            email: invitation.email.clone(),
+            roles: invitation.roles.clone(),
+            left: invitation.left,
+            created: invitation.created.as_millis(),
+            expires: invitation.expires.as_millis(),
+        }
+    }
+
+    fn into_invitation(self, id: u64) -> Invitation {
+        Invitation {
+            id,
+            email: self.email,
+            roles: self.roles,
+            left: self.left,
+            created: Timestamp::from_millis(self.created),
+            expires: Timestamp::from_millis(self.expires),
+        }
+    }
+}
+
+pub(super) fn add(change: &Change<'_>, new: &NewInvitation) -> Result<Invitation, StoreError> {
+    let all = page(change, None, usize::MAX)?;
+    for expired in all.iter().filter(|one| one.expires <= new.created) {
+        remove(change, expired.id)?;
+    }
+    // Never hand one invitation's uses over to another; one drawn anew will do.
+    if change.number(&INVITATION_HASHES, new.hash)?.is_some() {
+        return Err(StoreError::Unavailable("this invitation is there already".into()));
+    }
+    let invitation = Invitation {
+        id: change.next(Counter::Invitations)?,
+        email: new.email.clone(),
+        roles: new.roles.clone(),
+        left: new.uses,
+        created: new.created,
+        expires: new.expires,
+    };
+    change.put(&INVITATION_HASHES, new.hash, invitation.id)?;
+    let record = InvitationRecord::new(new.hash, &invitation);
+    change.put_record(&INVITATIONS, invitation.id, &record)?;
+    Ok(invitation)
+}
+
+pub(super) fn by_hash(
+    source: &impl Source,
+    hash: [u8; 32],
+) -> Result<Option<Invitation>, StoreError> {
+    let Some(id) = source.number(&INVITATION_HASHES, hash)? else { return Ok(None) };
+    let record: Option<InvitationRecord> = source.record(&INVITATIONS, id)?;
+    let record = record.ok_or_else(|| dangling(&INVITATION_HASHES))?;
+    Ok(Some(record.into_invitation(id)))
+}
+
+/// Takes one use of it; after the last one it is gone.
+pub(super) fn spend(
+    change: &Change<'_>,
+    hash: [u8; 32],
+    mut invitation: Invitation,
+) -> Result<(), StoreError> {
+    let Some(left) = NonZeroU32::new(invitation.left.get() - 1) else {
+        return remove(change, invitation.id).map(drop);
+    };
+    invitation.left = left;
+    let record = InvitationRecord::new(hash, &invitation);
+    change.put_record(&INVITATIONS, invitation.id, &record)
+}
+
+pub(super) fn page(
+    source: &impl Source,
+    after: Option<u64>,
+    limit: usize,
+) -> Result<Vec<Invitation>, StoreError> {
+    let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let table = source.open(&INVITATIONS)?;
+    let rows = table.range::<u64>((start, Bound::Unbounded));
+    let rows = rows.map_err(|error| failed(&INVITATIONS, error))?;
+    rows.take(limit)
+        .map(|row| {
+            let (id, bytes) = row.map_err(|error| failed(&INVITATIONS, error))?;
+            let record: InvitationRecord = decode(&INVITATIONS, bytes.value())?;
+            Ok(record.into_invitation(id.value()))
+        })
+        .collect()
+}
+
+pub(super) fn remove(change: &Change<'_>, id: u64) -> Result<bool, StoreError> {
+    let found: Option<InvitationRecord> = change.record(&INVITATIONS, id)?;
+    let Some(record) = found else { return Ok(false) };
+    change.remove(&INVITATION_HASHES, record.hash)?;
+    change.remove(&INVITATIONS, id)?;
+    Ok(true)
+}
