@@ -59,6 +59,7 @@ pub(super) fn control(bytes: &[u8]) -> Option<usize> {
 }
 
 /// No branch within, so that it becomes a few instructions on vectors.
+#[expect(clippy::needless_bitwise_bool, reason = "lazy operators are branches")]
 fn has_control(block: &[u8; 32]) -> bool {
     block.iter().fold(false, |found, byte| found | (*byte < b' ') | (*byte == 0x7f))
 }
