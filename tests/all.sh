@@ -30,6 +30,9 @@ tests/signed.sh
 echo "== real programs around it"
 tests/peers.sh
 
+echo "== a Django project moves in"
+tests/django.sh
+
 echo "== bodies larger than memory"
 python3 tests/large_bodies.py "${CARGO_TARGET_DIR:-target}/release/portcullis"
 

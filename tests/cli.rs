@@ -6,6 +6,8 @@
 mod check;
 #[path = "cli/harness.rs"]
 mod harness;
+#[path = "cli/import.rs"]
+mod import;
 #[path = "cli/invite.rs"]
 mod invite;
 #[path = "cli/offline.rs"]

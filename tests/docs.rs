@@ -86,6 +86,11 @@ fn example_keys() -> Vec<Key> {
                 value: String::new(),
                 is_default: false,
             }),
+            "import.groups" => keys.push(Key {
+                name: "import.groups.GROUP".to_owned(),
+                value: String::new(),
+                is_default: false,
+            }),
             "" => keys.push(Key { name: key.to_owned(), value, is_default: !off }),
             section => keys.push(Key { name: format!("{section}.{key}"), value, is_default: !off }),
         }

@@ -17,6 +17,8 @@ mod build;
 mod disk;
 #[path = "store_contract/keys.rs"]
 mod keys;
+#[path = "store_contract/moving.rs"]
+mod moving;
 #[path = "store_contract/redb_crash.rs"]
 mod redb_crash;
 #[path = "store_contract/redb_faults.rs"]
@@ -131,6 +133,13 @@ macro_rules! backends {
                     an_api_key_finds_its_user
                     an_api_key_needs_a_user
                     an_api_key_never_changes_hands;
+                moving:
+                    a_newcomer_is_kept_with_everything
+                    who_is_there_is_not_changed
+                    news_about_who_is_there_are_added
+                    a_clash_changes_nothing
+                    a_token_belongs_to_the_first_who_brings_it
+                    numbers_are_lifted_and_never_lowered;
             }
         })+
     };

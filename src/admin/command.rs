@@ -9,6 +9,8 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::SessionView;
+use super::record::UserRecord;
+use super::transfer::Outcome;
 use crate::keys::KeyInfo;
 use crate::secret::Secret;
 use crate::store::User;
@@ -132,10 +134,34 @@ pub enum Command {
         /// How many at most; the door has a bound of its own.
         limit: usize,
     },
+    /// Takes users in, with everything that is theirs.
+    UserImport {
+        /// The users.
+        users: Vec<UserRecord>,
+        /// Says what would become of them, and changes nothing.
+        #[serde(default)]
+        dry_run: bool,
+    },
+    /// The users with ids above `after`, with everything that is theirs, at most `limit` of them.
+    UserExport {
+        /// The last id of the page before.
+        after: Option<u64>,
+        /// How many at most; the door has a bound of its own.
+        limit: usize,
+    },
     /// Takes an invitation back.
     InviteRevoke {
         /// Its number.
         id: u64,
+    },
+    /// The last numbers that were given, after lifting each to the one here.
+    Numbers {
+        /// To a user; 0 lifts nothing.
+        #[serde(default)]
+        users: u64,
+        /// To a session; 0 lifts nothing.
+        #[serde(default)]
+        sessions: u64,
     },
     /// The signing keys.
     KeyList,
@@ -200,6 +226,25 @@ pub enum Reply {
     Revoked {
         /// Its number.
         id: u64,
+    },
+    /// What became of users that came in, in their order.
+    Imported {
+        /// One for each.
+        outcomes: Vec<Outcome>,
+    },
+    /// One page of users with everything that is theirs.
+    Exported {
+        /// In order of their ids.
+        users: Vec<UserRecord>,
+        /// Where the next page begins, if there may be one.
+        next: Option<u64>,
+    },
+    /// The last numbers that were given.
+    Numbers {
+        /// To a user.
+        users: u64,
+        /// To a session.
+        sessions: u64,
     },
     /// Every key, the current one first.
     Keys {

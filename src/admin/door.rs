@@ -22,7 +22,7 @@ type HealthSource = Box<dyn Fn() -> Health + Send + Sync>;
 pub struct Door {
     pub(super) accounts: Arc<Accounts>,
     pub(super) clock: Arc<dyn Clock>,
-    keys: Option<Arc<KeyRing>>,
+    pub(super) keys: Option<Arc<KeyRing>>,
     health: Option<HealthSource>,
 }
 
@@ -100,6 +100,9 @@ impl Door {
             }
             Command::InviteList { after, limit } => self.invitations(after, limit).await,
             Command::InviteRevoke { id } => self.revoke(id).await,
+            Command::UserImport { users, dry_run } => self.import(users, dry_run).await,
+            Command::UserExport { after, limit } => self.export(after, limit).await,
+            Command::Numbers { users, sessions } => self.numbers(users, sessions).await,
             Command::KeyList => {
                 let keys = self.keys()?.list().into_iter().map(KeyView::from).collect();
                 Ok(Reply::Keys { keys })

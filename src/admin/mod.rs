@@ -7,19 +7,23 @@ mod checks;
 mod client;
 mod command;
 mod door;
+mod record;
 mod refusal;
 mod serve;
 mod sessions;
 mod settings;
 mod socket;
+mod transfer;
 
 pub use client::{Client, ClientError};
 pub use command::{Command, Health, InvitationView, KeyView, NewPassword, Reply, UserView};
 pub use door::Door;
+pub use record::{GrantRecord, Hidden, KeyRecord, MarkRecord, Reason, SessionRecord, UserRecord};
 pub use refusal::{Refusal, RefusalKind};
 pub use sessions::SessionView;
 pub use settings::AdminSettings;
 pub use socket::{AdminSocket, SocketError};
+pub use transfer::{ImportRoles, Outcome};
 
 /// The longest path of a unix socket in bytes: `sun_path` of unix(7), without the NUL.
 const LONGEST_PATH: usize = 107;

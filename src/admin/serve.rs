@@ -22,8 +22,8 @@ use super::{Command, Door, Refusal, RefusalKind};
 
 /// Connections at once; further ones wait in the listener's queue.
 const CONNECTIONS: usize = 16;
-/// Longest command, in bytes.
-const LONGEST: usize = 64 * 1024;
+/// Longest command, in bytes: a batch of users, with the sessions of the busiest.
+const LONGEST: usize = 8 * 1024 * 1024;
 /// For the head of a request, and again for its body.
 const READING: Duration = Duration::from_secs(5);
 /// For a whole connection: one command, hashing included.
@@ -120,7 +120,7 @@ async fn run(request: Request<Incoming>, door: &Door) -> Result<super::Reply, Re
     let body = Limited::new(request.into_body(), LONGEST).collect();
     let body = timeout(READING, body).await;
     let body = body.map_err(|_late| bad_request("the command came too slowly"))?;
-    let body = body.map_err(|_| bad_request("the command is cut off, or longer than 64 KiB"))?;
+    let body = body.map_err(|_| bad_request("the command is cut off, or longer than 8 MiB"))?;
     // Serde's words may quote the value, which may be a password: only the place is told.
     let command: Command = serde_json::from_slice(&body.to_bytes()).map_err(|error| {
         bad_request(format!(

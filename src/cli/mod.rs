@@ -4,8 +4,10 @@
 //! `reach` finds the running gateway or opens the store, `input` takes passwords in.
 
 mod check;
+mod export;
 mod files;
 mod health;
+mod import;
 mod input;
 mod invite;
 mod key;
@@ -49,6 +51,10 @@ enum Command {
     Session(session::Args),
     /// Invitations to register an account
     Invite(invite::Args),
+    /// Take users in from other systems, or from an export
+    Import(import::Args),
+    /// Write all users with everything that is theirs
+    Export(export::Args),
     /// The keys that sign tokens
     Key(key::Args),
     /// Ask whether the running gateway is ready
@@ -95,6 +101,8 @@ where
         Command::User(args) => soon(user::run(args, &file, out)),
         Command::Session(args) => soon(session::run(args, &file, out)),
         Command::Invite(args) => soon(invite::run(args, &file, out)),
+        Command::Import(args) => soon(import::run(args, &file, out)),
+        Command::Export(args) => soon(export::run(args, &file, out)),
         Command::Key(args) => soon(key::run(args, &file, out)),
         Command::Health(args) => soon(health::run(args, &file, out)),
     }

@@ -23,6 +23,10 @@ pub(super) enum Purpose {
     Users,
     /// To make a user, and the store if need be.
     FirstUser,
+    /// To take users in, and to make store and keys if need be.
+    Import,
+    /// To see what taking them in would do.
+    Rehearsal,
     /// To see or change the keys.
     Keys,
 }
@@ -62,14 +66,16 @@ impl Reach {
 
 fn open_store(config: Config, purpose: Purpose, out: &mut Out) -> anyhow::Result<Door> {
     let mode = match purpose {
-        Purpose::FirstUser => OpenMode::CreateIfMissing,
-        Purpose::Users | Purpose::Keys => OpenMode::Existing,
+        Purpose::FirstUser | Purpose::Import => OpenMode::CreateIfMissing,
+        Purpose::Users | Purpose::Keys | Purpose::Rehearsal => OpenMode::Existing,
     };
     let new = !config.store.exists();
+    let rehearses_first = new && purpose == Purpose::Rehearsal;
     // Also where only the keys are wanted: its lock says that no gateway uses them.
-    let store = RedbStore::open(&config.store, mode);
+    let store =
+        if rehearses_first { RedbStore::in_memory() } else { RedbStore::open(&config.store, mode) };
     let store = store.map_err(|error| explain(error, &config))?;
-    if new {
+    if new && !rehearses_first {
         out.note(format_args!("made a new store at {}", whole(&config.store).display()));
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -80,13 +86,16 @@ fn open_store(config: Config, purpose: Purpose, out: &mut Out) -> anyhow::Result
     let accounts = accounts.with_rules(config.accounts);
     let now = clock.now();
     let door = Door::new(Arc::new(accounts), clock);
-    if purpose != Purpose::Keys {
-        return Ok(door);
-    }
     let TokenSettings { access, refresh, leeway, .. } = config.tokens;
     let longest = access.max(refresh).saturating_add(leeway);
-    let keys = KeyRing::open_existing(config.keys, longest, now).context("keys")?;
-    Ok(door.with_keys(Arc::new(keys)))
+    let keys = match purpose {
+        Purpose::Users | Purpose::FirstUser => return Ok(door),
+        Purpose::Keys => KeyRing::open_existing(config.keys, longest, now),
+        Purpose::Import => KeyRing::open(config.keys, longest, now),
+        // Nothing that is sealed now is kept.
+        Purpose::Rehearsal => KeyRing::ephemeral(config.keys, now),
+    };
+    Ok(door.with_keys(Arc::new(keys.context("keys")?)))
 }
 
 /// A reply that is none to the command that was sent.

@@ -9,6 +9,7 @@ mod context;
 mod diagnostic;
 mod forms;
 mod identity;
+mod import;
 mod issuers;
 mod limits;
 mod listen;
@@ -32,7 +33,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
-use crate::admin::AdminSettings;
+use crate::admin::{AdminSettings, ImportRoles};
 use crate::endpoints::EndpointSettings;
 use crate::keys::KeySettings;
 use crate::password::PasswordSettings;
@@ -122,6 +123,8 @@ pub struct Config {
     pub expect: Vec<Expectation>,
     /// Other issuers.
     pub issuers: Vec<IssuerSettings>,
+    /// Roles of users who come from elsewhere.
+    pub import: ImportRoles,
     /// The operator's door.
     pub admin: AdminSettings,
     /// Logs.
@@ -232,6 +235,7 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     tokens.public = public.as_ref().map(ToString::to_string);
     let identity = identity::check(cx, raw.identity, keys.algorithm);
     let issuers = issuers::check(cx, inner(raw.issuers), tokens.issuer.as_deref());
+    let import = import::check(cx, inner(raw.import));
     let socket = cx.path_or(AdminSettings::default().socket, inner(raw.admin).socket);
     let log = log::check(cx, inner(raw.log));
     let upstreams = inner(raw.upstreams);
@@ -265,6 +269,7 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
         routes,
         expect,
         issuers,
+        import,
         admin: AdminSettings { socket },
         log,
     })

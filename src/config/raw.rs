@@ -72,6 +72,7 @@ tables! {
         auth: Auth,
         identity: Named<Spanned<String>>,
         issuers: Many<IssuerEntry>,
+        import: Import,
         admin: Admin,
         log: Log,
     }
@@ -249,6 +250,18 @@ tables! {
         algorithms: Many<String>,
         roles_claim: String,
         leeway: Duration,
+    }
+
+    /// `[import]`
+    Import {
+        roles: ImportFlags,
+        groups: Named<Many<String>>,
+    }
+
+    /// `[import.roles]`
+    ImportFlags {
+        is_staff: Many<String>,
+        is_superuser: Many<String>,
     }
 
     /// `[admin]`

@@ -7,6 +7,7 @@ mod invitations;
 mod lasting;
 mod logins;
 mod logout;
+mod moving;
 mod names;
 mod refusal;
 mod registration;
@@ -38,7 +39,7 @@ pub use refusal::{Answer, AuthError, Presented};
 pub use registration::{NameObjection, Objections};
 pub use renew::Renewed;
 pub use settings::{AccountRules, Lookalikes, SessionSettings};
-pub use start::{Client, Opened, Pair};
+pub use start::{Client, Opened, Pair, seal_api_key};
 pub use tickets::{TICKET_LIFE, Ticket};
 
 /// Everything that sessions stand on.

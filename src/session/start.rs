@@ -8,8 +8,8 @@ use super::authenticate::hash_of_key;
 use super::settle::settle;
 use super::{AuthError, Authenticated, Sessions};
 use crate::clock::Timestamp;
-use crate::identity::SessionId;
-use crate::keys::KeyError;
+use crate::identity::{SessionId, UserId};
+use crate::keys::{KeyError, KeyRing};
 use crate::store::{ApiKey, NewSession, PasswordHash, RefreshGrant, Session, SessionRef, User};
 use crate::token::{Bound, Grant, Profile, TokenKind, new_id};
 
@@ -136,14 +136,13 @@ impl Sessions {
     ///
     /// [`AuthError`]; answer as it says.
     pub async fn api_key(&self, user: &User) -> Result<String, AuthError> {
-        let context = format!("api key of user {}", user.id);
         let mut bits = [0; 20];
         getrandom::fill(&mut bits).map_err(|_| KeyError::NoRandomness)?;
         let fresh = hex(&bits);
-        let sealed = self.keys.seal(fresh.as_bytes(), &context)?;
-        let candidate = ApiKey { hash: hash_of_key(fresh.as_bytes()), sealed };
+        let candidate = seal_api_key(&self.keys, user.id, &fresh)?;
         let kept = self.store.api_key(user.id, candidate).await?.ok_or(AuthError::UserNotFound)?;
-        let opened = self.keys.unseal(&kept.sealed, &context).ok_or(KeyError::Damaged)?;
+        let opened =
+            self.keys.unseal(&kept.sealed, &key_context(user.id)).ok_or(KeyError::Damaged)?;
         String::from_utf8(opened.expose().to_vec()).map_err(|_| KeyError::Damaged.into())
     }
 
@@ -264,6 +263,21 @@ impl Sessions {
         let before = Timestamp::default().plus(now.since(Timestamp::default().plus(slack)));
         Ok(self.store.sweep(before).await?)
     }
+}
+
+/// An API key as the store keeps it: found by its hash, shown again from its sealed form.
+///
+/// # Errors
+///
+/// [`KeyError::NoRandomness`]; the key could not be sealed.
+pub fn seal_api_key(keys: &KeyRing, user: UserId, key: &str) -> Result<ApiKey, KeyError> {
+    let sealed = keys.seal(key.as_bytes(), &key_context(user))?;
+    Ok(ApiKey { hash: hash_of_key(key.as_bytes()), sealed })
+}
+
+/// What a sealed API key is, so that it cannot be passed off as another user's.
+fn key_context(user: UserId) -> String {
+    format!("api key of user {user}")
 }
 
 fn hex(bytes: &[u8]) -> String {

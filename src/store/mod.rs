@@ -6,6 +6,7 @@
 mod error;
 mod folding;
 mod invitation;
+mod moving;
 mod recipe;
 mod record;
 mod redb;
@@ -20,6 +21,7 @@ use crate::identity::{SessionId, UserId};
 pub use error::{OpenError, StoreError};
 pub use folding::{fold_case, looks};
 pub use invitation::{Admission, Clashes, Invitation, NewInvitation, Terms};
+pub use moving::{Arrival, KeptSession, Numbers, Trial, WholeUser};
 pub use record::{
     ApiKey, Creation, EndReason, Mark, NewSession, NewUser, PasswordHash, RefreshGrant, Rotation,
     RotationRequest, Session, SessionRef, SpentGrant, Standing, User, UserChange,
@@ -287,6 +289,37 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// See [`StoreError`].
     async fn password_recipes(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Takes users in with everything that is theirs, each whole or not at all, and says in
+    /// order what became of them. Those that are there already are not changed, but for a key
+    /// that they lack and ends of tokens that are news.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`]; nothing was changed, or nothing is known about it.
+    async fn take_users(
+        &self,
+        users: Vec<WholeUser>,
+        trial: Trial,
+    ) -> Result<Vec<Arrival>, StoreError>;
+
+    /// At most `limit` users with ids above `after`, with everything that is theirs.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn whole_users(
+        &self,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Vec<WholeUser>, StoreError>;
+
+    /// The last numbers that were given, after lifting each to `at_least`.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn numbers(&self, at_least: Numbers) -> Result<Numbers, StoreError>;
 
     /// Removes sessions none of whose tokens can still be alive at `now` (their `expires` is
     /// before it), with what was adopted for them, and returns how many.

@@ -82,6 +82,9 @@ delegate! {
     note_uses(uses: Vec<(SessionId, Timestamp)>) -> ();
     api_key(user: UserId, candidate: ApiKey) -> Option<ApiKey>;
     user_by_api_key(hash: [u8; 32]) -> Option<User>;
+    take_users(users: Vec<WholeUser>, trial: Trial) -> Vec<Arrival>;
+    whole_users(after: Option<UserId>, limit: usize) -> Vec<WholeUser>;
+    numbers(at_least: Numbers) -> Numbers;
     password_recipes() -> Vec<String>;
     sweep(now: Timestamp) -> usize;
 }

@@ -3,6 +3,7 @@
 mod codec;
 mod indexes;
 mod invitations;
+mod moving;
 mod open;
 mod probe;
 mod recipes;
@@ -22,7 +23,10 @@ use super::record::{
     ApiKey, Creation, EndReason, NewSession, NewUser, PasswordHash, Rotation, RotationRequest,
     Session, SessionRef, Standing, User, UserChange,
 };
-use super::{Admission, Clashes, Invitation, NewInvitation, Store, StoreError, Terms};
+use super::{
+    Admission, Arrival, Clashes, Invitation, NewInvitation, Numbers, Store, StoreError, Terms, Trial,
+    WholeUser,
+};
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 
@@ -222,6 +226,41 @@ impl Store for RedbStore {
 
     async fn password_recipes(&self) -> Result<Vec<String>, StoreError> {
         self.read(recipes::all).await
+    }
+
+    async fn take_users(
+        &self,
+        users: Vec<WholeUser>,
+        trial: Trial,
+    ) -> Result<Vec<Arrival>, StoreError> {
+        match trial {
+            Trial::Dry => {
+                self.read(move |view| users.iter().map(|it| moving::judge(view, it)).collect())
+                    .await
+            }
+            Trial::Real => {
+                self.write(move |txn| users.iter().map(|it| moving::take(txn, it)).collect()).await
+            }
+        }
+    }
+
+    async fn whole_users(
+        &self,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Vec<WholeUser>, StoreError> {
+        self.read(move |view| moving::page(view, after, limit)).await
+    }
+
+    async fn numbers(&self, at_least: Numbers) -> Result<Numbers, StoreError> {
+        if at_least == Numbers::default() {
+            return self.read(|view| moving::numbers(view)).await;
+        }
+        self.write(move |change| {
+            moving::raise(change, at_least)?;
+            moving::numbers(change)
+        })
+        .await
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<usize, StoreError> {

@@ -13,13 +13,13 @@ use crate::store::record::{
     EndReason, NewSession, PasswordHash, RefreshGrant, Rotation, RotationRequest, Session,
     SessionRef, SpentGrant, Standing, UserChange,
 };
-use crate::store::{SPENT_KEPT, StoreError};
+use crate::store::{KeptSession, SPENT_KEPT, StoreError};
 
 /// A session with what the store alone needs to know of it.
-struct Stored {
-    session: Session,
+pub(super) struct Stored {
+    pub(super) session: Session,
     /// The `jti` it was adopted for.
-    adopted: Option<String>,
+    pub(super) adopted: Option<String>,
 }
 
 impl Stored {
@@ -34,6 +34,12 @@ impl Stored {
     /// The session of that id; one with its number but another tag is not it.
     fn of(source: &impl Source, id: SessionId) -> Result<Option<Self>, StoreError> {
         Ok(Self::at(source, id.number)?.filter(|stored| stored.session.id == id))
+    }
+
+    /// Stores a session that is not there yet.
+    pub(super) fn enter(self, change: &Change<'_>) -> Result<(), StoreError> {
+        change.put(&USER_SESSIONS, (self.session.user.0, self.session.id.number), ())?;
+        self.save(change).map(drop)
     }
 
     fn save(self, change: &Change<'_>) -> Result<Session, StoreError> {
@@ -105,6 +111,17 @@ pub(super) fn note_uses(
         }
     }
     Ok(())
+}
+
+/// The same, with what else is stored about each.
+pub(super) fn kept(source: &impl Source, user: UserId) -> Result<Vec<KeptSession>, StoreError> {
+    let stored = |number| Stored::at(source, number)?.ok_or_else(|| dangling(&USER_SESSIONS));
+    let numbers = numbers(source, user)?.into_iter();
+    numbers
+        .map(|number| {
+            stored(number).map(|Stored { session, adopted }| KeptSession { session, adopted })
+        })
+        .collect()
 }
 
 pub(super) fn start(

@@ -52,6 +52,8 @@ pub(super) static INVITATIONS: TableDefinition<'static, u64, Bytes> =
 /// SHA-256 of an invitation to its number.
 pub(super) static INVITATION_HASHES: TableDefinition<'static, [u8; 32], u64> =
     TableDefinition::new("invitation_hashes");
+/// The ids of users who were deleted: no import brings them back as somebody else.
+pub(super) static DELETED: TableDefinition<'static, u64, ()> = TableDefinition::new("deleted");
 
 /// The entry of [`META`] that makes a redb file a store of ours; its value is the version.
 pub(super) const FORMAT: &str = "portcullis";
@@ -102,6 +104,7 @@ pub(super) fn create(txn: &WriteTransaction) -> Result<(), redb::Error> {
     txn.open_table(LOOKS)?;
     txn.open_table(INVITATIONS)?;
     txn.open_table(INVITATION_HASHES)?;
+    txn.open_table(DELETED)?;
     Ok(())
 }
 
@@ -122,6 +125,17 @@ pub(super) trait Source {
         let open = self.open(table)?;
         let found = open.get(key).map_err(|error| failed(table, error))?;
         Ok(found.map(|value| value.value()))
+    }
+
+    /// Whether something is kept under `key`.
+    fn is_in<'k, K: Key, V: Value>(
+        &self,
+        table: Table<K, V>,
+        key: impl Borrow<K::SelfType<'k>>,
+    ) -> Result<bool, StoreError> {
+        let open = self.open(table)?;
+        let found = open.get(key).map_err(|error| failed(table, error))?;
+        Ok(found.is_some())
     }
 
     /// The record kept under `key`.
@@ -211,6 +225,16 @@ impl<'t> Change<'t> {
         let next = next.ok_or_else(|| StoreError::Unavailable("out of numbers".into()))?;
         self.put(&META, counter.name(), next)?;
         Ok(next)
+    }
+}
+
+impl Change<'_> {
+    /// Lets `counter` go on from `number` at least.
+    pub(super) fn raise(&self, counter: Counter, number: u64) -> Result<(), StoreError> {
+        if number > self.last(counter)? {
+            self.put(&META, counter.name(), number)?;
+        }
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use redb::ReadableTable;
 
 use super::codec::{ApiKeyRecord, UserRecord};
 use super::tables::{
-    API_KEY_HASHES, API_KEYS, Change, Counter, EMAILS, NAMES, Source, USERS, View, dangling,
+    API_KEY_HASHES, API_KEYS, Change, Counter, DELETED, EMAILS, NAMES, Source, USERS, View, dangling,
     decode, failed,
 };
 use super::{indexes, invitations, recipes, sessions};
@@ -46,7 +46,7 @@ pub(super) fn create(change: &Change<'_>, new: &NewUser) -> Result<Creation, Sto
     if change.number(&NAMES, new.username.as_str())?.is_some() {
         return Ok(Creation::NameTaken);
     }
-    insert(change, new).map(Creation::Created)
+    make(change, new).map(Creation::Created)
 }
 
 /// What a user of that name and address would have in common with others.
@@ -97,11 +97,11 @@ pub(super) fn admit(
     if let Some((hash, invitation)) = invitation {
         invitations::spend(change, hash, invitation)?;
     }
-    insert(change, &new).map(Admission::Created)
+    make(change, &new).map(Admission::Created)
 }
 
 /// Writes a user whose name is free, under the next id.
-fn insert(change: &Change<'_>, new: &NewUser) -> Result<User, StoreError> {
+fn make(change: &Change<'_>, new: &NewUser) -> Result<User, StoreError> {
     let mut roles = new.roles.clone();
     roles.sort_unstable();
     roles.dedup();
@@ -119,11 +119,16 @@ fn insert(change: &Change<'_>, new: &NewUser) -> Result<User, StoreError> {
         password_mark: None,
         logout_mark: None,
     };
-    change.put(&NAMES, user.username.as_str(), user.id.0)?;
-    change.put_record(&USERS, user.id.0, &UserRecord::from(&user))?;
-    recipes::replace(change, None, user.password.as_ref())?;
-    indexes::enter(change, &user)?;
+    insert(change, &user)?;
     Ok(user)
+}
+
+/// Stores a user who is not there yet, under a name that is free.
+pub(super) fn insert(change: &Change<'_>, user: &User) -> Result<(), StoreError> {
+    change.put(&NAMES, user.username.as_str(), user.id.0)?;
+    change.put_record(&USERS, user.id.0, &UserRecord::from(user))?;
+    recipes::replace(change, None, user.password.as_ref())?;
+    indexes::enter(change, user)
 }
 
 pub(super) fn alter(
@@ -192,6 +197,7 @@ pub(super) fn delete(change: &Change<'_>, id: UserId) -> Result<bool, StoreError
     indexes::leave(change, &user)?;
     change.remove(&NAMES, user.username.as_str())?;
     change.remove(&USERS, id.0)?;
+    change.put(&DELETED, id.0, ())?;
     Ok(true)
 }
 
@@ -217,9 +223,14 @@ pub(super) fn key(
     if change.number(&API_KEY_HASHES, candidate.hash)?.is_some() {
         return Err(StoreError::Unavailable("this API key belongs to another user".into()));
     }
-    change.put(&API_KEY_HASHES, candidate.hash, id.0)?;
-    change.put_record(&API_KEYS, id.0, &ApiKeyRecord::from(candidate))?;
+    put_key(change, id, candidate)?;
     Ok(Some(candidate.clone()))
+}
+
+/// Stores the API key of a user who has none; nobody else may have it.
+pub(super) fn put_key(change: &Change<'_>, id: UserId, key: &ApiKey) -> Result<(), StoreError> {
+    change.put(&API_KEY_HASHES, key.hash, id.0)?;
+    change.put_record(&API_KEYS, id.0, &ApiKeyRecord::from(key))
 }
 
 pub(super) fn by_key(source: &impl Source, hash: [u8; 32]) -> Result<Option<User>, StoreError> {

@@ -1,0 +1,187 @@
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+
+use super::*;
+use crate::admin::{Command, Door, Outcome, Reply};
+use crate::clock::{Clock, ManualClock};
+use crate::password::{PasswordSettings, Passwords};
+use crate::session::Accounts;
+use crate::store::{RedbStore, Store};
+use crate::token::Revisions;
+
+/// A door to a store that is empty.
+fn door() -> Door {
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp::from_secs(1)));
+    let settings = PasswordSettings {
+        memory: NonZeroU32::new(64).unwrap(),
+        at_once: std::num::NonZeroUsize::MIN,
+        ..PasswordSettings::default()
+    };
+    let store: Arc<dyn Store> = Arc::new(RedbStore::in_memory().unwrap());
+    let passwords = Arc::new(Passwords::start(settings).unwrap());
+    let accounts =
+        Accounts::new(store, Arc::clone(&clock), passwords, Arc::new(Revisions::default()), []);
+    Door::new(Arc::new(accounts), clock)
+}
+
+async fn exported(door: &Door) -> Vec<UserRecord> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let command = Command::UserExport { after, limit: 3 };
+        let Reply::Exported { users, next } = door.run(command).await.unwrap() else { panic!() };
+        all.extend(users);
+        after = next;
+        if after.is_none() {
+            return all;
+        }
+    }
+}
+
+async fn imported(door: &Door, users: Vec<UserRecord>) -> Vec<Outcome> {
+    let command = Command::UserImport { users, dry_run: false };
+    let Reply::Imported { outcomes } = door.run(command).await.unwrap() else { panic!() };
+    outcomes
+}
+
+const HASHES: [&str; 3] = [
+    "$argon2id$v=19$m=64,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaA",
+    "md5$1nptTLyOCvE1h1Yxt7pTSG$b9265635987de42d75673397620cd16b",
+    "$2y$05$abcdefghijklmnopqrstuuVvizFiIFKRHf5OQay/hm.7gM0NJgP1u",
+];
+
+fn grant() -> impl Strategy<Value = GrantRecord> {
+    ("[a-f0-9]{8}", any::<u64>(), any::<u64>())
+}
+
+fn session() -> impl Strategy<Value = SessionRecord> {
+    let reasons =
+        prop_oneof![Just(Reason::LoggedOut), Just(Reason::Reused), Just(Reason::Operator)];
+    let times = [any::<u64>(), any(), any(), any()];
+    let spent = vec(("[a-f0-9]{8}", any::<u64>(), grant()), 0..3);
+    let ended = option::of((any::<u64>(), reasons));
+    let texts = ("\\PC{0,20}", "[0-9.]{0,15}");
+    (times, ended, option::of(grant()), spent, texts, any::<bool>()).prop_map(
+        |([started, last_used, expires, ends], ended, refresh, spent, texts, adopted)| {
+            let (device, address) = texts;
+            // The place of its number and of its token is filled in below.
+            let adopted = adopted.then(String::new);
+            SessionRecord {
+                started,
+                last_used,
+                expires,
+                ends,
+                ended,
+                refresh,
+                spent,
+                device,
+                address,
+                adopted,
+                ..SessionRecord::default()
+            }
+        },
+    )
+}
+
+fn user() -> impl Strategy<Value = UserRecord> {
+    let mark = || {
+        option::of(
+            (any::<u64>(), any::<u64>()).prop_map(|(session, at)| MarkRecord { session, at }),
+        )
+    };
+    let texts = ("[a-z0-9._@+-]{0,12}", option::of("[a-z]{1,8}@[a-z]{1,8}\\.com"));
+    let flags = (any::<bool>(), any::<bool>());
+    let sets =
+        (btree_set("[a-z0-9_.:-]{1,10}", 0..4), btree_map("x[a-z_./-]{0,6}", "[!-~]{1,12}", 0..3));
+    let times = (any::<u64>(), option::of(any::<u64>()), mark(), mark());
+    let key = option::of(vec(any::<u8>(), 0..40));
+    (texts, flags, option::of(0..HASHES.len()), sets, times, key, vec(session(), 0..3)).prop_map(
+        |((username, email), (active, verified), hash, (roles, claims), times, key, sessions)| {
+            let (created, last_login, password_mark, logout_mark) = times;
+            let email_verified = verified && email.is_some();
+            UserRecord {
+                id: 0,
+                username,
+                email: email.unwrap_or_default(),
+                email_verified,
+                password: hash.map(|at| Hidden(HASHES[at].to_owned())),
+                active,
+                roles: roles.into_iter().collect(),
+                claims,
+                created,
+                last_login,
+                password_mark,
+                logout_mark,
+                key: key.map(|bytes| KeyRecord::Sealed {
+                    hash: String::new(),
+                    sealed: Hidden(STANDARD.encode(bytes)),
+                }),
+                sessions,
+            }
+        },
+    )
+}
+
+/// Users as a store could have them: ids, numbers, names and keys are each given once.
+fn population() -> impl Strategy<Value = Vec<UserRecord>> {
+    (vec((user(), 1..5_u64), 0..8)).prop_map(|users| {
+        let (mut id, mut number) = (0, 0);
+        let numbered = users.into_iter().map(|(mut user, step)| {
+            id += step;
+            user.id = id;
+            user.username = format!("{}{id}", user.username);
+            if let Some(KeyRecord::Sealed { hash, .. }) = &mut user.key {
+                *hash = format!("{id:064x}");
+            }
+            for session in &mut user.sessions {
+                number += step;
+                session.sid = Some(format!("{number}-{:016x}", number * 7));
+                session.adopted = session.adopted.as_ref().map(|_| format!("jti{number}"));
+            }
+            user
+        });
+        numbered.collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Nothing is lost on the way out and in again, nor on the way through JSON.
+    #[test]
+    fn what_was_exported_comes_back_as_it_was(users in population()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (first, second) = (door(), door());
+            let outcomes = imported(&first, users.clone()).await;
+            prop_assert!(
+                outcomes.iter().all(|outcome| matches!(outcome, Outcome::Stored { .. })),
+                "{:?}", outcomes
+            );
+            let out = exported(&first).await;
+            prop_assert_eq!(&out, &users);
+            let lines: Vec<_> = out.iter().map(|user| serde_json::to_string(user).unwrap()).collect();
+            let read = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+            imported(&second, read).await;
+            let again = exported(&second).await;
+            let again: Vec<_> = again.iter().map(|user| serde_json::to_string(user).unwrap()).collect();
+            prop_assert_eq!(again, lines);
+            Ok(())
+        })?;
+    }
+}
+
+#[test]
+fn a_record_never_prints_its_hash_or_key() {
+    let record = UserRecord {
+        password: Some(Hidden("tellnot".to_owned())),
+        key: Some(KeyRecord::Plain(Hidden("tellnot".to_owned()))),
+        ..UserRecord::default()
+    };
+    assert!(!format!("{record:?}").contains("tellnot"));
+    let sealed = KeyRecord::Sealed { hash: String::new(), sealed: Hidden("tellnot".to_owned()) };
+    assert!(!format!("{sealed:?}").contains("tellnot"));
+}

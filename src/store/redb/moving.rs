@@ -1,0 +1,186 @@
+//! Users on their way in or out, within a transaction.
+
+use super::sessions::{self, Stored};
+use super::tables::{
+    ADOPTED, API_KEY_HASHES, Change, Counter, DELETED, NAMES, SESSIONS, Source, View,
+};
+use super::users;
+use crate::identity::UserId;
+use crate::store::StoreError;
+use crate::store::moving::{Arrival, KeptSession, Numbers, WholeUser};
+use crate::store::record::{ApiKey, User};
+
+/// What there is of the users after that id.
+pub(super) fn page(
+    view: &View,
+    after: Option<UserId>,
+    limit: usize,
+) -> Result<Vec<WholeUser>, StoreError> {
+    let users = users::page(view, after, limit)?.into_iter();
+    users
+        .map(|user| {
+            let key = users::stored_key(view, user.id)?;
+            let sessions = sessions::kept(view, user.id)?;
+            Ok(WholeUser { user, key, sessions })
+        })
+        .collect()
+}
+
+pub(super) fn numbers(source: &impl Source) -> Result<Numbers, StoreError> {
+    let (users, sessions) = (source.last(Counter::Users)?, source.last(Counter::Sessions)?);
+    Ok(Numbers { users, sessions })
+}
+
+pub(super) fn raise(change: &Change<'_>, to: Numbers) -> Result<(), StoreError> {
+    change.raise(Counter::Users, to.users)?;
+    change.raise(Counter::Sessions, to.sessions)
+}
+
+/// Stores a user, or says why not. All of it or nothing.
+pub(super) fn take(change: &Change<'_>, whole: &WholeUser) -> Result<Arrival, StoreError> {
+    match judge(change, whole)? {
+        Arrival::Stored(_) => settle_in(change, whole).map(Arrival::Stored),
+        Arrival::Present { id, completed, differs } => {
+            complete(change, id, whole)?;
+            Ok(Arrival::Present { id, completed, differs })
+        }
+        refused @ (Arrival::NameTaken(_)
+        | Arrival::IdTaken(_)
+        | Arrival::IdGone
+        | Arrival::KeyTaken
+        | Arrival::SessionTaken(_)) => Ok(refused),
+    }
+}
+
+/// What would become of a user.
+pub(super) fn judge(source: &impl Source, whole: &WholeUser) -> Result<Arrival, StoreError> {
+    let new = &whole.user;
+    let holder = source.number(&NAMES, new.username.as_str())?;
+    let there = match holder {
+        Some(id) if new.id.0 == 0 => users::find(source, UserId(id))?,
+        _ => users::find(source, new.id)?,
+    };
+    match (there, holder) {
+        (Some(there), _) if there.username == new.username => present(source, &there, whole),
+        (Some(there), _) => Ok(Arrival::IdTaken(there.username)),
+        (None, Some(id)) => Ok(Arrival::NameTaken(UserId(id))),
+        (None, None) if source.is_in(&DELETED, new.id.0)? => Ok(Arrival::IdGone),
+        (None, None) => newcomer(source, whole),
+    }
+}
+
+fn newcomer(source: &impl Source, whole: &WholeUser) -> Result<Arrival, StoreError> {
+    if let Some(key) = &whole.key
+        && source.number(&API_KEY_HASHES, key.hash)?.is_some()
+    {
+        return Ok(Arrival::KeyTaken);
+    }
+    for kept in &whole.sessions {
+        let number = kept.session.id.number;
+        if number != 0 && source.is_in(&SESSIONS, number)? {
+            return Ok(Arrival::SessionTaken(number));
+        }
+    }
+    Ok(Arrival::Stored(whole.user.id))
+}
+
+fn present(source: &impl Source, there: &User, whole: &WholeUser) -> Result<Arrival, StoreError> {
+    let completed =
+        missing_key(source, there.id, whole)?.is_some() || !missing_ends(source, whole)?.is_empty();
+    Ok(Arrival::Present { id: there.id, completed, differs: differences(there, &whole.user) })
+}
+
+/// What is not the same, as far as it does not change by itself: a login leaves its time, and
+/// renews the hash.
+fn differences(there: &User, new: &User) -> Vec<&'static str> {
+    let ours = |user: &User| {
+        user.password.as_ref().is_some_and(|hash| hash.expose().starts_with("$argon2id$"))
+    };
+    let password = there.password != new.password && !(ours(there) && new.password.is_some());
+    let facts = [
+        ("email", there.email != new.email),
+        ("email_verified", new.email_verified && !there.email_verified),
+        ("password", password),
+        ("active", there.active != new.active),
+        ("roles", there.roles != new.roles),
+        ("claims", there.claims != new.claims),
+    ];
+    facts.into_iter().filter(|(_, differs)| *differs).map(|(fact, _)| fact).collect()
+}
+
+/// The key that came along, where there is none yet and nobody else has it.
+fn missing_key<'w>(
+    source: &impl Source,
+    id: UserId,
+    whole: &'w WholeUser,
+) -> Result<Option<&'w ApiKey>, StoreError> {
+    let Some(key) = &whole.key else { return Ok(None) };
+    let free = users::stored_key(source, id)?.is_none()
+        && source.number(&API_KEY_HASHES, key.hash)?.is_none();
+    Ok(free.then_some(key))
+}
+
+/// The tokens made elsewhere that have ended, and are not known to have.
+fn missing_ends<'w>(
+    source: &impl Source,
+    whole: &'w WholeUser,
+) -> Result<Vec<&'w KeptSession>, StoreError> {
+    let mut missing = Vec::new();
+    for kept in whole.sessions.iter().filter(|kept| kept.session.ended.is_some()) {
+        if let Some(jti) = &kept.adopted
+            && source.number(&ADOPTED, jti.as_str())?.is_none()
+        {
+            missing.push(kept);
+        }
+    }
+    Ok(missing)
+}
+
+fn complete(change: &Change<'_>, id: UserId, whole: &WholeUser) -> Result<(), StoreError> {
+    if let Some(key) = missing_key(change, id, whole)? {
+        users::put_key(change, id, key)?;
+    }
+    for kept in missing_ends(change, whole)? {
+        let mut kept = kept.clone();
+        kept.session.id.number = 0;
+        keep(change, id, kept)?;
+    }
+    Ok(())
+}
+
+fn settle_in(change: &Change<'_>, whole: &WholeUser) -> Result<UserId, StoreError> {
+    let mut user = whole.user.clone();
+    if user.id.0 == 0 {
+        user.id = UserId(change.next(Counter::Users)?);
+    } else {
+        change.raise(Counter::Users, user.id.0)?;
+    }
+    user.roles.sort_unstable();
+    user.roles.dedup();
+    users::insert(change, &user)?;
+    if let Some(key) = &whole.key {
+        users::put_key(change, user.id, key)?;
+    }
+    for kept in &whole.sessions {
+        keep(change, user.id, kept.clone())?;
+    }
+    Ok(user.id)
+}
+
+/// Stores a session of that user. A token that another session stands for stays that one's.
+fn keep(change: &Change<'_>, user: UserId, mut kept: KeptSession) -> Result<(), StoreError> {
+    kept.session.user = user;
+    let number = &mut kept.session.id.number;
+    if *number == 0 {
+        *number = change.next(Counter::Sessions)?;
+    } else {
+        change.raise(Counter::Sessions, *number)?;
+    }
+    if let Some(jti) = &kept.adopted {
+        if change.number(&ADOPTED, jti.as_str())?.is_some() {
+            return Ok(());
+        }
+        change.put(&ADOPTED, jti.as_str(), kept.session.id.number)?;
+    }
+    Stored { session: kept.session, adopted: kept.adopted }.enter(change)
+}

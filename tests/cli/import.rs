@@ -1,0 +1,332 @@
+//! Users that move in and out.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Folder, Gateway};
+
+/// `password123`, as `htpasswd -B` and Django write it.
+const BCRYPT: &str = "$2y$05$abcdefghijklmnopqrstuuVvizFiIFKRHf5OQay/hm.7gM0NJgP1u";
+const MD5: &str = "md5$1nptTLyOCvE1h1Yxt7pTSG$b9265635987de42d75673397620cd16b";
+const COSTLY: &str = "pbkdf2_sha256$4000000000$salt$c6E5DyV2NV434A9aAh+kyeBsNHD3KoI8muQPhWHLAGI=";
+
+fn report(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// The counts of a report: stored, present, completed, differing, refused.
+fn counts(report: &Value) -> [u64; 5] {
+    ["stored", "present", "completed", "differing", "refused"]
+        .map(|name| report[name].as_u64().unwrap())
+}
+
+/// What is said of one thing, with how serious it is.
+fn said<'r>(report: &'r Value, what: &str) -> Vec<(&'r str, &'r str)> {
+    let problems = report["problems"].as_array().unwrap().iter();
+    let of = problems.filter(|problem| problem["what"] == what);
+    of.map(|it| (it["kind"].as_str().unwrap(), it["reason"].as_str().unwrap())).collect()
+}
+
+fn row(model: &str, pk: impl Into<Value>, fields: Value) -> Value {
+    json!({"model": model, "pk": pk.into(), "fields": fields})
+}
+
+fn django_user(id: u64, name: &str, password: &str, more: Value) -> Value {
+    let mut fields = json!({
+        "password": password, "last_login": null, "is_superuser": false, "username": name,
+        "first_name": "", "last_name": "", "email": format!("u{id}@Example.com"),
+        "is_staff": false, "is_active": true, "date_joined": "2024-05-01T12:00:00.123Z",
+        "groups": [], "user_permissions": [],
+    });
+    let fields_of = fields.as_object_mut().unwrap();
+    more.as_object().unwrap().iter().for_each(|(key, value)| {
+        fields_of.insert(key.clone(), value.clone());
+    });
+    row("auth.user", id, fields)
+}
+
+/// The status of a login at a gateway.
+fn log_in(gateway: &Gateway, name: &str, password: &str) -> u16 {
+    let body = json!({"username": name, "password": password}).to_string();
+    ask(gateway, "POST /api/auth/token/", &format!("Content-Type: application/json\r\n"), &body)
+}
+
+fn ask(gateway: &Gateway, request: &str, fields: &str, body: &str) -> u16 {
+    let mut client = TcpStream::connect(&gateway.address).unwrap();
+    let length = body.len();
+    let text = format!(
+        "{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{fields}Content-Length: {length}\r\n\r\n{body}"
+    );
+    client.write_all(text.as_bytes()).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_password_file_is_taken_line_by_line() {
+    let folder = Folder::new();
+    let lines = [
+        "# made by hand",
+        "",
+        &format!("ada:{BCRYPT}"),
+        "bob:$apr1$8charsal$nsad8izm5hglx3bgYJc6e/:a comment",
+        "carl:{SHA}y/2sYAj5yrQIN4TL0YdPdmGNKpc=\r",
+        "dora:!",
+        "des:abJnggxhB/yWI",
+        "plain:hunter2",
+        "no colon",
+        &format!("ａｄａ:{BCRYPT}"),
+        &format!(" eve:{BCRYPT}"),
+        &format!("costly:{COSTLY}"),
+    ];
+    folder.write("users", &lines.join("\n"));
+    let ran = folder.run(&["import", "htpasswd", "users", "--json"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.err.contains("made a new store at "), "{ran:?}");
+    let told = report(&ran.out);
+    assert_eq!(counts(&told), [4, 0, 0, 0, 6]);
+    for (what, reason) in [
+        ("line 7 `des`", "a DES hash, which protects no password"),
+        ("line 8 `plain`", "no hash in a format that is known here"),
+        ("line 9", "no colon between name and hash"),
+        ("line 10 `ａｄａ`", "the file has that name twice, as names are compared (NFKC)"),
+        ("line 11 ` eve`", "the name begins or ends with white space, which no client can send"),
+        ("line 12 `costly`", "a hash that costs too much to check"),
+    ] {
+        assert_eq!(said(&told, what), [("refused", reason)], "{told:#}");
+    }
+    // Again: nothing is new, and what was refused is refused again.
+    let again = report(&folder.run(&["import", "htpasswd", "users", "--json"]).out);
+    assert_eq!(counts(&again), [0, 4, 0, 0, 6]);
+
+    let gateway = folder.serve();
+    for name in ["ada", "bob", "carl"] {
+        assert_eq!(log_in(&gateway, name, "password124"), 400, "{name}");
+        assert_eq!(log_in(&gateway, name, "password123"), 200, "{name}");
+    }
+    for (name, password) in [("dora", ""), ("dora", "!"), ("plain", "hunter2")] {
+        assert_eq!(log_in(&gateway, name, password), 400, "{name}");
+    }
+    let exported = folder.run(&["export"]).done();
+    assert_eq!(exported.matches("$argon2id$v=19$m=19456,t=2,p=1$").count(), 3, "{exported}");
+}
+
+#[test]
+fn a_dump_of_django_is_taken_with_what_belongs_to_its_users() {
+    let folder = Folder::new();
+    folder.write(
+        "portcullis.toml",
+        "[auth]\ntoken_scheme = true\n[upstreams]\na = { whoami = true }\n\
+         [routes]\n\"/staff\" = { to = \"a\", allow = \"role:staff & role:editor\" }\n\
+         [import.roles]\nis_staff = [\"staff\", \"clerk\"]\n\
+         [import.groups]\nEditors = \"editor\"\n",
+    );
+    let key = "0123456789abcdef0123456789abcdef01234567";
+    let rows = [
+        django_user(7, "ada", MD5, json!({"is_staff": true, "groups": [3], "last_name": "L"})),
+        django_user(9, "root", "!unusable", json!({"is_superuser": true})),
+        django_user(12, "ｂｏｂ", COSTLY, json!({"email": "no address", "groups": [4]})),
+        django_user(13, "bob", MD5, json!({})),
+        django_user(7, "other", MD5, json!({})),
+        row("auth.user", "a-uuid", json!({"username": "uuid", "is_active": true})),
+        row("auth.user", 20, json!({"username": "half", "password": MD5})),
+        row("authtoken.token", key, json!({"user": 7, "created": "2024-05-01T12:00:00Z"})),
+        row("authtoken.token", "f".repeat(40), json!({"user": 99})),
+        row("auth.group", 3, json!({"name": "Editors", "permissions": [1]})),
+        row("auth.group", 4, json!({"name": "Others", "permissions": []})),
+        row("auth.permission", 1, json!({"name": "Can", "codename": "can"})),
+        row("shop.order", 1, json!({"user": 7})),
+    ];
+    folder.write("dump.json", &Value::from(rows.to_vec()).to_string());
+    let ran = folder.run(&["import", "django", "dump.json", "--json"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let told = report(&ran.out);
+    assert_eq!(counts(&told), [3, 0, 0, 0, 5], "{told:#}");
+    assert_eq!(said(&told, "user 13 `bob`").len(), 1);
+    assert_eq!(said(&told, "user 7 `other`"), [("refused", "the file has that id twice")]);
+    assert!(said(&told, "user \"a-uuid\" `uuid`")[0].1.starts_with("no number for an id"));
+    assert!(said(&told, "user 20 `half`")[0].1.contains("whether the account is active"));
+    assert!(said(&told, "group `Others`")[0].1.starts_with("[import.groups] has no role for it"));
+    let notes: Vec<_> = said(&told, "user 12 `ｂｏｂ`");
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(notes.iter().all(|(kind, _)| *kind == "note"), "{notes:?}");
+    assert_eq!(told["counts"]["API keys of nobody in the file"], 1);
+
+    let users = report(&folder.run(&["user", "list", "--json"]).done());
+    let ada = &users[0];
+    assert_eq!((&ada["id"], &ada["username"]), (&json!(7), &json!("ada")));
+    assert_eq!(ada["roles"], json!(["clerk", "editor", "staff"]));
+    assert_eq!(ada["claims"], json!({"family_name": "L"}));
+    assert_eq!((&ada["email"], &ada["email_verified"]), (&json!("u7@example.com"), &json!(false)));
+    assert_eq!(ada["created"], "2024-05-01T12:00:00Z");
+    assert_eq!((&users[1]["has_password"], &users[1]["roles"]), (&json!(false), &json!([])));
+    assert_eq!((&users[2]["username"], &users[2]["email"]), (&json!("bob"), &json!("")));
+    assert!(folder.add("next").done().contains("(id 13)"), "ids go on behind those that came");
+
+    let gateway = folder.serve();
+    let scheme = format!("Authorization: Token {key}\r\n");
+    assert_eq!(ask(&gateway, "GET /staff", &scheme, ""), 200);
+    assert_eq!(log_in(&gateway, "ada", "password123"), 200);
+    // While it runs, and after a login: the hash is another, and the user is still the same.
+    let again = folder.run(&["import", "django", "dump.json", "--json"]);
+    assert_eq!(counts(&report(&again.out)), [0, 3, 0, 0, 5], "{again:?}");
+    folder.run(&["user", "deactivate", "ada"]).done();
+    folder.run(&["user", "delete", "root"]).done();
+    let again = report(&folder.run(&["import", "django", "dump.json", "--json"]).out);
+    assert_eq!(counts(&again), [0, 1, 0, 1, 6], "{again:#}");
+    assert_eq!(said(&again, "user 7 `ada`"), [("differs", "it is here with another active")]);
+    let gone = ("refused", "the id was that of a user who was deleted here");
+    assert!(said(&again, "user 9 `root`").contains(&gone), "{again:#}");
+    assert_eq!(log_in(&gateway, "ada", "password123"), 400, "what was changed here stays");
+}
+
+#[test]
+fn a_table_of_django_is_taken_as_databases_write_it() {
+    let folder = Folder::new();
+    let head = "id,password,last_login,is_superuser,username,first_name,last_name,email,is_staff,is_active,date_joined";
+    let rows = [
+        head.to_owned(),
+        format!("5,{MD5},\\N,f,ada,\"Ada, the first\",,ada@example.com,t,t,2024-05-01 12:00:00+00"),
+        format!("6,{MD5},2024-05-02 12:00:00.5,0,bob,,,,0,False,2024-05-01 12:00:00"),
+        "x,!,,0,odd,,,,0,1,".to_owned(),
+        "8,!,,0,odder,,,,0,maybe,".to_owned(),
+    ];
+    folder.write("auth_user.csv", &rows.join("\n"));
+    let ran = folder.run(&["import", "django", "auth_user.csv", "--json"]);
+    let told = report(&ran.out);
+    assert_eq!((ran.code, counts(&told)), (Some(1), [2, 0, 0, 0, 2]), "{told:#}");
+    let users = report(&folder.run(&["user", "list", "--json"]).done());
+    assert_eq!((&users[0]["id"], &users[0]["active"]), (&json!(5), &json!(true)));
+    assert_eq!(users[0]["claims"], json!({"given_name": "Ada, the first"}));
+    assert_eq!((&users[1]["id"], &users[1]["active"]), (&json!(6), &json!(false)));
+    assert_eq!(users[1]["last_login"], "2024-05-02T12:00:00Z");
+}
+
+#[test]
+fn rows_of_pocketbase_are_taken_by_name_or_address() {
+    let folder = Folder::new();
+    let rows = json!([
+        {"id": "u1abcdefghijklm", "username": "ada", "email": "ada@example.com", "verified": 1,
+         "name": "Ada", "passwordHash": BCRYPT.replace("2y", "2a"),
+         "created": "2024-05-01 12:00:00.123Z", "tokenKey": "x"},
+        {"id": "u2abcdefghijklm", "email": "bob@example.com", "verified": false,
+         "password": BCRYPT, "created": "2024-05-01 12:00:00.123Z"},
+        {"id": "u3abcdefghijklm", "created": ""},
+    ]);
+    folder.write("users.json", &rows.to_string());
+    let ran = folder.run(&["import", "pocketbase", "users.json", "--json"]);
+    let told = report(&ran.out);
+    assert_eq!((ran.code, counts(&told)), (Some(1), [2, 0, 0, 0, 1]), "{told:#}");
+    let users = report(&folder.run(&["user", "list", "--json"]).done());
+    assert_eq!(users[0]["claims"], json!({"name": "Ada", "pocketbase_id": "u1abcdefghijklm"}));
+    assert_eq!(users[0]["email_verified"], true);
+    assert_eq!(
+        (&users[1]["username"], &users[1]["email_verified"]),
+        (&json!("bob@example.com"), &json!(false))
+    );
+    let gateway = folder.serve();
+    for name in ["ada", "bob@example.com"] {
+        assert_eq!(log_in(&gateway, name, "password123"), 200);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_told_without_what_stands_there() {
+    let folder = Folder::new();
+    folder.write("broken.json", "[{\"model\": \"auth.user\", \"pk\": 1, \"fields\": \"hunter2\"}]");
+    folder.write("cut.json", "[{\"model\": \"a\", \"fields\": {\"x\": \"hunter2");
+    folder.write("other.csv", "name,secret\nada,hunter2\n");
+    folder.write("rows.csv", "id,username,password,is_active\n1,ada\n");
+    folder.write("empty", "");
+    folder.write("odd.jsonl", "{\"portcullis\":1,\"hunter2\":3}\n");
+    folder.write("newer.jsonl", "{\"portcullis\":2,\"last_user\":3,\"last_session\":3}\n");
+    let not = "not the JSON that was expected, at line 1 column ";
+    for (args, message) in [
+        (["django", "broken.json"], not),
+        (["django", "cut.json"], not),
+        (["django", "other.csv"], "the first line names no column `id`"),
+        (["django", "rows.csv"], "not the CSV that was expected, at line 2"),
+        (["pocketbase", "broken.json"], not),
+        (["portcullis", "empty"], "it is empty"),
+        (["portcullis", "odd.jsonl"], "this is no export of portcullis"),
+        (["portcullis", "newer.jsonl"], "exported by a newer portcullis"),
+        (["htpasswd", "missing"], "No such file"),
+        (["htpasswd", "."], "this is no file"),
+    ] {
+        let ran = folder.run(&["import", args[0], args[1], "--dry-run"]);
+        assert_eq!(ran.code, Some(1), "{args:?}: {ran:?}");
+        assert!(ran.err.contains(message), "{args:?}: {ran:?}");
+        assert!(!ran.err.contains("hunter2") && !ran.out.contains("hunter2"), "{ran:?}");
+        assert!(ran.err.contains(args[1]), "{ran:?}");
+    }
+    assert_eq!(folder.run(&["import", "ldap", "x"]).failed(2).matches("error").count(), 1);
+    assert!(!folder.file("portcullis.redb").exists(), "a dry run makes no store");
+    assert!(!folder.file("portcullis.keys").exists(), "nor keys");
+}
+
+#[test]
+fn an_export_comes_back_as_it_was() {
+    let folder = Folder::new();
+    folder.add("ada").done();
+    folder
+        .run(&["user", "add", "bob", "--generate", "--role", "b", "--email", "b@example.com"])
+        .done();
+    folder.run(&["user", "claim", "set", "bob", "tenant=acme"]).done();
+    folder.add("gone").done();
+    let mut gateway = folder.serve();
+    assert_eq!(log_in(&gateway, "ada", "Tr1cky-Phrase-77"), 200);
+    assert_eq!(log_in(&gateway, "ada", "Tr1cky-Phrase-77"), 200);
+    folder.run(&["user", "delete", "gone"]).done();
+    let ran = folder.run(&["export", "all.jsonl"]);
+    assert!(
+        ran.err.contains("exported 2 users to all.jsonl; password hashes are in it"),
+        "{ran:?}"
+    );
+    assert_eq!(ran.done(), "");
+    let mode = std::fs::metadata(folder.file("all.jsonl")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let said = folder.run(&["export", "all.jsonl"]).failed(1);
+    assert!(said.contains("all.jsonl") && said.contains("exists"), "{said}");
+    gateway.signal("TERM");
+    assert_eq!(gateway.wait(), Some(0));
+
+    let text = std::fs::read_to_string(folder.file("all.jsonl")).unwrap();
+    assert_eq!(folder.run(&["export"]).done(), text, "with no gateway, and to standard output");
+    let other = Folder::new();
+    other.write("all.jsonl", &text);
+    other.run(&["import", "portcullis", "all.jsonl"]).done();
+    assert_eq!(other.run(&["export"]).done(), text);
+    let again = report(&other.run(&["import", "portcullis", "all.jsonl", "--json"]).done());
+    assert_eq!(counts(&again), [0, 2, 0, 0, 0]);
+    assert!(other.add("next").done().contains("(id 4)"), "no id is given twice");
+    let gateway = other.serve();
+    assert_eq!(log_in(&gateway, "ada", "Tr1cky-Phrase-77"), 200);
+}
+
+#[test]
+fn a_line_of_an_export_that_is_broken_harms_no_other() {
+    let folder = Folder::new();
+    let lines = [
+        r#"{"portcullis":1,"last_user":9,"last_session":0}"#,
+        r#"{"id":1,"username":"ada","active":true,"created":0}"#,
+        r#"{"id":2,"username":"bob","active":true,"created":0,"is_staff":true}"#,
+        r#"{"id":3,"username":"carl","active":true,"created":0,"roles":["Admin,x"]}"#,
+        r#"{"id":4,"username":"dora","active":true,"created":0,"password":"hunter2"}"#,
+        r#"{"id":5,"username":"eve","active":true,"created":0,"key":{"plain":"short"}}"#,
+        r#"{"id":6,"username":"fay","active":true,"created":0,"claims":{"user_id":"1"}}"#,
+        r#"{"id":7,"username":"gil","active":true,"created":0,"email":"none"}"#,
+        r#"{"id":8,"username":"","active":true,"created":0}"#,
+        r#"{"id":9,"username":"hal","active":true,"created":0,"sessions":[{"sid":"x","started":0,"last_used":0,"expires":0,"ends":0}]}"#,
+        "hunter2",
+    ];
+    folder.write("all.jsonl", &lines.join("\n"));
+    let ran = folder.run(&["import", "portcullis", "all.jsonl", "--json"]);
+    let told = report(&ran.out);
+    assert_eq!((ran.code, counts(&told)), (Some(1), [1, 0, 0, 0, 9]), "{told:#}");
+    assert!(!ran.out.contains("hunter2"), "{told:#}");
+    assert!(folder.add("next").done().contains("(id 10)"));
+}

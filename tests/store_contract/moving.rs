@@ -1,0 +1,171 @@
+//! Users that move in and out with everything that is theirs.
+
+use std::sync::Arc;
+
+use portcullis::identity::{SessionId, UserId};
+use portcullis::store::{
+    Arrival, EndReason, KeptSession, Numbers, Session, SessionRef, Store, Trial, User, UserChange,
+    WholeUser,
+};
+
+use crate::build::{at, grant, hash, key, new_session, session, user};
+
+/// A user who comes from elsewhere, with nothing but a password.
+fn newcomer(id: u64, name: &str) -> WholeUser {
+    let user = User {
+        id: UserId(id),
+        username: name.to_owned(),
+        email: format!("{name}@example.com"),
+        email_verified: false,
+        password: Some(hash("theirs")),
+        active: true,
+        roles: vec!["b".to_owned()],
+        claims: std::collections::BTreeMap::new(),
+        created: at(0),
+        last_login: None,
+        password_mark: None,
+        logout_mark: None,
+    };
+    WholeUser { user, key: None, sessions: Vec::new() }
+}
+
+fn kept(user: u64, number: u64, jti: Option<&str>, ended: bool) -> KeptSession {
+    let session = Session {
+        id: SessionId { number, tag: 7 },
+        user: UserId(user),
+        started: at(0),
+        last_used: at(1),
+        expires: at(100),
+        ends: at(100),
+        ended: ended.then_some((at(2), EndReason::LoggedOut)),
+        refresh: Some(grant("r", 100)),
+        spent: Vec::new(),
+        device: "d".to_owned(),
+        address: "a".to_owned(),
+    };
+    KeptSession { session, adopted: jti.map(str::to_owned) }
+}
+
+async fn take(store: &Arc<dyn Store>, users: &[WholeUser]) -> Vec<Arrival> {
+    store.take_users(users.to_vec(), Trial::Real).await.unwrap()
+}
+
+async fn everything(store: &Arc<dyn Store>) -> Vec<WholeUser> {
+    store.whole_users(None, 100).await.unwrap()
+}
+
+fn present(id: u64, completed: bool, differs: &[&'static str]) -> Arrival {
+    Arrival::Present { id: UserId(id), completed, differs: differs.to_vec() }
+}
+
+pub(crate) async fn a_newcomer_is_kept_with_everything(store: &Arc<dyn Store>) {
+    let mut ada = newcomer(40, "ada");
+    ada.key = Some(key(1));
+    ada.sessions = vec![kept(40, 5, None, false), kept(40, 9, Some("jti"), true)];
+    let nobody = newcomer(0, "bob");
+    let arrivals = take(store, &[ada.clone(), nobody]).await;
+    assert_eq!(arrivals, [Arrival::Stored(UserId(40)), Arrival::Stored(UserId(41))]);
+    assert_eq!(everything(store).await[0], ada);
+    assert_eq!(store.user_by_name("ada").await.unwrap(), Some(ada.user.clone()));
+    assert_eq!(store.user_by_api_key([1; 32]).await.unwrap(), Some(ada.user.clone()));
+    let ended = store.standing(UserId(40), SessionRef::Foreign("jti")).await.unwrap();
+    assert_eq!(ended.session, Some(ada.sessions[1].session.clone()));
+    assert_eq!(store.password_recipes().await.unwrap(), ["theirs$m=1"]);
+    // Numbers go on behind those that came.
+    assert_eq!(user(store, "eve").await.id, UserId(42));
+    assert_eq!(session(store, UserId(40)).await.id.number, 10);
+    assert_eq!(store.whole_users(Some(UserId(40)), 1).await.unwrap()[0].user.id, UserId(41));
+}
+
+pub(crate) async fn who_is_there_is_not_changed(store: &Arc<dyn Store>) {
+    let ada = newcomer(3, "ada");
+    take(store, std::slice::from_ref(&ada)).await;
+    assert_eq!(take(store, std::slice::from_ref(&ada)).await, [present(3, false, &[])]);
+    // What a login changes makes no difference.
+    store.change_user(UserId(3), UserChange::LoggedIn(at(9))).await.unwrap();
+    let ours = portcullis::store::PasswordHash::new("$argon2id$v=19$m=1,t=1,p=1$s$h".to_owned());
+    let renew = UserChange::Rehash { seen: hash("theirs"), hash: ours };
+    store.change_user(UserId(3), renew).await.unwrap();
+    assert_eq!(take(store, std::slice::from_ref(&ada)).await, [present(3, false, &[])]);
+    store.change_user(UserId(3), UserChange::Active(false)).await.unwrap();
+    store.change_user(UserId(3), UserChange::AddRole("c".to_owned())).await.unwrap();
+    let before = everything(store).await;
+    assert_eq!(
+        take(store, std::slice::from_ref(&ada)).await,
+        [present(3, false, &["active", "roles"])]
+    );
+    // By name, where the other side has no ids.
+    let mut same = ada.clone();
+    same.user.id = UserId(0);
+    same.user.password = None;
+    assert_eq!(take(store, &[same]).await, [present(3, false, &["password", "active", "roles"])]);
+    assert_eq!(everything(store).await, before);
+}
+
+pub(crate) async fn news_about_who_is_there_are_added(store: &Arc<dyn Store>) {
+    let mut ada = newcomer(3, "ada");
+    take(store, std::slice::from_ref(&ada)).await;
+    ada.key = Some(key(1));
+    ada.sessions = vec![kept(3, 0, Some("ended"), true), kept(3, 0, Some("living"), false)];
+    let dry = store.take_users(vec![ada.clone()], Trial::Dry).await.unwrap();
+    assert_eq!(dry, [present(3, true, &[])]);
+    assert_eq!(store.sessions(UserId(3)).await.unwrap(), []);
+    assert_eq!(take(store, std::slice::from_ref(&ada)).await, [present(3, true, &[])]);
+    assert!(store.user_by_api_key([1; 32]).await.unwrap().is_some());
+    let ended = store.standing(UserId(3), SessionRef::Foreign("ended")).await.unwrap().session;
+    assert!(ended.is_some_and(|session| session.ended.is_some()));
+    // A session that lives there is none of theirs here: its token is adopted when it comes.
+    let living = store.standing(UserId(3), SessionRef::Foreign("living")).await.unwrap();
+    assert_eq!(living.session, None);
+    assert_eq!(take(store, &[ada]).await, [present(3, false, &[])]);
+    assert_eq!(store.sessions(UserId(3)).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn a_clash_changes_nothing(store: &Arc<dyn Store>) {
+    let ada = user(store, "ada").await;
+    let gone = user(store, "gone").await;
+    let own = session(store, ada.id).await;
+    store.api_key(ada.id, key(1)).await.unwrap();
+    store.delete_user(gone.id).await.unwrap();
+    let before = (everything(store).await, store.numbers(Numbers::default()).await.unwrap());
+    let (mut keyed, mut busy) = (newcomer(50, "keyed"), newcomer(51, "busy"));
+    keyed.key = Some(key(1));
+    busy.sessions = vec![kept(51, own.id.number, None, true)];
+    let clashes = [
+        (newcomer(9, "ada"), Arrival::NameTaken(ada.id)),
+        (newcomer(ada.id.0, "other"), Arrival::IdTaken("ada".to_owned())),
+        (newcomer(gone.id.0, "gone"), Arrival::IdGone),
+        (keyed, Arrival::KeyTaken),
+        (busy, Arrival::SessionTaken(own.id.number)),
+    ];
+    let (users, expected): (Vec<_>, Vec<_>) = clashes.into_iter().unzip();
+    for trial in [Trial::Dry, Trial::Real] {
+        assert_eq!(store.take_users(users.clone(), trial).await.unwrap(), expected);
+        let now = (everything(store).await, store.numbers(Numbers::default()).await.unwrap());
+        assert_eq!(now, before);
+    }
+    // One that clashes does not keep its neighbours out.
+    let mixed = take(store, &[users[0].clone(), newcomer(60, "fine"), users[1].clone()]).await;
+    assert_eq!(mixed[1], Arrival::Stored(UserId(60)));
+}
+
+pub(crate) async fn a_token_belongs_to_the_first_who_brings_it(store: &Arc<dyn Store>) {
+    let ada = user(store, "ada").await;
+    let adopted = store.adopt_session("jti", new_session(ada.id)).await.unwrap().unwrap();
+    let mut bob = newcomer(9, "bob");
+    bob.sessions = vec![kept(9, 0, Some("jti"), true)];
+    assert_eq!(take(store, &[bob]).await, [Arrival::Stored(UserId(9))]);
+    let standing = store.standing(ada.id, SessionRef::Foreign("jti")).await.unwrap();
+    assert_eq!(standing.session, Some(adopted));
+    assert_eq!(store.sessions(UserId(9)).await.unwrap(), []);
+}
+
+pub(crate) async fn numbers_are_lifted_and_never_lowered(store: &Arc<dyn Store>) {
+    let numbers = |users, sessions| Numbers { users, sessions };
+    assert_eq!(store.numbers(Numbers::default()).await.unwrap(), numbers(0, 0));
+    assert_eq!(store.numbers(numbers(7, 0)).await.unwrap(), numbers(7, 0));
+    assert_eq!(store.numbers(numbers(3, 5)).await.unwrap(), numbers(7, 5));
+    let ada = user(store, "ada").await;
+    assert_eq!(ada.id, UserId(8));
+    assert_eq!(session(store, ada.id).await.id.number, 6);
+}
