@@ -109,7 +109,7 @@ pub(crate) async fn news_about_who_is_there_are_added(store: &Arc<dyn Store>) {
     ada.sessions = vec![kept(3, 0, Some("ended"), true), kept(3, 0, Some("living"), false)];
     let dry = store.take_users(vec![ada.clone()], Trial::Dry).await.unwrap();
     assert_eq!(dry, [present(3, true, &[])]);
-    assert_eq!(store.sessions(UserId(3)).await.unwrap(), []);
+    assert_eq!(store.sessions(UserId(3), None, 100).await.unwrap(), []);
     assert_eq!(take(store, std::slice::from_ref(&ada)).await, [present(3, true, &[])]);
     assert!(store.user_by_api_key([1; 32]).await.unwrap().is_some());
     let ended = store.standing(UserId(3), SessionRef::Foreign("ended")).await.unwrap().session;
@@ -118,7 +118,7 @@ pub(crate) async fn news_about_who_is_there_are_added(store: &Arc<dyn Store>) {
     let living = store.standing(UserId(3), SessionRef::Foreign("living")).await.unwrap();
     assert_eq!(living.session, None);
     assert_eq!(take(store, &[ada]).await, [present(3, false, &[])]);
-    assert_eq!(store.sessions(UserId(3)).await.unwrap().len(), 1);
+    assert_eq!(store.sessions(UserId(3), None, 100).await.unwrap().len(), 1);
 }
 
 pub(crate) async fn a_clash_changes_nothing(store: &Arc<dyn Store>) {
@@ -157,7 +157,7 @@ pub(crate) async fn a_token_belongs_to_the_first_who_brings_it(store: &Arc<dyn S
     assert_eq!(take(store, &[bob]).await, [Arrival::Stored(UserId(9))]);
     let standing = store.standing(ada.id, SessionRef::Foreign("jti")).await.unwrap();
     assert_eq!(standing.session, Some(adopted));
-    assert_eq!(store.sessions(UserId(9)).await.unwrap(), []);
+    assert_eq!(store.sessions(UserId(9), None, 100).await.unwrap(), []);
 }
 
 pub(crate) async fn numbers_are_lifted_and_never_lowered(store: &Arc<dyn Store>) {

@@ -60,7 +60,7 @@ fn grant() -> impl Strategy<Value = GrantRecord> {
 fn session() -> impl Strategy<Value = SessionRecord> {
     let reasons =
         prop_oneof![Just(Reason::LoggedOut), Just(Reason::Reused), Just(Reason::Operator)];
-    let times = [any::<u64>(), any(), any(), any()];
+    let times = any::<[u64; 4]>();
     let spent = vec(("[a-f0-9]{8}", any::<u64>(), grant()), 0..3);
     let ended = option::of((any::<u64>(), reasons));
     let texts = ("\\PC{0,20}", "[0-9.]{0,15}");

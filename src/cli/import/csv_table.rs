@@ -6,8 +6,8 @@ use anyhow::{Context, anyhow, bail};
 use csv::{Reader, StringRecord};
 
 use super::Given;
-use super::django::DjangoUser;
 use super::items::Items;
+use super::person::DjangoUser;
 use crate::printable::Printable;
 
 pub(super) fn read(input: impl Read, given: &Given, items: &mut Items) -> anyhow::Result<()> {

@@ -10,6 +10,7 @@ mod htpasswd;
 mod items;
 mod json;
 mod moment;
+mod person;
 mod pocketbase;
 mod report;
 
@@ -124,7 +125,7 @@ pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow:
 /// On a terminal only.
 fn progress(length: u64) -> ProgressBar {
     let bar = ProgressBar::new(length);
-    let style = "{bar:40} {percent}% {msg} {eta}";
+    let style = "{bar:40} {percent}% {eta}";
     bar.with_style(
         ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
     )

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Given;
-use super::django::{checked_email, name_claim};
 use super::items::Items;
 use super::json;
 use super::moment::millis;
+use super::person::{checked_email, name_claim};
 use crate::admin::{Hidden, UserRecord};
 use crate::password::recognize;
 use crate::printable::Printable;

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 use crate::store::{
-    Admission, ApiKey, Clashes, Creation, EndReason, Invitation, NewInvitation, NewSession,
-    NewUser, PasswordHash, RedbStore, Rotation, RotationRequest, Session, SessionRef, Standing,
-    Store, StoreError, Terms, User, UserChange,
+    Admission, ApiKey, Arrival, Clashes, Creation, EndReason, Invitation, NewInvitation,
+    NewSession, NewUser, Numbers, PasswordHash, RedbStore, Rotation, RotationRequest, Session,
+    SessionRef, Standing, Store, StoreError, Terms, Trial, User, UserChange, WholeUser,
 };
 
 #[derive(Debug)]

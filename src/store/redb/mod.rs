@@ -24,8 +24,8 @@ use super::record::{
     Session, SessionRef, Standing, User, UserChange,
 };
 use super::{
-    Admission, Arrival, Clashes, Invitation, NewInvitation, Numbers, Store, StoreError, Terms, Trial,
-    WholeUser,
+    Admission, Arrival, Clashes, Invitation, NewInvitation, Numbers, Store, StoreError, Terms,
+    Trial, WholeUser,
 };
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};

@@ -6,8 +6,8 @@ use redb::ReadableTable;
 
 use super::codec::{ApiKeyRecord, UserRecord};
 use super::tables::{
-    API_KEY_HASHES, API_KEYS, Change, Counter, DELETED, EMAILS, NAMES, Source, USERS, View, dangling,
-    decode, failed,
+    API_KEY_HASHES, API_KEYS, Change, Counter, DELETED, EMAILS, NAMES, Source, USERS, View,
+    dangling, decode, failed,
 };
 use super::{indexes, invitations, recipes, sessions};
 use crate::identity::UserId;
