@@ -45,6 +45,17 @@ impl Timestamp {
     }
 }
 
+/// Year 9999 is the last that RFC 3339 can write, and beyond it humantime cannot format.
+const LAST: u64 = 253_402_300_799;
+
+impl Timestamp {
+    /// RFC 3339, in UTC, to the millisecond.
+    pub fn to_millis_text(self) -> String {
+        let shown = UNIX_EPOCH + Duration::from_millis(self.0.min(LAST * 1000 + 999));
+        humantime::format_rfc3339_millis(shown).to_string()
+    }
+}
+
 impl From<SystemTime> for Timestamp {
     /// Moments before 1970 become 1970.
     fn from(time: SystemTime) -> Self {
@@ -61,8 +72,6 @@ impl From<Timestamp> for SystemTime {
 impl fmt::Display for Timestamp {
     /// RFC 3339, in UTC, to the second.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Year 9999 is the last that RFC 3339 can write, and beyond it humantime cannot format.
-        const LAST: u64 = 253_402_300_799;
         let shown = UNIX_EPOCH + Duration::from_secs(self.as_secs().min(LAST));
         fmt::Display::fmt(&humantime::format_rfc3339_seconds(shown), f)
     }
@@ -115,6 +124,9 @@ mod tests {
     fn a_timestamp_is_shown_in_utc() {
         assert_eq!(Timestamp::from_secs(1_800_000_000).to_string(), "2027-01-15T08:00:00Z");
         assert_eq!(Timestamp::from_millis(u64::MAX).to_string(), "9999-12-31T23:59:59Z");
+        let text = |millis| Timestamp::from_millis(millis).to_millis_text();
+        assert_eq!(text(1_800_000_000_007), "2027-01-15T08:00:00.007Z");
+        assert_eq!(text(u64::MAX), "9999-12-31T23:59:59.999Z");
     }
 
     #[test]

@@ -39,6 +39,7 @@
 struct Readme;
 
 pub mod admin;
+pub mod audit;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;

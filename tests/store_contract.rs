@@ -15,6 +15,8 @@ mod admission;
 mod build;
 #[path = "store_contract/disk.rs"]
 mod disk;
+#[path = "store_contract/groups.rs"]
+mod groups;
 #[path = "store_contract/keys.rs"]
 mod keys;
 #[path = "store_contract/moving.rs"]
@@ -140,6 +142,13 @@ macro_rules! backends {
                     a_clash_changes_nothing
                     a_token_belongs_to_the_first_who_brings_it
                     numbers_are_lifted_and_never_lowered;
+                groups:
+                    a_group_is_made_once_and_found
+                    a_member_has_the_roles_of_its_groups
+                    what_is_inherited_is_never_written_to_the_user
+                    a_change_of_a_group_is_one_of_all_its_members
+                    a_deleted_group_gives_nothing_nor_does_its_heir
+                    members_come_in_pages_by_id;
             }
         })+
     };

@@ -4,11 +4,14 @@ use super::{NewPassword, Refusal};
 use crate::identity::is_role_name;
 use crate::password::Passwords;
 use crate::printable::{Printable, is_active};
-use crate::session::{check_email, check_username, trim};
+use crate::session::{check_email, check_username, normalize_username, trim};
 
 /// Longest claim name and value, in bytes: they travel in headers.
 const CLAIM_NAME: usize = 128;
 const CLAIM_VALUE: usize = 1024;
+
+/// Longest name of a group, in characters, as Django has it.
+const GROUP_NAME: usize = 150;
 
 /// Claims that come from the account or the token itself.
 const FACTS: [&str; 14] = [
@@ -48,6 +51,21 @@ pub(super) fn role(name: &str) -> Result<(), Refusal> {
     let shown = Printable(name);
     Err(Refusal::invalid(format!(
         "`{shown}` is no role name; write up to 64 of `a-z`, `0-9`, `_`, `.`, `:` and `-`"
+    )))
+}
+
+/// The spelling of a group's name under which it is stored. Other systems' names are fine, as
+/// long as they can be shown on one line.
+pub(super) fn group(raw: &str) -> Result<String, Refusal> {
+    let name = normalize_username(raw);
+    let length = name.chars().count();
+    if (1..=GROUP_NAME).contains(&length) && !name.chars().any(is_active) && trim(&name) == name {
+        return Ok(name);
+    }
+    let shown = Printable(raw);
+    Err(Refusal::invalid(format!(
+        "`{shown}` is no name of a group; write up to {GROUP_NAME} characters on one line, \
+         without white space at either end"
     )))
 }
 

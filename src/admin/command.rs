@@ -2,8 +2,6 @@
 
 mod invitation;
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -11,9 +9,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::SessionView;
 use super::record::UserRecord;
 use super::transfer::Outcome;
-use crate::keys::KeyInfo;
+use super::view::{GroupView, Health, KeyView, UserView};
 use crate::secret::Secret;
-use crate::store::User;
 
 pub use invitation::InvitationView;
 
@@ -85,6 +82,51 @@ pub enum Command {
     RoleRemove {
         /// The login name.
         name: String,
+        /// The role.
+        role: String,
+    },
+    /// Puts a user into a group.
+    GroupJoin {
+        /// The login name.
+        name: String,
+        /// The group.
+        group: String,
+    },
+    /// Takes a user out of a group.
+    GroupLeave {
+        /// The login name.
+        name: String,
+        /// The group.
+        group: String,
+    },
+    /// Makes a group.
+    GroupAdd {
+        /// Its name.
+        group: String,
+    },
+    /// All groups.
+    GroupList,
+    /// One group, and some of its members.
+    GroupShow {
+        /// Its name.
+        group: String,
+    },
+    /// Removes a group; its members lose what it gave.
+    GroupDelete {
+        /// Its name.
+        group: String,
+    },
+    /// Gives a role to all members of a group.
+    GroupRoleAdd {
+        /// The group.
+        group: String,
+        /// The role.
+        role: String,
+    },
+    /// Takes a role that a group gave.
+    GroupRoleRemove {
+        /// The group.
+        group: String,
         /// The role.
         role: String,
     },
@@ -171,6 +213,46 @@ pub enum Command {
     Health,
 }
 
+impl Command {
+    /// What the record says of it before it is carried out: its name, and whom or what it
+    /// changes. `None` for those that only look.
+    pub(super) fn act(&self) -> Option<(&'static str, Option<&str>)> {
+        Some(match self {
+            Self::UserAdd { name, .. } => ("user add", Some(name)),
+            Self::SetPassword { name, .. } => ("user set-password", Some(name)),
+            Self::Activate { name } => ("user activate", Some(name)),
+            Self::Deactivate { name } => ("user deactivate", Some(name)),
+            Self::Delete { name } => ("user delete", Some(name)),
+            Self::RoleAdd { name, .. } => ("user role add", Some(name)),
+            Self::RoleRemove { name, .. } => ("user role remove", Some(name)),
+            Self::ClaimSet { name, .. } => ("user claim set", Some(name)),
+            Self::GroupJoin { name, .. } => ("user group add", Some(name)),
+            Self::GroupLeave { name, .. } => ("user group remove", Some(name)),
+            Self::GroupAdd { group } => ("group add", Some(group)),
+            Self::GroupDelete { group } => ("group delete", Some(group)),
+            Self::GroupRoleAdd { group, .. } => ("group role add", Some(group)),
+            Self::GroupRoleRemove { group, .. } => ("group role remove", Some(group)),
+            Self::SessionEnd { name, .. } => ("session end", Some(name)),
+            Self::SessionEndAll { name } => ("session end --all", Some(name)),
+            Self::UserImport { dry_run: false, .. } => ("import", None),
+            Self::UserExport { .. } => ("export", None),
+            Self::InviteAdd { .. } => ("invite add", None),
+            Self::InviteRevoke { .. } => ("invite revoke", None),
+            Self::KeyRotate => ("key rotate", None),
+            Self::UserList { .. }
+            | Self::UserShow { .. }
+            | Self::SessionList { .. }
+            | Self::InviteList { .. }
+            | Self::UserImport { dry_run: true, .. }
+            | Self::Numbers { .. }
+            | Self::GroupList
+            | Self::GroupShow { .. }
+            | Self::KeyList
+            | Self::Health => return None,
+        })
+    }
+}
+
 /// A password on its way in. It is written out for the socket only and never printed.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
@@ -196,7 +278,14 @@ pub enum Reply {
         /// Where the next page begins, if there may be one.
         next: Option<u64>,
     },
-    /// The user is gone.
+    /// The group as it is now.
+    Group(GroupView),
+    /// All groups.
+    Groups {
+        /// By name, without their members.
+        groups: Vec<GroupView>,
+    },
+    /// The user or the group is gone.
     Deleted {
         /// The name it had.
         username: String,
@@ -255,94 +344,6 @@ pub enum Reply {
     Key(KeyView),
     /// How the gateway is.
     Health(Health),
-}
-
-/// A user as an operator sees it. Moments are RFC 3339, in UTC.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct UserView {
-    /// The number.
-    pub id: u64,
-    /// The login name, in NFKC.
-    pub username: String,
-    /// Empty if there is none.
-    pub email: String,
-    /// Whether the address is known to be the user's.
-    pub email_verified: bool,
-    /// Whether the user is let in.
-    pub active: bool,
-    /// Whether a login by password is possible at all.
-    pub has_password: bool,
-    /// Role names, sorted.
-    pub roles: Vec<String>,
-    /// Claims set by operators.
-    pub claims: BTreeMap<String, String>,
-    /// When the account was made.
-    pub created: String,
-    /// The last login by password.
-    pub last_login: Option<String>,
-}
-
-impl From<User> for UserView {
-    fn from(user: User) -> Self {
-        Self {
-            id: user.id.0,
-            username: user.username,
-            email: user.email,
-            email_verified: user.email_verified,
-            active: user.active,
-            has_password: user.password.is_some(),
-            roles: user.roles,
-            claims: user.claims,
-            created: user.created.to_string(),
-            last_login: user.last_login.map(|at| at.to_string()),
-        }
-    }
-}
-
-/// A signing key as an operator sees it; nothing of it is secret.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct KeyView {
-    /// Its name in token headers.
-    pub kid: String,
-    /// What it signs with, as in `alg`.
-    pub algorithm: String,
-    /// When it was made; `None` for keys from the configuration.
-    pub created: Option<String>,
-    /// Since when it only verifies; `None` for the current one.
-    pub retired: Option<String>,
-}
-
-impl From<KeyInfo> for KeyView {
-    fn from(key: KeyInfo) -> Self {
-        Self {
-            kid: key.kid,
-            algorithm: key.algorithm.to_string(),
-            created: key.created.map(|at| at.to_string()),
-            retired: key.retired.map(|at| at.to_string()),
-        }
-    }
-}
-
-/// How a running gateway is.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Health {
-    /// Whether it serves: false while it starts and while it drains.
-    pub ready: bool,
-    /// The version of the binary.
-    pub version: String,
-    /// Whole seconds since it started.
-    pub uptime: u64,
-    /// Where it listens.
-    pub listeners: Vec<String>,
-}
-
-impl fmt::Display for Health {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let uptime = humantime::format_duration(std::time::Duration::from_secs(self.uptime));
-        let state = if self.ready { "ready" } else { "not ready" };
-        let listeners = self.listeners.join(", ");
-        write!(f, "{state}: portcullis {}, up {uptime}, listening on {listeners}", self.version)
-    }
 }
 
 #[cfg(test)]

@@ -1,17 +1,19 @@
 //! The door itself: one command in, one reply or refusal out.
 
+mod groups;
 mod invitations;
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::{Command, Health, KeyView, NewPassword, Refusal, RefusalKind, Reply, UserView, checks};
+use crate::audit::{Event, Kind};
 use crate::clock::Clock;
 use crate::identity::UserId;
 use crate::keys::KeyRing;
 use crate::printable::Printable;
 use crate::session::{Accounts, NewAccount, Registered};
-use crate::store::{User, UserChange};
+use crate::store::{GroupChange, User, UserChange};
 
 /// Most users of one reply.
 const PAGE: usize = 500;
@@ -61,8 +63,28 @@ impl Door {
     /// # Errors
     ///
     /// A [`Refusal`]: show it to the operator. Unless it is [`RefusalKind::Unavailable`],
-    /// nothing was changed.
+    /// nothing was changed. What cannot be recorded is not carried out.
     pub async fn run(&self, command: Command) -> Result<Reply, Refusal> {
+        let Some((act, target)) = command.act() else { return self.carry_out(command).await };
+        let event = |kind| {
+            let event = Event::new(kind).with("command", act);
+            match target {
+                Some(name) => event.to_name(name),
+                None => event,
+            }
+        };
+        let audit = self.accounts.audit();
+        // Before it is done, and on disk: what cannot be recorded is not done.
+        audit.note(event(Kind::Command)).keep().await?;
+        let refused = audit.note(event(Kind::CommandRefused));
+        let done = self.carry_out(command).await;
+        if let Err(refusal) = &done {
+            refused.with("why", refusal.kind.as_str()).keep_or_count().await;
+        }
+        done
+    }
+
+    async fn carry_out(&self, command: Command) -> Result<Reply, Refusal> {
         match command {
             Command::UserAdd { name, email, roles, password, force } => {
                 self.add(&name, &email, roles, password, force).await
@@ -82,6 +104,19 @@ impl Door {
             // No check of the name: an odd one may have come with an import.
             Command::RoleRemove { name, role } => {
                 self.change(&name, UserChange::RemoveRole(role)).await
+            }
+            Command::GroupJoin { name, group } => self.join(&name, &group).await,
+            Command::GroupLeave { name, group } => self.leave(&name, &group).await,
+            Command::GroupAdd { group } => self.add_group(&group).await,
+            Command::GroupList => self.list_groups().await,
+            Command::GroupShow { group } => self.show_group(&group).await,
+            Command::GroupDelete { group } => self.delete_group(&group).await,
+            Command::GroupRoleAdd { group, role } => {
+                checks::role(&role)?;
+                self.change_group(&group, GroupChange::AddRole(role)).await
+            }
+            Command::GroupRoleRemove { group, role } => {
+                self.change_group(&group, GroupChange::RemoveRole(role)).await
             }
             Command::ClaimSet { name, claim, value } => {
                 checks::claim(&claim, &value)?;
@@ -200,6 +235,8 @@ impl Door {
             Refusal::new(RefusalKind::Unavailable, "the key could not be made")
         })??;
         tracing::info!(kid = made.kid, "signing key rotated by an operator");
+        let event = Event::new(Kind::KeyRotated).with("kid", &made.kid);
+        self.accounts.audit().note(event).keep_or_count().await;
         Ok(Reply::Key(made.into()))
     }
 

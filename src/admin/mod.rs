@@ -14,9 +14,10 @@ mod sessions;
 mod settings;
 mod socket;
 mod transfer;
+mod view;
 
 pub use client::{Client, ClientError};
-pub use command::{Command, Health, InvitationView, KeyView, NewPassword, Reply, UserView};
+pub use command::{Command, InvitationView, NewPassword, Reply};
 pub use door::Door;
 pub use record::{GrantRecord, Hidden, KeyRecord, MarkRecord, Reason, SessionRecord, UserRecord};
 pub use refusal::{Refusal, RefusalKind};
@@ -24,6 +25,7 @@ pub use sessions::SessionView;
 pub use settings::AdminSettings;
 pub use socket::{AdminSocket, SocketError};
 pub use transfer::{ImportRoles, Outcome};
+pub use view::{GroupView, Health, KeyView, UserView};
 
 /// The longest path of a unix socket in bytes: `sun_path` of unix(7), without the NUL.
 const LONGEST_PATH: usize = 107;

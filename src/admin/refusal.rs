@@ -3,6 +3,7 @@
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
+use crate::audit::AuditError;
 use crate::keys::KeyError;
 use crate::password::PasswordError;
 use crate::session::AccountError;
@@ -39,6 +40,19 @@ pub enum RefusalKind {
 }
 
 impl RefusalKind {
+    /// Its name on the socket and in the record.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::NotFound => "not_found",
+            Self::NameTaken => "name_taken",
+            Self::EmailTaken => "email_taken",
+            Self::NotOurs => "not_ours",
+            Self::BadRequest => "bad_request",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
     /// The status on the socket.
     pub const fn status(self) -> StatusCode {
         match self {
@@ -58,6 +72,13 @@ impl Refusal {
 
     pub(super) fn invalid(detail: impl Into<String>) -> Self {
         Self::new(RefusalKind::Invalid, detail)
+    }
+}
+
+/// Nothing was done: an act that leaves no trace is none for operators.
+impl From<AuditError> for Refusal {
+    fn from(error: AuditError) -> Self {
+        Self::new(RefusalKind::Unavailable, format!("{error}; nothing was changed"))
     }
 }
 

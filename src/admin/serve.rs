@@ -19,6 +19,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Command, Door, Refusal, RefusalKind};
+use crate::audit::{Origin, asked_by};
 
 /// Connections at once; further ones wait in the listener's queue.
 const CONNECTIONS: usize = 16;
@@ -47,10 +48,14 @@ pub(super) async fn serve(
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
-                Ok((peer, _)) if is_operator(&peer, owner) => {
-                    connections.spawn(converse(peer, Arc::clone(door), closing.clone()));
+                Ok((peer, _)) => {
+                    if let Some(uid) = operator(&peer, owner) {
+                        let talk = converse(peer, Arc::clone(door), closing.clone());
+                        connections.spawn(asked_by(Origin::operator(uid), talk));
+                    } else {
+                        tracing::warn!("a stranger was refused at the admin socket");
+                    }
                 }
-                Ok(_stranger) => tracing::warn!("a stranger was refused at the admin socket"),
                 // Out of file descriptors, as a rule: it passes.
                 Err(error) => {
                     tracing::warn!(%error, "admin socket");
@@ -65,10 +70,11 @@ pub(super) async fn serve(
     drop(timeout(DRAIN, async { while connections.join_next().await.is_some() {} }).await);
 }
 
-/// Whether the peer runs as we do, or as root. The file's mode says the same, as long as nobody
-/// changes it.
-fn is_operator(peer: &UnixStream, owner: u32) -> bool {
-    peer.peer_cred().is_ok_and(|peer| peer.uid() == owner || peer.uid() == 0)
+/// Whom the peer runs as, if that is as we do, or root. The file's mode says the same, as long
+/// as nobody changes it.
+fn operator(peer: &UnixStream, owner: u32) -> Option<u32> {
+    let uid = peer.peer_cred().ok()?.uid();
+    (uid == owner || uid == 0).then_some(uid)
 }
 
 async fn converse(peer: UnixStream, door: Arc<Door>, closing: CancellationToken) {

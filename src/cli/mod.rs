@@ -3,9 +3,11 @@
 //! `mod.rs` parses the arguments and hands over; `out` is the one handle that is printed to,
 //! `reach` finds the running gateway or opens the store, `input` takes passwords in.
 
+mod audit;
 mod check;
 mod export;
 mod files;
+mod group;
 mod health;
 mod import;
 mod input;
@@ -55,8 +57,12 @@ enum Command {
     Import(import::Args),
     /// Write all users with everything that is theirs
     Export(export::Args),
+    /// Roles that are given to many users at once
+    Group(group::Args),
     /// The keys that sign tokens
     Key(key::Args),
+    /// The record of who did what
+    Audit(audit::Args),
     /// Ask whether the running gateway is ready
     Health(health::Args),
 }
@@ -103,7 +109,9 @@ where
         Command::Invite(args) => soon(invite::run(args, &file, out)),
         Command::Import(args) => soon(import::run(args, &file, out)),
         Command::Export(args) => soon(export::run(args, &file, out)),
+        Command::Group(args) => soon(group::run(args, &file, out)),
         Command::Key(args) => soon(key::run(args, &file, out)),
+        Command::Audit(args) => audit::run(args, &file, out),
         Command::Health(args) => soon(health::run(args, &file, out)),
     }
 }

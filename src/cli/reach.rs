@@ -8,7 +8,8 @@ use anyhow::{Context, anyhow};
 
 use super::out::Out;
 use crate::admin::{Client, ClientError, Command, Door, Reply};
-use crate::clock::{Clock, SystemClock};
+use crate::audit::{self, Audit, Origin, asked_by};
+use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::Config;
 use crate::keys::KeyRing;
 use crate::password::{PasswordSettings, Passwords};
@@ -19,6 +20,8 @@ use crate::token::{Revisions, TokenSettings};
 /// What a command is about to do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Purpose {
+    /// To see users.
+    Look,
     /// To see or change users that are there.
     Users,
     /// To make a user, and the store if need be.
@@ -50,7 +53,7 @@ impl Reach {
         match Client::connect(socket).await {
             Ok(_answers) => Ok(Self::Gateway(socket.clone())),
             Err(ClientError::NotRunning(_)) => {
-                open_store(config, purpose, out).map(|door| Self::Store(Box::new(door)))
+                open_store(&config, purpose, out).map(|door| Self::Store(Box::new(door)))
             }
             Err(error) => Err(error.into()),
         }
@@ -59,43 +62,79 @@ impl Reach {
     pub(super) async fn send(&self, command: Command) -> anyhow::Result<Reply> {
         match self {
             Self::Gateway(socket) => Ok(Client::connect(socket).await?.send(&command).await?),
-            Self::Store(door) => Ok(door.run(command).await?),
+            Self::Store(door) => {
+                let origin = Origin::operator(rustix::process::geteuid().as_raw());
+                Ok(asked_by(origin, door.run(command)).await?)
+            }
         }
     }
 }
 
-fn open_store(config: Config, purpose: Purpose, out: &mut Out) -> anyhow::Result<Door> {
+fn open_store(config: &Config, purpose: Purpose, out: &mut Out) -> anyhow::Result<Door> {
     let mode = match purpose {
         Purpose::FirstUser | Purpose::Import => OpenMode::CreateIfMissing,
-        Purpose::Users | Purpose::Keys | Purpose::Rehearsal => OpenMode::Existing,
+        Purpose::Look | Purpose::Users | Purpose::Keys | Purpose::Rehearsal => OpenMode::Existing,
     };
     let new = !config.store.exists();
     let rehearses_first = new && purpose == Purpose::Rehearsal;
     // Also where only the keys are wanted: its lock says that no gateway uses them.
     let store =
         if rehearses_first { RedbStore::in_memory() } else { RedbStore::open(&config.store, mode) };
-    let store = store.map_err(|error| explain(error, &config))?;
+    let store = store.map_err(|error| explain(error, config))?;
     if new && !rehearses_first {
         out.note(format_args!("made a new store at {}", whole(&config.store).display()));
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let settings = PasswordSettings { at_once: NonZeroUsize::MIN, ..config.passwords };
+    let settings = PasswordSettings { at_once: NonZeroUsize::MIN, ..config.passwords.clone() };
     let passwords = Arc::new(Passwords::start(settings)?);
     let revisions = Arc::new(Revisions::default());
     let accounts = Accounts::new(Arc::new(store), Arc::clone(&clock), passwords, revisions, []);
-    let accounts = accounts.with_rules(config.accounts);
-    let now = clock.now();
-    let door = Door::new(Arc::new(accounts), clock);
+    let accounts = accounts.with_rules(config.accounts.clone());
+    let Some(keys) = open_keys(config, purpose, clock.now(), out)? else {
+        return Ok(Door::new(Arc::new(accounts), clock));
+    };
+    // A rehearsal does nothing that would be recorded.
+    let audit = match purpose {
+        Purpose::Rehearsal => Audit::off(),
+        Purpose::Look | Purpose::Users | Purpose::FirstUser | Purpose::Import | Purpose::Keys => {
+            let key = keys.derive(audit::KEY_PURPOSE);
+            Audit::start(&config.audit, &key, Arc::clone(&clock))?
+        }
+    };
+    let door = Door::new(Arc::new(accounts.with_audit(audit)), clock);
+    Ok(match purpose {
+        Purpose::Keys | Purpose::Import | Purpose::Rehearsal => door.with_keys(Arc::new(keys)),
+        Purpose::Look | Purpose::Users | Purpose::FirstUser => door,
+    })
+}
+
+/// The keys, where they are wanted or something will be recorded: that is sealed with one.
+fn open_keys(
+    config: &Config,
+    purpose: Purpose,
+    now: Timestamp,
+    out: &mut Out,
+) -> anyhow::Result<Option<KeyRing>> {
     let TokenSettings { access, refresh, leeway, .. } = config.tokens;
     let longest = access.max(refresh).saturating_add(leeway);
-    let keys = match purpose {
-        Purpose::Users | Purpose::FirstUser => return Ok(door),
-        Purpose::Keys => KeyRing::open_existing(config.keys, longest, now),
-        Purpose::Import => KeyRing::open(config.keys, longest, now),
+    let settings = config.keys.clone();
+    let opened = match purpose {
+        Purpose::Keys => KeyRing::open_existing(settings, longest, now),
+        Purpose::Import => KeyRing::open(settings, longest, now),
         // Nothing that is sealed now is kept.
-        Purpose::Rehearsal => KeyRing::ephemeral(config.keys, now),
+        Purpose::Rehearsal => KeyRing::ephemeral(settings, now),
+        Purpose::FirstUser | Purpose::Users if config.audit.enabled => {
+            let new = !settings.ring.exists();
+            let path = settings.ring.clone();
+            let opened = KeyRing::open(settings, longest, now);
+            if new && opened.is_ok() {
+                out.note(format_args!("made a new key file at {}", whole(&path).display()));
+            }
+            opened
+        }
+        Purpose::Look | Purpose::FirstUser | Purpose::Users => return Ok(None),
     };
-    Ok(door.with_keys(Arc::new(keys.context("keys")?)))
+    opened.map(Some).context("keys")
 }
 
 /// A reply that is none to the command that was sent.

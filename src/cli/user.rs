@@ -72,6 +72,9 @@ enum Action {
     /// Give and take roles
     #[command(subcommand)]
     Role(RoleAction),
+    /// Put a user into groups and take it out
+    #[command(subcommand)]
+    Group(GroupAction),
     /// Set claims
     #[command(subcommand)]
     Claim(ClaimAction),
@@ -86,6 +89,14 @@ enum RoleAction {
 }
 
 #[derive(Debug, Subcommand)]
+enum GroupAction {
+    /// Put a user into a group
+    Add { name: String, group: String },
+    /// Take a user out of a group
+    Remove { name: String, group: String },
+}
+
+#[derive(Debug, Subcommand)]
 enum ClaimAction {
     /// Set a claim; an empty value removes it
     Set {
@@ -97,8 +108,13 @@ enum ClaimAction {
 
 pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
     let config = file.load()?.config;
-    let adds = matches!(args.action, Action::Add { .. });
-    let purpose = if adds { Purpose::FirstUser } else { Purpose::Users };
+    let purpose = if matches!(args.action, Action::Add { .. }) {
+        Purpose::FirstUser
+    } else if matches!(args.action, Action::List | Action::Show { .. }) {
+        Purpose::Look
+    } else {
+        Purpose::Users
+    };
     // Before the store is opened: nobody waits for its lock while somebody types.
     let Some(Prepared { command, said, generated }) = prepare(args.action)? else {
         bail!("nothing was deleted");
@@ -134,6 +150,7 @@ enum Said {
     Active,
     Deleted,
     Roles,
+    Groups,
     Claims,
 }
 
@@ -168,6 +185,12 @@ fn prepare(action: Action) -> anyhow::Result<Option<Prepared>> {
         Action::Role(RoleAction::Remove { name, role }) => {
             (Command::RoleRemove { name, role }, Said::Roles)
         }
+        Action::Group(GroupAction::Add { name, group }) => {
+            (Command::GroupJoin { name, group }, Said::Groups)
+        }
+        Action::Group(GroupAction::Remove { name, group }) => {
+            (Command::GroupLeave { name, group }, Said::Groups)
+        }
         Action::Claim(ClaimAction::Set { name, claim: (claim, value) }) => {
             (Command::ClaimSet { name, claim, value }, Said::Claims)
         }
@@ -196,6 +219,9 @@ impl Said {
             Self::Active if user.active => out.line(format_args!("{name} is active"))?,
             Self::Active => out.line(format_args!("{name} is shut out"))?,
             Self::Roles => out.line(format_args!("{name} has {}", listed("role", &user.roles)))?,
+            Self::Groups => {
+                out.line(format_args!("{name} is in {}", listed("group", &user.groups)))?;
+            }
             Self::Claims => {
                 out.line(format_args!("{name} has {}", listed("claim", &claims(user))))?;
             }

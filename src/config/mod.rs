@@ -4,6 +4,7 @@
 //! rooms below are built from. A file with anything wrong gives no `Config` but every problem at
 //! once, each at its place.
 
+mod audit;
 mod auth;
 mod context;
 mod diagnostic;
@@ -28,12 +29,14 @@ use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use ipnet::IpNet;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
 use crate::admin::{AdminSettings, ImportRoles};
+use crate::audit::AuditSettings;
 use crate::endpoints::EndpointSettings;
 use crate::keys::KeySettings;
 use crate::password::PasswordSettings;
@@ -127,8 +130,12 @@ pub struct Config {
     pub import: ImportRoles,
     /// The operator's door.
     pub admin: AdminSettings,
+    /// The record of who did what.
+    pub audit: AuditSettings,
     /// Logs.
     pub log: Log,
+    /// SHA-256 of the text that all this was read from, in hex, for the record.
+    pub fingerprint: String,
 }
 
 /// A policy file that can be served, and what to tell its author nevertheless.
@@ -194,6 +201,7 @@ fn parse(
 ) -> Result<Checked, ConfigError> {
     let mut cx = Context::new(text, base, env);
     let config = read(text, &mut cx.problems).and_then(|raw| check(&mut cx, raw));
+    let config = config.map(|config| Config { fingerprint: fingerprint(text), ..config });
     let warnings = cx.problems.finish(file, text)?;
     // Whoever gives no settings has noted why, and `finish` has returned it.
     config.map(|config| Checked { config, warnings }).ok_or(ConfigError::Invalid(Vec::new()))
@@ -237,10 +245,11 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let issuers = issuers::check(cx, inner(raw.issuers), tokens.issuer.as_deref());
     let import = import::check(cx, inner(raw.import));
     let socket = cx.path_or(AdminSettings::default().socket, inner(raw.admin).socket);
+    let audit = audit::check(cx, inner(raw.audit), &store, &keys.ring);
     let log = log::check(cx, inner(raw.log));
     let upstreams = inner(raw.upstreams);
     let known = upstreams::known(&upstreams);
-    let upstreams = upstreams::check(cx, upstreams, &[&store, &keys.ring]);
+    let upstreams = upstreams::check(cx, upstreams, &[&store, &keys.ring, &audit.path]);
     if raw.routes.is_none() {
         let form = "add one as config.example.toml shows";
         cx.problems.warn(0..0, format!("no [routes]: nothing is forwarded; {form}"));
@@ -271,7 +280,9 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
         issuers,
         import,
         admin: AdminSettings { socket },
+        audit,
         log,
+        fingerprint: String::new(),
     })
 }
 
@@ -286,6 +297,14 @@ fn store(cx: &mut Context<'_>, written: Option<Spanned<String>>) -> PathBuf {
         cx.error(at, message);
     }
     store
+}
+
+fn fingerprint(text: &str) -> String {
+    let digest = digest(&SHA256, text.as_bytes());
+    let (halves, _) = digest.as_ref().as_chunks::<16>();
+    halves
+        .iter()
+        .fold(String::new(), |text, half| format!("{text}{:032x}", u128::from_be_bytes(*half)))
 }
 
 /// A table left out is an empty one.

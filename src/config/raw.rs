@@ -74,6 +74,7 @@ tables! {
         issuers: Many<IssuerEntry>,
         import: Import,
         admin: Admin,
+        audit: Audit,
         log: Log,
     }
 
@@ -267,6 +268,14 @@ tables! {
     /// `[admin]`
     Admin {
         socket: String,
+    }
+
+    /// `[audit]`
+    Audit {
+        enabled: bool,
+        path: String,
+        size: Size,
+        keep: usize,
     }
 
     /// `[log]`

@@ -34,7 +34,7 @@ pub(super) async fn user(
         Some(device) => Guessed::Device(device),
         None => Guessed::name(&username),
     };
-    cx.throttles.take_guess(&guessed, cx.clock.now())?;
+    cx.throttles.take_guess(cx.accounts.audit(), &guessed, cx.clock.now())?;
     let checked = cx.accounts.check_login(&username, password).await;
     // A caller who goes away before this point has counted as a failure.
     if !matches!(checked, Ok(None)) {

@@ -24,7 +24,7 @@ pub(super) async fn handle(cx: &Endpoints, request: Request) -> Result<Outcome, 
     let mut values = form.finish()?;
     // In a count of its own: strangers who lock the name lock nobody out who is in.
     let guessed = Guessed::User(id);
-    cx.throttles.take_guess(&guessed, cx.clock.now())?;
+    cx.throttles.take_guess(cx.accounts.audit(), &guessed, cx.clock.now())?;
     let old = Secret::from(values.take("old_password"));
     let right = cx.accounts.is_password(&user, old).await;
     if !matches!(right, Ok(false)) {

@@ -10,12 +10,12 @@ use super::error::EndpointError;
 use super::fields::{Form, Values};
 use super::reply::Outcome;
 use super::resource::Resource;
-use super::throttle::Limited;
-use super::throttle::Throttles;
+use super::throttle::{Limited, Throttles};
 use super::{
     Caller, EndpointSettings, Registration, Row, Served, device, jwks, negotiate, openapi, options,
     parse, profile, reply,
 };
+use crate::audit::{Origin, asked_by};
 use crate::clock::Clock;
 use crate::keys::KeyRing;
 use crate::policy::Routes;
@@ -125,9 +125,16 @@ impl Endpoints {
         }
         let client = call.client;
         let limited = asked.map_or(Limited::ByNothing, |row| row.limited);
-        self.throttles.take_by_address(limited, client, self.clock.now())?;
+        let (audit, now) = (self.accounts.audit(), self.clock.now());
+        self.throttles.take_by_address(audit, limited, client, now)?;
         let result = match asked {
-            Some(row) => self.run(row, id, call, caller, shut_out).await,
+            Some(row) => match caller.as_ref().and_then(|caller| caller.user) {
+                Some(user) => {
+                    let run = self.run(row, id, call, caller, shut_out);
+                    asked_by(Origin::of_user(user), run).await
+                }
+                None => self.run(row, id, call, caller, shut_out).await,
+            },
             None if *call.method == Method::OPTIONS => {
                 Ok(options::describe(resource, self.accounts.passwords().longest()))
             }

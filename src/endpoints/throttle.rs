@@ -1,11 +1,15 @@
 //! What limits which endpoint.
 
+use std::hash::Hash;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
 
 use super::device::DeviceId;
 use super::error::EndpointError;
 use super::reply::Outcome;
 use super::settings::EndpointSettings;
+use crate::audit::{Audit, Event, Kind};
 use crate::clock::Timestamp;
 use crate::identity::UserId;
 use crate::limit::{Exceeded, Limiter, Quota, subnet};
@@ -46,9 +50,20 @@ pub(super) struct Throttles {
     account: Option<Limiter>,
     address: Option<Limiter>,
     registrations: Option<Limiter>,
+    /// Refusals that were recorded: one a minute for each name and address, so that a flood of
+    /// them does not wash the rest of the record away.
+    recorded: Limiter,
 }
 
 impl Limited {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::ByNothing => "nothing",
+            Self::FailedLogins => "logins",
+            Self::Registrations => "registrations",
+        }
+    }
+
     /// Whether a call that has ended so counts.
     pub(super) fn counts(self, result: &Result<Outcome, EndpointError>) -> bool {
         match self {
@@ -70,17 +85,24 @@ impl Throttles {
             account: of(settings.account),
             address: of(settings.address),
             registrations: of(settings.registrations),
+            recorded: Limiter::new(Quota { count: NonZeroU32::MIN, per: Duration::from_secs(60) }),
         }
     }
 
     /// Takes one event of an address, before anything is done for it.
     pub(super) fn take_by_address(
         &self,
+        audit: &Audit,
         limited: Limited,
         client: IpAddr,
         now: Timestamp,
     ) -> Result<(), Exceeded> {
-        self.by_address(limited).map_or(Ok(()), |limiter| limiter.take(&subnet(client), now))
+        let Some(limiter) = self.by_address(limited) else { return Ok(()) };
+        let from = subnet(client);
+        limiter.take(&from, now).inspect_err(|_exceeded| {
+            let event = Event::new(Kind::Throttled).with("by", "address");
+            self.record(audit, &(limited.as_str(), from), event.with("of", limited.as_str()), now);
+        })
     }
 
     /// Gives back one that did not count.
@@ -92,14 +114,38 @@ impl Throttles {
 
     /// Takes one guess, right or not. Taken before the password is looked at, so that a throttled
     /// caller cannot tell the right one from a wrong one.
-    pub(super) fn take_guess(&self, guessed: &Guessed, now: Timestamp) -> Result<(), Exceeded> {
-        self.account.as_ref().map_or(Ok(()), |limiter| limiter.take(guessed, now))
+    pub(super) fn take_guess(
+        &self,
+        audit: &Audit,
+        guessed: &Guessed,
+        now: Timestamp,
+    ) -> Result<(), Exceeded> {
+        let Some(limiter) = &self.account else { return Ok(()) };
+        limiter.take(guessed, now).inspect_err(|_exceeded| {
+            let event = Event::new(Kind::Throttled);
+            let event = match guessed {
+                // Whether anybody has that name is not asked here, and it may be a password.
+                Guessed::Name(name) => {
+                    event.with("by", "account").with("typed", audit.digest(name))
+                }
+                Guessed::Device(_) => event.with("by", "device"),
+                Guessed::User(id) => event.with("by", "user").to_id(*id),
+            };
+            self.record(audit, guessed, event.with("of", Limited::FailedLogins.as_str()), now);
+        })
     }
 
     /// Gives back one that was no failure.
     pub(super) fn give_back_guess(&self, guessed: &Guessed) {
         if let Some(limiter) = &self.account {
             limiter.give_back(guessed);
+        }
+    }
+
+    /// Records that somebody is kept from trying.
+    fn record(&self, audit: &Audit, key: &impl Hash, event: Event, now: Timestamp) {
+        if self.recorded.take(key, now).is_ok() {
+            audit.record(event);
         }
     }
 

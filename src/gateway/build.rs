@@ -6,6 +6,7 @@ use rustls::ServerConfig;
 
 use super::front::{Front, Shared};
 use super::intake::Hosts;
+use crate::audit::{self, Audit, AuditError, Event, Kind};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::endpoints::Endpoints;
@@ -46,6 +47,9 @@ pub enum BuildError {
     /// The keys cannot be used; nothing was overwritten.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// The audit record cannot be kept; nothing in it was changed.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// Hashing cannot start with these parameters.
     #[error("[auth.password]: these parameters cannot be used")]
     Passwords(#[from] PasswordError),
@@ -99,7 +103,8 @@ impl Builder {
         self
     }
 
-    /// Keeps the keys that the gateway makes in memory only: every token ends with it.
+    /// Keeps the keys that the gateway makes in memory only: every token ends with it. There is
+    /// no audit record then, for its lines are sealed with a key that has to last.
     #[must_use]
     pub const fn ephemeral_keys(mut self) -> Self {
         self.ephemeral_keys = true;
@@ -131,6 +136,13 @@ impl Builder {
             KeyRing::open(config.keys.clone(), longest, now)?
         };
         let keys = Arc::new(keys);
+        let audit = if ephemeral_keys {
+            Audit::off()
+        } else {
+            Audit::start(&config.audit, &keys.derive(audit::KEY_PURPOSE), Arc::clone(&clock))?
+        };
+        let started = Event::new(Kind::Started).with("version", env!("CARGO_PKG_VERSION"));
+        audit.record(started.with("config", format!("sha256:{}", config.fingerprint)));
         let revisions = Arc::new(Revisions::default());
         let passwords = Arc::new(Passwords::start(config.passwords.clone())?);
         let reserved: Vec<String> = config
@@ -145,7 +157,8 @@ impl Builder {
             Arc::clone(&revisions),
             reserved,
         );
-        let accounts = Arc::new(accounts.with_rules(config.accounts.clone()));
+        let accounts = accounts.with_rules(config.accounts.clone()).with_audit(audit.clone());
+        let accounts = Arc::new(accounts);
         let foundations = Foundations {
             store,
             clock: Arc::clone(&clock),
@@ -155,6 +168,7 @@ impl Builder {
             issuers: config.issuers.clone(),
         };
         let sessions = Sessions::new(foundations, config.sessions, config.tokens.clone());
+        let sessions = sessions.with_audit(audit);
         let mut gateway = Gateway::assemble(config, Arc::new(sessions), accounts, keys, clock);
         gateway.tls = tls;
         Ok(gateway)

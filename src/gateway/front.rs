@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use super::access_log::{self, Record};
 use super::http2;
 use super::intake::{self, Hosts};
+use crate::audit::{Actor, Origin, asked_by};
 use crate::endpoints::{Call, Endpoints};
 use crate::policy::{Place, Routes};
 use crate::proxy::{
@@ -187,7 +188,12 @@ impl Front {
     ) -> Response<Body> {
         let (method, headers) = (&parts.method, &parts.headers);
         let call = Call { method, host, path, headers, client, body };
-        let reply = self.shared.endpoints.answer(call).await;
+        let origin = Origin {
+            actor: Actor::Client,
+            address: Some(client),
+            request: Some(record.request_id().clone()),
+        };
+        let reply = asked_by(origin, self.shared.endpoints.answer(call)).await;
         if let Some(user) = &reply.user {
             record.user(user);
         }

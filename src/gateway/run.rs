@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Gateway;
 use super::front::Front;
+use crate::audit::{Event, Kind};
 use crate::server::{Acceptor, Bound, ConnectionLimits, Preamble, Slots, SocketFile, Sockets};
 
 /// How often sessions whose last token is dead are removed.
@@ -96,6 +97,7 @@ impl Gateway {
         });
         let outcome = joined.await.unwrap_or(Err(ServeError::Panicked));
         self.shared.sessions.write_uses().await;
+        self.record_end().await;
         outcome
     }
 
@@ -131,7 +133,13 @@ impl Gateway {
         report(acceptor.drained().await);
         self.shared.sessions.write_uses().await;
         keeper.abort();
+        self.record_end().await;
         Ok(())
+    }
+
+    async fn record_end(&self) {
+        let note = self.accounts.audit().note(Event::new(Kind::Stopped));
+        note.keep_or_count().await;
     }
 
     fn workers(&mut self, drain: &CancellationToken) -> io::Result<Vec<Worker>> {

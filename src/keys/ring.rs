@@ -184,6 +184,11 @@ impl KeyRing {
         Ok(info)
     }
 
+    /// A key of the ring's own for `purpose`, always the same, also after a rotation.
+    pub fn derive(&self, purpose: &str) -> Secret {
+        self.seal.derive(purpose)
+    }
+
     /// Encrypts a secret that the store keeps and shows again. `context` says what it is.
     ///
     /// # Errors

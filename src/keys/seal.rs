@@ -3,6 +3,7 @@
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::hmac;
 
 use super::KeyError;
 use crate::secret::Secret;
@@ -28,6 +29,12 @@ impl Seal {
 
     pub(super) const fn material(&self) -> &Secret {
         &self.material
+    }
+
+    /// A key for something else, from which neither this one nor another can be told.
+    pub(super) fn derive(&self, purpose: &str) -> Secret {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.material.expose());
+        hmac::sign(&key, purpose.as_bytes()).as_ref().to_vec().into()
     }
 
     /// Encrypts `plain`. `context` says what it is and must be given again to open it, so that

@@ -4,9 +4,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::normalize_username;
+use super::recorded::{self, Attempt};
 use super::registration::in_one_case;
 use super::settings::AccountRules;
-use super::settle::settle;
+use super::settle::{see_through, settle};
+use crate::audit::{Audit, Event, Kind};
 use crate::clock::Clock;
 use crate::identity::UserId;
 use crate::password::{Candidate, PasswordError, Passwords};
@@ -68,6 +70,7 @@ pub struct Accounts {
     pub(super) rules: AccountRules,
     /// Names in `reserved` of the rules and of the policy, by what they are compared by.
     pub(super) reserved: HashSet<String>,
+    audit: Audit,
 }
 
 impl Accounts {
@@ -82,7 +85,18 @@ impl Accounts {
     ) -> Self {
         let rules = AccountRules::default();
         let reserved = reserved.into_iter().map(|name| in_one_case(&name)).collect();
-        Self { store, clock, passwords, revisions, rules, reserved }
+        Self { store, clock, passwords, revisions, rules, reserved, audit: Audit::off() }
+    }
+
+    /// Records what happens to accounts.
+    #[must_use]
+    pub fn with_audit(self, audit: Audit) -> Self {
+        Self { audit, ..self }
+    }
+
+    /// The record of what happens.
+    pub const fn audit(&self) -> &Audit {
+        &self.audit
     }
 
     /// Hashing and password policy.
@@ -97,13 +111,15 @@ impl Accounts {
     ///
     /// [`AccountError`]; nothing was changed.
     pub async fn create(&self, account: NewAccount) -> Result<Registered, AccountError> {
-        self.make(account, Terms { distinct_looks: false, ..self.rules.terms() }).await
+        let terms = Terms { distinct_looks: false, ..self.rules.terms() };
+        self.make(account, terms, Kind::UserAdded).await
     }
 
     pub(super) async fn make(
         &self,
         account: NewAccount,
         terms: Terms,
+        kind: Kind,
     ) -> Result<Registered, AccountError> {
         let password = match account.password {
             Some(password) => Some(self.passwords.hash(password).await?),
@@ -111,8 +127,22 @@ impl Accounts {
         };
         let created = self.clock.now();
         let NewAccount { username, email, roles, .. } = account;
+        let event = if roles.is_empty() {
+            Event::new(kind)
+        } else {
+            Event::new(kind).with("roles", roles.join(","))
+        };
         let new = NewUser { username, email, password, roles, created };
-        Ok(match self.store.admit_user(new, terms).await? {
+        let (store, note) = (Arc::clone(&self.store), self.audit.note(event));
+        let admit = async move { store.admit_user(new, terms).await };
+        let made = see_through(admit, |made| match made {
+            Admission::Created(user) => Some(note.to_user(user)),
+            Admission::NameTaken
+            | Admission::NameAlike
+            | Admission::EmailTaken
+            | Admission::NotInvited => None,
+        });
+        Ok(match made.await? {
             Admission::Created(user) => Registered::Created(user),
             Admission::NameTaken => Registered::NameTaken,
             Admission::NameAlike => Registered::NameAlike,
@@ -149,7 +179,20 @@ impl Accounts {
             entitled: found.as_ref().is_some_and(|user| user.active),
             recipes: self.store.password_recipes().await?,
         };
-        let right = self.passwords.check(password.clone(), candidate).await?;
+        let attempt = Attempt::new(&self.audit, username, found.as_ref());
+        let right = match self.passwords.check(password.clone(), candidate).await {
+            Ok(right) => right,
+            Err(error) => {
+                attempt.did_not_fail();
+                return Err(error.into());
+            }
+        };
+        match &found {
+            None => attempt.failed("unknown"),
+            Some(user) if !user.active => attempt.failed("inactive"),
+            Some(_) if !right => attempt.failed("password"),
+            Some(_) => attempt.did_not_fail(),
+        }
         let Some(user) = found.filter(|user| right && user.active) else { return Ok(None) };
         self.renew_hash(&user, password).await;
         let at = self.clock.now();
@@ -217,9 +260,11 @@ impl Accounts {
         user: UserId,
         change: UserChange,
     ) -> Result<Option<User>, AccountError> {
+        let note = recorded::change(&change).map(|event| self.audit.note(event.to_id(user)));
         let store = Arc::clone(&self.store);
         let change = async move { store.change_user(user, change).await };
-        Ok(settle(&self.revisions, user, change).await?)
+        let noted = |changed: &Option<User>| Some(note?.to_user(changed.as_ref()?));
+        Ok(settle(&self.revisions, user, change, noted).await?)
     }
 
     /// Deletes a user; its tokens are over. `false` if there was none.
@@ -228,8 +273,10 @@ impl Accounts {
     ///
     /// [`AccountError`]; nothing was changed, or nothing is known about it.
     pub async fn delete(&self, user: UserId) -> Result<bool, AccountError> {
+        let note = self.audit.note(Event::new(Kind::UserDeleted).to_id(user));
         let store = Arc::clone(&self.store);
-        Ok(settle(&self.revisions, user, async move { store.delete_user(user).await }).await?)
+        let delete = async move { store.delete_user(user).await };
+        Ok(settle(&self.revisions, user, delete, |gone| gone.then_some(note)).await?)
     }
 
     /// At most `limit` users after that id, in order of their ids.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::settle::settle;
-use super::{AccountError, Accounts};
+use super::{AccountError, Accounts, recorded};
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 use crate::store::{EndReason, Session, SessionRef, Standing, User};
@@ -54,7 +54,8 @@ impl Accounts {
             return Ok(false);
         }
         let end = async move { store.end_session(session, now, reason).await };
-        Ok(settle(&self.revisions, user, end).await?)
+        let note = self.audit().note(recorded::ended(user, session, reason));
+        Ok(settle(&self.revisions, user, end, |ended| ended.then_some(note)).await?)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::lasting::Proof;
 use super::settle::settle;
 use super::start::Client;
-use super::{AuthError, Authenticated, Sessions};
+use super::{AuthError, Authenticated, Sessions, recorded};
 use crate::identity::{SessionId, UserId};
 use crate::store::{EndReason, SessionRef};
 use crate::token::TokenKind;
@@ -90,6 +90,7 @@ impl Sessions {
     ) -> Result<bool, AuthError> {
         let (store, now) = (Arc::clone(&self.store), self.clock.now());
         let end = async move { store.end_session(session, now, reason).await };
-        Ok(settle(&self.revisions, user, end).await?)
+        let note = self.audit.note(recorded::ended(user, session, reason));
+        Ok(settle(&self.revisions, user, end, |ended| ended.then_some(note)).await?)
     }
 }

@@ -3,12 +3,14 @@
 
 mod accounts;
 mod authenticate;
+mod groups;
 mod invitations;
 mod lasting;
 mod logins;
 mod logout;
 mod moving;
 mod names;
+mod recorded;
 mod refusal;
 mod registration;
 mod renew;
@@ -21,6 +23,7 @@ mod uses;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::keys::KeyRing;
 use crate::store::Store;
@@ -73,6 +76,7 @@ pub struct Sessions {
     cache: TokenCache<Authenticated>,
     tickets: tickets::Tickets,
     uses: uses::Uses,
+    audit: Audit,
 }
 
 impl Sessions {
@@ -82,6 +86,7 @@ impl Sessions {
         let verifier = Verifier::remembered(Arc::clone(&keys), tokens.clone(), issuers, &revisions);
         let signer = Signer::new(Arc::clone(&keys), tokens);
         let cache = TokenCache::default();
+        let audit = Audit::off();
         Self {
             store,
             clock,
@@ -94,7 +99,14 @@ impl Sessions {
             cache,
             tickets: tickets::Tickets::default(),
             uses: uses::Uses::default(),
+            audit,
         }
+    }
+
+    /// Records logins and the ends of sessions.
+    #[must_use]
+    pub fn with_audit(self, audit: Audit) -> Self {
+        Self { audit, ..self }
     }
 
     /// Fetches keys of other issuers when they are due. Never ends; without it they are fetched

@@ -4,6 +4,7 @@ use super::accounts::{AccountError, Accounts, NewAccount, Registered};
 use super::authenticate::hash_of_key;
 use super::normalize_username;
 use super::settings::{AccountRules, Lookalikes};
+use crate::audit::Kind;
 use crate::store::{Terms, fold_case, looks};
 
 /// What keeps an account from being registered, as far as it is known before.
@@ -78,7 +79,7 @@ impl Accounts {
             return Ok(Registered::NameTaken);
         }
         let invitation = invitation.map(|text| hash_of_key(text.as_bytes()));
-        self.make(account, Terms { invitation, ..self.rules.terms() }).await
+        self.make(account, Terms { invitation, ..self.rules.terms() }, Kind::Registered).await
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::settle::settle;
 use super::start::Client;
-use super::{AuthError, Sessions};
+use super::{AuthError, Sessions, recorded};
 use crate::clock::Timestamp;
-use crate::store::{RefreshGrant, Rotation, RotationRequest, Session, SessionRef, User};
+use crate::store::{EndReason, RefreshGrant, Rotation, RotationRequest, Session, SessionRef, User};
 use crate::token::{Claims, Origin, TokenError, TokenKind};
 
 /// How old the note of a session's last use may get before it is written again.
@@ -164,7 +164,11 @@ impl Sessions {
         let request = RotationRequest { session: session.id, presented, successor, now, grace };
         let store = Arc::clone(&self.store);
         let rotate = async move { store.rotate(request).await };
-        match settle(&self.revisions, user.id, rotate).await? {
+        let event = recorded::ended(user.id, session.id, EndReason::Reused);
+        let note = self.audit.note(event.to_user(user));
+        // On disk before the answer: whoever holds the copy cannot make us forget it.
+        let noted = move |rotation: &Rotation| (*rotation == Rotation::Reused).then_some(note);
+        match settle(&self.revisions, user.id, rotate, noted).await? {
             Rotation::Rotated(grant) | Rotation::Repeated(grant) => Ok(grant),
             Rotation::Reused => {
                 tracing::warn!(user = %user.id, session = %session.id, "spent refresh token used again; session ended");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::authenticate::hash_of_key;
 use super::settle::settle;
 use super::{AuthError, Authenticated, Sessions};
+use crate::audit::{Event, Kind};
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 use crate::keys::{KeyError, KeyRing};
@@ -111,6 +112,7 @@ impl Sessions {
         let expires = grant.expires.plus(tokens.access);
         let new = self.new_session(user, client, now, expires, Some(grant.clone()))?;
         let session = self.start(new, password).await?;
+        self.record_login(user, "token", Some(&session));
         Ok(Pair {
             access: self.access_token(user, &session, now)?,
             refresh: self.refresh_token(&session, &grant)?,
@@ -127,6 +129,7 @@ impl Sessions {
         let ends = now.plus(self.signer.settings().refresh.min(self.settings.lifetime));
         let new = self.new_session(user, client, now, ends, None)?;
         let session = self.start(new, password).await?;
+        self.record_login(user, "sliding", Some(&session));
         self.sliding_token(user, &session, &new_id()?, now, ends)
     }
 
@@ -143,7 +146,18 @@ impl Sessions {
         let kept = self.store.api_key(user.id, candidate).await?.ok_or(AuthError::UserNotFound)?;
         let opened =
             self.keys.unseal(&kept.sealed, &key_context(user.id)).ok_or(KeyError::Damaged)?;
+        self.record_login(user, "api-token-auth", None);
         String::from_utf8(opened.expose().to_vec()).map_err(|_| KeyError::Damaged.into())
+    }
+
+    fn record_login(&self, user: &User, got: &str, session: Option<&Session>) {
+        let event = Event::new(Kind::LoggedIn).to_user(user).with("got", got);
+        self.audit.record(match session {
+            Some(session) => {
+                event.with("session", session.id.to_string()).with("device", &session.device)
+            }
+            None => event,
+        });
     }
 
     /// Starts a session, and with a new password it is the only one that is left.
@@ -157,7 +171,9 @@ impl Sessions {
             Some(hash) => {
                 let (store, user) = (Arc::clone(&self.store), new.user);
                 let change = async move { store.change_password(hash, new).await };
-                settle(&self.revisions, user, change).await?
+                let note = self.audit.note(Event::new(Kind::PasswordChanged).to_id(user));
+                let noted = |started: &Option<Session>| started.is_some().then_some(note);
+                settle(&self.revisions, user, change, noted).await?
             }
         };
         started.ok_or(AuthError::PasswordChanged)

@@ -5,6 +5,7 @@
 
 mod error;
 mod folding;
+mod group;
 mod invitation;
 mod moving;
 mod recipe;
@@ -20,6 +21,7 @@ use crate::identity::{SessionId, UserId};
 
 pub use error::{OpenError, StoreError};
 pub use folding::{fold_case, looks};
+pub use group::{Group, GroupChange};
 pub use invitation::{Admission, Clashes, Invitation, NewInvitation, Terms};
 pub use moving::{Arrival, KeptSession, Numbers, Trial, WholeUser};
 pub use record::{
@@ -320,6 +322,59 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// See [`StoreError`].
     async fn numbers(&self, at_least: Numbers) -> Result<Numbers, StoreError>;
+
+    /// Makes a group without roles and members; `None` if there is one of that name.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn create_group(&self, name: &str) -> Result<Option<Group>, StoreError>;
+
+    /// The group of exactly that name.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn group(&self, name: &str) -> Result<Option<Group>, StoreError>;
+
+    /// All groups, by name.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn groups(&self) -> Result<Vec<Group>, StoreError>;
+
+    /// At most `limit` members of a group with ids above `after`, in order of their ids. It may
+    /// look at all users.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn group_members(
+        &self,
+        name: &str,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Vec<User>, StoreError>;
+
+    /// Applies one change, and returns the group as it is afterwards.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn change_group(
+        &self,
+        name: &str,
+        change: GroupChange,
+    ) -> Result<Option<Group>, StoreError>;
+
+    /// Removes a group; `false` if there was none. Its members lose what it gave, and are not in
+    /// a later one of its name.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn delete_group(&self, name: &str) -> Result<bool, StoreError>;
 
     /// Removes sessions none of whose tokens can still be alive at `now` (their `expires` is
     /// before it), with what was adopted for them, and returns how many.

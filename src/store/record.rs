@@ -52,8 +52,12 @@ pub struct User {
     pub password: Option<PasswordHash>,
     /// A disabled user is refused everywhere, but keeps everything.
     pub active: bool,
-    /// Role names, sorted, without repeats.
+    /// Role names, its own and those of its groups, sorted, without repeats.
     pub roles: Vec<String>,
+    /// Those of them that it has by its groups alone.
+    pub inherited: Vec<String>,
+    /// Names of its groups, sorted.
+    pub groups: Vec<String>,
     /// Claims set by the operator (`user claim set`).
     pub claims: BTreeMap<String, String>,
     /// When the account was made.
@@ -114,8 +118,12 @@ pub enum UserChange {
     Active(bool),
     /// Gives a role; no change if it is there.
     AddRole(String),
-    /// Takes a role; no change if it is not there.
+    /// Takes a role; no change if it is not there. One that a group gives stays.
     RemoveRole(String),
+    /// Puts the user into a group; no change if there is no such group.
+    JoinGroup(String),
+    /// Takes the user out of a group; no change if it is not in it.
+    LeaveGroup(String),
     /// Sets a claim.
     SetClaim {
         /// Its name.

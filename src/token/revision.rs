@@ -54,6 +54,13 @@ impl Revisions {
         self.slot(self.of(user).slot).fetch_add(1, Ordering::AcqRel);
     }
 
+    /// Says that something about many users changed.
+    pub fn bump_all(&self) {
+        for slot in &self.slots {
+            slot.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
     fn slot(&self, slot: usize) -> &AtomicU64 {
         self.slots.get(slot).unwrap_or(&self.issuers)
     }

@@ -1,6 +1,7 @@
 //! A folder to run the binary in, and a gateway that ends with its test.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 
@@ -93,7 +94,21 @@ impl Folder {
     }
 
     fn start(&self, args: &[&str]) -> Gateway {
-        let mut command = self.command(args);
+        Self::start_as(self.command(args))
+    }
+
+    /// Starts a gateway on a free port with limits as the shell's `ulimit` has them. What goes
+    /// beyond them fails, and ends nobody.
+    pub(crate) fn serve_within(&self, limits: &str) -> Gateway {
+        let mut command = Command::new("bash");
+        let script = format!("trap '' XFSZ; ulimit {limits}; exec \"$0\" \"$@\"");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_portcullis")]);
+        command.args(["serve", "--listen", "127.0.0.1:0"]).current_dir(self.path());
+        command.env_remove("RUST_LOG").env_remove("PORTCULLIS_CONFIG").stdin(Stdio::null());
+        Self::start_as(command)
+    }
+
+    fn start_as(mut command: Command) -> Gateway {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let err = BufReader::new(child.stderr.take().unwrap());
@@ -129,6 +144,31 @@ impl Gateway {
     /// Everything that was printed up to the last line that was asked for.
     pub(crate) fn said(&self) -> &str {
         &self.said
+    }
+
+    /// Lets it write files of any size again.
+    pub(crate) fn lift_file_size(&self) {
+        let pid = self.child.id().to_string();
+        let mut lift = Command::new("prlimit");
+        assert!(lift.args(["--pid", &pid, "--fsize=unlimited:"]).status().unwrap().success());
+    }
+
+    /// The answer to these bytes.
+    pub(crate) fn ask(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// A POST of JSON to one of the gateway's own endpoints.
+    pub(crate) fn post(&self, path: &str, body: &str) -> String {
+        self.ask(&format!(
+            "POST /api/auth/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ))
     }
 
     pub(crate) fn signal(&self, name: &str) {

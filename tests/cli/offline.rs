@@ -15,8 +15,10 @@ fn json(text: &str) -> Value {
 fn the_first_user_makes_the_store_and_hears_where() {
     let folder = Folder::new();
     let ran = folder.add("alice");
-    let store = folder.path().canonicalize().unwrap().join("portcullis.redb");
-    assert_eq!(ran.err, format!("made a new store at {}\n", store.display()));
+    let made = folder.path().canonicalize().unwrap();
+    let (store, keys) = (made.join("portcullis.redb"), made.join("portcullis.keys"));
+    let (store, keys) = (store.display(), keys.display());
+    assert_eq!(ran.err, format!("made a new store at {store}\nmade a new key file at {keys}\n"));
     assert_eq!(ran.done(), "added alice (id 1)\n");
     let ran = folder.add("bob");
     assert_eq!(ran.err, "");
@@ -41,6 +43,9 @@ fn no_other_command_makes_a_store() {
         &["invite", "add"],
         &["invite", "list"],
         &["invite", "revoke", "1"],
+        &["user", "group", "add", "alice", "staff"],
+        &["group", "add", "staff"],
+        &["group", "list"],
         &["key", "list"],
         &["key", "rotate"],
         &["health"],
@@ -206,4 +211,70 @@ fn what_clients_chose_does_not_move_the_cursor() {
     folder.add("alice").done();
     let said = folder.run(&["user", "show", "a\u{1b}[2Jb"]).failed(1);
     assert_eq!(said, "portcullis: there is no user `a\\u{1b}[2Jb`\n");
+}
+
+#[test]
+fn a_group_goes_through_every_change() {
+    let folder = Folder::new();
+    folder.add("alice").done();
+    folder.add("bob").done();
+    let run = |args: &[&str]| folder.run(args).done();
+    let shown = |group: &str, roles: &str| {
+        let text = format!("group       {group}\nroles       {roles}");
+        format!("{}\n", text.trim_end())
+    };
+    let admins = "Portal Admins";
+    assert_eq!(run(&["group", "add", admins]), shown(admins, ""));
+    assert_eq!(run(&["group", "role", "add", admins, "admin"]), shown(admins, "admin"));
+    assert_eq!(run(&["group", "role", "add", admins, "a"]), shown(admins, "a, admin"));
+    assert_eq!(run(&["group", "role", "remove", admins, "a"]), shown(admins, "admin"));
+    assert_eq!(
+        run(&["user", "group", "add", "alice", admins]),
+        "alice is in the group Portal Admins\n"
+    );
+    run(&["user", "group", "add", "bob", admins]);
+    run(&["user", "role", "add", "alice", "editor"]);
+    let members = format!("{}members     alice, bob\n", shown(admins, "admin"));
+    assert_eq!(run(&["group", "show", admins]), members);
+    assert_eq!(run(&["group", "list"]), "GROUP          ROLES\nPortal Admins  admin\n");
+    let alice = json(&run(&["user", "show", "alice", "--json"]));
+    assert_eq!(alice["roles"], serde_json::json!(["admin", "editor"]));
+    assert_eq!(alice["inherited"], serde_json::json!(["admin"]));
+    assert_eq!(alice["groups"], serde_json::json!([admins]));
+    // What a group gives is taken at the group.
+    assert_eq!(
+        run(&["user", "role", "remove", "alice", "admin"]),
+        "alice has the roles admin, editor\n"
+    );
+    assert_eq!(run(&["user", "group", "remove", "bob", admins]), "bob is in no groups\n");
+    assert_eq!(
+        json(&run(&["group", "show", admins, "--json"]))["members"],
+        serde_json::json!(["alice"])
+    );
+    assert_eq!(run(&["group", "delete", admins]), "deleted the group Portal Admins\n");
+    assert_eq!(
+        json(&run(&["user", "show", "alice", "--json"]))["roles"],
+        serde_json::json!(["editor"])
+    );
+
+    run(&["group", "add", "staff"]);
+    for (args, why) in [
+        (&["group", "add", "staff"][..], "there is a group `staff` already"),
+        (&["group", "add", ""], "is no name of a group"),
+        (&["group", "add", " x"], "is no name of a group"),
+        (&["group", "add", "a\u{1b}[31m"], "is no name of a group"),
+        (&["group", "add", &"x".repeat(151)], "is no name of a group"),
+        (&["group", "show", "nobody"], "there is no group `nobody`"),
+        (&["group", "delete", "nobody"], "there is no group `nobody`"),
+        (&["group", "role", "add", "nobody", "a"], "there is no group `nobody`"),
+        (&["group", "role", "add", "staff", "a,b"], "is no role name"),
+        (&["user", "group", "add", "alice", "nobody"], "there is no group `nobody`"),
+        (&["user", "group", "remove", "alice", "nobody"], "there is no group `nobody`"),
+        (&["user", "group", "add", "nobody", "staff"], "there is no user `nobody`"),
+    ] {
+        let said = folder.run(args).failed(1);
+        assert!(said.contains(why), "{args:?}: {said}");
+    }
+    assert!(!folder.run(&["group", "role", "add", "staff"]).failed(2).is_empty());
+    assert!(folder.run(&["audit", "verify"]).done().starts_with("whole: "));
 }

@@ -134,8 +134,13 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn new(policy: &Policy) -> Self {
+        Self::of_text(&policy.to_string())
+    }
+
+    /// From the text of a whole policy file.
+    pub(crate) fn of_text(policy: &str) -> Self {
         Self {
-            policy: policy.to_string(),
+            policy: policy.to_owned(),
             dir: Arc::new(tempfile::tempdir().expect("no directory")),
             store: Arc::new(RedbStore::in_memory().expect("no store")),
             clock: Arc::new(ManualClock::new(Timestamp::from_secs(NOW))),
@@ -238,6 +243,11 @@ impl TestGateway {
     /// Where its policy and its files are.
     pub(crate) fn folder(&self) -> &Path {
         self.setup.folder()
+    }
+
+    /// What it was started from; its folder lasts as long as a clone of this.
+    pub(crate) const fn setup(&self) -> &Setup {
+        &self.setup
     }
 
     pub(crate) async fn connect(&self) -> Conn {

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::Secret;
-use portcullis::store::UserChange;
+use portcullis::store::{GroupChange, UserChange};
 use serde_json::json;
 
 use crate::common::{Policy, Setup, Stage, TestGateway, Upstream, claims, mint};
@@ -154,7 +156,7 @@ async fn a_new_key_leaves_old_tokens_good_and_a_restart_forgets_neither() {
     let kid = |token: &str| {
         use base64::Engine;
         let head = token.split('.').next().unwrap();
-        let head = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(head).unwrap();
+        let head = URL_SAFE_NO_PAD.decode(head).unwrap();
         let head: serde_json::Value = serde_json::from_slice(&head).unwrap();
         head["kid"].as_str().unwrap().to_owned()
     };
@@ -180,4 +182,38 @@ async fn a_new_key_leaves_old_tokens_good_and_a_restart_forgets_neither() {
     assert_eq!(renewed.status, 200);
     assert_eq!(kid(renewed.json()["access"].as_str().unwrap()), info.kid);
     stage.finish().await;
+}
+
+#[tokio::test]
+async fn a_change_of_a_group_is_in_force_for_its_members_at_once() {
+    let stage = Stage::start().await;
+    let bob = stage.user("bob", &[]).await;
+    let (alice, accounts) = (&stage.alice, &stage.gateway.accounts);
+    let bobs = mint(&claims(&bob.id.to_string()));
+    let admin = async |token: &str| stage.get_as("/admin-area/x", token).await.status;
+    accounts.create_group("staff").await.unwrap().unwrap();
+    for id in [alice.id, bob.id] {
+        accounts.change(id, UserChange::JoinGroup("staff".to_owned())).await.unwrap();
+    }
+    assert_eq!((admin(&stage.token).await, admin(&bobs).await), (403, 403));
+    let give = GroupChange::AddRole("admin".to_owned());
+    accounts.change_group("staff", give.clone()).await.unwrap();
+    assert_eq!((admin(&stage.token).await, admin(&bobs).await), (200, 200));
+    // In a token of the user's as well.
+    let (access, _) = stage.log_in("alice").await;
+    let payload = URL_SAFE_NO_PAD.decode(access.split('.').nth(1).unwrap()).unwrap();
+    let payload: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+    assert_eq!(payload["roles"], json!(["admin", "editor"]));
+
+    accounts.change(bob.id, UserChange::LeaveGroup("staff".to_owned())).await.unwrap();
+    assert_eq!((admin(&stage.token).await, admin(&bobs).await), (200, 403));
+    accounts.change_group("staff", GroupChange::RemoveRole("admin".to_owned())).await.unwrap();
+    assert_eq!(admin(&stage.token).await, 403);
+    accounts.change_group("staff", give).await.unwrap();
+    assert_eq!(admin(&stage.token).await, 200);
+    assert!(accounts.delete_group("staff").await.unwrap());
+    assert_eq!(admin(&stage.token).await, 403);
+    let seen = stage.finish().await;
+    let roles: Vec<_> = seen.iter().map(|request| request.all("x-user-roles").join("|")).collect();
+    assert_eq!(roles, ["admin,editor", "admin", "admin,editor", "admin,editor"]);
 }

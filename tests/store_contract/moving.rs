@@ -20,6 +20,8 @@ fn newcomer(id: u64, name: &str) -> WholeUser {
         password: Some(hash("theirs")),
         active: true,
         roles: vec!["b".to_owned()],
+        inherited: Vec::new(),
+        groups: Vec::new(),
         claims: std::collections::BTreeMap::new(),
         created: at(0),
         last_login: None,

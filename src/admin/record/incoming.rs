@@ -50,6 +50,8 @@ impl UserRecord {
             password,
             active: self.active,
             roles,
+            inherited: Vec::new(),
+            groups: Vec::new(),
             claims: self.claims,
             created: Timestamp::from_millis(self.created),
             last_login: self.last_login.map(Timestamp::from_millis),

@@ -30,6 +30,8 @@ pub(super) fn show(user: &UserView, out: &mut Out) -> anyhow::Result<()> {
         ("active", yes(user.active).to_owned()),
         ("password", yes(user.has_password).to_owned()),
         ("roles", user.roles.join(", ")),
+        ("inherited", user.inherited.join(", ")),
+        ("groups", user.groups.join(", ")),
         ("claims", claims(user).join(", ")),
         ("created", user.created.clone()),
         ("last login", user.last_login.clone().unwrap_or_else(|| "never".to_owned())),

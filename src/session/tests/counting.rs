@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 use crate::store::{
-    Admission, ApiKey, Arrival, Clashes, Creation, EndReason, Invitation, NewInvitation,
-    NewSession, NewUser, Numbers, PasswordHash, RedbStore, Rotation, RotationRequest, Session,
-    SessionRef, Standing, Store, StoreError, Terms, Trial, User, UserChange, WholeUser,
+    Admission, ApiKey, Arrival, Clashes, Creation, EndReason, Group, GroupChange, Invitation,
+    NewInvitation, NewSession, NewUser, Numbers, PasswordHash, RedbStore, Rotation,
+    RotationRequest, Session, SessionRef, Standing, Store, StoreError, Terms, Trial, User,
+    UserChange, WholeUser,
 };
 
 #[derive(Debug)]
@@ -86,5 +87,11 @@ delegate! {
     whole_users(after: Option<UserId>, limit: usize) -> Vec<WholeUser>;
     numbers(at_least: Numbers) -> Numbers;
     password_recipes() -> Vec<String>;
+    create_group(name: &str) -> Option<Group>;
+    group(name: &str) -> Option<Group>;
+    groups() -> Vec<Group>;
+    group_members(name: &str, after: Option<UserId>, limit: usize) -> Vec<User>;
+    change_group(name: &str, change: GroupChange) -> Option<Group>;
+    delete_group(name: &str) -> bool;
     sweep(now: Timestamp) -> usize;
 }

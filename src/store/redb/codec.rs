@@ -10,6 +10,7 @@ use minicbor::{Decode, Encode};
 
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
+use crate::store::Group;
 use crate::store::record::{
     ApiKey, EndReason, Mark, PasswordHash, RefreshGrant, Session, SpentGrant, User,
 };
@@ -43,6 +44,20 @@ pub(super) struct UserRecord {
     password_mark: Option<MarkRecord>,
     #[n(10)]
     logout_mark: Option<MarkRecord>,
+    /// Numbers of groups, also of those that were deleted since.
+    #[n(11)]
+    #[cbor(default)]
+    groups: Vec<u64>,
+}
+
+#[derive(Debug, Decode, Encode)]
+#[cbor(map)]
+pub(super) struct GroupRecord {
+    #[n(0)]
+    name: String,
+    #[n(1)]
+    #[cbor(default)]
+    roles: Vec<String>,
 }
 
 #[derive(Debug, Decode, Encode)]
@@ -133,8 +148,13 @@ pub(super) struct ApiKeyRecord {
 }
 
 impl UserRecord {
-    pub(super) fn into_user(self, id: UserId) -> User {
-        User {
+    pub(super) fn new(user: &User, groups: &[u64]) -> Self {
+        Self { groups: groups.to_owned(), ..Self::from(user) }
+    }
+
+    /// The user with the roles of its own, and the numbers of its groups.
+    pub(super) fn into_user(self, id: UserId) -> (User, Vec<u64>) {
+        let user = User {
             id,
             username: self.username,
             email: self.email,
@@ -142,15 +162,31 @@ impl UserRecord {
             password: self.password.map(PasswordHash::new),
             active: self.active,
             roles: self.roles,
+            inherited: Vec::new(),
+            groups: Vec::new(),
             claims: self.claims,
             created: Timestamp::from_millis(self.created),
             last_login: self.last_login.map(Timestamp::from_millis),
             password_mark: self.password_mark.map(Into::into),
             logout_mark: self.logout_mark.map(Into::into),
-        }
+        };
+        (user, self.groups)
     }
 }
 
+impl From<GroupRecord> for Group {
+    fn from(record: GroupRecord) -> Self {
+        Self { name: record.name, roles: record.roles }
+    }
+}
+
+impl From<&Group> for GroupRecord {
+    fn from(group: &Group) -> Self {
+        Self { name: group.name.clone(), roles: group.roles.clone() }
+    }
+}
+
+/// The roles have to be its own alone.
 impl From<&User> for UserRecord {
     fn from(user: &User) -> Self {
         Self {
@@ -165,6 +201,7 @@ impl From<&User> for UserRecord {
             last_login: user.last_login.map(Timestamp::as_millis),
             password_mark: user.password_mark.map(Into::into),
             logout_mark: user.logout_mark.map(Into::into),
+            groups: Vec::new(),
         }
     }
 }
@@ -306,6 +343,8 @@ mod tests {
             password: Some(PasswordHash::new("$x$".to_owned())),
             active: true,
             roles: vec!["a".to_owned(), "b".to_owned()],
+            inherited: Vec::new(),
+            groups: Vec::new(),
             claims: BTreeMap::from([("tenant".to_owned(), "acme".to_owned())]),
             created: at(1),
             last_login: Some(at(2)),
@@ -356,9 +395,9 @@ mod tests {
             ..user()
         };
         for user in [user(), bare] {
-            let bytes = minicbor::to_vec(UserRecord::from(&user)).unwrap();
+            let bytes = minicbor::to_vec(UserRecord::new(&user, &[3, 9])).unwrap();
             let record: UserRecord = minicbor::decode(&bytes).unwrap();
-            assert_eq!(record.into_user(user.id), user);
+            assert_eq!(record.into_user(user.id), (user, vec![3, 9]));
         }
     }
 
@@ -403,7 +442,7 @@ mod tests {
             logout_mark: None,
             ..user()
         };
-        assert_eq!(record.into_user(UserId(7)), expected);
+        assert_eq!(record.into_user(UserId(7)), (expected, Vec::new()));
 
         let numbers: Vec<_> = (0..6).map(|key| (key, &b"\x01"[..])).collect();
         let record: SessionRecord = minicbor::decode(&map(&numbers)).unwrap();
@@ -417,7 +456,7 @@ mod tests {
         let later: &[u8] = b"\x82\x01\x61x";
         let bytes = map(&[(0, b"\x63ada"), (4, b"\xF5"), (7, b"\x05"), (23, later)]);
         let record: UserRecord = minicbor::decode(&bytes).unwrap();
-        assert_eq!(record.into_user(UserId(7)).username, "ada");
+        assert_eq!(record.into_user(UserId(7)).0.username, "ada");
     }
 
     #[test]

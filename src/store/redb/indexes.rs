@@ -62,7 +62,8 @@ pub(super) fn build(txn: &WriteTransaction) -> Result<(), StoreError> {
     for row in users.iter().map_err(|error| failed(&USERS, error))? {
         let (id, bytes) = row.map_err(|error| failed(&USERS, error))?;
         let record: UserRecord = decode(&USERS, bytes.value())?;
-        enter(&change, &record.into_user(UserId(id.value())))?;
+        let (user, _groups) = record.into_user(UserId(id.value()));
+        enter(&change, &user)?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The embedded store: one redb file, one writing thread, any number of readers.
 
 mod codec;
+mod groups;
 mod indexes;
 mod invitations;
 mod moving;
@@ -24,8 +25,8 @@ use super::record::{
     Session, SessionRef, Standing, User, UserChange,
 };
 use super::{
-    Admission, Arrival, Clashes, Invitation, NewInvitation, Numbers, Store, StoreError, Terms,
-    Trial, WholeUser,
+    Admission, Arrival, Clashes, Group, GroupChange, Invitation, NewInvitation, Numbers, Store,
+    StoreError, Terms, Trial, WholeUser,
 };
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
@@ -261,6 +262,44 @@ impl Store for RedbStore {
             moving::numbers(change)
         })
         .await
+    }
+
+    async fn create_group(&self, name: &str) -> Result<Option<Group>, StoreError> {
+        let name = name.to_owned();
+        self.write(move |change| groups::create(change, &name)).await
+    }
+
+    async fn group(&self, name: &str) -> Result<Option<Group>, StoreError> {
+        let name = name.to_owned();
+        self.read(move |view| groups::by_name(view, &name)).await
+    }
+
+    async fn groups(&self) -> Result<Vec<Group>, StoreError> {
+        self.read(groups::all).await
+    }
+
+    async fn group_members(
+        &self,
+        name: &str,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Vec<User>, StoreError> {
+        let name = name.to_owned();
+        self.read(move |view| groups::members(view, &name, after, limit)).await
+    }
+
+    async fn change_group(
+        &self,
+        name: &str,
+        change: GroupChange,
+    ) -> Result<Option<Group>, StoreError> {
+        let name = name.to_owned();
+        self.write(move |txn| groups::alter(txn, &name, &change)).await
+    }
+
+    async fn delete_group(&self, name: &str) -> Result<bool, StoreError> {
+        let name = name.to_owned();
+        self.write(move |change| groups::delete(change, &name)).await
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<usize, StoreError> {

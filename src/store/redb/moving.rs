@@ -16,7 +16,7 @@ pub(super) fn page(
     after: Option<UserId>,
     limit: usize,
 ) -> Result<Vec<WholeUser>, StoreError> {
-    let users = users::page(view, after, limit)?.into_iter();
+    let users = users::own_page(view, after, limit)?.into_iter();
     users
         .map(|user| {
             let key = users::stored_key(view, user.id)?;
@@ -57,8 +57,8 @@ pub(super) fn judge(source: &impl Source, whole: &WholeUser) -> Result<Arrival, 
     let new = &whole.user;
     let holder = source.number(&NAMES, new.username.as_str())?;
     let there = match holder {
-        Some(id) if new.id.0 == 0 => users::find(source, UserId(id))?,
-        _ => users::find(source, new.id)?,
+        Some(id) if new.id.0 == 0 => users::own(source, UserId(id))?,
+        _ => users::own(source, new.id)?,
     };
     match (there, holder) {
         (Some(there), _) if there.username == new.username => present(source, &there, whole),

@@ -7,7 +7,7 @@ use super::codec::UserRecord;
 use super::tables::{Change, RECIPES, Source, USERS, View, decode, failed};
 use crate::identity::UserId;
 use crate::store::StoreError;
-use crate::store::record::{PasswordHash, User};
+use crate::store::record::PasswordHash;
 
 /// Counts a hash that comes in the place of another.
 pub(super) fn replace(
@@ -48,7 +48,7 @@ pub(super) fn build(txn: &WriteTransaction) -> Result<(), StoreError> {
     for row in users.iter().map_err(|error| failed(&USERS, error))? {
         let (id, bytes) = row.map_err(|error| failed(&USERS, error))?;
         let record: UserRecord = decode(&USERS, bytes.value())?;
-        let user: User = record.into_user(UserId(id.value()));
+        let (user, _groups) = record.into_user(UserId(id.value()));
         replace(&change, None, user.password.as_ref())?;
     }
     Ok(())

@@ -55,6 +55,12 @@ pub(super) static INVITATION_HASHES: TableDefinition<'static, [u8; 32], u64> =
 /// The ids of users who were deleted: no import brings them back as somebody else.
 pub(super) static DELETED: TableDefinition<'static, u64, ()> = TableDefinition::new("deleted");
 
+/// Group number to group.
+pub(super) static GROUPS: TableDefinition<'static, u64, Bytes> = TableDefinition::new("groups");
+/// Group name to group number.
+pub(super) static GROUP_NAMES: TableDefinition<'static, &'static str, u64> =
+    TableDefinition::new("group_names");
+
 /// The entry of [`META`] that makes a redb file a store of ours; its value is the version.
 pub(super) const FORMAT: &str = "portcullis";
 
@@ -77,6 +83,7 @@ pub(super) enum Counter {
     Users,
     Sessions,
     Invitations,
+    Groups,
 }
 
 impl Counter {
@@ -85,6 +92,7 @@ impl Counter {
             Self::Users => "last_user",
             Self::Sessions => "last_session",
             Self::Invitations => "last_invitation",
+            Self::Groups => "last_group",
         }
     }
 }
@@ -105,6 +113,8 @@ pub(super) fn create(txn: &WriteTransaction) -> Result<(), redb::Error> {
     txn.open_table(INVITATIONS)?;
     txn.open_table(INVITATION_HASHES)?;
     txn.open_table(DELETED)?;
+    txn.open_table(GROUPS)?;
+    txn.open_table(GROUP_NAMES)?;
     Ok(())
 }
 

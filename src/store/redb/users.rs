@@ -2,21 +2,65 @@
 
 use std::ops::Bound;
 
-use redb::ReadableTable;
+use redb::{AccessGuard, ReadableTable, StorageError};
 
 use super::codec::{ApiKeyRecord, UserRecord};
 use super::tables::{
-    API_KEY_HASHES, API_KEYS, Change, Counter, DELETED, EMAILS, NAMES, Source, USERS, View,
+    API_KEY_HASHES, API_KEYS, Bytes, Change, Counter, DELETED, EMAILS, NAMES, Source, USERS, View,
     dangling, decode, failed,
 };
-use super::{indexes, invitations, recipes, sessions};
+use super::{groups, indexes, invitations, recipes, sessions};
 use crate::identity::UserId;
 use crate::store::record::{ApiKey, Creation, Mark, NewUser, User, UserChange};
 use crate::store::{Admission, Clashes, StoreError, Terms};
 
+/// A user as it is written: the roles are its own, and its groups are numbers.
+pub(super) struct Own {
+    pub(super) user: User,
+    pub(super) groups: Vec<u64>,
+}
+
+impl Own {
+    fn at(source: &impl Source, id: UserId) -> Result<Option<Self>, StoreError> {
+        let found: Option<UserRecord> = source.record(&USERS, id.0)?;
+        Ok(found.map(|record| Self::of(record, id)))
+    }
+
+    fn of(record: UserRecord, id: UserId) -> Self {
+        let (user, groups) = record.into_user(id);
+        Self { user, groups }
+    }
+
+    fn save(&self, change: &Change<'_>) -> Result<(), StoreError> {
+        change.put_record(&USERS, self.user.id.0, &UserRecord::new(&self.user, &self.groups))
+    }
+
+    /// The user with what its groups give.
+    pub(super) fn resolved(self, source: &impl Source) -> Result<User, StoreError> {
+        let Self { mut user, groups } = self;
+        for number in groups {
+            // One that was deleted gives nothing.
+            let Some(group) = groups::by_number(source, number)? else { continue };
+            let new = group.roles.into_iter().filter(|role| !user.roles.contains(role));
+            user.inherited.extend(new);
+            user.groups.push(group.name);
+        }
+        user.groups.sort_unstable();
+        user.inherited.sort_unstable();
+        user.inherited.dedup();
+        user.roles.extend(user.inherited.iter().cloned());
+        user.roles.sort_unstable();
+        Ok(user)
+    }
+}
+
 pub(super) fn find(source: &impl Source, id: UserId) -> Result<Option<User>, StoreError> {
-    let found: Option<UserRecord> = source.record(&USERS, id.0)?;
-    Ok(found.map(|record| record.into_user(id)))
+    Own::at(source, id)?.map(|own| own.resolved(source)).transpose()
+}
+
+/// The user with the roles of its own alone, as it is written.
+pub(super) fn own(source: &impl Source, id: UserId) -> Result<Option<User>, StoreError> {
+    Ok(Own::at(source, id)?.map(|own| own.user))
 }
 
 pub(super) fn by_name(source: &impl Source, name: &str) -> Result<Option<User>, StoreError> {
@@ -24,22 +68,39 @@ pub(super) fn by_name(source: &impl Source, name: &str) -> Result<Option<User>, 
     find(source, UserId(id))?.map(Some).ok_or_else(|| dangling(&NAMES))
 }
 
+type Row<'a> = Result<(AccessGuard<'a, u64>, AccessGuard<'a, Bytes>), StorageError>;
+
+/// The records of users with ids above `after`, in order of their ids.
+pub(super) fn rows<'a>(
+    table: &'a impl ReadableTable<u64, Bytes>,
+    after: Option<UserId>,
+) -> Result<impl Iterator<Item = Row<'a>>, StoreError> {
+    let start = after.map_or(Bound::Unbounded, |id| Bound::Excluded(id.0));
+    table.range::<u64>((start, Bound::Unbounded)).map_err(|error| failed(&USERS, error))
+}
+
+pub(super) fn read(row: Row<'_>) -> Result<Own, StoreError> {
+    let (id, bytes) = row.map_err(|error| failed(&USERS, error))?;
+    Ok(Own::of(decode(&USERS, bytes.value())?, UserId(id.value())))
+}
+
+/// The same as [`page`], with the roles of their own alone.
+pub(super) fn own_page(
+    view: &View,
+    after: Option<UserId>,
+    limit: usize,
+) -> Result<Vec<User>, StoreError> {
+    let table = view.open(&USERS)?;
+    rows(&table, after)?.take(limit).map(|row| Ok(read(row)?.user)).collect()
+}
+
 pub(super) fn page(
     view: &View,
     after: Option<UserId>,
     limit: usize,
 ) -> Result<Vec<User>, StoreError> {
-    let start = after.map_or(Bound::Unbounded, |id| Bound::Excluded(id.0));
     let table = view.open(&USERS)?;
-    let rows = table.range::<u64>((start, Bound::Unbounded));
-    let rows = rows.map_err(|error| failed(&USERS, error))?;
-    rows.take(limit)
-        .map(|row| {
-            let (id, bytes) = row.map_err(|error| failed(&USERS, error))?;
-            let record: UserRecord = decode(&USERS, bytes.value())?;
-            Ok(record.into_user(UserId(id.value())))
-        })
-        .collect()
+    rows(&table, after)?.take(limit).map(|row| read(row)?.resolved(view)).collect()
 }
 
 pub(super) fn create(change: &Change<'_>, new: &NewUser) -> Result<Creation, StoreError> {
@@ -113,6 +174,8 @@ fn make(change: &Change<'_>, new: &NewUser) -> Result<User, StoreError> {
         password: new.password.clone(),
         active: true,
         roles,
+        inherited: Vec::new(),
+        groups: Vec::new(),
         claims: std::collections::BTreeMap::new(),
         created: new.created,
         last_login: None,
@@ -136,17 +199,26 @@ pub(super) fn alter(
     id: UserId,
     what: &UserChange,
 ) -> Result<Option<User>, StoreError> {
-    let Some(before) = find(change, id)? else { return Ok(None) };
-    let after = changed(before.clone(), what, change.last(Counter::Sessions)?);
-    if after != before {
-        change.put_record(&USERS, id.0, &UserRecord::from(&after))?;
-        recipes::replace(change, before.password.as_ref(), after.password.as_ref())?;
+    let Some(before) = Own::at(change, id)? else { return Ok(None) };
+    let mut groups = before.groups.clone();
+    if let UserChange::JoinGroup(name) = what {
+        let joined = groups::number(change, name)?.filter(|number| !groups.contains(number));
+        groups.extend(joined);
+    } else if let UserChange::LeaveGroup(name) = what {
+        let left = groups::number(change, name)?;
+        groups.retain(|number| Some(*number) != left);
     }
-    if after.email != before.email {
-        indexes::leave(change, &before)?;
-        indexes::enter(change, &after)?;
+    let user = changed(before.user.clone(), what, change.last(Counter::Sessions)?);
+    let after = Own { user, groups };
+    if after.user != before.user || after.groups != before.groups {
+        after.save(change)?;
+        recipes::replace(change, before.user.password.as_ref(), after.user.password.as_ref())?;
     }
-    Ok(Some(after))
+    if after.user.email != before.user.email {
+        indexes::leave(change, &before.user)?;
+        indexes::enter(change, &after.user)?;
+    }
+    after.resolved(change).map(Some)
 }
 
 /// The user after `what`, where `session` is the highest session number given so far.
@@ -178,6 +250,8 @@ fn changed(mut user: User, what: &UserChange, session: u64) -> User {
             user.email = email;
             user.email_verified = verified;
         }
+        // The numbers of its groups are no part of this.
+        UserChange::JoinGroup(_) | UserChange::LeaveGroup(_) => {}
         UserChange::LoggedIn(at) => user.last_login = Some(at),
         UserChange::LoggedOutEverywhere(at) => user.logout_mark = Some(Mark { session, at }),
     }

@@ -3,6 +3,32 @@
 use super::*;
 
 #[test]
+fn audit() {
+    says_in(
+        "[audit]",
+        &[
+            ("file = 'x'", "2:1: unknown key `file`; did you mean `size`?"),
+            ("enabled = 'yes'", "2:11: `enabled` must be true or false"),
+            ("path = ''", "2:8: an empty path; name a file, or leave the key out"),
+            (
+                "path = 'portcullis.redb'",
+                "2:8: `path` is where the store is kept; name another file",
+            ),
+            (
+                "path = 'portcullis.keys'",
+                "2:8: `path` is where the keys are kept; name another file",
+            ),
+            ("size = '63KiB'", "2:8: `size` must be at least \"64KiB\""),
+            (
+                "size = 0",
+                "2:8: `size` must be a size above zero such as \"8KiB\", \"10MB\" or a number of bytes",
+            ),
+            ("keep = -1", "2:8: `keep` must be a whole number from 0 to 1000000"),
+        ],
+    );
+}
+
+#[test]
 fn auth() {
     says_in(
         "[auth]",

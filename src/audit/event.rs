@@ -1,0 +1,209 @@
+//! What is recorded.
+
+use std::borrow::Cow;
+
+use crate::identity::UserId;
+use crate::store::User;
+
+/// Most characters of a text that somebody else wrote.
+const LONGEST: usize = 200;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Kind {
+    /// The first line of a record.
+    RecordBegun,
+    /// A line that a crash had left unfinished was taken off at the end.
+    RecordMended,
+    /// The end of the record was not as the gateway had left it. What was found is kept.
+    RecordBroken,
+    /// Lines could not be written; how many.
+    RecordLost,
+    /// The gateway started, with which configuration.
+    Started,
+    /// The gateway ended in good order.
+    Stopped,
+    /// A session began, or a key was shown, for a name and a password.
+    LoggedIn,
+    /// A name and a password opened nothing.
+    LoginFailed,
+    /// Somebody is kept from trying. Written once a minute for each name and address.
+    Throttled,
+    /// Somebody made an account.
+    Registered,
+    /// A session was ended.
+    SessionEnded,
+    /// A spent refresh token was used again, which ended its session.
+    TokenReused,
+    /// Every session of a user was ended.
+    LoggedOutEverywhere,
+    /// An operator made an account.
+    UserAdded,
+    /// A user was removed for good.
+    UserDeleted,
+    /// A user may come in again.
+    Activated,
+    /// A user was shut out.
+    Deactivated,
+    /// A new password; every session of the user is over.
+    PasswordChanged,
+    /// Another e-mail address.
+    EmailChanged,
+    /// A user was given a role.
+    RoleAdded,
+    /// A role was taken from a user.
+    RoleRemoved,
+    /// A claim was set.
+    ClaimSet,
+    /// A claim was removed.
+    ClaimRemoved,
+    /// A user was put into a group.
+    GroupJoined,
+    /// A user was taken out of a group.
+    GroupLeft,
+    /// A group was made.
+    GroupAdded,
+    /// A group was removed, with what it gave.
+    GroupDeleted,
+    /// A group was given a role, and with it all its members.
+    GroupRoleAdded,
+    /// A role was taken from a group.
+    GroupRoleRemoved,
+    /// A new signing key.
+    KeyRotated,
+    /// An operator asks for something that changes something. On disk before it is done.
+    Command,
+    /// It was not done.
+    CommandRefused,
+}
+
+impl Kind {
+    /// Its name in the record.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RecordBegun => "record.begun",
+            Self::RecordMended => "record.mended",
+            Self::RecordBroken => "record.broken",
+            Self::RecordLost => "record.lost",
+            Self::Started => "gateway.started",
+            Self::Stopped => "gateway.stopped",
+            Self::LoggedIn => "login",
+            Self::LoginFailed => "login.failed",
+            Self::Throttled => "throttled",
+            Self::Registered => "registered",
+            Self::SessionEnded => "session.ended",
+            Self::TokenReused => "token.reused",
+            Self::LoggedOutEverywhere => "logout.everywhere",
+            Self::UserAdded => "user.added",
+            Self::UserDeleted => "user.deleted",
+            Self::Activated => "user.activated",
+            Self::Deactivated => "user.deactivated",
+            Self::PasswordChanged => "password.changed",
+            Self::EmailChanged => "email.changed",
+            Self::RoleAdded => "role.added",
+            Self::RoleRemoved => "role.removed",
+            Self::ClaimSet => "claim.set",
+            Self::ClaimRemoved => "claim.removed",
+            Self::GroupJoined => "group.joined",
+            Self::GroupLeft => "group.left",
+            Self::GroupAdded => "group.added",
+            Self::GroupDeleted => "group.deleted",
+            Self::GroupRoleAdded => "group.role.added",
+            Self::GroupRoleRemoved => "group.role.removed",
+            Self::KeyRotated => "key.rotated",
+            Self::Command => "command",
+            Self::CommandRefused => "command.refused",
+        }
+    }
+
+    /// Whether it is on disk before anybody is answered. What comes often shares a sync each
+    /// second with its neighbours.
+    pub(super) const fn is_urgent(self) -> bool {
+        match self {
+            Self::Throttled
+            | Self::LoggedIn
+            | Self::LoginFailed
+            | Self::Registered
+            | Self::SessionEnded
+            | Self::CommandRefused => false,
+            Self::RecordBegun
+            | Self::RecordMended
+            | Self::RecordBroken
+            | Self::RecordLost
+            | Self::Started
+            | Self::Stopped
+            | Self::TokenReused
+            | Self::LoggedOutEverywhere
+            | Self::UserAdded
+            | Self::UserDeleted
+            | Self::Activated
+            | Self::Deactivated
+            | Self::PasswordChanged
+            | Self::EmailChanged
+            | Self::RoleAdded
+            | Self::RoleRemoved
+            | Self::ClaimSet
+            | Self::ClaimRemoved
+            | Self::GroupJoined
+            | Self::GroupLeft
+            | Self::GroupAdded
+            | Self::GroupDeleted
+            | Self::GroupRoleAdded
+            | Self::GroupRoleRemoved
+            | Self::KeyRotated
+            | Self::Command => true,
+        }
+    }
+}
+
+/// Something that happened, to whom, and what is to be known about it.
+///
+/// Never put a secret in it, nor what somebody typed where a name belongs and that is none: it
+/// may be a password. Texts are cut to 200 characters.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub(super) kind: Kind,
+    pub(super) id: Option<UserId>,
+    pub(super) name: Option<String>,
+    pub(super) facts: Vec<(&'static str, String)>,
+}
+
+impl Event {
+    /// Something that happened.
+    pub const fn new(kind: Kind) -> Self {
+        Self { kind, id: None, name: None, facts: Vec::new() }
+    }
+
+    /// It happened to that user.
+    #[must_use]
+    pub fn to_user(self, user: &User) -> Self {
+        Self { id: Some(user.id), ..self }.to_name(&user.username)
+    }
+
+    /// It happened to the user of that id.
+    #[must_use]
+    pub fn to_id(self, id: UserId) -> Self {
+        Self { id: Some(id), ..self }
+    }
+
+    /// It happened to whatever is called so.
+    #[must_use]
+    pub fn to_name(self, name: &str) -> Self {
+        Self { name: Some(cut(name).into_owned()), ..self }
+    }
+
+    /// One thing more to be known about it.
+    #[must_use]
+    pub fn with(mut self, fact: &'static str, value: impl AsRef<str>) -> Self {
+        self.facts.push((fact, cut(value.as_ref()).into_owned()));
+        self
+    }
+}
+
+/// The beginning of a text of any length.
+pub(super) fn cut(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(LONGEST) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
+    }
+}

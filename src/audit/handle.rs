@@ -1,0 +1,179 @@
+//! The handle that everybody holds.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::chain::{Chain, Of};
+use super::event::Event;
+use super::line::Entry;
+use super::origin::Origin;
+use super::record::Record;
+use super::writer::{self, Job};
+use super::{AuditError, AuditSettings};
+use crate::clock::Clock;
+use crate::secret::Secret;
+use crate::store::User;
+
+/// Lines that may wait for the disk. Further ones that nobody waits for are counted as lost.
+const QUEUE: usize = 4096;
+
+/// A handle to the record, or to none. Clones share it.
+///
+/// Dropping the last one blocks until what is queued is on disk.
+#[derive(Clone, Default)]
+pub struct Audit(Option<Arc<Open>>);
+
+struct Open {
+    queue: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    lost: Arc<AtomicU64>,
+    chain: Chain,
+    clock: Arc<dyn Clock>,
+}
+
+/// Something that is about to be recorded: what, when and who asked is settled, so that a task
+/// of its own can [keep](Note::keep) it.
+#[derive(Debug)]
+#[must_use = "it is not recorded yet"]
+pub struct Note {
+    audit: Audit,
+    entry: Option<Entry>,
+}
+
+impl Audit {
+    /// A handle that keeps nothing.
+    pub const fn off() -> Self {
+        Self(None)
+    }
+
+    /// Opens the record and starts its thread; off if the settings say so. `key` makes the codes
+    /// and is needed again to check them.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError`]: show it to the operator; nothing was changed.
+    pub fn start(
+        settings: &AuditSettings,
+        key: &Secret,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, AuditError> {
+        if !settings.enabled {
+            return Ok(Self::off());
+        }
+        let failed = |source| AuditError::Io { path: settings.path.clone(), source };
+        let chain = Chain::new(key);
+        let (record, events) = Record::open(settings, &chain)?;
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let lost = Arc::new(AtomicU64::new(0));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.map_err(failed)?;
+        let losses = Arc::clone(&lost);
+        let thread = std::thread::Builder::new()
+            .name("audit-writer".to_owned())
+            .spawn(move || runtime.block_on(writer::run(record, jobs, losses)))
+            .map_err(failed)?;
+        let (queue, thread) = (Some(queue), Some(thread));
+        let audit = Self(Some(Arc::new(Open { queue, thread, lost, chain, clock })));
+        for event in events {
+            audit.record(event);
+        }
+        Ok(audit)
+    }
+
+    /// Records something that nobody waits for. It is on disk within a second or so; where the
+    /// queue is full it is counted as lost.
+    pub fn record(&self, event: Event) {
+        self.note(event).send(None);
+    }
+
+    /// Settles what happened, when, and who asked.
+    pub fn note(&self, event: Event) -> Note {
+        let entry = self.0.as_ref().map(|open| Entry {
+            at: open.clock.now(),
+            event,
+            origin: Origin::current(),
+        });
+        Note { audit: self.clone(), entry }
+    }
+
+    /// What a text is known again by, without being read: for what may be a secret.
+    pub fn digest(&self, text: &str) -> String {
+        let code = self.0.as_ref().map(|open| open.chain.code(Of::Text, text));
+        code.unwrap_or_default().chars().take(16).collect()
+    }
+}
+
+impl Note {
+    /// It happened to that user, which was not known before.
+    pub fn to_user(mut self, user: &User) -> Self {
+        if let Some(entry) = &mut self.entry {
+            entry.event = entry.event.clone().to_user(user);
+        }
+        self
+    }
+
+    /// One thing more to be known about it.
+    pub fn with(mut self, fact: &'static str, value: &str) -> Self {
+        if let Some(entry) = &mut self.entry {
+            entry.event = entry.event.clone().with(fact, value);
+        }
+        self
+    }
+
+    /// Records it. What is urgent is on disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::NotKept`] if it is urgent and not on disk; it was logged and counted.
+    pub async fn keep(self) -> Result<(), AuditError> {
+        if !self.entry.as_ref().is_some_and(|entry| entry.event.kind.is_urgent()) {
+            self.send(None);
+            return Ok(());
+        }
+        let Self { audit, entry } = self;
+        let (Some(open), Some(entry)) = (&audit.0, entry) else { return Ok(()) };
+        let stopped =
+            || AuditError::NotKept(io::Error::other("its thread has stopped").to_string());
+        let (waiting, outcome) = oneshot::channel();
+        let queue = open.queue.as_ref().ok_or_else(stopped)?;
+        let job = Job { entry, waiting: Some(waiting) };
+        queue.send(job).await.map_err(|_closed| stopped())?;
+        outcome.await.map_err(|_dropped| stopped())?
+    }
+
+    /// Records it where there is nobody left to tell that it could not be: that was logged.
+    pub async fn keep_or_count(self) {
+        drop(self.keep().await);
+    }
+
+    fn send(self, waiting: Option<oneshot::Sender<Result<(), AuditError>>>) {
+        let (Some(open), Some(entry)) = (&self.audit.0, self.entry) else { return };
+        let job = Job { entry, waiting };
+        if open.queue.as_ref().is_none_or(|queue| queue.try_send(job).is_err()) {
+            open.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        // The thread ends when the queue is closed and empty.
+        self.queue = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that writes the audit record had panicked");
+        }
+    }
+}
+
+impl fmt::Debug for Audit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Audit(on)" } else { "Audit(off)" })
+    }
+}

@@ -1,0 +1,108 @@
+//! Groups: roles that are given to many at once.
+//!
+//! A user's record holds the numbers of its groups. A number is never given twice, so that one
+//! whose group was deleted says nothing for ever, and nobody has to look for the members.
+
+use redb::ReadableTable;
+
+use super::codec::GroupRecord;
+use super::tables::{
+    Change, Counter, GROUP_NAMES, GROUPS, Source, USERS, View, dangling, decode, failed,
+};
+use super::users;
+use crate::identity::UserId;
+use crate::store::{Group, GroupChange, StoreError, User};
+
+pub(super) fn number(source: &impl Source, name: &str) -> Result<Option<u64>, StoreError> {
+    source.number(&GROUP_NAMES, name)
+}
+
+pub(super) fn by_name(source: &impl Source, name: &str) -> Result<Option<Group>, StoreError> {
+    let Some(number) = number(source, name)? else { return Ok(None) };
+    by_number(source, number)?.map(Some).ok_or_else(|| dangling(&GROUP_NAMES))
+}
+
+/// The group of that number; `None` if it was deleted.
+pub(super) fn by_number(source: &impl Source, number: u64) -> Result<Option<Group>, StoreError> {
+    let found: Option<GroupRecord> = source.record(&GROUPS, number)?;
+    Ok(found.map(Into::into))
+}
+
+/// All groups, by name.
+pub(super) fn all(view: &View) -> Result<Vec<Group>, StoreError> {
+    let table = view.open(&GROUPS)?;
+    let rows = table.iter().map_err(|error| failed(&GROUPS, error))?;
+    let groups = rows.map(|row| {
+        let (_, bytes) = row.map_err(|error| failed(&GROUPS, error))?;
+        let record: GroupRecord = decode(&GROUPS, bytes.value())?;
+        Ok(record.into())
+    });
+    let mut groups: Vec<Group> = groups.collect::<Result<_, StoreError>>()?;
+    groups.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    Ok(groups)
+}
+
+/// `None` if there is one of that name.
+pub(super) fn create(change: &Change<'_>, name: &str) -> Result<Option<Group>, StoreError> {
+    if number(change, name)?.is_some() {
+        return Ok(None);
+    }
+    let number = change.next(Counter::Groups)?;
+    let group = Group { name: name.to_owned(), roles: Vec::new() };
+    change.put(&GROUP_NAMES, name, number)?;
+    change.put_record(&GROUPS, number, &GroupRecord::from(&group))?;
+    Ok(Some(group))
+}
+
+pub(super) fn alter(
+    change: &Change<'_>,
+    name: &str,
+    what: &GroupChange,
+) -> Result<Option<Group>, StoreError> {
+    let Some(number) = number(change, name)? else { return Ok(None) };
+    let group = by_number(change, number)?.ok_or_else(|| dangling(&GROUP_NAMES))?;
+    let mut after = group.clone();
+    match what {
+        GroupChange::AddRole(role) => {
+            if let Err(place) = after.roles.binary_search(role) {
+                after.roles.insert(place, role.clone());
+            }
+        }
+        GroupChange::RemoveRole(role) => after.roles.retain(|held| held != role),
+    }
+    if after != group {
+        change.put_record(&GROUPS, number, &GroupRecord::from(&after))?;
+    }
+    Ok(Some(after))
+}
+
+pub(super) fn delete(change: &Change<'_>, name: &str) -> Result<bool, StoreError> {
+    let Some(number) = number(change, name)? else { return Ok(false) };
+    change.remove(&GROUP_NAMES, name)?;
+    change.remove(&GROUPS, number)?;
+    Ok(true)
+}
+
+/// At most `limit` members with ids above `after`, in order of their ids. All users are looked
+/// at: who is a member is written at the member.
+pub(super) fn members(
+    view: &View,
+    name: &str,
+    after: Option<UserId>,
+    limit: usize,
+) -> Result<Vec<User>, StoreError> {
+    let Some(number) = number(view, name)? else { return Ok(Vec::new()) };
+    let table = view.open(&USERS)?;
+    let rows = users::rows(&table, after)?;
+    let mut found = Vec::new();
+    for row in rows {
+        if found.len() == limit {
+            break;
+        }
+        let own = users::read(row)?;
+        if own.groups.contains(&number) {
+            found.push(own.resolved(view)?);
+        }
+    }
+    Ok(found)
+}
