@@ -30,6 +30,9 @@ tests/signed.sh
 echo "== real programs around it"
 tests/peers.sh
 
+echo "== mail through a real server"
+tests/mail.sh
+
 echo "== bodies larger than memory"
 python3 tests/large_bodies.py "${CARGO_TARGET_DIR:-target}/release/portcullis"
 

@@ -8,6 +8,8 @@ mod check;
 mod harness;
 #[path = "cli/invite.rs"]
 mod invite;
+#[path = "cli/links.rs"]
+mod links;
 #[path = "cli/offline.rs"]
 mod offline;
 #[path = "cli/running.rs"]

@@ -17,6 +17,8 @@ mod build;
 mod disk;
 #[path = "store_contract/keys.rs"]
 mod keys;
+#[path = "store_contract/mail.rs"]
+mod mail;
 #[path = "store_contract/redb_crash.rs"]
 mod redb_crash;
 #[path = "store_contract/redb_faults.rs"]
@@ -131,6 +133,20 @@ macro_rules! backends {
                     an_api_key_finds_its_user
                     an_api_key_needs_a_user
                     an_api_key_never_changes_hands;
+                mail:
+                    an_address_finds_all_who_have_it
+                    letters_come_in_the_order_in_which_they_are_due
+                    a_claimed_letter_comes_back
+                    of_many_claims_one_has_a_letter
+                    the_queue_is_bounded
+                    a_reset_goes_to_every_account_that_it_can_help
+                    a_token_is_good_for_its_user_purpose_and_time
+                    a_password_token_is_used_once_and_ends_sessions
+                    an_email_token_verifies_the_address_it_went_to
+                    a_token_is_void_when_its_account_is_another
+                    a_deleted_user_leaves_no_token
+                    so_many_tokens_are_kept
+                    a_sweep_takes_tokens_whose_time_is_over;
             }
         })+
     };

@@ -14,7 +14,9 @@ mod settings;
 mod socket;
 
 pub use client::{Client, ClientError};
-pub use command::{Command, Health, InvitationView, KeyView, NewPassword, Reply, UserView};
+pub use command::{
+    Command, Health, InvitationView, KeyView, NewPassword, Reply, SecretLink, UserView,
+};
 pub use door::Door;
 pub use refusal::{Refusal, RefusalKind};
 pub use sessions::SessionView;

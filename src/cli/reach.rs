@@ -77,7 +77,7 @@ fn open_store(config: Config, purpose: Purpose, out: &mut Out) -> anyhow::Result
     let passwords = Arc::new(Passwords::start(settings)?);
     let revisions = Arc::new(Revisions::default());
     let accounts = Accounts::new(Arc::new(store), Arc::clone(&clock), passwords, revisions, []);
-    let accounts = accounts.with_rules(config.accounts);
+    let accounts = accounts.with_rules(config.accounts).with_links(config.links);
     let now = clock.now();
     let door = Door::new(Arc::new(accounts), clock);
     if purpose != Purpose::Keys {

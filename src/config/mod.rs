@@ -13,6 +13,7 @@ mod issuers;
 mod limits;
 mod listen;
 mod log;
+mod mail;
 mod nearest;
 mod raw;
 mod read;
@@ -35,6 +36,7 @@ use zeroize::Zeroizing;
 use crate::admin::AdminSettings;
 use crate::endpoints::EndpointSettings;
 use crate::keys::KeySettings;
+use crate::mail::{Links, MailSettings};
 use crate::password::PasswordSettings;
 use crate::policy::{Expectation, Routes};
 use crate::proxy::UpstreamSettings;
@@ -126,6 +128,10 @@ pub struct Config {
     pub admin: AdminSettings,
     /// Logs.
     pub log: Log,
+    /// Where links in letters lead; `None` without `public`.
+    pub links: Option<Links>,
+    /// Mail, if any is sent.
+    pub mail: Option<MailSettings>,
 }
 
 /// A policy file that can be served, and what to tell its author nevertheless.
@@ -227,6 +233,8 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let mut endpoints = auth::endpoints(cx, &mut auth);
     endpoints.secure = public.as_ref().is_some_and(|public| public.https);
     let accounts = auth::accounts(cx, &mut auth);
+    let links = mail::links(cx, &mut auth, public.as_ref());
+    let mail = mail::check(cx, raw.mail, links.as_ref());
     let endpoint_cors = route_keys::endpoint_cors(cx, auth.cors.take());
     let (mut tokens, sessions) = auth::tokens_and_sessions(cx, auth);
     tokens.public = public.as_ref().map(ToString::to_string);
@@ -267,6 +275,8 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
         issuers,
         admin: AdminSettings { socket },
         log,
+        links,
+        mail,
     })
 }
 

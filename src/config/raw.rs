@@ -74,6 +74,7 @@ tables! {
         issuers: Many<IssuerEntry>,
         admin: Admin,
         log: Log,
+        mail: Mail,
     }
 
     /// The table form of an entry of `listen`
@@ -199,6 +200,10 @@ tables! {
         issuer: String,
         audience: String,
         cors: Many<String>,
+        reset: Span,
+        reset_page: String,
+        verify: Span,
+        verify_page: String,
         signing: Signing,
         password: Password,
         throttle: Throttles,
@@ -233,6 +238,8 @@ tables! {
         address: Throttle,
         device: Lasting,
         register: Throttle,
+        mail: Throttle,
+        recipient: Throttle,
     }
 
     /// An entry of `[[issuers]]`
@@ -254,6 +261,23 @@ tables! {
     /// `[admin]`
     Admin {
         socket: String,
+    }
+
+    /// `[mail]`
+    Mail flawed {
+        smtp: String,
+        user: String,
+        password: Source,
+        from: String,
+        ca: String,
+        danger_clear: bool,
+        templates: String,
+        timeout: Span,
+        retry: Span,
+        give_up: Span,
+        queue: NonZeroUsize,
+        recipient: NonZeroUsize,
+        notices: bool,
     }
 
     /// `[log]`

@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::identity::UserId;
 use crate::limit::{Exceeded, Limiter, Quota, subnet};
 use crate::session::normalize_username;
+use crate::store::fold_case;
 
 /// What is counted at an endpoint.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,8 @@ pub(super) enum Limited {
     FailedLogins,
     /// Attempts to register, by address.
     Registrations,
+    /// Letters that are asked for, by client address and by the address that they go to.
+    Letters,
 }
 
 /// Whose password is guessed, as the guesses are counted: so many of each.
@@ -46,6 +49,8 @@ pub(super) struct Throttles {
     account: Option<Limiter>,
     address: Option<Limiter>,
     registrations: Option<Limiter>,
+    letters: Option<Limiter>,
+    recipient: Option<Limiter>,
 }
 
 impl Limited {
@@ -59,6 +64,7 @@ impl Limited {
             }
             // Fields in order or not: the answer tells whether the name is free.
             Self::Registrations => matches!(result, Ok(_) | Err(EndpointError::Fields(_))),
+            Self::Letters => result.is_ok(),
         }
     }
 }
@@ -70,6 +76,8 @@ impl Throttles {
             account: of(settings.account),
             address: of(settings.address),
             registrations: of(settings.registrations),
+            letters: of(settings.letters),
+            recipient: of(settings.recipient),
         }
     }
 
@@ -103,11 +111,18 @@ impl Throttles {
         }
     }
 
+    /// Takes one letter to an address, whether anybody has it or not.
+    pub(super) fn take_by_recipient(&self, email: &str, now: Timestamp) -> Result<(), Exceeded> {
+        let Some(limiter) = &self.recipient else { return Ok(()) };
+        limiter.take(&fold_case(email), now)
+    }
+
     const fn by_address(&self, limited: Limited) -> Option<&Limiter> {
         match limited {
             Limited::ByNothing => None,
             Limited::FailedLogins => self.address.as_ref(),
             Limited::Registrations => self.registrations.as_ref(),
+            Limited::Letters => self.letters.as_ref(),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::settings::AccountRules;
 use super::settle::settle;
 use crate::clock::Clock;
 use crate::identity::UserId;
+use crate::mail::{Links, Mailer};
 use crate::password::{Candidate, PasswordError, Passwords};
 use crate::secret::Secret;
 use crate::store::{Admission, NewUser, Store, StoreError, Terms, User, UserChange};
@@ -68,6 +69,8 @@ pub struct Accounts {
     pub(super) rules: AccountRules,
     /// Names in `reserved` of the rules and of the policy, by what they are compared by.
     pub(super) reserved: HashSet<String>,
+    pub(super) mailer: Option<Arc<Mailer>>,
+    pub(super) links: Option<Links>,
 }
 
 impl Accounts {
@@ -82,7 +85,7 @@ impl Accounts {
     ) -> Self {
         let rules = AccountRules::default();
         let reserved = reserved.into_iter().map(|name| in_one_case(&name)).collect();
-        Self { store, clock, passwords, revisions, rules, reserved }
+        Self { store, clock, passwords, revisions, rules, reserved, mailer: None, links: None }
     }
 
     /// Hashing and password policy.
@@ -218,7 +221,15 @@ impl Accounts {
         change: UserChange,
     ) -> Result<Option<User>, AccountError> {
         let store = Arc::clone(&self.store);
-        let change = async move { store.change_user(user, change).await };
+        let password = matches!(change, UserChange::Password { .. });
+        let mailer = self.mailer.clone().filter(|_| password);
+        let change = async move {
+            let changed = store.change_user(user, change).await?;
+            if let (Some(user), Some(mailer)) = (&changed, mailer) {
+                mailer.tell_password_changed(user).await;
+            }
+            Ok(changed)
+        };
         Ok(settle(&self.revisions, user, change).await?)
     }
 

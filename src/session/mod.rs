@@ -8,6 +8,7 @@ mod lasting;
 mod logins;
 mod logout;
 mod names;
+mod recovery;
 mod refusal;
 mod registration;
 mod renew;

@@ -6,11 +6,10 @@
 mod error;
 mod folding;
 mod invitation;
+mod mail;
 mod recipe;
 mod record;
 mod redb;
-
-use std::fmt;
 
 use async_trait::async_trait;
 
@@ -20,6 +19,10 @@ use crate::identity::{SessionId, UserId};
 pub use error::{OpenError, StoreError};
 pub use folding::{fold_case, looks};
 pub use invitation::{Admission, Clashes, Invitation, NewInvitation, Terms};
+pub use mail::{
+    Basis, Claimed, Letter, LetterKind, MailStore, NewLetter, NewToken, Posted, Purpose,
+    QueueLimits, RESETS_AT_ONCE, Redeemed, TOKENS_KEPT, TokenRef,
+};
 pub use record::{
     ApiKey, Creation, EndReason, Mark, NewSession, NewUser, PasswordHash, RefreshGrant, Rotation,
     RotationRequest, Session, SessionRef, SpentGrant, Standing, User, UserChange,
@@ -60,7 +63,7 @@ pub const SPENT_KEPT: usize = 8;
 /// # }
 /// ```
 #[async_trait]
-pub trait Store: fmt::Debug + Send + Sync + 'static {
+pub trait Store: MailStore {
     /// Makes a user under the next free id. Of any number of concurrent calls with one name
     /// exactly one is [`Creation::Created`].
     ///
@@ -289,7 +292,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn password_recipes(&self) -> Result<Vec<String>, StoreError>;
 
     /// Removes sessions none of whose tokens can still be alive at `now` (their `expires` is
-    /// before it), with what was adopted for them, and returns how many.
+    /// before it), with what was adopted for them, and returns how many. One-time tokens whose
+    /// time is over go as well.
     ///
     /// The removal of each is atomic, the sweep need not be: after an error some are gone and
     /// the others wait for the next sweep.

@@ -53,6 +53,18 @@ pub(super) static INVITATIONS: TableDefinition<'static, u64, Bytes> =
 pub(super) static INVITATION_HASHES: TableDefinition<'static, [u8; 32], u64> =
     TableDefinition::new("invitation_hashes");
 
+/// Letter number to letter.
+pub(super) static LETTERS: TableDefinition<'static, u64, Bytes> = TableDefinition::new("letters");
+/// The letters in the order in which they are due: milliseconds, letter number.
+pub(super) static LETTERS_DUE: TableDefinition<'static, (u64, u64), ()> =
+    TableDefinition::new("letters_due");
+/// The letters to each address, as addresses are compared: address, letter number.
+pub(super) static LETTERS_TO: TableDefinition<'static, (&'static str, u64), ()> =
+    TableDefinition::new("letters_to");
+/// User id and purpose to one-time tokens.
+pub(super) static ONE_TIME: TableDefinition<'static, (u64, u8), Bytes> =
+    TableDefinition::new("one_time_tokens");
+
 /// The entry of [`META`] that makes a redb file a store of ours; its value is the version.
 pub(super) const FORMAT: &str = "portcullis";
 
@@ -75,6 +87,7 @@ pub(super) enum Counter {
     Users,
     Sessions,
     Invitations,
+    Letters,
 }
 
 impl Counter {
@@ -83,6 +96,7 @@ impl Counter {
             Self::Users => "last_user",
             Self::Sessions => "last_session",
             Self::Invitations => "last_invitation",
+            Self::Letters => "last_letter",
         }
     }
 }
@@ -102,6 +116,10 @@ pub(super) fn create(txn: &WriteTransaction) -> Result<(), redb::Error> {
     txn.open_table(LOOKS)?;
     txn.open_table(INVITATIONS)?;
     txn.open_table(INVITATION_HASHES)?;
+    txn.open_table(LETTERS)?;
+    txn.open_table(LETTERS_DUE)?;
+    txn.open_table(LETTERS_TO)?;
+    txn.open_table(ONE_TIME)?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use super::tables::{
     API_KEY_HASHES, API_KEYS, Change, Counter, EMAILS, NAMES, Source, USERS, View, dangling,
     decode, failed,
 };
-use super::{indexes, invitations, recipes, sessions};
+use super::{indexes, invitations, one_time, recipes, sessions};
 use crate::identity::UserId;
 use crate::store::record::{ApiKey, Creation, Mark, NewUser, User, UserChange};
 use crate::store::{Admission, Clashes, StoreError, Terms};
@@ -190,6 +190,7 @@ pub(super) fn delete(change: &Change<'_>, id: UserId) -> Result<bool, StoreError
     }
     recipes::replace(change, user.password.as_ref(), None)?;
     indexes::leave(change, &user)?;
+    one_time::forget(change, id)?;
     change.remove(&NAMES, user.username.as_str())?;
     change.remove(&USERS, id.0)?;
     Ok(true)
