@@ -99,6 +99,8 @@ fn user(number: u64) -> WholeUser {
         password: Some(PasswordHash::new(HASH.to_owned())),
         active: true,
         roles: vec!["editor".to_owned()],
+        inherited: Vec::new(),
+        groups: Vec::new(),
         claims: BTreeMap::new(),
         created: Timestamp::from_secs(1_800_000_000),
         last_login: None,

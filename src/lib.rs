@@ -52,6 +52,7 @@ pub mod keys;
 pub mod limit;
 #[cfg(test)]
 mod log_sink;
+pub mod mail;
 pub mod password;
 pub mod policy;
 mod printable;

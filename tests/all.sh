@@ -32,6 +32,8 @@ tests/peers.sh
 
 echo "== a Django project moves in"
 tests/django.sh
+echo "== mail through a real server"
+tests/mail.sh
 
 echo "== bodies larger than memory"
 python3 tests/large_bodies.py "${CARGO_TARGET_DIR:-target}/release/portcullis"

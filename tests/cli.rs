@@ -12,6 +12,8 @@ mod harness;
 mod import;
 #[path = "cli/invite.rs"]
 mod invite;
+#[path = "cli/links.rs"]
+mod links;
 #[path = "cli/offline.rs"]
 mod offline;
 #[path = "cli/running.rs"]

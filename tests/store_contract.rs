@@ -19,6 +19,8 @@ mod disk;
 mod groups;
 #[path = "store_contract/keys.rs"]
 mod keys;
+#[path = "store_contract/mail.rs"]
+mod mail;
 #[path = "store_contract/moving.rs"]
 mod moving;
 #[path = "store_contract/redb_crash.rs"]
@@ -149,6 +151,20 @@ macro_rules! backends {
                     a_change_of_a_group_is_one_of_all_its_members
                     a_deleted_group_gives_nothing_nor_does_its_heir
                     members_come_in_pages_by_id;
+                mail:
+                    an_address_finds_all_who_have_it
+                    letters_come_in_the_order_in_which_they_are_due
+                    a_claimed_letter_comes_back
+                    of_many_claims_one_has_a_letter
+                    the_queue_is_bounded
+                    a_reset_goes_to_every_account_that_it_can_help
+                    a_token_is_good_for_its_user_purpose_and_time
+                    a_password_token_is_used_once_and_ends_sessions
+                    an_email_token_verifies_the_address_it_went_to
+                    a_token_is_void_when_its_account_is_another
+                    a_deleted_user_leaves_no_token
+                    so_many_tokens_are_kept
+                    a_sweep_takes_tokens_whose_time_is_over;
             }
         })+
     };

@@ -2,6 +2,7 @@
 
 mod invitation;
 
+use std::fmt;
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -139,6 +140,11 @@ pub enum Command {
         /// Its value.
         value: String,
     },
+    /// A link with which the user may choose a new password.
+    ResetLink {
+        /// The login name.
+        name: String,
+    },
     /// The living sessions of a user.
     SessionList {
         /// The login name.
@@ -220,6 +226,7 @@ impl Command {
         Some(match self {
             Self::UserAdd { name, .. } => ("user add", Some(name)),
             Self::SetPassword { name, .. } => ("user set-password", Some(name)),
+            Self::ResetLink { name } => ("user reset-link", Some(name)),
             Self::Activate { name } => ("user activate", Some(name)),
             Self::Deactivate { name } => ("user deactivate", Some(name)),
             Self::Delete { name } => ("user delete", Some(name)),
@@ -265,6 +272,17 @@ impl Serialize for NewPassword {
     }
 }
 
+/// A link that opens an account. It is written out for the operator only and never printed.
+#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct SecretLink(pub String);
+
+impl fmt::Debug for SecretLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretLink(..)")
+    }
+}
+
 /// What came of a [`Command`].
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(tag = "reply", rename_all = "kebab-case")]
@@ -289,6 +307,15 @@ pub enum Reply {
     Deleted {
         /// The name it had.
         username: String,
+    },
+    /// A link for the user alone.
+    Link {
+        /// Whose it is.
+        username: String,
+        /// Where it leads.
+        link: SecretLink,
+        /// When it ends.
+        expires: String,
     },
     /// Where a user is logged in.
     Sessions {
@@ -358,6 +385,13 @@ mod tests {
     #[test]
     fn a_command_never_prints_its_password() {
         assert!(!format!("{:?}", set_password()).contains("Tr1cky"));
+    }
+
+    #[test]
+    fn a_reply_never_prints_its_link() {
+        let link = SecretLink("https://a.test/reset?token=T0ken".to_owned());
+        let reply = Reply::Link { username: "alice".into(), link, expires: String::new() };
+        assert!(!format!("{reply:?}").contains("T0ken"));
     }
 
     #[test]

@@ -6,7 +6,10 @@ mod invitations;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Command, Health, KeyView, NewPassword, Refusal, RefusalKind, Reply, UserView, checks};
+use super::{
+    Command, Health, KeyView, NewPassword, Refusal, RefusalKind, Reply, SecretLink, UserView,
+    checks,
+};
 use crate::audit::{Event, Kind};
 use crate::clock::Clock;
 use crate::identity::UserId;
@@ -138,6 +141,7 @@ impl Door {
             Command::UserImport { users, dry_run } => self.import(users, dry_run).await,
             Command::UserExport { after, limit } => self.export(after, limit).await,
             Command::Numbers { users, sessions } => self.numbers(users, sessions).await,
+            Command::ResetLink { name } => self.reset_link(&name).await,
             Command::KeyList => {
                 let keys = self.keys()?.list().into_iter().map(KeyView::from).collect();
                 Ok(Reply::Keys { keys })
@@ -224,6 +228,27 @@ impl Door {
         }
         tracing::info!(user = %user.id, "user deleted by an operator");
         Ok(Reply::Deleted { username: user.username })
+    }
+
+    async fn reset_link(&self, name: &str) -> Result<Reply, Refusal> {
+        let user = self.find(name).await?;
+        if !self.accounts.makes_links() {
+            let detail = "links are made from `public`, and the policy file has none; \
+                          add public = \"https://app.example.com\"";
+            return Err(Refusal::invalid(detail));
+        }
+        if !user.active {
+            let detail = format!("`{}` is shut out; activate the user first", Printable(name));
+            return Err(Refusal::invalid(detail));
+        }
+        let made = self.accounts.reset_link(&user).await?;
+        let (link, expires) = made.ok_or_else(|| {
+            let detail = format!("`{}` was changed just now; try again", Printable(name));
+            Refusal::new(RefusalKind::Unavailable, detail)
+        })?;
+        tracing::info!(user = %user.id, "reset link made by an operator");
+        let (username, expires) = (user.username, expires.to_string());
+        Ok(Reply::Link { username, link: SecretLink(link), expires })
     }
 
     async fn rotate(&self) -> Result<Reply, Refusal> {

@@ -17,7 +17,7 @@ mod transfer;
 mod view;
 
 pub use client::{Client, ClientError};
-pub use command::{Command, InvitationView, NewPassword, Reply};
+pub use command::{Command, InvitationView, NewPassword, Reply, SecretLink};
 pub use door::Door;
 pub use record::{GrantRecord, Hidden, KeyRecord, MarkRecord, Reason, SessionRecord, UserRecord};
 pub use refusal::{Refusal, RefusalKind};

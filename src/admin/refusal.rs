@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditError;
 use crate::keys::KeyError;
+use crate::mail::MailError;
 use crate::password::PasswordError;
 use crate::session::AccountError;
 
@@ -88,6 +89,12 @@ impl From<AccountError> for Refusal {
             let detail = "too many passwords are being hashed now; try again";
             return Self::new(RefusalKind::Unavailable, detail);
         }
+        Self::new(RefusalKind::Unavailable, chain(&error))
+    }
+}
+
+impl From<MailError> for Refusal {
+    fn from(error: MailError) -> Self {
         Self::new(RefusalKind::Unavailable, chain(&error))
     }
 }

@@ -89,7 +89,7 @@ fn open_store(config: &Config, purpose: Purpose, out: &mut Out) -> anyhow::Resul
     let passwords = Arc::new(Passwords::start(settings)?);
     let revisions = Arc::new(Revisions::default());
     let accounts = Accounts::new(Arc::new(store), Arc::clone(&clock), passwords, revisions, []);
-    let accounts = accounts.with_rules(config.accounts.clone());
+    let accounts = accounts.with_rules(config.accounts.clone()).with_links(config.links.clone());
     let Some(keys) = open_keys(config, purpose, clock.now(), out)? else {
         return Ok(Door::new(Arc::new(accounts), clock));
     };

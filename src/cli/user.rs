@@ -58,6 +58,8 @@ enum Action {
         #[arg(long)]
         force: bool,
     },
+    /// Print a link with which the user may choose a new password
+    ResetLink { name: String },
     /// Let a user in again
     Activate { name: String },
     /// Shut a user out, from the next request on
@@ -147,6 +149,7 @@ enum Said {
     List,
     Shown,
     Password,
+    Link,
     Active,
     Deleted,
     Roles,
@@ -171,6 +174,7 @@ fn prepare(action: Action) -> anyhow::Result<Option<Prepared>> {
             made = generated;
             (Command::SetPassword { name, password, force }, Said::Password)
         }
+        Action::ResetLink { name } => (Command::ResetLink { name }, Said::Link),
         Action::Activate { name } => (Command::Activate { name }, Said::Active),
         Action::Deactivate { name } => (Command::Deactivate { name }, Said::Active),
         Action::Delete { name, yes } => {
@@ -208,11 +212,15 @@ impl Said {
         if let Reply::Deleted { username } = reply {
             return Ok(out.line(format_args!("deleted {username}"))?);
         }
+        if let Reply::Link { username, link, expires } = reply {
+            out.note(format_args!("for {username} alone, once, until {expires}:"));
+            return Ok(out.line(&link.0)?);
+        }
         let Reply::User(user) = reply else { return Err(another_reply()) };
         let name = &user.username;
         match self {
             Self::Added => out.line(format_args!("added {name} (id {})", user.id))?,
-            Self::List | Self::Shown | Self::Deleted => show(user, out)?,
+            Self::List | Self::Shown | Self::Link | Self::Deleted => show(user, out)?,
             Self::Password => {
                 out.line(format_args!("set the password of {name}; all sessions are over"))?;
             }

@@ -51,6 +51,8 @@ pub(super) fn endpoints(cx: &mut Context<'_>, raw: &mut raw::Auth) -> EndpointSe
     set(&mut settings.address, throttle.address);
     set(&mut settings.device, throttle.device);
     set(&mut settings.registrations, throttle.register);
+    set(&mut settings.letters, throttle.mail);
+    set(&mut settings.recipient, throttle.recipient);
     settings
 }
 

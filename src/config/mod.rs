@@ -15,6 +15,7 @@ mod issuers;
 mod limits;
 mod listen;
 mod log;
+mod mail;
 mod nearest;
 mod raw;
 mod read;
@@ -39,6 +40,7 @@ use crate::admin::{AdminSettings, ImportRoles};
 use crate::audit::AuditSettings;
 use crate::endpoints::EndpointSettings;
 use crate::keys::KeySettings;
+use crate::mail::{Links, MailSettings};
 use crate::password::PasswordSettings;
 use crate::policy::{Expectation, Routes};
 use crate::proxy::UpstreamSettings;
@@ -136,6 +138,10 @@ pub struct Config {
     pub log: Log,
     /// SHA-256 of the text that all this was read from, in hex, for the record.
     pub fingerprint: String,
+    /// Where links in letters lead; `None` without `public`.
+    pub links: Option<Links>,
+    /// Mail, if any is sent.
+    pub mail: Option<MailSettings>,
 }
 
 /// A policy file that can be served, and what to tell its author nevertheless.
@@ -238,6 +244,8 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let mut endpoints = auth::endpoints(cx, &mut auth);
     endpoints.secure = public.as_ref().is_some_and(|public| public.https);
     let accounts = auth::accounts(cx, &mut auth);
+    let links = mail::links(cx, &mut auth, public.as_ref());
+    let mail = mail::check(cx, raw.mail, links.as_ref());
     let endpoint_cors = route_keys::endpoint_cors(cx, auth.cors.take());
     let (mut tokens, sessions) = auth::tokens_and_sessions(cx, auth);
     tokens.public = public.as_ref().map(ToString::to_string);
@@ -283,6 +291,8 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
         audit,
         log,
         fingerprint: String::new(),
+        links,
+        mail,
     })
 }
 

@@ -76,6 +76,7 @@ tables! {
         admin: Admin,
         audit: Audit,
         log: Log,
+        mail: Mail,
     }
 
     /// The table form of an entry of `listen`
@@ -201,6 +202,10 @@ tables! {
         issuer: String,
         audience: String,
         cors: Many<String>,
+        reset: Span,
+        reset_page: String,
+        verify: Span,
+        verify_page: String,
         signing: Signing,
         password: Password,
         throttle: Throttles,
@@ -235,6 +240,8 @@ tables! {
         address: Throttle,
         device: Lasting,
         register: Throttle,
+        mail: Throttle,
+        recipient: Throttle,
     }
 
     /// An entry of `[[issuers]]`
@@ -268,6 +275,23 @@ tables! {
     /// `[admin]`
     Admin {
         socket: String,
+    }
+
+    /// `[mail]`
+    Mail flawed {
+        smtp: String,
+        user: String,
+        password: Source,
+        from: String,
+        ca: String,
+        danger_clear: bool,
+        templates: String,
+        timeout: Span,
+        retry: Span,
+        give_up: Span,
+        queue: NonZeroUsize,
+        recipient: NonZeroUsize,
+        notices: bool,
     }
 
     /// `[audit]`

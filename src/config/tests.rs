@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::endpoints::{LoginFailure, Registration};
 use crate::keys::{KeySource, RemoteSettings};
+use crate::mail::{Links, MailSettings, Security};
 use crate::policy::{Allow, CredentialPolicy, Underscores};
 use crate::proxy::{Address, FolderSettings, HealthSettings, Target};
 use crate::token::IssuerKeys;
@@ -36,6 +37,7 @@ fn env(name: &str) -> Option<OsString> {
     match name {
         "EMPTY" => Some(OsString::new()),
         "SHORT" => Some("0123456789012345678901234567890".into()),
+        "SMTP_PASSWORD" => Some("hunter2".into()),
         "SIGNING_KEY" => Some("01234567890123456789012345678901".into()),
         _ => None,
     }
@@ -124,13 +126,17 @@ fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
     fs::create_dir(dir.path().join("tls")).unwrap();
     fs::write(dir.path().join("tls/cert.pem"), made.cert.pem()).unwrap();
     fs::write(dir.path().join("tls/key.pem"), made.signing_key.serialize_pem()).unwrap();
-    for (copy, of) in [("ca.pem", "cert"), ("client.pem", "cert"), ("client.key", "key")] {
+    fs::create_dir(dir.path().join("mail")).unwrap();
+    for (copy, of) in
+        [("ca.pem", "cert"), ("mail-ca.pem", "cert"), ("client.pem", "cert"), ("client.key", "key")]
+    {
         fs::copy(dir.path().join(format!("tls/{of}.pem")), dir.path().join(copy)).unwrap();
     }
     let config = parse_at(dir.path(), &text).expect(&text).config;
     let default = accepted(ROUTE);
     assert!(matches!(config.keys.source, KeySource::Shared(_)));
-    assert_eq!(config.public.map(|it| it.to_string()).as_deref(), Some("https://app.example.com"));
+    let public = config.public.as_ref().map(ToString::to_string);
+    assert_eq!(public.as_deref(), Some("https://app.example.com"));
     assert_eq!(config.tokens.issuer.as_deref(), Some("https://app.example.com"));
     let [_, api, inner, site] = &config.upstreams[..] else { panic!("four upstreams") };
     assert!(inner.tls.is_some() && api.tls.is_none());
@@ -155,6 +161,19 @@ fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
     assert_eq!(orders.credential, CredentialPolicy::default());
     assert_eq!(orders.underscores, Underscores::default());
     assert_eq!(format!("{:?}", config.messages), format!("{:?}", default.messages));
+    mail_is_the_default(&config);
+}
+
+#[track_caller]
+fn mail_is_the_default(config: &Config) {
+    let mail = config.mail.as_ref().expect("mail");
+    assert!(mail.relay.login.is_some() && matches!(mail.relay.security, Security::StartTls(_)));
+    assert_eq!((mail.relay.host.as_str(), mail.relay.port), ("mail.example.com", 587));
+    let (timeout, retry) = (MailSettings::TIMEOUT, MailSettings::RETRY);
+    assert_eq!((mail.timeout, mail.retry, mail.give_up), (timeout, retry, MailSettings::GIVE_UP));
+    assert_eq!((mail.limits, mail.notices), (MailSettings::LIMITS, true));
+    let links = config.public.clone().map(Links::new);
+    assert_eq!(format!("{:?}", config.links), format!("{links:?}"));
 }
 
 #[test]

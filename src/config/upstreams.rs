@@ -16,6 +16,8 @@ use super::read::{Many, Named};
 use crate::proxy::{Address, Backend, Target, UpstreamSettings};
 use crate::web::HostName;
 
+pub(super) use tls::roots;
+
 /// What the routes have to know of an upstream.
 pub(super) struct Known {
     pub(super) name: String,

@@ -46,6 +46,9 @@ pub(super) enum EndpointError {
     /// Nobody may register.
     #[error("registration is closed")]
     Closed,
+    /// It takes mail, and none is sent here.
+    #[error("no mail is configured")]
+    NoMail,
     /// Too many of these; the next may come after this long.
     #[error("throttled for {0:?}")]
     Throttled(Duration),
@@ -103,6 +106,7 @@ impl EndpointError {
             Self::Auth { error, presented } => (error.answer(*presented).status, error.code()),
             Self::NoSession => (StatusCode::BAD_REQUEST, "no_session"),
             Self::Closed => (StatusCode::FORBIDDEN, "registration_closed"),
+            Self::NoMail => (StatusCode::NOT_IMPLEMENTED, "mail_not_configured"),
             Self::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "throttled"),
             Self::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::MediaType(_) | Self::Coding(_) => {
@@ -134,6 +138,10 @@ impl EndpointError {
             Self::Auth { error, presented } => return error.answer(*presented),
             Self::NoSession => detail("This credential has no session that could be ended."),
             Self::Closed => detail("You do not have permission to perform this action."),
+            Self::NoMail => json!({
+                "detail": "This server sends no mail.",
+                "code": "mail_not_configured",
+            }),
             Self::Throttled(wait) => detail(&match seconds(*wait) {
                 1 => "Request was throttled. Expected available in 1 second.".to_owned(),
                 wait => format!("Request was throttled. Expected available in {wait} seconds."),
@@ -178,6 +186,7 @@ impl EndpointError {
             | Self::NotAcceptable
             | Self::NoCredentials
             | Self::Closed
+            | Self::NoMail
             | Self::Method(_)
             | Self::MediaType(_)
             | Self::Coding(_)

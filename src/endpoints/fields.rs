@@ -6,9 +6,9 @@ use super::error::{EndpointError, Faults};
 use super::parse::{Sent, Value};
 use crate::session::{EMAIL_LENGTH, USERNAME_LENGTH, check_email, check_username, trim};
 
-const REQUIRED: &str = "This field is required.";
+pub(super) const REQUIRED: &str = "This field is required.";
 const NULL: &str = "This field may not be null.";
-const BLANK: &str = "This field may not be blank.";
+pub(super) const BLANK: &str = "This field may not be blank.";
 const NO_TEXT: &str = "Not a valid string.";
 const NO_ADDRESS: &str = "Enter a valid email address.";
 const NUL: &str = "Null characters are not allowed.";

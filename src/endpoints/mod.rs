@@ -12,6 +12,7 @@ mod api_token;
 mod blacklist;
 mod call;
 mod device;
+mod email;
 mod error;
 mod fields;
 mod given;
@@ -28,6 +29,7 @@ mod profile;
 mod refresh;
 mod register;
 mod reply;
+mod reset;
 mod resource;
 mod serve;
 mod sessions;
@@ -99,6 +101,8 @@ enum Served {
     Always,
     WithSlidingTokens,
     WhileRegistrationIsOpen,
+    /// Where there is no mail the answer says so (501).
+    WithMail,
 }
 
 #[cfg(test)]

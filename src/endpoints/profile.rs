@@ -1,14 +1,18 @@
-//! `GET profile/`: the caller's own account, as it is now.
+//! `GET profile/`: the caller's own account, as it is now. `PATCH profile/`: a new address, in
+//! force when it is confirmed.
 
 use std::sync::Arc;
 
 use http::HeaderMap;
 use serde_json::json;
 
-use super::Request;
 use super::error::EndpointError;
+use super::fields::{BLANK, REQUIRED};
 use super::reply::Outcome;
-use crate::session::{Authenticated, Sessions};
+use super::throttle::Guessed;
+use super::{Endpoints, Request, email};
+use crate::secret::Secret;
+use crate::session::{AccountError, Authenticated, Sessions};
 use crate::token::TokenError;
 
 /// The user of our own store that a call speaks for. Somebody whom another issuer vouches for
@@ -41,4 +45,42 @@ pub(super) fn handle(request: Request) -> Result<Outcome, EndpointError> {
     let email = identity.email.as_deref().unwrap_or_default();
     let body = json!({ "username": identity.username, "email": email });
     Ok(Outcome::ok(body).about(&identity.user_id))
+}
+
+/// What is said of a password that is not the caller's.
+const WRONG: &str = "Your password was entered incorrectly. Please enter it again.";
+
+/// Nothing is changed here: the letter to the new address has the link that does it.
+pub(super) async fn change(cx: &Endpoints, request: Request) -> Result<Outcome, EndpointError> {
+    let mailer = cx.accounts.mailer().ok_or(EndpointError::NoMail)?;
+    let user = email::caller(cx, &request).await?;
+    let mut form = request.into_form(cx);
+    let (sent, password) = (form.good("email"), form.good("password"));
+    let is_new = sent.is_some_and(|email| !email.is_empty() && email != user.email);
+    let (blank, bare) = (sent == Some(""), is_new && password.is_none_or(str::is_empty));
+    form.refuse("email", blank.then_some(BLANK).into_iter().collect());
+    form.refuse("password", bare.then_some(REQUIRED).into_iter().collect());
+    let mut values = form.finish()?;
+    let mut body = json!({ "username": user.username, "email": user.email });
+    if !is_new {
+        return Ok(Outcome::ok(body).about(&user.id));
+    }
+    let (email, password) = (values.take("email"), Secret::from(values.take("password")));
+    // A token alone, found or stolen, takes no account over; nor does it guess on and on.
+    let guessed = Guessed::User(user.id);
+    cx.throttles.take_guess(cx.accounts.audit(), &guessed, cx.clock.now())?;
+    let right = cx.accounts.is_password(&user, password).await;
+    if !matches!(right, Ok(false)) {
+        cx.throttles.give_back_guess(&guessed);
+    }
+    if !right? {
+        return Err(EndpointError::Fields(vec![("password", vec![WRONG.to_owned()])]));
+    }
+    cx.throttles.take_by_recipient(&email, cx.clock.now())?;
+    mailer.ask_new_email(&user, &email).await.map_err(AccountError::from)?;
+    if let Some(body) = body.as_object_mut() {
+        let told = "The new address takes effect when it is confirmed by the mail to it.";
+        body.insert("detail".to_owned(), told.into());
+    }
+    Ok(Outcome::ok(body).about(&user.id))
 }

@@ -123,6 +123,9 @@ impl Endpoints {
         {
             return Err(EndpointError::Closed);
         }
+        if matches!(row.served, Served::WithMail) && self.accounts.mailer().is_none() {
+            return Err(EndpointError::NoMail);
+        }
         let client = call.client;
         let limited = asked.map_or(Limited::ByNothing, |row| row.limited);
         let (audit, now) = (self.accounts.audit(), self.clock.now());
@@ -168,7 +171,7 @@ impl Endpoints {
         };
         let devices = match row.limited {
             Limited::FailedLogins => device::presented(headers),
-            Limited::ByNothing | Limited::Registrations => Vec::new(),
+            Limited::ByNothing | Limited::Registrations | Limited::Letters => Vec::new(),
         };
         let host = host.to_owned();
         let request = Request { client, sent, row, caller, shut_out, devices, id, host };
@@ -195,7 +198,7 @@ impl Served {
     pub(super) const fn is_there(self, sessions: &Sessions) -> bool {
         match self {
             Self::WithSlidingTokens => sessions.sliding(),
-            Self::Always | Self::WhileRegistrationIsOpen => true,
+            Self::Always | Self::WhileRegistrationIsOpen | Self::WithMail => true,
         }
     }
 }

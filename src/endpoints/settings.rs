@@ -46,6 +46,10 @@ pub struct EndpointSettings {
     pub address: Option<Quota>,
     /// Registrations by client address; `None` is off.
     pub registrations: Option<Quota>,
+    /// Letters asked for by client address; `None` is off.
+    pub letters: Option<Quota>,
+    /// Letters asked for by the address that they go to, known or not; `None` is off.
+    pub recipient: Option<Quota>,
 }
 
 impl Default for EndpointSettings {
@@ -64,6 +68,8 @@ impl Default for EndpointSettings {
             secure: false,
             address: quota(100, 15 * MINUTE),
             registrations: quota(20, 60 * MINUTE),
+            letters: quota(20, 60 * MINUTE),
+            recipient: quota(5, 60 * MINUTE),
         }
     }
 }

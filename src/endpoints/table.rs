@@ -9,16 +9,18 @@ use super::given::{Given, Kind, Member, Shape};
 use super::reply::Outcome;
 use super::throttle::Limited;
 use super::{
-    Caller, Row, Served, api_token, blacklist, logout, password_change, profile, refresh, register,
-    sessions, sliding, ticket, token, verify,
+    Caller, Row, Served, api_token, blacklist, email, logout, password_change, profile, refresh,
+    register, reset, sessions, sliding, ticket, token, verify,
 };
 
 const ACCESS: Field = Field::new("access", "Access", Rule::Answered);
+const EMAIL: Field = Field::new("email", "Email address", Rule::Email);
 const USERNAME: Field = Field::new("username", "Username", Rule::Text);
 const PASSWORD: Field = Field::new("password", "Password", Rule::Text);
 const REFRESH: Field = Field::new("refresh", "Refresh", Rule::Text);
 const TICKET: Field = Field::new("ticket", "Ticket", Rule::Answered);
 const TOKEN: Field = Field::new("token", "Token", Rule::Text);
+const UID: Field = Field::new("uid", "Uid", Rule::Text);
 
 const USERNAME_IS: Member = Member::text("username");
 const EMAIL_IS: Member = Member::text("email");
@@ -26,6 +28,7 @@ const ACCESS_IS: Member = Member::text("access");
 const REFRESH_IS: Member = Member::text("refresh");
 const PAIR: Shape = Shape::Object(&[ACCESS_IS, REFRESH_IS]);
 const A_TOKEN: Shape = Shape::Object(&[Member::text("token")]);
+const DETAIL: Shape = Shape::Object(&[Member::text("detail")]);
 const EMPTY: Shape = Shape::Object(&[]);
 const SESSION: &[Member] = &[
     Member::text("id"),
@@ -36,7 +39,7 @@ const SESSION: &[Member] = &[
     Member::new("current", Kind::Flag),
 ];
 
-pub(super) static TABLE: [Row; 16] = [
+pub(super) static TABLE: [Row; 21] = [
     Row {
         path: "register",
         name: "Register",
@@ -47,7 +50,7 @@ pub(super) static TABLE: [Row; 16] = [
         fields: &[
             Field::new("username", "Username", Rule::Username),
             Field::new("password", "Password", Rule::NewPassword),
-            Field::new("email", "Email address", Rule::Email).optional(),
+            EMAIL.optional(),
             Field::new("invite", "Invitation", Rule::Text).optional(),
         ],
         gives: Given::new("Makes an account.", Shape::Object(&[USERNAME_IS, EMAIL_IS]))
@@ -181,6 +184,65 @@ pub(super) static TABLE: [Row; 16] = [
         fields: &[],
         gives: Given::new("The caller's account.", Shape::Object(&[USERNAME_IS, EMAIL_IS])),
         handler: |_, request| Box::pin(ready(profile::handle(request))),
+    },
+    Row {
+        path: "profile",
+        name: "User Profile",
+        method: Method::PATCH,
+        caller: Caller::User,
+        served: Served::WithMail,
+        limited: Limited::Letters,
+        fields: &[EMAIL.optional(), PASSWORD.optional()],
+        gives: Given::new(
+            "Asks for a letter to a new address, which takes effect when it is confirmed.",
+            Shape::Object(&[USERNAME_IS, EMAIL_IS, Member::text("detail").sometimes()]),
+        ),
+        handler: |cx, request| Box::pin(profile::change(cx, request)),
+    },
+    Row {
+        path: "password/reset",
+        name: "Password Reset",
+        method: Method::POST,
+        caller: Caller::Anybody,
+        served: Served::WithMail,
+        limited: Limited::Letters,
+        fields: &[EMAIL],
+        gives: Given::new("Asks for a letter with a link to choose a new password.", DETAIL),
+        handler: |cx, request| Box::pin(reset::ask(cx, request)),
+    },
+    Row {
+        path: "password/reset/confirm",
+        name: "Password Reset Confirm",
+        method: Method::POST,
+        caller: Caller::Anybody,
+        served: Served::Always,
+        limited: Limited::ByNothing,
+        fields: &[UID, TOKEN, Field::new("new_password", "New password", Rule::NewPassword)],
+        gives: Given::new("Sets a password by a link; every session is over.", DETAIL),
+        handler: |cx, request| Box::pin(reset::confirm(cx, request)),
+    },
+    Row {
+        path: "email/verify",
+        name: "Email Verify",
+        method: Method::POST,
+        caller: Caller::User,
+        served: Served::WithMail,
+        limited: Limited::Letters,
+        fields: &[],
+        gives: Given::new("Asks for a letter that confirms the caller's address.", DETAIL)
+            .or(&[400]),
+        handler: |cx, request| Box::pin(email::ask(cx, request)),
+    },
+    Row {
+        path: "email/verify/confirm",
+        name: "Email Verify Confirm",
+        method: Method::POST,
+        caller: Caller::Anybody,
+        served: Served::WithMail,
+        limited: Limited::ByNothing,
+        fields: &[UID, TOKEN],
+        gives: Given::new("Verifies an address by a link.", DETAIL),
+        handler: |cx, request| Box::pin(email::confirm(cx, request)),
     },
     Row {
         path: "ticket",

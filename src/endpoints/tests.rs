@@ -3,6 +3,7 @@
 
 mod accounts;
 mod described;
+mod letters;
 mod protocol;
 mod throttling;
 mod tokens;
@@ -42,6 +43,9 @@ struct Setup {
     account: Option<Quota>,
     address: Option<Quota>,
     registrations: Option<Quota>,
+    letters: Option<Quota>,
+    recipient: Option<Quota>,
+    mail: bool,
     rotation: bool,
     sliding: bool,
     token_scheme: bool,
@@ -101,6 +105,8 @@ impl Setup {
             ["reserved".to_owned()],
         );
         let accounts = accounts.with_rules(AccountRules::default());
+        let mailer = self.mail.then(|| letters::mailer(&store, &now));
+        let accounts = accounts.with_mail(mailer);
         let foundations = Foundations {
             store: Arc::clone(&store),
             clock: Arc::clone(&now),
@@ -123,6 +129,8 @@ impl Setup {
             account: self.account,
             address: self.address,
             registrations: self.registrations,
+            letters: self.letters,
+            recipient: self.recipient,
             ..EndpointSettings::default()
         };
         let sessions = Arc::new(Sessions::new(foundations, session, tokens));

@@ -14,6 +14,7 @@ use crate::clock::Timestamp;
 use crate::identity::UserId;
 use crate::limit::{Exceeded, Limiter, Quota, subnet};
 use crate::session::normalize_username;
+use crate::store::fold_case;
 
 /// What is counted at an endpoint.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,8 @@ pub(super) enum Limited {
     FailedLogins,
     /// Attempts to register, by address.
     Registrations,
+    /// Letters that are asked for, by client address and by the address that they go to.
+    Letters,
 }
 
 /// Whose password is guessed, as the guesses are counted: so many of each.
@@ -50,6 +53,8 @@ pub(super) struct Throttles {
     account: Option<Limiter>,
     address: Option<Limiter>,
     registrations: Option<Limiter>,
+    letters: Option<Limiter>,
+    recipient: Option<Limiter>,
     /// Refusals that were recorded: one a minute for each name and address, so that a flood of
     /// them does not wash the rest of the record away.
     recorded: Limiter,
@@ -61,6 +66,7 @@ impl Limited {
             Self::ByNothing => "nothing",
             Self::FailedLogins => "logins",
             Self::Registrations => "registrations",
+            Self::Letters => "letters",
         }
     }
 
@@ -74,6 +80,7 @@ impl Limited {
             }
             // Fields in order or not: the answer tells whether the name is free.
             Self::Registrations => matches!(result, Ok(_) | Err(EndpointError::Fields(_))),
+            Self::Letters => result.is_ok(),
         }
     }
 }
@@ -86,6 +93,8 @@ impl Throttles {
             address: of(settings.address),
             registrations: of(settings.registrations),
             recorded: Limiter::new(Quota { count: NonZeroU32::MIN, per: Duration::from_secs(60) }),
+            letters: of(settings.letters),
+            recipient: of(settings.recipient),
         }
     }
 
@@ -142,6 +151,12 @@ impl Throttles {
         }
     }
 
+    /// Takes one letter to an address, whether anybody has it or not.
+    pub(super) fn take_by_recipient(&self, email: &str, now: Timestamp) -> Result<(), Exceeded> {
+        let Some(limiter) = &self.recipient else { return Ok(()) };
+        limiter.take(&fold_case(email), now)
+    }
+
     /// Records that somebody is kept from trying.
     fn record(&self, audit: &Audit, key: &impl Hash, event: Event, now: Timestamp) {
         if self.recorded.take(key, now).is_ok() {
@@ -154,6 +169,7 @@ impl Throttles {
             Limited::ByNothing => None,
             Limited::FailedLogins => self.address.as_ref(),
             Limited::Registrations => self.registrations.as_ref(),
+            Limited::Letters => self.letters.as_ref(),
         }
     }
 }

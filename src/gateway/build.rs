@@ -11,6 +11,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::endpoints::Endpoints;
 use crate::keys::{KeyError, KeyRing};
+use crate::mail::Mailer;
 use crate::password::{PasswordError, Passwords};
 use crate::proxy::{Proxy, Upstreams};
 use crate::server::{BindError, Bound, ConnectionLimits, ListenerSettings};
@@ -150,6 +151,9 @@ impl Builder {
             .iter()
             .flat_map(|route| route.allow.user_names().map(str::to_owned))
             .collect();
+        let mailer = config.mail.clone().map(|settings| {
+            Arc::new(Mailer::new(Arc::clone(&store), Arc::clone(&clock), settings))
+        });
         let accounts = Accounts::new(
             Arc::clone(&store),
             Arc::clone(&clock),
@@ -158,6 +162,7 @@ impl Builder {
             reserved,
         );
         let accounts = accounts.with_rules(config.accounts.clone()).with_audit(audit.clone());
+        let accounts = accounts.with_mail(mailer).with_links(config.links.clone());
         let accounts = Arc::new(accounts);
         let foundations = Foundations {
             store,

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::runtime;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Gateway;
@@ -67,6 +68,7 @@ impl Gateway {
         let _at_last = drain.clone().drop_guard();
         let files: Vec<_> = self.bound.iter().filter_map(Bound::file).collect();
         let workers = self.workers(&drain).map_err(ServeError::Worker)?;
+        let mail = self.send_mail(&drain);
         let threads: Vec<_> = workers
             .into_iter()
             .enumerate()
@@ -97,8 +99,9 @@ impl Gateway {
         });
         let outcome = joined.await.unwrap_or(Err(ServeError::Panicked));
         self.shared.sessions.write_uses().await;
+        let mail = mail.await.map_err(|_panicked| ServeError::Panicked);
         self.record_end().await;
-        outcome
+        mail.and(outcome)
     }
 
     /// Serves one listener on the current runtime until `shutdown` is ready, then drains.
@@ -118,6 +121,7 @@ impl Gateway {
         let listener = listener.into_std().map_err(ServeError::Worker)?;
         let front = self.front();
         let keeper = tokio::spawn(front.proxy.housekeeping());
+        let mail = self.send_mail(&drain);
         let limits = Arc::clone(&self.limits);
         let slots = Slots::new(&limits);
         let acceptor = Acceptor::new(front, limits, slots, drain.clone());
@@ -133,8 +137,19 @@ impl Gateway {
         report(acceptor.drained().await);
         self.shared.sessions.write_uses().await;
         keeper.abort();
+        let mail = mail.await.map_err(|_panicked| ServeError::Panicked);
         self.record_end().await;
-        Ok(())
+        mail
+    }
+
+    /// Sends mail until the drain, on this runtime: no worker waits for a mail server.
+    fn send_mail(&self, drain: &CancellationToken) -> JoinHandle<()> {
+        let (mailer, drain) = (self.accounts.mailer().cloned(), drain.clone());
+        tokio::spawn(async move {
+            if let Some(mailer) = mailer {
+                mailer.work(drain).await;
+            }
+        })
     }
 
     async fn record_end(&self) {

@@ -11,6 +11,7 @@ use super::settle::{see_through, settle};
 use crate::audit::{Audit, Event, Kind};
 use crate::clock::Clock;
 use crate::identity::UserId;
+use crate::mail::{Links, Mailer};
 use crate::password::{Candidate, PasswordError, Passwords};
 use crate::secret::Secret;
 use crate::store::{Admission, NewUser, Store, StoreError, Terms, User, UserChange};
@@ -71,6 +72,8 @@ pub struct Accounts {
     /// Names in `reserved` of the rules and of the policy, by what they are compared by.
     pub(super) reserved: HashSet<String>,
     audit: Audit,
+    pub(super) mailer: Option<Arc<Mailer>>,
+    pub(super) links: Option<Links>,
 }
 
 impl Accounts {
@@ -85,7 +88,17 @@ impl Accounts {
     ) -> Self {
         let rules = AccountRules::default();
         let reserved = reserved.into_iter().map(|name| in_one_case(&name)).collect();
-        Self { store, clock, passwords, revisions, rules, reserved, audit: Audit::off() }
+        Self {
+            store,
+            clock,
+            passwords,
+            revisions,
+            rules,
+            reserved,
+            audit: Audit::off(),
+            mailer: None,
+            links: None,
+        }
     }
 
     /// Records what happens to accounts.
@@ -262,7 +275,15 @@ impl Accounts {
     ) -> Result<Option<User>, AccountError> {
         let note = recorded::change(&change).map(|event| self.audit.note(event.to_id(user)));
         let store = Arc::clone(&self.store);
-        let change = async move { store.change_user(user, change).await };
+        let password = matches!(change, UserChange::Password { .. });
+        let mailer = self.mailer.clone().filter(|_| password);
+        let change = async move {
+            let changed = store.change_user(user, change).await?;
+            if let (Some(user), Some(mailer)) = (&changed, mailer) {
+                mailer.tell_password_changed(user).await;
+            }
+            Ok(changed)
+        };
         let noted = |changed: &Option<User>| Some(note?.to_user(changed.as_ref()?));
         Ok(settle(&self.revisions, user, change, noted).await?)
     }

@@ -11,6 +11,7 @@ mod logout;
 mod moving;
 mod names;
 mod recorded;
+mod recovery;
 mod refusal;
 mod registration;
 mod renew;

@@ -7,12 +7,11 @@ mod error;
 mod folding;
 mod group;
 mod invitation;
+mod mail;
 mod moving;
 mod recipe;
 mod record;
 mod redb;
-
-use std::fmt;
 
 use async_trait::async_trait;
 
@@ -23,6 +22,10 @@ pub use error::{OpenError, StoreError};
 pub use folding::{fold_case, looks};
 pub use group::{Group, GroupChange};
 pub use invitation::{Admission, Clashes, Invitation, NewInvitation, Terms};
+pub use mail::{
+    Basis, Claimed, Letter, LetterKind, MailStore, NewLetter, NewToken, Posted, Purpose,
+    QueueLimits, RESETS_AT_ONCE, Redeemed, TOKENS_KEPT, TokenRef,
+};
 pub use moving::{Arrival, KeptSession, Numbers, Trial, WholeUser};
 pub use record::{
     ApiKey, Creation, EndReason, Mark, NewSession, NewUser, PasswordHash, RefreshGrant, Rotation,
@@ -64,7 +67,7 @@ pub const SPENT_KEPT: usize = 8;
 /// # }
 /// ```
 #[async_trait]
-pub trait Store: fmt::Debug + Send + Sync + 'static {
+pub trait Store: MailStore {
     /// Makes a user under the next free id. Of any number of concurrent calls with one name
     /// exactly one is [`Creation::Created`].
     ///
@@ -377,7 +380,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn delete_group(&self, name: &str) -> Result<bool, StoreError>;
 
     /// Removes sessions none of whose tokens can still be alive at `now` (their `expires` is
-    /// before it), with what was adopted for them, and returns how many.
+    /// before it), with what was adopted for them, and returns how many. One-time tokens whose
+    /// time is over go as well.
     ///
     /// The removal of each is atomic, the sweep need not be: after an error some are gone and
     /// the others wait for the next sweep.

@@ -236,6 +236,10 @@ impl TestGateway {
         Setup::new(policy).start().await
     }
 
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.setup.store
+    }
+
     pub(crate) fn clock(&self) -> &ManualClock {
         &self.setup.clock
     }

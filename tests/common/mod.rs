@@ -5,6 +5,7 @@ pub(crate) mod h2;
 pub(crate) mod h2_upstream;
 mod keys;
 mod provider;
+pub(crate) mod smtp;
 mod stage;
 pub(crate) mod tls;
 mod tokens;

@@ -36,6 +36,7 @@ mod live;
 mod live_h2;
 mod live_logins;
 mod logins;
+mod mail;
 mod own_keys;
 mod password_change;
 mod paths;

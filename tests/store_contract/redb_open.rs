@@ -5,7 +5,11 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use portcullis::store::{OpenError, OpenMode, RedbStore, Store, StoreError};
+use portcullis::clock::Timestamp;
+use portcullis::store::{
+    Claimed, LetterKind, NewLetter, NewToken, OpenError, OpenMode, Purpose, QueueLimits, RedbStore,
+    Store, StoreError, TokenRef,
+};
 use redb::{Database, ReadableDatabase, TableDefinition};
 use tempfile::TempDir;
 
@@ -284,6 +288,36 @@ async fn a_store_of_the_first_version_is_brought_up_to_date() {
         let store = RedbStore::open(&path, OpenMode::Existing).unwrap();
         assert_eq!(store.password_recipes().await.unwrap(), ["first$m=1"]);
     }
+}
+
+/// What was asked for before a crash is sent after it.
+#[tokio::test]
+async fn letters_and_tokens_are_there_after_reopening() {
+    let (_dir, path) = place();
+    let store = create(&path);
+    let ada = user(&store, "ada").await;
+    let (basis, at) = (ada.basis(), Timestamp::from_secs(5));
+    let limits = QueueLimits { letters: 9, recipient: 9 };
+    let to = "ada@x.test".to_owned();
+    let letter = NewLetter { kind: LetterKind::NewEmail, user: ada.id, to, basis, at };
+    store.post(letter, limits).await.unwrap();
+    let token = NewToken {
+        user: ada.id,
+        purpose: Purpose::Email,
+        hash: [7; 32],
+        basis,
+        address: "ada@x.test".to_owned(),
+        at,
+        expires: Timestamp::from_secs(9),
+    };
+    assert!(store.add_token(token).await.unwrap());
+    drop(store);
+    let store: Arc<dyn Store> = Arc::new(RedbStore::open(&path, OpenMode::Existing).unwrap());
+    let claimed = store.claim_letter(at, Timestamp::from_secs(6)).await.unwrap();
+    let Claimed::Letter(letter) = claimed else { panic!("{claimed:?}") };
+    assert_eq!((letter.kind, letter.basis), (LetterKind::NewEmail, basis));
+    let token = TokenRef { user: ada.id, purpose: Purpose::Email, hash: [7; 32], at };
+    assert!(store.token_user(token).await.unwrap().is_some());
 }
 
 #[tokio::test]

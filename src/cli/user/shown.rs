@@ -70,6 +70,10 @@ pub(super) fn as_json(reply: &Reply, generated: Option<&str>, out: &mut Out) -> 
         }
         return Ok(out.json(&user)?);
     }
+    if let Reply::Link { username, link, expires } = reply {
+        let link = serde_json::json!({ "username": username, "link": link.0, "expires": expires });
+        return Ok(out.json(&link)?);
+    }
     let Reply::Deleted { username } = reply else { return Err(another_reply()) };
     Ok(out.json(&Deleted { deleted: username })?)
 }

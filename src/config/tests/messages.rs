@@ -2,6 +2,7 @@
 
 mod auth;
 mod issuers;
+mod mail;
 mod routes;
 mod upstreams;
 

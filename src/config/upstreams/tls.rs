@@ -47,7 +47,8 @@ pub(super) fn check(
     Some(Some(ClientTls::new(config.ok()?, name?)))
 }
 
-fn roots(cx: &mut Context<'_>, ca: Option<Spanned<String>>) -> Option<Roots> {
+/// Whom to believe: the authorities in a file, or whomever this machine does.
+pub(in crate::config) fn roots(cx: &mut Context<'_>, ca: Option<Spanned<String>>) -> Option<Roots> {
     let Some(ca) = ca else { return Some(Roots::Machine) };
     let found = read(cx, &ca)?;
     let found = certificates(found.expose());

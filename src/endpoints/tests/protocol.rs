@@ -111,7 +111,7 @@ async fn only_what_an_endpoint_does_is_allowed() {
         let got =
             room.call(method, "/profile/", &[("authorization", &bearer)], "", "192.0.2.1").await;
         got.is_detail(405, &format!("Method \"{method}\" not allowed."));
-        assert_eq!(got.header("allow"), "GET, HEAD, OPTIONS");
+        assert_eq!(got.header("allow"), "GET, PATCH, HEAD, OPTIONS");
     }
     let get = room.profile(&bearer).await;
     let head = room.call("HEAD", "/profile/", &[("authorization", &bearer)], "", "192.0.2.1").await;
@@ -257,7 +257,9 @@ async fn options_describes_the_fields() {
     let got =
         room.call("OPTIONS", "/profile/", &[("authorization", &bearer)], "", "192.0.2.1").await;
     assert_eq!(got.text_of("name"), "User Profile");
-    assert!(got.json().get("actions").is_none());
+    let body = got.json();
+    let actions: Vec<_> = body["actions"].as_object().unwrap().keys().collect();
+    assert_eq!(actions, ["PATCH"]);
 }
 
 #[tokio::test]

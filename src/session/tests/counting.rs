@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 use crate::store::{
-    Admission, ApiKey, Arrival, Clashes, Creation, EndReason, Group, GroupChange, Invitation,
-    NewInvitation, NewSession, NewUser, Numbers, PasswordHash, RedbStore, Rotation,
-    RotationRequest, Session, SessionRef, Standing, Store, StoreError, Terms, Trial, User,
-    UserChange, WholeUser,
+    Admission, ApiKey, Arrival, Claimed, Clashes, Creation, EndReason, Group, GroupChange,
+    Invitation, MailStore, NewInvitation, NewLetter, NewSession, NewToken, NewUser, Numbers,
+    PasswordHash, Posted, QueueLimits, RedbStore, Redeemed, Rotation, RotationRequest, Session,
+    SessionRef, Standing, Store, StoreError, Terms, TokenRef, Trial, User, UserChange, WholeUser,
 };
 
 #[derive(Debug)]
@@ -48,9 +48,9 @@ impl Counting {
 
 /// Counts, then hands over.
 macro_rules! delegate {
-    ($($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
+    ($trait:ident: $($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
         #[async_trait]
-        impl Store for Counting {
+        impl $trait for Counting {
             $(async fn $name(&self, $($arg: $type),*) -> Result<$out, StoreError> {
                 self.counted()?.$name($($arg),*).await
             })*
@@ -59,6 +59,7 @@ macro_rules! delegate {
 }
 
 delegate! {
+    Store:
     create_user(user: NewUser) -> Creation;
     admit_user(user: NewUser, terms: Terms) -> Admission;
     clashes(username: &str, email: &str) -> Clashes;
@@ -94,4 +95,17 @@ delegate! {
     change_group(name: &str, change: GroupChange) -> Option<Group>;
     delete_group(name: &str) -> bool;
     sweep(now: Timestamp) -> usize;
+}
+
+delegate! {
+    MailStore:
+    post(letter: NewLetter, limits: QueueLimits) -> Posted;
+    post_resets(email: &str, at: Timestamp, limits: QueueLimits) -> Posted;
+    claim_letter(now: Timestamp, until: Timestamp) -> Claimed;
+    put_off_letter(number: u64, due: Timestamp) -> bool;
+    remove_letter(number: u64) -> bool;
+    add_token(token: NewToken) -> bool;
+    token_user(token: TokenRef) -> Option<User>;
+    redeem_password(token: TokenRef, hash: PasswordHash) -> Option<Redeemed>;
+    redeem_email(token: TokenRef) -> Option<Redeemed>;
 }

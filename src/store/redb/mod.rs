@@ -4,7 +4,10 @@ mod codec;
 mod groups;
 mod indexes;
 mod invitations;
+mod letters;
+mod mail;
 mod moving;
+mod one_time;
 mod open;
 mod probe;
 mod recipes;
@@ -308,6 +311,11 @@ impl Store for RedbStore {
         for step in dead.chunks(SWEEP_STEP) {
             let step = step.to_vec();
             removed += self.write(move |change| sessions::bury(change, &step, now)).await?;
+        }
+        let dead = self.read(move |view| one_time::dead(view, now)).await?;
+        for step in dead.chunks(SWEEP_STEP) {
+            let step = step.to_vec();
+            self.write(move |change| one_time::bury(change, &step, now)).await?;
         }
         Ok(removed)
     }

@@ -61,6 +61,18 @@ pub(super) static GROUPS: TableDefinition<'static, u64, Bytes> = TableDefinition
 pub(super) static GROUP_NAMES: TableDefinition<'static, &'static str, u64> =
     TableDefinition::new("group_names");
 
+/// Letter number to letter.
+pub(super) static LETTERS: TableDefinition<'static, u64, Bytes> = TableDefinition::new("letters");
+/// The letters in the order in which they are due: milliseconds, letter number.
+pub(super) static LETTERS_DUE: TableDefinition<'static, (u64, u64), ()> =
+    TableDefinition::new("letters_due");
+/// The letters to each address, as addresses are compared: address, letter number.
+pub(super) static LETTERS_TO: TableDefinition<'static, (&'static str, u64), ()> =
+    TableDefinition::new("letters_to");
+/// User id and purpose to one-time tokens.
+pub(super) static ONE_TIME: TableDefinition<'static, (u64, u8), Bytes> =
+    TableDefinition::new("one_time_tokens");
+
 /// The entry of [`META`] that makes a redb file a store of ours; its value is the version.
 pub(super) const FORMAT: &str = "portcullis";
 
@@ -84,6 +96,7 @@ pub(super) enum Counter {
     Sessions,
     Invitations,
     Groups,
+    Letters,
 }
 
 impl Counter {
@@ -93,6 +106,7 @@ impl Counter {
             Self::Sessions => "last_session",
             Self::Invitations => "last_invitation",
             Self::Groups => "last_group",
+            Self::Letters => "last_letter",
         }
     }
 }
@@ -115,6 +129,10 @@ pub(super) fn create(txn: &WriteTransaction) -> Result<(), redb::Error> {
     txn.open_table(DELETED)?;
     txn.open_table(GROUPS)?;
     txn.open_table(GROUP_NAMES)?;
+    txn.open_table(LETTERS)?;
+    txn.open_table(LETTERS_DUE)?;
+    txn.open_table(LETTERS_TO)?;
+    txn.open_table(ONE_TIME)?;
     Ok(())
 }
 

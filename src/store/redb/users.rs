@@ -9,7 +9,7 @@ use super::tables::{
     API_KEY_HASHES, API_KEYS, Bytes, Change, Counter, DELETED, EMAILS, NAMES, Source, USERS, View,
     dangling, decode, failed,
 };
-use super::{groups, indexes, invitations, recipes, sessions};
+use super::{groups, indexes, invitations, one_time, recipes, sessions};
 use crate::identity::UserId;
 use crate::store::record::{ApiKey, Creation, Mark, NewUser, User, UserChange};
 use crate::store::{Admission, Clashes, StoreError, Terms};
@@ -269,6 +269,7 @@ pub(super) fn delete(change: &Change<'_>, id: UserId) -> Result<bool, StoreError
     }
     recipes::replace(change, user.password.as_ref(), None)?;
     indexes::leave(change, &user)?;
+    one_time::forget(change, id)?;
     change.remove(&NAMES, user.username.as_str())?;
     change.remove(&USERS, id.0)?;
     change.put(&DELETED, id.0, ())?;

@@ -1,0 +1,267 @@
+//! `[mail]`, and where links lead.
+
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::path::Path;
+
+use rustls::pki_types::ServerName;
+use toml::Spanned;
+
+use super::context::{Context, set};
+use super::nearest::hint;
+use super::raw;
+use super::upstreams;
+use crate::mail::{
+    FILES, Links, Login, MailSettings, Page, RelaySettings, Security, Sender, TemplateError,
+    Templates,
+};
+use crate::tls::{ClientTls, client_config};
+use crate::web::{HostName, Public};
+
+/// Largest template, in bytes.
+const LARGEST: u64 = 1024 * 1024;
+
+/// Where links lead; `None` without `public`, which they are made from.
+pub(super) fn links(
+    cx: &mut Context<'_>,
+    raw: &mut raw::Auth,
+    public: Option<&Public>,
+) -> Option<Links> {
+    // Checked also where there is nothing that would use them.
+    let stand_in = Public { https: true, host: "localhost".to_owned(), port: None };
+    let mut links = Links::new(public.cloned().unwrap_or(stand_in));
+    set(&mut links.reset_life, raw.reset.take());
+    set(&mut links.verify_life, raw.verify.take());
+    let pages = [
+        ("reset_page", &mut links.reset, raw.reset_page.take()),
+        ("verify_page", &mut links.verify, raw.verify_page.take()),
+    ];
+    for (key, page, written) in pages {
+        let Some(written) = written else { continue };
+        match Page::parse(written.get_ref()) {
+            Some(parsed) => *page = parsed,
+            None => cx.error(
+                written.span(),
+                format!(
+                    "`{key}` must be a path with {{uid}} and {{token}} in it, such as \
+                     \"/page?uid={{uid}}&token={{token}}\""
+                ),
+            ),
+        }
+    }
+    public.map(|_| links)
+}
+
+/// `None` where there is no such table, or after a problem was noted.
+pub(super) fn check(
+    cx: &mut Context<'_>,
+    raw: Option<Spanned<raw::Mail>>,
+    links: Option<&Links>,
+) -> Option<MailSettings> {
+    let raw = raw?;
+    let at = raw.span();
+    let raw = raw.into_inner();
+    if links.is_none() {
+        let message = "letters have links in them, which are made from `public`; \
+                       add public = \"https://app.example.com\" on top of the file";
+        cx.error(at.clone(), message);
+    }
+    let clear = raw.danger_clear.is_some_and(Spanned::into_inner);
+    let server = required(cx, raw.flawed, &at, "smtp", "\"smtp://mail.example.com\"", raw.smtp);
+    let relay = server.and_then(|server| relay(cx, &server, raw.ca, clear));
+    let login = login(cx, raw.user, raw.password);
+    let form = "\"Example <no-reply@example.com>\"";
+    let from = required(cx, raw.flawed, &at, "from", form, raw.from);
+    let from = from.and_then(|from| sender(cx, &from));
+    let templates = templates(cx, raw.templates);
+    let mut timeout = MailSettings::TIMEOUT;
+    set(&mut timeout, raw.timeout);
+    let mut retry = MailSettings::RETRY;
+    set(&mut retry, raw.retry);
+    let mut give_up = MailSettings::GIVE_UP;
+    set(&mut give_up, raw.give_up);
+    let mut limits = MailSettings::LIMITS;
+    set(&mut limits.letters, raw.queue);
+    set(&mut limits.recipient, raw.recipient);
+    let notices = raw.notices.is_none_or(Spanned::into_inner);
+    let relay = RelaySettings { login: login?, ..relay? };
+    let (from, templates, links) = (from?, templates?, links?.clone());
+    Some(MailSettings { relay, from, templates, links, timeout, retry, give_up, limits, notices })
+}
+
+fn required(
+    cx: &mut Context<'_>,
+    flawed: bool,
+    at: &Range<usize>,
+    key: &str,
+    form: &str,
+    written: Option<Spanned<String>>,
+) -> Option<Spanned<String>> {
+    if written.is_none() && !flawed {
+        cx.error(at.clone(), format!("[mail] has no `{key}`; add {key} = {form}"));
+    }
+    written
+}
+
+/// The server, without a login.
+fn relay(
+    cx: &mut Context<'_>,
+    smtp: &Spanned<String>,
+    ca: Option<Spanned<String>>,
+    clear: bool,
+) -> Option<RelaySettings> {
+    let Some((scheme, host, port)) = split(smtp.get_ref()) else {
+        let message = "`smtp` must be \"smtp://host\" (STARTTLS, port 587) or \"smtps://host\" \
+                       (TLS, port 465), with a port where it is another";
+        cx.error(smtp.span(), message);
+        return None;
+    };
+    let mut relay = RelaySettings { host, port, security: Security::Clear, login: None };
+    if scheme == "smtp+clear" {
+        if let Some(ca) = ca {
+            cx.error(ca.span(), "`ca` is about TLS, and smtp+clear:// has none; remove it");
+        }
+        let here = relay.host == "localhost"
+            || relay.host.parse().is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback());
+        if !here && !clear {
+            let message = "links that open accounts would go over the network in clear; write \
+                           \"smtp://\" for STARTTLS, or add danger_clear = true";
+            cx.error(smtp.span(), message);
+            return None;
+        }
+        if !here {
+            let warning = "letters go to this server in clear: whoever can read them on the way \
+                           can take over the accounts that they are about";
+            cx.problems.warn(smtp.span(), warning);
+        }
+        return Some(relay);
+    }
+    if ServerName::try_from(relay.host.as_str()).is_err() {
+        let message =
+            format!("no certificate can be for `{}`; name the server otherwise", relay.host);
+        cx.error(smtp.span(), message);
+        return None;
+    }
+    let roots = upstreams::roots(cx, ca)?;
+    let config = client_config(&roots, None, &[]).map_err(|error| {
+        cx.error(smtp.span(), format!("{error}; name whom to believe with ca = \"ca.pem\""));
+    });
+    let tls = ClientTls::new(config.ok()?, None);
+    relay.security =
+        if scheme == "smtps" { Security::Implicit(tls) } else { Security::StartTls(tls) };
+    Some(relay)
+}
+
+/// Scheme, host without brackets, port.
+fn split(text: &str) -> Option<(&str, String, u16)> {
+    let (scheme, rest) = text.split_once("://")?;
+    let usual = match scheme {
+        "smtp" => 587,
+        "smtps" => 465,
+        "smtp+clear" => 25,
+        _ => return None,
+    };
+    let host = HostName::parse(rest.strip_suffix('/').unwrap_or(rest)).ok()?;
+    let name = host.name();
+    let name = name.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(name);
+    Some((scheme, name.to_owned(), host.port().unwrap_or(usual)))
+}
+
+/// `Some(None)`: the server does not ask.
+#[expect(clippy::option_option, reason = "nobody in particular is not a wrong one")]
+fn login(
+    cx: &mut Context<'_>,
+    user: Option<Spanned<String>>,
+    password: Option<Spanned<super::forms::Source>>,
+) -> Option<Option<Login>> {
+    match (user, password) {
+        (None, None) => Some(None),
+        (Some(user), Some(password)) => {
+            let at = password.span();
+            let password = cx.secret("password", password)?;
+            if std::str::from_utf8(password.expose()).is_err() {
+                cx.error(at, "`password` is not UTF-8, as the server takes it; give another");
+                return None;
+            }
+            Some(Some(Login { user: user.into_inner(), password }))
+        }
+        (Some(user), None) => {
+            let form = "password = { env = \"SMTP_PASSWORD\" }";
+            cx.error(user.span(), format!("`user` is of no use without its password; add {form}"));
+            None
+        }
+        (None, Some(password)) => {
+            cx.error(
+                password.span(),
+                "`password` is of no use without its user; add user = \"...\"",
+            );
+            None
+        }
+    }
+}
+
+fn sender(cx: &mut Context<'_>, from: &Spanned<String>) -> Option<Sender> {
+    let parsed = from.get_ref().parse();
+    let form = "an address such as \"Example <no-reply@example.com>\"";
+    parsed.map_err(|_| cx.error(from.span(), format!("`from` must be {form}"))).ok()
+}
+
+/// The built-in templates, and those that the folder has in their place.
+fn templates(cx: &mut Context<'_>, folder: Option<Spanned<String>>) -> Option<Templates> {
+    let at = folder.as_ref().map(Spanned::span).unwrap_or_default();
+    let folder = folder.map(|folder| cx.path(folder.get_ref()));
+    let own = match &folder {
+        None => Vec::new(),
+        Some(folder) => match own_templates(cx, &at, folder) {
+            Ok(own) => own,
+            Err(error) => {
+                let message =
+                    format!("cannot read {} ({error}); mend or rename it", folder.display());
+                cx.error(at, message);
+                return None;
+            }
+        },
+    };
+    let made = Templates::new(own);
+    let folder = folder.unwrap_or_default();
+    made.map_err(|problems| {
+        for TemplateError { file, line, what } in problems {
+            let path = folder.join(file);
+            cx.error(at.clone(), format!("{}:{line}: {what}; mend the template", path.display()));
+        }
+    })
+    .ok()
+}
+
+fn own_templates(
+    cx: &mut Context<'_>,
+    at: &Range<usize>,
+    folder: &Path,
+) -> io::Result<Vec<(String, String)>> {
+    let mut own = Vec::new();
+    let mut strangers = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with('.') {
+            continue;
+        }
+        if !FILES.contains(&name.as_str()) {
+            strangers.push(name);
+            continue;
+        }
+        if entry.metadata()?.len() > LARGEST {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 1 MiB"));
+        }
+        own.push((name, fs::read_to_string(entry.path())?));
+    }
+    strangers.sort_unstable();
+    for name in strangers {
+        let hint = hint(&name, FILES.iter().copied()).unwrap_or_else(|| "remove it".to_owned());
+        let file = folder.join(&name);
+        cx.problems.warn(at.clone(), format!("{} is no template; {hint}", file.display()));
+    }
+    Ok(own)
+}

@@ -1,0 +1,47 @@
+//! `POST email/verify/` and `email/verify/confirm/`: an address is shown to be the caller's.
+
+use serde_json::json;
+
+use super::error::EndpointError;
+use super::reply::Outcome;
+use super::reset::bad_link;
+use super::{Endpoints, Request};
+use crate::identity::UserId;
+use crate::session::{AccountError, AuthError};
+use crate::store::User;
+
+const NONE: &str = "There is no address to verify.";
+
+pub(super) async fn ask(cx: &Endpoints, request: Request) -> Result<Outcome, EndpointError> {
+    let mailer = cx.accounts.mailer().ok_or(EndpointError::NoMail)?;
+    let user = caller(cx, &request).await?;
+    if user.email.is_empty() {
+        return Err(EndpointError::Fields(vec![("email", vec![NONE.to_owned()])]));
+    }
+    if user.email_verified {
+        let body = json!({ "detail": "E-mail address is verified already." });
+        return Ok(Outcome::ok(body).about(&user.id));
+    }
+    cx.throttles.take_by_recipient(&user.email, cx.clock.now())?;
+    mailer.ask_verify(&user).await.map_err(AccountError::from)?;
+    Ok(Outcome::ok(json!({ "detail": "Verification e-mail sent." })).about(&user.id))
+}
+
+pub(super) async fn confirm(cx: &Endpoints, request: Request) -> Result<Outcome, EndpointError> {
+    let (mut values, _client) = request.into_values(cx)?;
+    let (uid, token) = (values.take("uid"), values.take("token"));
+    let id: UserId = uid.parse().map_err(|_| bad_link())?;
+    let user = cx.accounts.confirm_email(id, &token).await?.ok_or_else(bad_link)?;
+    Ok(Outcome::ok(json!({ "detail": "E-mail address is verified." })).about(&user.id))
+}
+
+/// The account of whoever calls, as the store has it now.
+pub(super) async fn caller(cx: &Endpoints, request: &Request) -> Result<User, EndpointError> {
+    let caller = request.caller.as_ref().ok_or(EndpointError::NoCredentials)?;
+    let gone = || EndpointError::Auth {
+        error: AuthError::UserNotFound,
+        presented: cx.sessions.in_header(),
+    };
+    let id = caller.user.ok_or_else(gone)?;
+    cx.accounts.get(id).await?.ok_or_else(gone)
+}

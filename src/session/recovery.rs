@@ -1,0 +1,118 @@
+//! Ways back into an account, and addresses that are shown to be somebody's: by one-time tokens.
+
+use std::sync::Arc;
+
+use super::settle::settle;
+use super::{AccountError, Accounts};
+use crate::audit::{Event, Kind};
+use crate::clock::Timestamp;
+use crate::identity::UserId;
+use crate::mail::{Links, MailError, Mailer, token_hash};
+use crate::secret::Secret;
+use crate::store::{Purpose, TokenRef, User};
+
+impl Accounts {
+    /// Sends letters by that mailer.
+    #[must_use]
+    pub fn with_mail(mut self, mailer: Option<Arc<Mailer>>) -> Self {
+        self.mailer = mailer;
+        self
+    }
+
+    /// Makes links as these say.
+    #[must_use]
+    pub fn with_links(mut self, links: Option<Links>) -> Self {
+        self.links = links;
+        self
+    }
+
+    /// Who sends letters, if anybody does.
+    pub const fn mailer(&self) -> Option<&Arc<Mailer>> {
+        self.mailer.as_ref()
+    }
+
+    /// Whether links can be made: there is a name to make them from.
+    pub const fn makes_links(&self) -> bool {
+        self.links.is_some()
+    }
+
+    /// A link with which the user may choose a new password, and when it ends; `None` if the
+    /// user is gone, disabled or just being changed, or no links are made.
+    ///
+    /// # Errors
+    ///
+    /// [`MailError`]; there is no link.
+    pub async fn reset_link(&self, user: &User) -> Result<Option<(String, Timestamp)>, MailError> {
+        let Some(links) = &self.links else { return Ok(None) };
+        links.reset_link(self.store.as_ref(), user, self.clock.now()).await
+    }
+
+    /// The user for whom a token would choose a new password, if it is good now.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`]; nothing is known.
+    pub async fn of_reset_token(
+        &self,
+        user: UserId,
+        token: &str,
+    ) -> Result<Option<User>, AccountError> {
+        Ok(self.store.token_user(self.presented(user, Purpose::Password, token)).await?)
+    }
+
+    /// Sets a password by a token: every session of the user is over. `None` if the token is not
+    /// good (any more).
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`]; nothing was changed, or nothing is known about it.
+    pub async fn reset_password(
+        &self,
+        user: UserId,
+        token: &str,
+        password: Secret,
+    ) -> Result<Option<User>, AccountError> {
+        let hash = self.passwords().hash(password).await?;
+        let token = self.presented(user, Purpose::Password, token);
+        let (store, mailer) = (Arc::clone(&self.store), self.mailer.clone());
+        let redeem = async move {
+            let redeemed = store.redeem_password(token, hash).await?;
+            if let (Some(redeemed), Some(mailer)) = (&redeemed, mailer) {
+                mailer.tell_password_changed(&redeemed.after).await;
+            }
+            Ok(redeemed.map(|redeemed| redeemed.after))
+        };
+        let note = self.audit().note(Event::new(Kind::PasswordChanged).to_id(user));
+        let noted = |changed: &Option<User>| Some(note.to_user(changed.as_ref()?));
+        Ok(settle(&self.revisions, user, redeem, noted).await?)
+    }
+
+    /// Makes the address that a token was sent to the user's verified one. `None` if the token
+    /// is not good (any more).
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`]; nothing was changed, or nothing is known about it.
+    pub async fn confirm_email(
+        &self,
+        user: UserId,
+        token: &str,
+    ) -> Result<Option<User>, AccountError> {
+        let token = self.presented(user, Purpose::Email, token);
+        let (store, mailer) = (Arc::clone(&self.store), self.mailer.clone());
+        let redeem = async move {
+            let redeemed = store.redeem_email(token).await?;
+            if let (Some(redeemed), Some(mailer)) = (&redeemed, mailer) {
+                mailer.tell_email_changed(redeemed).await;
+            }
+            Ok(redeemed.map(|redeemed| redeemed.after))
+        };
+        let note = self.audit().note(Event::new(Kind::EmailChanged).to_id(user));
+        let noted = |changed: &Option<User>| Some(note.to_user(changed.as_ref()?));
+        Ok(settle(&self.revisions, user, redeem, noted).await?)
+    }
+
+    fn presented(&self, user: UserId, purpose: Purpose, token: &str) -> TokenRef {
+        TokenRef { user, purpose, hash: token_hash(token), at: self.clock.now() }
+    }
+}

@@ -1,0 +1,134 @@
+//! One-time tokens within a transaction.
+
+use minicbor::{Decode, Encode};
+use redb::ReadableTable;
+
+use super::tables::{Change, ONE_TIME, Source, View, decode, failed};
+use super::users;
+use crate::clock::Timestamp;
+use crate::identity::UserId;
+use crate::store::record::{User, UserChange};
+use crate::store::{NewToken, Purpose, Redeemed, StoreError, TOKENS_KEPT, TokenRef};
+
+/// The tokens of a user for one purpose; the rules of [`super::codec`] hold.
+#[derive(Decode, Default, Encode)]
+#[cbor(map)]
+struct TokensRecord {
+    #[n(0)]
+    #[cbor(default)]
+    tokens: Vec<TokenRecord>,
+}
+
+#[derive(Decode, Encode)]
+#[cbor(map)]
+struct TokenRecord {
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    hash: [u8; 32],
+    #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    basis: [u8; 32],
+    #[n(2)]
+    #[cbor(default)]
+    address: String,
+    #[n(3)]
+    expires: u64,
+}
+
+const PURPOSES: [Purpose; 2] = [Purpose::Password, Purpose::Email];
+
+const fn code(purpose: Purpose) -> u8 {
+    match purpose {
+        Purpose::Password => 0,
+        Purpose::Email => 1,
+    }
+}
+
+pub(super) fn add(change: &Change<'_>, new: &NewToken) -> Result<bool, StoreError> {
+    let user = users::find(change, new.user)?;
+    if !user.is_some_and(|user| user.active && user.basis() == new.basis) {
+        return Ok(false);
+    }
+    let key = (new.user.0, code(new.purpose));
+    let mut kept: TokensRecord = change.record(&ONE_TIME, key)?.unwrap_or_default();
+    kept.tokens.retain(|token| token.expires > new.at.as_millis());
+    kept.tokens.push(TokenRecord {
+        hash: new.hash,
+        basis: new.basis,
+        address: new.address.clone(),
+        expires: new.expires.as_millis(),
+    });
+    let surplus = kept.tokens.len().saturating_sub(TOKENS_KEPT);
+    kept.tokens.drain(..surplus);
+    change.put_record(&ONE_TIME, key, &kept)?;
+    Ok(true)
+}
+
+/// The user of a good token, and the address that it was sent to.
+pub(super) fn find(
+    source: &impl Source,
+    wanted: TokenRef,
+) -> Result<Option<(User, String)>, StoreError> {
+    let key = (wanted.user.0, code(wanted.purpose));
+    let Some(kept) = source.record::<_, TokensRecord>(&ONE_TIME, key)? else { return Ok(None) };
+    let at = wanted.at.as_millis();
+    // Hashes are compared: how long that takes says nothing about a token.
+    let token = kept.tokens.into_iter().find(|it| it.hash == wanted.hash && it.expires > at);
+    let Some(token) = token else { return Ok(None) };
+    let user = users::find(source, wanted.user)?;
+    let user = user.filter(|user| user.active && user.basis() == token.basis);
+    Ok(user.map(|user| (user, token.address)))
+}
+
+/// Uses a token up for what `what` makes of the address that it was sent to.
+pub(super) fn redeem(
+    change: &Change<'_>,
+    wanted: TokenRef,
+    what: impl FnOnce(String) -> UserChange,
+) -> Result<Option<Redeemed>, StoreError> {
+    let Some((before, address)) = find(change, wanted)? else { return Ok(None) };
+    let after = users::alter(change, wanted.user, &what(address))?;
+    // Where the account is another now, no token's basis holds; and a spent one is spent.
+    forget(change, wanted.user)?;
+    Ok(after.map(|after| Redeemed { before, after }))
+}
+
+/// Forgets every token of a user.
+pub(super) fn forget(change: &Change<'_>, user: UserId) -> Result<(), StoreError> {
+    for purpose in PURPOSES {
+        change.remove(&ONE_TIME, (user.0, code(purpose)))?;
+    }
+    Ok(())
+}
+
+/// The rows in which no token is good any more at `now`.
+pub(super) fn dead(view: &View, now: Timestamp) -> Result<Vec<(u64, u8)>, StoreError> {
+    let table = view.open(&ONE_TIME)?;
+    let mut dead = Vec::new();
+    for row in table.iter().map_err(|error| failed(&ONE_TIME, error))? {
+        let (key, bytes) = row.map_err(|error| failed(&ONE_TIME, error))?;
+        if is_dead(&decode(&ONE_TIME, bytes.value())?, now) {
+            dead.push(key.value());
+        }
+    }
+    Ok(dead)
+}
+
+/// Removes those of the rows that are still dead.
+pub(super) fn bury(
+    change: &Change<'_>,
+    rows: &[(u64, u8)],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for &key in rows {
+        let kept: Option<TokensRecord> = change.record(&ONE_TIME, key)?;
+        if kept.is_some_and(|kept| is_dead(&kept, now)) {
+            change.remove(&ONE_TIME, key)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_dead(kept: &TokensRecord, now: Timestamp) -> bool {
+    kept.tokens.iter().all(|token| token.expires <= now.as_millis())
+}
