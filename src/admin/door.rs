@@ -16,7 +16,7 @@ use crate::identity::UserId;
 use crate::keys::KeyRing;
 use crate::printable::Printable;
 use crate::session::{Accounts, NewAccount, Registered};
-use crate::store::{GroupChange, User, UserChange};
+use crate::store::{User, UserChange};
 
 /// Most users of one reply.
 const PAGE: usize = 500;
@@ -114,13 +114,8 @@ impl Door {
             Command::GroupList => self.list_groups().await,
             Command::GroupShow { group } => self.show_group(&group).await,
             Command::GroupDelete { group } => self.delete_group(&group).await,
-            Command::GroupRoleAdd { group, role } => {
-                checks::role(&role)?;
-                self.change_group(&group, GroupChange::AddRole(role)).await
-            }
-            Command::GroupRoleRemove { group, role } => {
-                self.change_group(&group, GroupChange::RemoveRole(role)).await
-            }
+            Command::GroupRoleAdd { group, role } => self.give_role(&group, role).await,
+            Command::GroupRoleRemove { group, role } => self.take_role(&group, role).await,
             Command::ClaimSet { name, claim, value } => {
                 checks::claim(&claim, &value)?;
                 let change = if value.is_empty() {

@@ -25,8 +25,8 @@ pub(super) fn check(
         let at = path.span();
         settings.path = cx.path_or(PathBuf::new(), Some(path));
         if settings.path == store || settings.path == keys {
-            let what = if settings.path == store { "the store" } else { "the keys" };
-            cx.error(at, format!("`path` is where {what} are kept; name another file"));
+            let what = if settings.path == store { "the store is" } else { "the keys are" };
+            cx.error(at, format!("`path` is where {what} kept; name another file"));
         }
     }
     if let Some(size) = &raw.size

@@ -258,10 +258,7 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let upstreams = inner(raw.upstreams);
     let known = upstreams::known(&upstreams);
     let upstreams = upstreams::check(cx, upstreams, &[&store, &keys.ring, &audit.path]);
-    if raw.routes.is_none() {
-        let form = "add one as config.example.toml shows";
-        cx.problems.warn(0..0, format!("no [routes]: nothing is forwarded; {form}"));
-    }
+    warn_without_routes(cx, raw.routes.is_none());
     let routes = inner(raw.routes);
     let (routes, expect) = routes::check(cx, routes, raw.expect, &known, &endpoints.prefix)?;
     Some(Config {
@@ -307,6 +304,13 @@ fn store(cx: &mut Context<'_>, written: Option<Spanned<String>>) -> PathBuf {
         cx.error(at, message);
     }
     store
+}
+
+fn warn_without_routes(cx: &mut Context<'_>, none: bool) {
+    if none {
+        let form = "add one as config.example.toml shows";
+        cx.problems.warn(0..0, format!("no [routes]: nothing is forwarded; {form}"));
+    }
 }
 
 fn fingerprint(text: &str) -> String {

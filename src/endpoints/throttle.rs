@@ -106,9 +106,9 @@ impl Throttles {
         client: IpAddr,
         now: Timestamp,
     ) -> Result<(), Exceeded> {
-        let Some(limiter) = self.by_address(limited) else { return Ok(()) };
+        let Some(quota) = self.by_address(limited) else { return Ok(()) };
         let from = subnet(client);
-        limiter.take(&from, now).inspect_err(|_exceeded| {
+        quota.take(&from, now).inspect_err(|_exceeded| {
             let event = Event::new(Kind::Throttled).with("by", "address");
             self.record(audit, &(limited.as_str(), from), event.with("of", limited.as_str()), now);
         })

@@ -12,16 +12,12 @@ const SHOWN: usize = 500;
 impl Door {
     pub(super) async fn add_group(&self, name: &str) -> Result<Reply, Refusal> {
         let name = checks::group(name)?;
-        match self.accounts.create_group(&name).await? {
-            Some(group) => {
-                tracing::info!(group = name, "group added by an operator");
-                Ok(Reply::Group(group.into()))
-            }
-            None => {
-                let detail = format!("there is a group `{}` already", Printable(&name));
-                Err(Refusal::new(RefusalKind::NameTaken, detail))
-            }
-        }
+        let Some(group) = self.accounts.create_group(&name).await? else {
+            let detail = format!("there is a group `{}` already", Printable(&name));
+            return Err(Refusal::new(RefusalKind::NameTaken, detail));
+        };
+        tracing::info!(group = name, "group added by an operator");
+        Ok(Reply::Group(group.into()))
     }
 
     pub(super) async fn list_groups(&self) -> Result<Reply, Refusal> {
@@ -47,11 +43,17 @@ impl Door {
         Ok(Reply::Deleted { username: name })
     }
 
-    pub(super) async fn change_group(
-        &self,
-        name: &str,
-        change: GroupChange,
-    ) -> Result<Reply, Refusal> {
+    pub(super) async fn give_role(&self, group: &str, role: String) -> Result<Reply, Refusal> {
+        checks::role(&role)?;
+        self.change_group(group, GroupChange::AddRole(role)).await
+    }
+
+    // No check of the name: an odd one may have come with an import.
+    pub(super) async fn take_role(&self, group: &str, role: String) -> Result<Reply, Refusal> {
+        self.change_group(group, GroupChange::RemoveRole(role)).await
+    }
+
+    async fn change_group(&self, name: &str, change: GroupChange) -> Result<Reply, Refusal> {
         let name = normalize_username(name);
         let changed = self.accounts.change_group(&name, change).await?;
         let group = changed.ok_or_else(|| unknown(&name))?;

@@ -71,10 +71,10 @@ pub(super) fn by_name(source: &impl Source, name: &str) -> Result<Option<User>, 
 type Row<'a> = Result<(AccessGuard<'a, u64>, AccessGuard<'a, Bytes>), StorageError>;
 
 /// The records of users with ids above `after`, in order of their ids.
-pub(super) fn rows<'a>(
-    table: &'a impl ReadableTable<u64, Bytes>,
+pub(super) fn rows(
+    table: &impl ReadableTable<u64, Bytes>,
     after: Option<UserId>,
-) -> Result<impl Iterator<Item = Row<'a>>, StoreError> {
+) -> Result<impl Iterator<Item = Row<'_>>, StoreError> {
     let start = after.map_or(Bound::Unbounded, |id| Bound::Excluded(id.0));
     table.range::<u64>((start, Bound::Unbounded)).map_err(|error| failed(&USERS, error))
 }
