@@ -12,9 +12,15 @@ use crate::endpoints::{EndpointSettings, LoginFailure, Registration};
 use crate::password::PasswordSettings;
 use crate::session::{AccountRules, Lookalikes, SessionSettings, check_username};
 use crate::token::TokenSettings;
+use crate::web::Public;
 
-pub(super) fn endpoints(cx: &mut Context<'_>, raw: &mut raw::Auth) -> EndpointSettings {
-    let mut settings = EndpointSettings::default();
+pub(super) fn endpoints(
+    cx: &mut Context<'_>,
+    raw: &mut raw::Auth,
+    public: Option<&Public>,
+) -> EndpointSettings {
+    let secure = public.is_some_and(|public| public.https);
+    let mut settings = EndpointSettings { secure, ..EndpointSettings::default() };
     if let Some(prefix) = raw.prefix.take() {
         if !is_plain_path(prefix.get_ref()) {
             let form = "a plain path without a slash at its end, such as \"/api/auth\"";
@@ -91,8 +97,10 @@ fn is_plain_path(path: &str) -> bool {
 pub(super) fn tokens_and_sessions(
     cx: &mut Context<'_>,
     raw: raw::Auth,
+    public: Option<&Public>,
 ) -> (TokenSettings, SessionSettings) {
-    let mut tokens = TokenSettings::default();
+    let public = public.map(ToString::to_string);
+    let mut tokens = TokenSettings { public, ..TokenSettings::default() };
     let mut sessions = SessionSettings::default();
     let [access, refresh, session] =
         [&raw.access, &raw.refresh, &raw.session].map(|life| life.as_ref().map(Spanned::span));

@@ -23,12 +23,20 @@ use crate::web::{HostName, Public};
 /// Largest template, in bytes.
 const LARGEST: u64 = 1024 * 1024;
 
-/// Where links lead; `None` without `public`, which they are made from.
-pub(super) fn links(
+/// Where links lead, which `[auth]` says, and `[mail]`.
+pub(super) fn links_and_mail(
     cx: &mut Context<'_>,
-    raw: &mut raw::Auth,
+    auth: &mut raw::Auth,
+    mail: Option<Spanned<raw::Mail>>,
     public: Option<&Public>,
-) -> Option<Links> {
+) -> (Option<Links>, Option<MailSettings>) {
+    let links = links(cx, auth, public);
+    let mail = check(cx, mail, links.as_ref());
+    (links, mail)
+}
+
+/// Where links lead; `None` without `public`, which they are made from.
+fn links(cx: &mut Context<'_>, raw: &mut raw::Auth, public: Option<&Public>) -> Option<Links> {
     // Checked also where there is nothing that would use them.
     let stand_in = Public { https: true, host: "localhost".to_owned(), port: None };
     let mut links = Links::new(public.cloned().unwrap_or(stand_in));
@@ -55,7 +63,7 @@ pub(super) fn links(
 }
 
 /// `None` where there is no such table, or after a problem was noted.
-pub(super) fn check(
+fn check(
     cx: &mut Context<'_>,
     raw: Option<Spanned<raw::Mail>>,
     links: Option<&Links>,
@@ -224,7 +232,7 @@ fn templates(cx: &mut Context<'_>, folder: Option<Spanned<String>>) -> Option<Te
             }
         },
     };
-    let made = Templates::new(own);
+    let made = Templates::new(&own);
     let folder = folder.unwrap_or_default();
     made.map_err(|problems| {
         for TemplateError { file, line, what } in problems {

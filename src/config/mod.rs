@@ -234,21 +234,17 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let trust = listen::trust(cx, raw.trust);
     let trust_headers = listen::trust_headers(cx, raw.trust_headers, trusts);
     listen::reachable(cx, listen.first_proxied.clone(), &trust);
-    let mut workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    set(&mut workers, raw.workers);
+    let workers = workers(raw.workers);
     let store = store(cx, inner(raw.store).path);
     let (connections, messages) = limits::check(cx, inner(raw.limits));
     let mut auth = inner(raw.auth);
     let keys = signing::check(cx, inner(auth.signing.take()), store.with_extension(KEYS));
     let passwords = auth::passwords(cx, inner(auth.password.take()), public.is_some());
-    let mut endpoints = auth::endpoints(cx, &mut auth);
-    endpoints.secure = public.as_ref().is_some_and(|public| public.https);
+    let endpoints = auth::endpoints(cx, &mut auth, public.as_ref());
     let accounts = auth::accounts(cx, &mut auth);
-    let links = mail::links(cx, &mut auth, public.as_ref());
-    let mail = mail::check(cx, raw.mail, links.as_ref());
+    let (links, mail) = mail::links_and_mail(cx, &mut auth, raw.mail, public.as_ref());
     let endpoint_cors = route_keys::endpoint_cors(cx, auth.cors.take());
-    let (mut tokens, sessions) = auth::tokens_and_sessions(cx, auth);
-    tokens.public = public.as_ref().map(ToString::to_string);
+    let (tokens, sessions) = auth::tokens_and_sessions(cx, auth, public.as_ref());
     let identity = identity::check(cx, raw.identity, keys.algorithm);
     let issuers = issuers::check(cx, inner(raw.issuers), tokens.issuer.as_deref());
     let import = import::check(cx, inner(raw.import));
@@ -291,6 +287,12 @@ fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
         links,
         mail,
     })
+}
+
+fn workers(written: Option<Spanned<NonZeroUsize>>) -> NonZeroUsize {
+    let mut workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    set(&mut workers, written);
+    workers
 }
 
 fn store(cx: &mut Context<'_>, written: Option<Spanned<String>>) -> PathBuf {

@@ -37,6 +37,7 @@ const START: u64 = 1_800_000_000;
 
 /// What a test changes about the room.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a test, each of its own")]
 struct Setup {
     register: Registration,
     login_failure: LoginFailure,
@@ -76,6 +77,17 @@ fn quota(count: u32, minutes: u64) -> Option<Quota> {
     Some(Quota { count: NonZeroU32::new(count).unwrap(), per })
 }
 
+/// Hashes that take no time.
+fn cheap(queue: usize) -> PasswordSettings {
+    PasswordSettings {
+        memory: NonZeroU32::new(8).unwrap(),
+        passes: NonZeroU32::MIN,
+        at_once: NonZeroUsize::MIN,
+        queue,
+        ..PasswordSettings::default()
+    }
+}
+
 impl Setup {
     fn open(self) -> Room {
         let clock = Arc::new(ManualClock::new(Timestamp::from_secs(START)));
@@ -90,13 +102,7 @@ impl Setup {
         };
         let keys = Arc::new(KeyRing::ephemeral(keys, clock.now()).unwrap());
         let revisions = Arc::new(Revisions::default());
-        let passwords = PasswordSettings {
-            memory: NonZeroU32::new(8).unwrap(),
-            passes: NonZeroU32::MIN,
-            at_once: NonZeroUsize::MIN,
-            queue: self.queue.unwrap_or(64),
-            ..PasswordSettings::default()
-        };
+        let passwords = cheap(self.queue.unwrap_or(64));
         let accounts = Accounts::new(
             Arc::clone(&store),
             Arc::clone(&now),

@@ -78,7 +78,7 @@ fn address(text: &str) -> Result<Address, MailError> {
 fn in_words(life: Duration) -> String {
     let seconds = life.as_secs();
     let units = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
-    let fits = units.into_iter().find(|(unit, _)| seconds > 0 && seconds % unit == 0);
+    let fits = units.into_iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
     let (unit, name) = fits.unwrap_or((1, "second"));
     match seconds / unit {
         1 => format!("1 {name}"),

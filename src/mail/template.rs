@@ -98,7 +98,7 @@ impl Templates {
     /// # Errors
     ///
     /// Every template that cannot be parsed, or that fails over made-up facts.
-    pub fn new(own: Vec<(String, String)>) -> Result<Self, Vec<TemplateError>> {
+    pub fn new(own: &[(String, String)]) -> Result<Self, Vec<TemplateError>> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         let mut problems = Vec::new();
@@ -213,7 +213,7 @@ mod tests {
     const EVIL: &str = "<b>\"x\"</b>\r\nBcc: all@example.com";
 
     fn own(name: &str, text: &str) -> Result<Templates, Vec<TemplateError>> {
-        Templates::new(vec![(name.to_owned(), text.to_owned())])
+        Templates::new(&[(name.to_owned(), text.to_owned())])
     }
 
     fn facts<'a>(username: &'a str, link: &'a str) -> Facts<'a> {
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn every_letter_has_words_without_an_operators_help() {
-        let templates = Templates::new(Vec::new()).unwrap();
+        let templates = Templates::new(&[]).unwrap();
         for kind in KINDS {
             let words = templates.words(kind, &facts("ann", "https://a.test/?uid=7&token=x"));
             let words = words.unwrap();
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn html_is_escaped_and_text_is_not() {
-        let templates = Templates::new(Vec::new()).unwrap();
+        let templates = Templates::new(&[]).unwrap();
         let link = "https://a.test/?uid=7&token=x";
         let words = templates.words(LetterKind::Reset, &facts(EVIL, link)).unwrap();
         assert!(!words.html.contains("<b>") && words.html.contains("&lt;b&gt;"));

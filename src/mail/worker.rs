@@ -59,9 +59,9 @@ impl Mailer {
             // A new letter does not bring a server back.
             let woken = async {
                 if failures > 0 {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 } else {
-                    self.posted.notified().await
+                    self.posted.notified().await;
                 }
             };
             tokio::select! {
@@ -82,12 +82,13 @@ impl Mailer {
         stop: &CancellationToken,
     ) -> Result<Outcome, MailError> {
         let Some(user) = self.store.user(letter.user).await? else { return Ok(Outcome::Void) };
-        let mut ready = match relay.take() {
-            Some(relay) => relay,
-            None => tokio::select! {
+        let mut ready = if let Some(relay) = relay.take() {
+            relay
+        } else {
+            tokio::select! {
                 connected = Relay::connect(&self.settings) => connected?,
                 () = stop.cancelled() => return Err(MailError::Stopped),
-            },
+            }
         };
         // Made now and not when it was asked for: its time runs from here, and nothing but its
         // hash is ever kept.

@@ -43,6 +43,7 @@ pub use refusal::{Answer, AuthError, Presented};
 pub use registration::{NameObjection, Objections};
 pub use renew::Renewed;
 pub use settings::{AccountRules, Lookalikes, SessionSettings};
+pub(crate) use start::hex;
 pub use start::{Client, Opened, Pair, seal_api_key};
 pub use tickets::{TICKET_LIFE, Ticket};
 

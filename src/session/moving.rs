@@ -23,7 +23,9 @@ impl Accounts {
         let taken = tokio::spawn(async move {
             let taken = store.take_users(users, trial).await;
             // Tokens of theirs that ended elsewhere have ended here as well.
-            known.into_iter().for_each(|id| revisions.bump(id));
+            for id in known {
+                revisions.bump(id);
+            }
             taken
         });
         let taken = taken.await.unwrap_or_else(|died| Err(StoreError::Unavailable(died.into())));

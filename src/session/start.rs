@@ -296,7 +296,8 @@ fn key_context(user: UserId) -> String {
     format!("api key of user {user}")
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         // Writing to a String cannot fail; were it to, the key would be too short to be found.

@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::session::hex;
 use crate::store::{EndReason, KeptSession, Mark, RefreshGrant, SpentGrant, User, WholeUser};
 
 /// A user as written.
@@ -166,7 +167,7 @@ impl From<WholeUser> for UserRecord {
             password_mark: user.password_mark.map(mark),
             logout_mark: user.logout_mark.map(mark),
             key: key.map(|key| KeyRecord::Sealed {
-                hash: key.hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+                hash: hex(&key.hash),
                 sealed: Hidden(STANDARD.encode(&key.sealed)),
             }),
             sessions: sessions.into_iter().map(Into::into).collect(),

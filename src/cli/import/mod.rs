@@ -54,7 +54,7 @@ enum Source {
     },
     /// A password file of Apache or nginx
     Htpasswd { file: PathBuf },
-    /// PocketBase: rows of its table `users`, as JSON
+    /// Rows of the table `users` of `PocketBase`, as JSON
     Pocketbase { file: PathBuf },
     /// What `portcullis export` wrote
     Portcullis { file: PathBuf },
@@ -137,7 +137,9 @@ async fn take(reach: &Reach, batch: Vec<Item>, report: &mut Report) -> anyhow::R
     for item in batch {
         match item {
             Item::User { label, record, notes } => {
-                notes.iter().for_each(|note| report.note(&label, note));
+                for note in &notes {
+                    report.note(&label, note);
+                }
                 if let Some(reason) = report.twice(&record) {
                     report.refuse(&label, reason);
                     continue;

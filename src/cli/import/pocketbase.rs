@@ -1,4 +1,4 @@
-//! PocketBase's users: rows of its table `users` in JSON, in an array or one on each line, as
+//! `PocketBase`'s users: rows of its table `users` in JSON, in an array or one on each line, as
 //! `sqlite3 -json pb_data/data.db 'SELECT * FROM users'` writes them. Its API shows no hashes.
 
 use std::io::BufRead;

@@ -17,7 +17,7 @@ pub(super) fn mailer(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) -> Arc<Mail
     let settings = MailSettings {
         relay,
         from: "no-reply@a.test".parse().unwrap(),
-        templates: Templates::new(Vec::new()).unwrap(),
+        templates: Templates::new(&[]).unwrap(),
         links: Links::new(public),
         timeout: MailSettings::TIMEOUT,
         retry: MailSettings::RETRY,

@@ -258,7 +258,7 @@ impl Store for RedbStore {
 
     async fn numbers(&self, at_least: Numbers) -> Result<Numbers, StoreError> {
         if at_least == Numbers::default() {
-            return self.read(|view| moving::numbers(view)).await;
+            return self.read(moving::numbers).await;
         }
         self.write(move |change| {
             moving::raise(change, at_least)?;
