@@ -20,7 +20,8 @@ class Inbox:
 
     def __init__(self, folder):
         self.folder = folder
-        self.count = 0
+        # A server that is started again goes on where it was.
+        self.count = len(list(folder.glob("*.json")))
         self.busy = set()
 
     def note(self, text):
