@@ -38,8 +38,17 @@ fuzz() {
 run() {
   local name=$1 auth=$2 folder=$work/$1
   mkdir -p "$folder"
+  # Known beforehand: `public` is what links are made from, and the only host that is served.
+  local port
+  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
   cat >"$folder/portcullis.toml" <<TOML
-listen = ["127.0.0.1:0"]
+listen = ["127.0.0.1:$port"]
+public = "http://127.0.0.1:$port"
+
+# Nobody is there: letters wait, and no answer waits for them.
+[mail]
+smtp = "smtp+clear://127.0.0.1:1"
+from = "no-reply@example.com"
 
 [upstreams]
 whoami = { whoami = true }
@@ -58,6 +67,8 @@ passes = 1
 account = "off"
 address = "off"
 register = "off"
+mail = "off"
+recipient = "off"
 
 [log]
 filter = "error"

@@ -123,7 +123,8 @@ impl Endpoints {
         {
             return Err(EndpointError::Closed);
         }
-        if matches!(row.served, Served::WithMail) && self.accounts.mailer().is_none() {
+        let needs_mail = asked.is_some_and(|row| matches!(row.served, Served::WithMail));
+        if needs_mail && self.accounts.mailer().is_none() {
             return Err(EndpointError::NoMail);
         }
         let client = call.client;
