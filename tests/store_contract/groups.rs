@@ -68,7 +68,7 @@ pub(crate) async fn a_member_has_the_roles_of_its_groups(store: &Arc<dyn Store>)
     let held = session(store, ada).await;
     assert_eq!(store.user(ada).await.unwrap().as_ref(), Some(&now));
     assert_eq!(store.user_by_name("ada").await.unwrap().as_ref(), Some(&now));
-    assert_eq!(store.users(None, 9).await.unwrap(), [now.clone()]);
+    assert_eq!(store.users(None, 9).await.unwrap(), std::slice::from_ref(&now));
     let standing = store.standing(ada, SessionRef::Own(held.id)).await.unwrap();
     assert_eq!(standing.user.as_ref(), Some(&now));
 

@@ -86,7 +86,7 @@ async fn claim(store: &Arc<dyn Store>, seconds: u64) -> Claimed {
 async fn claimed(store: &Arc<dyn Store>, seconds: u64) -> Letter {
     match claim(store, seconds).await {
         Claimed::Letter(letter) => letter,
-        other => panic!("{other:?}"),
+        other @ (Claimed::At(_) | Claimed::Nothing) => panic!("{other:?}"),
     }
 }
 
