@@ -4,11 +4,12 @@ use serde_json::{Map, Value, json};
 
 use super::fields::{Field, Rule};
 use super::negotiate::Media;
+use super::register::INVITE;
 use super::reply::Outcome;
 use super::resource::Resource;
 
 /// The description of an endpoint.
-pub(super) fn describe(resource: Resource, longest_password: usize) -> Outcome {
+pub(super) fn describe(resource: Resource, longest_password: usize, invites: bool) -> Outcome {
     let mut body = json!({
         "name": resource.first.name,
         "description": "",
@@ -19,7 +20,8 @@ pub(super) fn describe(resource: Resource, longest_password: usize) -> Outcome {
         .rows()
         .filter(|row| !row.fields.is_empty())
         .map(|row| {
-            let fields = row.fields.iter();
+            // Where nobody has to be invited, it is as the original has it.
+            let fields = row.fields.iter().filter(|field| invites || field.name != INVITE);
             let fields = fields
                 .map(|field| (field.name.to_owned(), describe_field(field, longest_password)));
             (row.method.to_string(), Value::Object(fields.collect()))

@@ -140,7 +140,8 @@ impl Endpoints {
                 None => self.run(row, id, call, caller, shut_out).await,
             },
             None if *call.method == Method::OPTIONS => {
-                Ok(options::describe(resource, self.accounts.passwords().longest()))
+                let invites = self.settings.register == Registration::Invite;
+                Ok(options::describe(resource, self.accounts.passwords().longest(), invites))
             }
             None => Err(EndpointError::Method(call.method.clone())),
         };

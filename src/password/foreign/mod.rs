@@ -50,7 +50,7 @@ pub enum HashFault {
 ///
 /// assert!(recognize("$2y$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy")?.is_some());
 /// assert_eq!(recognize("!no password")?, None);
-/// assert_eq!(recognize("pbkdf2_sha256$4000000000$c2FsdA$aGFzaA=="), Err(HashFault::Costly));
+/// assert_eq!(recognize("pbkdf2_sha256$4000000000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), Err(HashFault::Costly));
 /// # Ok::<(), HashFault>(())
 /// ```
 ///
