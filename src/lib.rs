@@ -36,7 +36,9 @@
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-struct Readme;
+#[doc = include_str!("../docs/identity.md")]
+#[doc = include_str!("../docs/library.md")]
+struct Pages;
 
 pub mod admin;
 pub mod audit;

@@ -24,7 +24,7 @@ tests/grpc.sh
 echo "== the description of the endpoints, asked for all that is in it"
 tests/openapi.sh
 
-echo "== signed identity, checked as the README says"
+echo "== signed identity, checked as its page says"
 tests/signed.sh
 
 echo "== real programs around it"

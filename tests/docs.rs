@@ -1,5 +1,5 @@
-//! What people read must agree with what runs: the tables of the README against the sources and
-//! the example configuration, and every policy on the page against the checker.
+//! What people read must agree with what runs: the tables of the pages against the sources and
+//! the example configuration, and every policy on a page against the checker.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -18,16 +18,35 @@ fn read(file: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The rows of the README's table under a heading, cell by cell, without the table's head.
-fn table(heading: &str) -> Vec<Vec<String>> {
-    let readme = read("README.md");
-    let (_, below) = readme.split_once(&format!("\n## {heading}\n")).expect("a heading");
-    let section = below.split("\n## ").next().expect("a section");
+/// The pages with something to check: the README, and those below `docs`, by name.
+fn pages() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let entries = fs::read_dir(folder).expect("the folder of pages");
+    let names = entries.map(|entry| entry.expect("an entry").file_name());
+    let mut pages: Vec<_> = names
+        .filter_map(|name| name.to_str().filter(|name| name.ends_with(".md")).map(str::to_owned))
+        .map(|name| format!("docs/{name}"))
+        .collect();
+    assert!(pages.len() >= 10, "{pages:?}");
+    pages.push("README.md".to_owned());
+    pages.sort_unstable();
+    pages
+}
+
+/// The blocks of a language on all pages.
+fn all_blocks(language: &str) -> Vec<String> {
+    pages().iter().flat_map(|page| blocks(&read(page), language)).collect()
+}
+
+/// The rows of a page's first table, cell by cell, without the table's head.
+fn table(page: &str) -> Vec<Vec<String>> {
+    let text = read(page);
+    let section = text.split("\n## ").next().expect("a section");
     let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
     let rows: Vec<Vec<String>> = rows
         .map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect())
         .collect();
-    assert!(!rows.is_empty(), "no table under {heading}");
+    assert!(!rows.is_empty(), "no table in {page}");
     rows
 }
 
@@ -50,7 +69,7 @@ fn agree(page: &BTreeSet<String>, code: &BTreeSet<String>) {
     let invented: Vec<_> = page.difference(code).collect();
     assert!(
         missing.is_empty() && invented.is_empty(),
-        "README.md lacks {missing:?} and has {invented:?}, which is not there"
+        "the page lacks {missing:?} and has {invented:?}, which is not there"
     );
 }
 
@@ -142,7 +161,7 @@ fn inline_keys(section: &str, value: &str) -> Vec<Key> {
 #[test]
 fn every_key_is_in_the_table_and_no_other() {
     let code = example_keys().into_iter().map(|key| key.name).collect();
-    agree(&names(&table("Configuration"), 0), &code);
+    agree(&names(&table("docs/configuration.md"), 0), &code);
 }
 
 #[test]
@@ -153,7 +172,7 @@ fn the_defaults_in_the_table_are_those_of_the_example() {
         .map(|k| (k.name, k.value))
         .collect();
     let mut compared = 0;
-    for row in table("Configuration") {
+    for row in table("docs/configuration.md") {
         let key = quoted(&row[0])[0];
         // The example has lines of its own to expect; a file without them expects nothing.
         if let Some(value) = defaults.get(key).filter(|_| key != "expect") {
@@ -192,7 +211,7 @@ fn every_endpoint_is_in_the_table_and_no_other() {
     let mut code: BTreeSet<_> = rows.split("path: \"").skip(1).map(row).collect();
     let key_set = words("src/endpoints/serve.rs", "const JWKS_PATH", ";", "= \"");
     code.extend(key_set.iter().map(|path| format!("GET {path}")));
-    agree(&names(&table("The endpoints"), 0), &code);
+    agree(&names(&table("docs/endpoints.md"), 0), &code);
 }
 
 /// Every code that a refusal can have, by the four places that decide them.
@@ -235,12 +254,12 @@ fn statuses(file: &str, from: &str, before: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_code_is_in_the_table_and_no_other() {
-    agree(&names(&table("Refusals"), 1), &codes());
+    agree(&names(&table("docs/refusals.md"), 1), &codes());
 }
 
 #[test]
 fn a_status_in_the_table_is_the_one_that_is_answered() {
-    for row in table("Refusals") {
+    for row in table("docs/refusals.md") {
         for status in row[0].split(", ") {
             let known = status.parse().ok().and_then(|code| http::StatusCode::from_u16(code).ok());
             assert!(
@@ -268,10 +287,10 @@ fn every_policy_on_the_page_is_good() {
         fs::write(folder.path().join(format!("tls/{name}.pem")), pem).expect("a file");
     }
     fs::create_dir(folder.path().join("public")).expect("a folder");
-    let policies = blocks(&read("README.md"), "toml");
-    assert!(policies.len() >= 2, "{policies:?}");
+    let policies = all_blocks("toml");
+    assert!(policies.len() >= 7, "{policies:?}");
     for policy in policies {
-        let checked = Config::parse("README.md", &policy, folder.path());
+        let checked = Config::parse("page", &policy, folder.path());
         let checked = checked.unwrap_or_else(|error| panic!("{policy}\n{error}"));
         assert!(checked.warnings.is_empty(), "{policy}\n{:?}", checked.warnings);
     }
@@ -281,23 +300,45 @@ fn every_policy_on_the_page_is_good() {
 #[test]
 fn the_verifier_on_the_page_is_the_one_that_is_tested() {
     let verifier = read("tests/gateway/verifier.rs");
-    assert!(blocks(&read("README.md"), "rust").contains(&verifier), "{verifier}");
+    assert!(all_blocks("rust").contains(&verifier), "{verifier}");
 }
 
 #[test]
 fn the_mistake_on_the_page_is_told_as_it_says() {
     let text = "[upstreams]\napi.to = \"http://127.0.0.1:8000\"\n[routes]\n\"/*\".to = \"apu\"\n";
     let error = Config::parse("portcullis.toml", text, Path::new(".")).expect_err("a mistake");
-    assert!(read("README.md").contains(&error.to_string()), "{error}");
+    assert!(read("docs/configuration.md").contains(&error.to_string()), "{error}");
+}
+
+/// The places of a page that can be linked to.
+fn anchors(page: &Path) -> BTreeSet<String> {
+    let text = fs::read_to_string(page).expect("a page");
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let is_kept = |sign: &char| sign.is_alphanumeric() || *sign == '-';
+    let anchor = |line: &str| {
+        let dashed = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+        dashed.chars().filter(is_kept).collect()
+    };
+    headings.map(anchor).collect()
 }
 
 #[test]
 fn what_the_page_links_to_is_there() {
-    for page in ["README.md", "SECURITY.md", "CHANGELOG.md"] {
-        for link in read(page).split("](").skip(1) {
-            let target = link.split([')', '#']).next().expect("a target");
-            let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-            assert!(target.contains("://") || root.join(target).exists(), "{page}: {target}");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let others = ["SECURITY.md", "CHANGELOG.md"].map(ToOwned::to_owned);
+    for page in pages().into_iter().chain(others) {
+        let text = read(&page);
+        for link in text.split("](").skip(1) {
+            let link = link.split(')').next().expect("a target");
+            if link.contains("://") {
+                continue;
+            }
+            let (target, place) = link.split_once('#').unwrap_or((link, ""));
+            let folder = root.join(&page).parent().expect("a folder").to_owned();
+            let target = if target.is_empty() { root.join(&page) } else { folder.join(target) };
+            assert!(target.exists(), "{page}: {link}");
+            let there = place.is_empty() || anchors(&target).contains(place);
+            assert!(there, "{page}: {link}");
         }
     }
 }
@@ -361,7 +402,7 @@ mod command_line {
         let mut code = BTreeSet::new();
         commands(&[], &mut code);
         let mut page = BTreeSet::new();
-        for row in table("The command line") {
+        for row in table("docs/command-line.md") {
             let (command, options) = split(quoted(&row[0])[0]);
             let words: Vec<_> = command.split(' ').skip(1).collect();
             let help = help(&words);
@@ -384,6 +425,6 @@ mod command_line {
             .output()
             .expect("the program runs");
         let said = String::from_utf8(checked.stdout).expect("text");
-        assert!(blocks(&read("README.md"), "text").contains(&said), "{said}");
+        assert!(all_blocks("text").contains(&said), "{said}");
     }
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The verifiers of signed identity in README.md, as they stand there, in the programs that they are
+# The verifiers of signed identity in docs/identity.md, as they stand there, in the programs that they are
 # for, behind a running gateway: `tests/signed.sh [BINARY]`. Installs Django, FastAPI and PyJWT in a
 # venv, Express and jose in a folder of node's. The one for axum runs in `tests/gateway`.
 set -euo pipefail

@@ -63,7 +63,7 @@ mod upstream_tls;
 #[expect(
     unreachable_pub,
     clippy::disallowed_methods,
-    reason = "it is what README.md shows, to be put into other programs"
+    reason = "it is what docs/identity.md shows, to be put into other programs"
 )]
 mod verifier;
 mod websocket;

@@ -1,4 +1,4 @@
-"""Each verifier of README.md in its framework, behind a gateway: `run.py BINARY NODE_FOLDER`.
+"""Each verifier of docs/identity.md in its framework, behind a gateway: `run.py BINARY NODE_FOLDER`.
 
 What comes through the gateway is let in as the caller; a token that is replayed for another
 method, path, host or request, was made for another upstream, is an access token, or is missing, is not.
@@ -76,8 +76,8 @@ app.listen(Number(process.argv[2]), "127.0.0.1");
 
 def verifiers():
     """The blocks of the section, by what they import."""
-    page = (ROOT / "README.md").read_text()
-    section = page.split("\n### Signed identity\n")[1].split("\n### ")[0]
+    page = (ROOT / "docs/identity.md").read_text()
+    section = page.split("\n## Signed identity\n")[1].split("\n## ")[0]
     blocks = re.findall(r"```(?:python|js)\n(.*?)```", section, re.S)
     assert len(blocks) == 3, blocks
     found = {}
@@ -154,7 +154,7 @@ def check(name, gateway, server, token):
         assert status == 401, f"{name}: {status}: {what}"
     status, _ = ask(server, "/api/x", headers=fields(told))
     assert status == 200, f"{name}: {status}: as it came"
-    print(f"{name}: as the README says")
+    print(f"{name}: as the page says")
 
 
 def run(name, verifier, file, program, main, command):
