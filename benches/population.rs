@@ -106,7 +106,7 @@ fn user(number: u64) -> WholeUser {
         password_mark: None,
         logout_mark: None,
     };
-    WholeUser { user, key: None, sessions: Vec::new() }
+    WholeUser { user, key: None, keys: Vec::new(), sessions: Vec::new() }
 }
 
 /// Memory of this process, in MiB.

@@ -136,12 +136,20 @@ macro_rules! backends {
                     of_many_candidates_one_is_kept
                     an_api_key_finds_its_user
                     an_api_key_needs_a_user
-                    an_api_key_never_changes_hands;
+                    an_api_key_never_changes_hands
+                    a_key_that_a_user_made_is_found_with_its_owner
+                    a_key_without_scopes_is_not_one_for_no_role
+                    a_user_makes_so_many_keys
+                    a_key_that_a_user_made_never_changes_hands
+                    keys_come_by_owner_and_in_pages
+                    the_last_use_of_a_key_is_kept
+                    a_sweep_takes_keys_whose_time_is_over;
                 moving:
                     a_newcomer_is_kept_with_everything
                     who_is_there_is_not_changed
                     news_about_who_is_there_are_added
                     a_clash_changes_nothing
+                    a_key_that_was_taken_back_does_not_come_back
                     a_token_belongs_to_the_first_who_brings_it
                     numbers_are_lifted_and_never_lowered;
                 groups:

@@ -19,7 +19,9 @@ mod view;
 pub use client::{Client, ClientError};
 pub use command::{Command, InvitationView, NewPassword, Reply, SecretLink};
 pub use door::Door;
-pub use record::{GrantRecord, Hidden, KeyRecord, MarkRecord, Reason, SessionRecord, UserRecord};
+pub use record::{
+    GrantRecord, Hidden, KeyRecord, MarkRecord, Reason, SessionRecord, UserKeyRecord, UserRecord,
+};
 pub use refusal::{Refusal, RefusalKind};
 pub use sessions::SessionView;
 pub use settings::AdminSettings;

@@ -19,6 +19,7 @@ mod settings;
 mod settle;
 mod start;
 mod tickets;
+mod user_keys;
 mod uses;
 
 use std::sync::Arc;
@@ -46,6 +47,7 @@ pub use settings::{AccountRules, Lookalikes, SessionSettings};
 pub(crate) use start::hex;
 pub use start::{Client, Opened, Pair, seal_api_key};
 pub use tickets::{TICKET_LIFE, Ticket};
+pub use user_keys::{KEY_NAME_LENGTH, KeyNameFault, check_key_name};
 
 /// Everything that sessions stand on.
 #[derive(Debug)]

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
-use super::fold_case;
+use async_trait::async_trait;
+
 use super::record::User;
+use super::{StoreError, fold_case};
 use crate::clock::Timestamp;
 
 /// Leave to make an account, for whoever holds the text behind the hash.
@@ -102,4 +104,41 @@ pub struct Clashes {
     pub look: bool,
     /// The address.
     pub email: bool,
+}
+
+/// What a [`super::Store`] does for invitations. The rules are the same: every method is atomic,
+/// and durable when it returns. They are used up by [`super::Store::admit_user`].
+#[async_trait]
+pub trait InvitationStore: fmt::Debug + Send + Sync + 'static {
+    /// Keeps an invitation under the next number, and drops those that have expired.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn add_invitation(&self, invitation: NewInvitation) -> Result<Invitation, StoreError>;
+
+    /// The invitation with that SHA-256; it may have expired, and is gone when it was used up.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`]; never treat it as "no such invitation".
+    async fn invitation(&self, hash: [u8; 32]) -> Result<Option<Invitation>, StoreError>;
+
+    /// At most `limit` invitations with numbers above `after`, in order.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn invitations(
+        &self,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Invitation>, StoreError>;
+
+    /// Removes an invitation; `false` if there was none.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn remove_invitation(&self, id: u64) -> Result<bool, StoreError>;
 }

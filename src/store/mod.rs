@@ -7,6 +7,7 @@ mod error;
 mod folding;
 mod group;
 mod invitation;
+mod key;
 mod mail;
 mod moving;
 mod recipe;
@@ -20,15 +21,16 @@ use crate::identity::{SessionId, UserId};
 
 pub use error::{OpenError, StoreError};
 pub use folding::{fold_case, looks};
-pub use group::{Group, GroupChange};
-pub use invitation::{Admission, Clashes, Invitation, NewInvitation, Terms};
+pub use group::{Group, GroupChange, GroupStore};
+pub use invitation::{Admission, Clashes, Invitation, InvitationStore, NewInvitation, Terms};
+pub use key::{ApiKey, KeyAdded, KeyOwner, KeyStore, NewUserKey, UserKey};
 pub use mail::{
     Basis, Claimed, Letter, LetterKind, MailStore, NewLetter, NewToken, Posted, Purpose,
     QueueLimits, RESETS_AT_ONCE, Redeemed, TOKENS_KEPT, TokenRef,
 };
 pub use moving::{Arrival, KeptSession, Numbers, Trial, WholeUser};
 pub use record::{
-    ApiKey, Creation, EndReason, Mark, NewSession, NewUser, PasswordHash, RefreshGrant, Rotation,
+    Creation, EndReason, Mark, NewSession, NewUser, PasswordHash, RefreshGrant, Rotation,
     RotationRequest, Session, SessionRef, SpentGrant, Standing, User, UserChange,
 };
 pub use redb::{OpenMode, RedbStore};
@@ -67,7 +69,7 @@ pub const SPENT_KEPT: usize = 8;
 /// # }
 /// ```
 #[async_trait]
-pub trait Store: MailStore {
+pub trait Store: MailStore + GroupStore + InvitationStore + KeyStore {
     /// Makes a user under the next free id. Of any number of concurrent calls with one name
     /// exactly one is [`Creation::Created`].
     ///
@@ -102,38 +104,6 @@ pub trait Store: MailStore {
     ///
     /// See [`StoreError`]; never treat it as "no such user".
     async fn users_by_email(&self, email: &str) -> Result<Vec<User>, StoreError>;
-
-    /// Keeps an invitation under the next number, and drops those that have expired.
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`].
-    async fn add_invitation(&self, invitation: NewInvitation) -> Result<Invitation, StoreError>;
-
-    /// The invitation with that SHA-256; it may have expired, and is gone when it was used up.
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`]; never treat it as "no such invitation".
-    async fn invitation(&self, hash: [u8; 32]) -> Result<Option<Invitation>, StoreError>;
-
-    /// At most `limit` invitations with numbers above `after`, in order.
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`].
-    async fn invitations(
-        &self,
-        after: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<Invitation>, StoreError>;
-
-    /// Removes an invitation; `false` if there was none.
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`].
-    async fn remove_invitation(&self, id: u64) -> Result<bool, StoreError>;
 
     /// The user of that id.
     ///
@@ -272,21 +242,6 @@ pub trait Store: MailStore {
     /// See [`StoreError`]; none of it was noted, or nothing is known about it.
     async fn note_uses(&self, uses: Vec<(SessionId, Timestamp)>) -> Result<(), StoreError>;
 
-    /// The user's API key: the one there is, or `candidate` if there was none. `None` if the
-    /// user is gone.
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`].
-    async fn api_key(&self, user: UserId, candidate: ApiKey) -> Result<Option<ApiKey>, StoreError>;
-
-    /// The user whose API key has that SHA-256.
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`].
-    async fn user_by_api_key(&self, hash: [u8; 32]) -> Result<Option<User>, StoreError>;
-
     /// What the stored password hashes cost to check: each [`PasswordHash::recipe`] that some
     /// user's has.
     ///
@@ -326,62 +281,9 @@ pub trait Store: MailStore {
     /// See [`StoreError`].
     async fn numbers(&self, at_least: Numbers) -> Result<Numbers, StoreError>;
 
-    /// Makes a group without roles and members; `None` if there is one of that name.
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`].
-    async fn create_group(&self, name: &str) -> Result<Option<Group>, StoreError>;
-
-    /// The group of exactly that name.
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`].
-    async fn group(&self, name: &str) -> Result<Option<Group>, StoreError>;
-
-    /// All groups, by name.
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`].
-    async fn groups(&self) -> Result<Vec<Group>, StoreError>;
-
-    /// At most `limit` members of a group with ids above `after`, in order of their ids. It may
-    /// look at all users.
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`].
-    async fn group_members(
-        &self,
-        name: &str,
-        after: Option<UserId>,
-        limit: usize,
-    ) -> Result<Vec<User>, StoreError>;
-
-    /// Applies one change, and returns the group as it is afterwards.
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`].
-    async fn change_group(
-        &self,
-        name: &str,
-        change: GroupChange,
-    ) -> Result<Option<Group>, StoreError>;
-
-    /// Removes a group; `false` if there was none. Its members lose what it gave, and are not in
-    /// a later one of its name.
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`].
-    async fn delete_group(&self, name: &str) -> Result<bool, StoreError>;
-
     /// Removes sessions none of whose tokens can still be alive at `now` (their `expires` is
-    /// before it), with what was adopted for them, and returns how many. One-time tokens whose
-    /// time is over go as well.
+    /// before it), with what was adopted for them, and returns how many. One-time tokens and keys
+    /// of users whose time is over go as well.
     ///
     /// The removal of each is atomic, the sweep need not be: after an error some are gone and
     /// the others wait for the next sweep.

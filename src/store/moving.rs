@@ -1,6 +1,7 @@
 //! Users on their way in or out, with everything that is theirs.
 
-use super::record::{ApiKey, Session, User};
+use super::key::{ApiKey, UserKey};
+use super::record::{Session, User};
 use crate::identity::UserId;
 
 /// A user with everything that is its own.
@@ -10,6 +11,8 @@ pub struct WholeUser {
     pub user: User,
     /// The key of `api-token-auth/`.
     pub key: Option<ApiKey>,
+    /// The keys that it made, by number; a number of 0 is none, and one that is taken gives way.
+    pub keys: Vec<UserKey>,
     /// By number; a number of 0 is none, and the next is given.
     pub sessions: Vec<KeptSession>,
 }
@@ -52,7 +55,7 @@ pub enum Arrival {
     IdTaken(String),
     /// The id belonged to a user who was deleted here; nothing was changed.
     IdGone,
-    /// Its API key is another user's; nothing was changed.
+    /// A key of its is another user's; nothing was changed.
     KeyTaken,
     /// Another session has that number; nothing was changed.
     SessionTaken(u64),

@@ -281,18 +281,3 @@ pub enum Rotation {
     /// There is no such session.
     Unknown,
 }
-
-/// The opaque key of `api-token-auth/`: found by its hash, shown again from its sealed form.
-#[derive(Clone, Eq, PartialEq)]
-pub struct ApiKey {
-    /// SHA-256 of the key.
-    pub hash: [u8; 32],
-    /// The key, encrypted by the key ring.
-    pub sealed: Vec<u8>,
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ApiKey(..)")
-    }
-}

@@ -6,8 +6,8 @@ use std::time::Duration;
 use portcullis::clock::Timestamp;
 use portcullis::identity::{SessionId, UserId};
 use portcullis::store::{
-    ApiKey, Creation, NewSession, NewUser, PasswordHash, RefreshGrant, Rotation, RotationRequest,
-    Session, SessionRef, Store, User,
+    ApiKey, Creation, NewSession, NewUser, NewUserKey, PasswordHash, RefreshGrant, Rotation,
+    RotationRequest, Session, SessionRef, Store, User, UserKey,
 };
 
 pub(crate) fn at(seconds: u64) -> Timestamp {
@@ -49,6 +49,26 @@ pub(crate) fn new_session(user: UserId) -> NewSession {
 
 pub(crate) fn key(byte: u8) -> ApiKey {
     ApiKey { hash: [byte; 32], sealed: vec![byte; 3] }
+}
+
+/// A key to be made by a user.
+pub(crate) fn new_key(user: UserId, byte: u8) -> NewUserKey {
+    NewUserKey {
+        user,
+        hash: [byte; 32],
+        name: format!("key {byte}"),
+        hint: format!("pck_{byte}"),
+        scopes: Some(["b", "a", "b"].map(str::to_owned).to_vec()),
+        created: at(0),
+        expires: Some(at(100)),
+    }
+}
+
+/// That key as it is kept.
+pub(crate) fn made_key(id: u64, user: UserId, byte: u8) -> UserKey {
+    let NewUserKey { hash, name, hint, created, expires, .. } = new_key(user, byte);
+    let scopes = Some(vec!["a".to_owned(), "b".to_owned()]);
+    UserKey { id, user, hash, name, hint, scopes, created, expires, last_used: None }
 }
 
 pub(crate) async fn user(store: &Arc<dyn Store>, name: &str) -> User {

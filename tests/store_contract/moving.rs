@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use portcullis::identity::{SessionId, UserId};
 use portcullis::store::{
-    Arrival, EndReason, KeptSession, Numbers, Session, SessionRef, Store, Trial, User, UserChange,
-    WholeUser,
+    Arrival, EndReason, KeptSession, KeyAdded, Numbers, Session, SessionRef, Store, Trial, User,
+    UserChange, WholeUser,
 };
 
-use crate::build::{at, grant, hash, key, new_session, session, user};
+use crate::build::{at, grant, hash, key, made_key, new_key, new_session, session, user};
 
 /// A user who comes from elsewhere, with nothing but a password.
 fn newcomer(id: u64, name: &str) -> WholeUser {
@@ -28,7 +28,7 @@ fn newcomer(id: u64, name: &str) -> WholeUser {
         password_mark: None,
         logout_mark: None,
     };
-    WholeUser { user, key: None, sessions: Vec::new() }
+    WholeUser { user, key: None, keys: Vec::new(), sessions: Vec::new() }
 }
 
 fn kept(user: u64, number: u64, jti: Option<&str>, ended: bool) -> KeptSession {
@@ -63,6 +63,7 @@ fn present(id: u64, completed: bool, differs: &[&'static str]) -> Arrival {
 pub(crate) async fn a_newcomer_is_kept_with_everything(store: &Arc<dyn Store>) {
     let mut ada = newcomer(40, "ada");
     ada.key = Some(key(1));
+    ada.keys = vec![made_key(7, UserId(40), 3), made_key(9, UserId(40), 4)];
     ada.sessions = vec![kept(40, 5, None, false), kept(40, 9, Some("jti"), true)];
     let nobody = newcomer(0, "bob");
     let arrivals = take(store, &[ada.clone(), nobody]).await;
@@ -73,7 +74,10 @@ pub(crate) async fn a_newcomer_is_kept_with_everything(store: &Arc<dyn Store>) {
     let ended = store.standing(UserId(40), SessionRef::Foreign("jti")).await.unwrap();
     assert_eq!(ended.session, Some(ada.sessions[1].session.clone()));
     assert_eq!(store.password_recipes().await.unwrap(), ["theirs$m=1"]);
+    assert_eq!(store.key_owner([4; 32]).await.unwrap().unwrap().key, ada.keys[1]);
     // Numbers go on behind those that came.
+    let added = store.add_key(new_key(UserId(41), 5), 9).await.unwrap();
+    assert!(matches!(added, KeyAdded::Added(key) if key.id == 10));
     assert_eq!(user(store, "eve").await.id, UserId(42));
     assert_eq!(session(store, UserId(40)).await.id.number, 10);
     assert_eq!(store.whole_users(Some(UserId(40)), 1).await.unwrap()[0].user.id, UserId(41));
@@ -128,16 +132,22 @@ pub(crate) async fn a_clash_changes_nothing(store: &Arc<dyn Store>) {
     let gone = user(store, "gone").await;
     let own = session(store, ada.id).await;
     store.api_key(ada.id, key(1)).await.unwrap();
+    store.add_key(new_key(ada.id, 9), 9).await.unwrap();
     store.delete_user(gone.id).await.unwrap();
     let before = (everything(store).await, store.numbers(Numbers::default()).await.unwrap());
     let (mut keyed, mut busy) = (newcomer(50, "keyed"), newcomer(51, "busy"));
     keyed.key = Some(key(1));
+    let (mut maker, mut twice) = (newcomer(52, "maker"), newcomer(53, "twice"));
+    maker.keys = vec![made_key(0, UserId(52), 8), made_key(0, UserId(52), 9)];
+    twice.keys = vec![made_key(0, UserId(53), 7), made_key(0, UserId(53), 7)];
     busy.sessions = vec![kept(51, own.id.number, None, true)];
     let clashes = [
         (newcomer(9, "ada"), Arrival::NameTaken(ada.id)),
         (newcomer(ada.id.0, "other"), Arrival::IdTaken("ada".to_owned())),
         (newcomer(gone.id.0, "gone"), Arrival::IdGone),
         (keyed, Arrival::KeyTaken),
+        (maker, Arrival::KeyTaken),
+        (twice, Arrival::KeyTaken),
         (busy, Arrival::SessionTaken(own.id.number)),
     ];
     let (users, expected): (Vec<_>, Vec<_>) = clashes.into_iter().unzip();
@@ -149,6 +159,24 @@ pub(crate) async fn a_clash_changes_nothing(store: &Arc<dyn Store>) {
     // One that clashes does not keep its neighbours out.
     let mixed = take(store, &[users[0].clone(), newcomer(60, "fine"), users[1].clone()]).await;
     assert_eq!(mixed[1], Arrival::Stored(UserId(60)));
+}
+
+pub(crate) async fn a_key_that_was_taken_back_does_not_come_back(store: &Arc<dyn Store>) {
+    let mut ada = newcomer(3, "ada");
+    ada.keys = vec![made_key(7, UserId(3), 1)];
+    take(store, std::slice::from_ref(&ada)).await;
+    let out = everything(store).await;
+    assert!(store.remove_key(UserId(3), 7).await.unwrap());
+    assert_eq!(take(store, &out).await, [present(3, false, &[])]);
+    assert_eq!(store.key_owner([1; 32]).await.unwrap(), None);
+    // Nor under the name of another, whose number it may not take.
+    let added = store.add_key(new_key(UserId(3), 2), 9).await.unwrap();
+    let KeyAdded::Added(added) = added else { panic!("{added:?}") };
+    let mut bob = newcomer(4, "bob");
+    bob.keys = vec![made_key(added.id, UserId(4), 3)];
+    take(store, &[bob]).await;
+    assert_eq!(store.user_key(added.id).await.unwrap(), Some(added.clone()));
+    assert!(store.keys_of(UserId(4)).await.unwrap()[0].id > added.id);
 }
 
 pub(crate) async fn a_token_belongs_to_the_first_who_brings_it(store: &Arc<dyn Store>) {

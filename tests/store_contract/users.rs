@@ -5,7 +5,9 @@ use std::sync::Arc;
 use portcullis::identity::UserId;
 use portcullis::store::{Creation, Mark, NewUser, SessionRef, Store, UserChange};
 
-use crate::build::{all_sessions, at, at_once, hash, key, new_session, new_user, session, user};
+use crate::build::{
+    all_sessions, at, at_once, hash, key, new_key, new_session, new_user, session, user,
+};
 
 pub(crate) async fn a_new_user_is_found_by_id_and_by_name(store: &Arc<dyn Store>) {
     let roles = ["b", "a", "b"].map(str::to_owned).to_vec();
@@ -170,6 +172,7 @@ pub(crate) async fn deletion_takes_everything_along(store: &Arc<dyn Store>) {
     let other = session(store, bob.id).await;
     store.adopt_session("foreign", new_session(ada.id)).await.unwrap().unwrap();
     store.api_key(ada.id, key(1)).await.unwrap().unwrap();
+    store.add_key(new_key(ada.id, 2), 9).await.unwrap();
 
     assert!(store.delete_user(ada.id).await.unwrap());
     assert!(!store.delete_user(ada.id).await.unwrap());
@@ -183,6 +186,8 @@ pub(crate) async fn deletion_takes_everything_along(store: &Arc<dyn Store>) {
     }
     assert_eq!(store.user_by_api_key([1; 32]).await.unwrap(), None);
     assert_eq!(store.api_key(ada.id, key(1)).await.unwrap(), None);
+    assert_eq!(store.key_owner([2; 32]).await.unwrap(), None);
+    assert_eq!(store.user_keys(None, 9).await.unwrap(), []);
     assert_eq!(all_sessions(store, bob.id).await, [other]);
     // Somebody new of that name inherits nothing.
     let heir = user(store, "ada").await;

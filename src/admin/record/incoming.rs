@@ -59,8 +59,10 @@ impl UserRecord {
             logout_mark: self.logout_mark.map(mark),
         };
         let key = self.key.map(|record| key(record, id, keys)).transpose()?;
+        let keys = self.keys.into_iter().map(|record| record.into_key(id));
+        let keys = keys.collect::<Result<_, _>>()?;
         let sessions = self.sessions.into_iter().map(|record| session(record, id));
-        Ok(WholeUser { user, key, sessions: sessions.collect::<Result<_, _>>()? })
+        Ok(WholeUser { user, key, keys, sessions: sessions.collect::<Result<_, _>>()? })
     }
 }
 
@@ -115,7 +117,7 @@ fn key(record: KeyRecord, user: UserId, keys: Option<&KeyRing>) -> Result<ApiKey
     }
 }
 
-fn from_hex(text: &str) -> Option<[u8; 32]> {
+pub(super) fn from_hex(text: &str) -> Option<[u8; 32]> {
     let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
     let digit = |sign: u8| char::from(sign).to_digit(16).and_then(|it| u8::try_from(it).ok());
     let bytes = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));

@@ -4,6 +4,7 @@
 //! Moments are milliseconds since 1970 (UTC), so that nothing is lost by writing them.
 
 mod incoming;
+mod user_key;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::session::hex;
 use crate::store::{EndReason, KeptSession, Mark, RefreshGrant, SpentGrant, User, WholeUser};
+
+pub use user_key::UserKeyRecord;
 
 /// A user as written.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -56,6 +59,9 @@ pub struct UserRecord {
     /// The key of `api-token-auth/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<KeyRecord>,
+    /// The keys that it made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<UserKeyRecord>,
     /// Sessions, ended ones too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sessions: Vec<SessionRecord>,
@@ -149,7 +155,7 @@ pub enum Reason {
 
 impl From<WholeUser> for UserRecord {
     fn from(whole: WholeUser) -> Self {
-        let WholeUser { user, key, sessions } = whole;
+        let WholeUser { user, key, keys, sessions } = whole;
         let User { id, username, email, email_verified, password, active, roles, claims, .. } =
             user;
         let mark = |mark: Mark| MarkRecord { session: mark.session, at: mark.at.as_millis() };
@@ -170,6 +176,7 @@ impl From<WholeUser> for UserRecord {
                 hash: hex(&key.hash),
                 sealed: Hidden(STANDARD.encode(&key.sealed)),
             }),
+            keys: keys.into_iter().map(Into::into).collect(),
             sessions: sessions.into_iter().map(Into::into).collect(),
         }
     }

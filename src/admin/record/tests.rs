@@ -86,6 +86,23 @@ fn session() -> impl Strategy<Value = SessionRecord> {
     )
 }
 
+fn made_key() -> impl Strategy<Value = UserKeyRecord> {
+    let scopes = option::of(btree_set("[a-z0-9_.:-]{1,10}", 0..3));
+    let times = (any::<u64>(), option::of(any::<u64>()), option::of(any::<u64>()));
+    ("[a-z]{1,10}", "[a-z_0-9]{0,8}", scopes, times).prop_map(
+        |(name, hint, scopes, (created, expires, last_used))| UserKeyRecord {
+            name,
+            hint,
+            scopes: scopes.map(|scopes| scopes.into_iter().collect()),
+            created,
+            expires,
+            last_used,
+            // The place of its number and of its hash is filled in below.
+            ..UserKeyRecord::default()
+        },
+    )
+}
+
 fn user() -> impl Strategy<Value = UserRecord> {
     let mark = || {
         option::of(
@@ -98,9 +115,11 @@ fn user() -> impl Strategy<Value = UserRecord> {
         (btree_set("[a-z0-9_.:-]{1,10}", 0..4), btree_map("x[a-z_./-]{0,6}", "[!-~]{1,12}", 0..3));
     let times = (any::<u64>(), option::of(any::<u64>()), mark(), mark());
     let key = option::of(vec(any::<u8>(), 0..40));
+    let key = (key, vec(made_key(), 0..3));
     (texts, flags, option::of(0..HASHES.len()), sets, times, key, vec(session(), 0..3)).prop_map(
         |((username, email), (active, verified), hash, (roles, claims), times, key, sessions)| {
             let (created, last_login, password_mark, logout_mark) = times;
+            let (key, keys) = key;
             let email_verified = verified && email.is_some();
             UserRecord {
                 id: 0,
@@ -119,6 +138,7 @@ fn user() -> impl Strategy<Value = UserRecord> {
                     hash: String::new(),
                     sealed: Hidden(STANDARD.encode(bytes)),
                 }),
+                keys,
                 sessions,
             }
         },
@@ -135,6 +155,10 @@ fn population() -> impl Strategy<Value = Vec<UserRecord>> {
             user.username = format!("{}{id}", user.username);
             if let Some(KeyRecord::Sealed { hash, .. }) = &mut user.key {
                 *hash = format!("{id:064x}");
+            }
+            for key in &mut user.keys {
+                number += step;
+                (key.id, key.hash) = (number, format!("{:064x}", number * 3));
             }
             for session in &mut user.sessions {
                 number += step;

@@ -8,9 +8,10 @@ use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 use crate::store::{
     Admission, ApiKey, Arrival, Claimed, Clashes, Creation, EndReason, Group, GroupChange,
-    Invitation, MailStore, NewInvitation, NewLetter, NewSession, NewToken, NewUser, Numbers,
-    PasswordHash, Posted, QueueLimits, RedbStore, Redeemed, Rotation, RotationRequest, Session,
-    SessionRef, Standing, Store, StoreError, Terms, TokenRef, Trial, User, UserChange, WholeUser,
+    GroupStore, Invitation, InvitationStore, KeyAdded, KeyOwner, KeyStore, MailStore,
+    NewInvitation, NewLetter, NewSession, NewToken, NewUser, NewUserKey, Numbers, PasswordHash,
+    Posted, QueueLimits, RedbStore, Redeemed, Rotation, RotationRequest, Session, SessionRef,
+    Standing, Store, StoreError, Terms, TokenRef, Trial, User, UserChange, UserKey, WholeUser,
 };
 
 #[derive(Debug)]
@@ -64,10 +65,6 @@ delegate! {
     admit_user(user: NewUser, terms: Terms) -> Admission;
     clashes(username: &str, email: &str) -> Clashes;
     users_by_email(email: &str) -> Vec<User>;
-    add_invitation(invitation: NewInvitation) -> Invitation;
-    invitation(hash: [u8; 32]) -> Option<Invitation>;
-    invitations(after: Option<u64>, limit: usize) -> Vec<Invitation>;
-    remove_invitation(id: u64) -> bool;
     user(id: UserId) -> Option<User>;
     user_by_name(name: &str) -> Option<User>;
     users(after: Option<UserId>, limit: usize) -> Vec<User>;
@@ -82,18 +79,10 @@ delegate! {
     end_session(id: SessionId, now: Timestamp, reason: EndReason) -> bool;
     sessions(user: UserId, before: Option<u64>, limit: usize) -> Vec<Session>;
     note_uses(uses: Vec<(SessionId, Timestamp)>) -> ();
-    api_key(user: UserId, candidate: ApiKey) -> Option<ApiKey>;
-    user_by_api_key(hash: [u8; 32]) -> Option<User>;
     take_users(users: Vec<WholeUser>, trial: Trial) -> Vec<Arrival>;
     whole_users(after: Option<UserId>, limit: usize) -> Vec<WholeUser>;
     numbers(at_least: Numbers) -> Numbers;
     password_recipes() -> Vec<String>;
-    create_group(name: &str) -> Option<Group>;
-    group(name: &str) -> Option<Group>;
-    groups() -> Vec<Group>;
-    group_members(name: &str, after: Option<UserId>, limit: usize) -> Vec<User>;
-    change_group(name: &str, change: GroupChange) -> Option<Group>;
-    delete_group(name: &str) -> bool;
     sweep(now: Timestamp) -> usize;
 }
 
@@ -108,4 +97,35 @@ delegate! {
     token_user(token: TokenRef) -> Option<User>;
     redeem_password(token: TokenRef, hash: PasswordHash) -> Option<Redeemed>;
     redeem_email(token: TokenRef) -> Option<Redeemed>;
+}
+
+delegate! {
+    GroupStore:
+    create_group(name: &str) -> Option<Group>;
+    group(name: &str) -> Option<Group>;
+    groups() -> Vec<Group>;
+    group_members(name: &str, after: Option<UserId>, limit: usize) -> Vec<User>;
+    change_group(name: &str, change: GroupChange) -> Option<Group>;
+    delete_group(name: &str) -> bool;
+}
+
+delegate! {
+    InvitationStore:
+    add_invitation(invitation: NewInvitation) -> Invitation;
+    invitation(hash: [u8; 32]) -> Option<Invitation>;
+    invitations(after: Option<u64>, limit: usize) -> Vec<Invitation>;
+    remove_invitation(id: u64) -> bool;
+}
+
+delegate! {
+    KeyStore:
+    api_key(user: UserId, candidate: ApiKey) -> Option<ApiKey>;
+    user_by_api_key(hash: [u8; 32]) -> Option<User>;
+    add_key(key: NewUserKey, most: usize) -> KeyAdded;
+    key_owner(hash: [u8; 32]) -> Option<KeyOwner>;
+    user_key(id: u64) -> Option<UserKey>;
+    keys_of(user: UserId) -> Vec<UserKey>;
+    user_keys(after: Option<u64>, limit: usize) -> Vec<UserKey>;
+    remove_key(user: UserId, id: u64) -> bool;
+    note_key_uses(uses: Vec<(u64, Timestamp)>) -> ();
 }

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 use crate::store::Group;
 use crate::store::record::{
-    ApiKey, EndReason, Mark, PasswordHash, RefreshGrant, Session, SpentGrant, User,
+    EndReason, Mark, PasswordHash, RefreshGrant, Session, SpentGrant, User,
 };
 
 #[derive(Debug, Decode, Encode)]
@@ -134,17 +134,6 @@ struct SpentRecord {
     at: u64,
     #[n(2)]
     successor: GrantRecord,
-}
-
-#[derive(Debug, Decode, Encode)]
-#[cbor(map)]
-pub(super) struct ApiKeyRecord {
-    #[n(0)]
-    #[cbor(with = "minicbor::bytes")]
-    hash: [u8; 32],
-    #[n(1)]
-    #[cbor(with = "minicbor::bytes")]
-    sealed: Vec<u8>,
 }
 
 impl UserRecord {
@@ -314,18 +303,6 @@ impl From<&SpentGrant> for SpentRecord {
     }
 }
 
-impl From<ApiKeyRecord> for ApiKey {
-    fn from(record: ApiKeyRecord) -> Self {
-        Self { hash: record.hash, sealed: record.sealed }
-    }
-}
-
-impl From<&ApiKey> for ApiKeyRecord {
-    fn from(key: &ApiKey) -> Self {
-        Self { hash: key.hash, sealed: key.sealed.clone() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -414,16 +391,6 @@ mod tests {
                 assert_eq!(record.into_session(9), (session, adopted));
             }
         }
-    }
-
-    #[test]
-    fn a_key_comes_back_as_it_was() {
-        let key = ApiKey { hash: [0xAB; 32], sealed: vec![1, 2, 3] };
-        let bytes = minicbor::to_vec(ApiKeyRecord::from(&key)).unwrap();
-        let record: ApiKeyRecord = minicbor::decode(&bytes).unwrap();
-        assert_eq!(ApiKey::from(record), key);
-        // A byte string, not an array of numbers: two bytes of head, then the hash itself.
-        assert!(bytes.windows(34).any(|part| part == [&[0x58, 32][..], &[0xAB; 32]].concat()));
     }
 
     #[test]

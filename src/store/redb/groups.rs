@@ -3,15 +3,57 @@
 //! A user's record holds the numbers of its groups. A number is never given twice, so that one
 //! whose group was deleted says nothing for ever, and nobody has to look for the members.
 
+use async_trait::async_trait;
 use redb::ReadableTable;
 
 use super::codec::GroupRecord;
 use super::tables::{
     Change, Counter, GROUP_NAMES, GROUPS, Source, USERS, View, dangling, decode, failed,
 };
-use super::users;
+use super::{RedbStore, users};
 use crate::identity::UserId;
-use crate::store::{Group, GroupChange, StoreError, User};
+use crate::store::{Group, GroupChange, GroupStore, StoreError, User};
+
+#[async_trait]
+impl GroupStore for RedbStore {
+    async fn create_group(&self, name: &str) -> Result<Option<Group>, StoreError> {
+        let name = name.to_owned();
+        self.write(move |change| create(change, &name)).await
+    }
+
+    async fn group(&self, name: &str) -> Result<Option<Group>, StoreError> {
+        let name = name.to_owned();
+        self.read(move |view| by_name(view, &name)).await
+    }
+
+    async fn groups(&self) -> Result<Vec<Group>, StoreError> {
+        self.read(all).await
+    }
+
+    async fn group_members(
+        &self,
+        name: &str,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Vec<User>, StoreError> {
+        let name = name.to_owned();
+        self.read(move |view| members(view, &name, after, limit)).await
+    }
+
+    async fn change_group(
+        &self,
+        name: &str,
+        change: GroupChange,
+    ) -> Result<Option<Group>, StoreError> {
+        let name = name.to_owned();
+        self.write(move |txn| alter(txn, &name, &change)).await
+    }
+
+    async fn delete_group(&self, name: &str) -> Result<bool, StoreError> {
+        let name = name.to_owned();
+        self.write(move |change| delete(change, &name)).await
+    }
+}
 
 pub(super) fn number(source: &impl Source, name: &str) -> Result<Option<u64>, StoreError> {
     source.number(&GROUP_NAMES, name)

@@ -3,14 +3,39 @@
 use std::num::NonZeroU32;
 use std::ops::Bound;
 
+use async_trait::async_trait;
 use minicbor::{Decode, Encode};
 use redb::ReadableTable;
 
+use super::RedbStore;
 use super::tables::{
     Change, Counter, INVITATION_HASHES, INVITATIONS, Source, dangling, decode, failed,
 };
 use crate::clock::Timestamp;
-use crate::store::{Invitation, NewInvitation, StoreError};
+use crate::store::{Invitation, InvitationStore, NewInvitation, StoreError};
+
+#[async_trait]
+impl InvitationStore for RedbStore {
+    async fn add_invitation(&self, invitation: NewInvitation) -> Result<Invitation, StoreError> {
+        self.write(move |change| add(change, &invitation)).await
+    }
+
+    async fn invitation(&self, hash: [u8; 32]) -> Result<Option<Invitation>, StoreError> {
+        self.read(move |view| by_hash(view, hash)).await
+    }
+
+    async fn invitations(
+        &self,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Invitation>, StoreError> {
+        self.read(move |view| page(view, after, limit)).await
+    }
+
+    async fn remove_invitation(&self, id: u64) -> Result<bool, StoreError> {
+        self.write(move |change| remove(change, id)).await
+    }
+}
 
 /// How one looks in the file; see [`super::codec`] for what may be changed.
 #[derive(Debug, Decode, Encode)]

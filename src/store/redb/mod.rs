@@ -4,6 +4,7 @@ mod codec;
 mod groups;
 mod indexes;
 mod invitations;
+mod keys;
 mod letters;
 mod mail;
 mod moving;
@@ -13,6 +14,7 @@ mod probe;
 mod recipes;
 mod sessions;
 mod tables;
+mod user_keys;
 mod users;
 mod writer;
 
@@ -24,13 +26,10 @@ use redb::{Database, ReadableDatabase};
 use self::tables::{Change, View};
 use self::writer::Writer;
 use super::record::{
-    ApiKey, Creation, EndReason, NewSession, NewUser, PasswordHash, Rotation, RotationRequest,
-    Session, SessionRef, Standing, User, UserChange,
+    Creation, EndReason, NewSession, NewUser, PasswordHash, Rotation, RotationRequest, Session,
+    SessionRef, Standing, User, UserChange,
 };
-use super::{
-    Admission, Arrival, Clashes, Group, GroupChange, Invitation, NewInvitation, Numbers, Store,
-    StoreError, Terms, Trial, WholeUser,
-};
+use super::{Admission, Arrival, Clashes, Numbers, Store, StoreError, Terms, Trial, WholeUser};
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 
@@ -96,26 +95,6 @@ impl Store for RedbStore {
     async fn users_by_email(&self, email: &str) -> Result<Vec<User>, StoreError> {
         let email = email.to_owned();
         self.read(move |view| users::by_email(view, &email)).await
-    }
-
-    async fn add_invitation(&self, invitation: NewInvitation) -> Result<Invitation, StoreError> {
-        self.write(move |change| invitations::add(change, &invitation)).await
-    }
-
-    async fn invitation(&self, hash: [u8; 32]) -> Result<Option<Invitation>, StoreError> {
-        self.read(move |view| invitations::by_hash(view, hash)).await
-    }
-
-    async fn invitations(
-        &self,
-        after: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<Invitation>, StoreError> {
-        self.read(move |view| invitations::page(view, after, limit)).await
-    }
-
-    async fn remove_invitation(&self, id: u64) -> Result<bool, StoreError> {
-        self.write(move |change| invitations::remove(change, id)).await
     }
 
     async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
@@ -216,18 +195,6 @@ impl Store for RedbStore {
         self.write(move |change| sessions::note_uses(change, &uses)).await
     }
 
-    async fn api_key(&self, user: UserId, candidate: ApiKey) -> Result<Option<ApiKey>, StoreError> {
-        // Asked at each login of a client that has one: no need to wait for the writer then.
-        if let Some(key) = self.read(move |view| users::stored_key(view, user)).await? {
-            return Ok(Some(key));
-        }
-        self.write(move |change| users::key(change, user, &candidate)).await
-    }
-
-    async fn user_by_api_key(&self, hash: [u8; 32]) -> Result<Option<User>, StoreError> {
-        self.read(move |view| users::by_key(view, hash)).await
-    }
-
     async fn password_recipes(&self) -> Result<Vec<String>, StoreError> {
         self.read(recipes::all).await
     }
@@ -267,44 +234,6 @@ impl Store for RedbStore {
         .await
     }
 
-    async fn create_group(&self, name: &str) -> Result<Option<Group>, StoreError> {
-        let name = name.to_owned();
-        self.write(move |change| groups::create(change, &name)).await
-    }
-
-    async fn group(&self, name: &str) -> Result<Option<Group>, StoreError> {
-        let name = name.to_owned();
-        self.read(move |view| groups::by_name(view, &name)).await
-    }
-
-    async fn groups(&self) -> Result<Vec<Group>, StoreError> {
-        self.read(groups::all).await
-    }
-
-    async fn group_members(
-        &self,
-        name: &str,
-        after: Option<UserId>,
-        limit: usize,
-    ) -> Result<Vec<User>, StoreError> {
-        let name = name.to_owned();
-        self.read(move |view| groups::members(view, &name, after, limit)).await
-    }
-
-    async fn change_group(
-        &self,
-        name: &str,
-        change: GroupChange,
-    ) -> Result<Option<Group>, StoreError> {
-        let name = name.to_owned();
-        self.write(move |txn| groups::alter(txn, &name, &change)).await
-    }
-
-    async fn delete_group(&self, name: &str) -> Result<bool, StoreError> {
-        let name = name.to_owned();
-        self.write(move |change| groups::delete(change, &name)).await
-    }
-
     async fn sweep(&self, now: Timestamp) -> Result<usize, StoreError> {
         let dead = self.read(move |view| sessions::dead(view, now)).await?;
         let mut removed = 0;
@@ -316,6 +245,11 @@ impl Store for RedbStore {
         for step in dead.chunks(SWEEP_STEP) {
             let step = step.to_vec();
             self.write(move |change| one_time::bury(change, &step, now)).await?;
+        }
+        let dead = self.read(move |view| user_keys::dead(view, now)).await?;
+        for step in dead.chunks(SWEEP_STEP) {
+            let step = step.to_vec();
+            self.write(move |change| user_keys::bury(change, &step)).await?;
         }
         Ok(removed)
     }

@@ -4,11 +4,11 @@ use super::sessions::{self, Stored};
 use super::tables::{
     ADOPTED, API_KEY_HASHES, Change, Counter, DELETED, NAMES, SESSIONS, Source, View,
 };
-use super::users;
+use super::{keys, user_keys, users};
 use crate::identity::UserId;
-use crate::store::StoreError;
 use crate::store::moving::{Arrival, KeptSession, Numbers, WholeUser};
-use crate::store::record::{ApiKey, User};
+use crate::store::record::User;
+use crate::store::{ApiKey, StoreError};
 
 /// What there is of the users after that id.
 pub(super) fn page(
@@ -19,9 +19,10 @@ pub(super) fn page(
     let users = users::own_page(view, after, limit)?.into_iter();
     users
         .map(|user| {
-            let key = users::stored_key(view, user.id)?;
+            let key = keys::stored_key(view, user.id)?;
+            let keys = user_keys::of_user(view, user.id)?;
             let sessions = sessions::kept(view, user.id)?;
-            Ok(WholeUser { user, key, sessions })
+            Ok(WholeUser { user, key, keys, sessions })
         })
         .collect()
 }
@@ -75,6 +76,12 @@ fn newcomer(source: &impl Source, whole: &WholeUser) -> Result<Arrival, StoreErr
     {
         return Ok(Arrival::KeyTaken);
     }
+    for (at, key) in whole.keys.iter().enumerate() {
+        let twice = whole.keys.iter().take(at).any(|other| other.hash == key.hash);
+        if twice || user_keys::is_known(source, key.hash)? {
+            return Ok(Arrival::KeyTaken);
+        }
+    }
     for kept in &whole.sessions {
         let number = kept.session.id.number;
         if number != 0 && source.is_in(&SESSIONS, number)? {
@@ -115,7 +122,7 @@ fn missing_key<'w>(
     whole: &'w WholeUser,
 ) -> Result<Option<&'w ApiKey>, StoreError> {
     let Some(key) = &whole.key else { return Ok(None) };
-    let free = users::stored_key(source, id)?.is_none()
+    let free = keys::stored_key(source, id)?.is_none()
         && source.number(&API_KEY_HASHES, key.hash)?.is_none();
     Ok(free.then_some(key))
 }
@@ -138,7 +145,7 @@ fn missing_ends<'w>(
 
 fn complete(change: &Change<'_>, id: UserId, whole: &WholeUser) -> Result<(), StoreError> {
     if let Some(key) = missing_key(change, id, whole)? {
-        users::put_key(change, id, key)?;
+        keys::put_key(change, id, key)?;
     }
     for kept in missing_ends(change, whole)? {
         let mut kept = kept.clone();
@@ -159,7 +166,10 @@ fn settle_in(change: &Change<'_>, whole: &WholeUser) -> Result<UserId, StoreErro
     user.roles.dedup();
     users::insert(change, &user)?;
     if let Some(key) = &whole.key {
-        users::put_key(change, user.id, key)?;
+        keys::put_key(change, user.id, key)?;
+    }
+    for key in &whole.keys {
+        user_keys::keep(change, user.id, key.clone())?;
     }
     for kept in &whole.sessions {
         keep(change, user.id, kept.clone())?;

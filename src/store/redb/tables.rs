@@ -73,6 +73,16 @@ pub(super) static LETTERS_TO: TableDefinition<'static, (&'static str, u64), ()> 
 pub(super) static ONE_TIME: TableDefinition<'static, (u64, u8), Bytes> =
     TableDefinition::new("one_time_tokens");
 
+/// Number to key that a user made.
+pub(super) static USER_KEYS: TableDefinition<'static, u64, Bytes> =
+    TableDefinition::new("user_keys");
+/// SHA-256 of such a key to its number.
+pub(super) static USER_KEY_HASHES: TableDefinition<'static, [u8; 32], u64> =
+    TableDefinition::new("user_key_hashes");
+/// Those of each user: user id, number.
+pub(super) static KEYS_OF_USERS: TableDefinition<'static, (u64, u64), ()> =
+    TableDefinition::new("keys_of_users");
+
 /// The entry of [`META`] that makes a redb file a store of ours; its value is the version.
 pub(super) const FORMAT: &str = "portcullis";
 
@@ -97,6 +107,7 @@ pub(super) enum Counter {
     Invitations,
     Groups,
     Letters,
+    UserKeys,
 }
 
 impl Counter {
@@ -107,6 +118,7 @@ impl Counter {
             Self::Invitations => "last_invitation",
             Self::Groups => "last_group",
             Self::Letters => "last_letter",
+            Self::UserKeys => "last_user_key",
         }
     }
 }
@@ -133,6 +145,9 @@ pub(super) fn create(txn: &WriteTransaction) -> Result<(), redb::Error> {
     txn.open_table(LETTERS_DUE)?;
     txn.open_table(LETTERS_TO)?;
     txn.open_table(ONE_TIME)?;
+    txn.open_table(USER_KEYS)?;
+    txn.open_table(USER_KEY_HASHES)?;
+    txn.open_table(KEYS_OF_USERS)?;
     Ok(())
 }
 

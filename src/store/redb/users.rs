@@ -4,14 +4,13 @@ use std::ops::Bound;
 
 use redb::{AccessGuard, ReadableTable, StorageError};
 
-use super::codec::{ApiKeyRecord, UserRecord};
+use super::codec::UserRecord;
 use super::tables::{
-    API_KEY_HASHES, API_KEYS, Bytes, Change, Counter, DELETED, EMAILS, NAMES, Source, USERS, View,
-    dangling, decode, failed,
+    Bytes, Change, Counter, DELETED, EMAILS, NAMES, Source, USERS, View, dangling, decode, failed,
 };
-use super::{groups, indexes, invitations, one_time, recipes, sessions};
+use super::{groups, indexes, invitations, keys, one_time, recipes, sessions};
 use crate::identity::UserId;
-use crate::store::record::{ApiKey, Creation, Mark, NewUser, User, UserChange};
+use crate::store::record::{Creation, Mark, NewUser, User, UserChange};
 use crate::store::{Admission, Clashes, StoreError, Terms};
 
 /// A user as it is written: the roles are its own, and its groups are numbers.
@@ -263,10 +262,7 @@ pub(super) fn delete(change: &Change<'_>, id: UserId) -> Result<bool, StoreError
     for number in sessions::numbers(change, id)? {
         sessions::remove(change, number)?;
     }
-    if let Some(key) = stored_key(change, id)? {
-        change.remove(&API_KEY_HASHES, key.hash)?;
-        change.remove(&API_KEYS, id.0)?;
-    }
+    keys::forget(change, id)?;
     recipes::replace(change, user.password.as_ref(), None)?;
     indexes::leave(change, &user)?;
     one_time::forget(change, id)?;
@@ -274,41 +270,4 @@ pub(super) fn delete(change: &Change<'_>, id: UserId) -> Result<bool, StoreError
     change.remove(&USERS, id.0)?;
     change.put(&DELETED, id.0, ())?;
     Ok(true)
-}
-
-/// The API key of a user, who may have none.
-pub(super) fn stored_key(source: &impl Source, id: UserId) -> Result<Option<ApiKey>, StoreError> {
-    let found: Option<ApiKeyRecord> = source.record(&API_KEYS, id.0)?;
-    Ok(found.map(Into::into))
-}
-
-/// The key there is, or `candidate` in its place; `None` if the user is gone.
-pub(super) fn key(
-    change: &Change<'_>,
-    id: UserId,
-    candidate: &ApiKey,
-) -> Result<Option<ApiKey>, StoreError> {
-    if find(change, id)?.is_none() {
-        return Ok(None);
-    }
-    if let Some(key) = stored_key(change, id)? {
-        return Ok(Some(key));
-    }
-    // Never hand one user's key over to another; a candidate drawn anew will do.
-    if change.number(&API_KEY_HASHES, candidate.hash)?.is_some() {
-        return Err(StoreError::Unavailable("this API key belongs to another user".into()));
-    }
-    put_key(change, id, candidate)?;
-    Ok(Some(candidate.clone()))
-}
-
-/// Stores the API key of a user who has none; nobody else may have it.
-pub(super) fn put_key(change: &Change<'_>, id: UserId, key: &ApiKey) -> Result<(), StoreError> {
-    change.put(&API_KEY_HASHES, key.hash, id.0)?;
-    change.put_record(&API_KEYS, id.0, &ApiKeyRecord::from(key))
-}
-
-pub(super) fn by_key(source: &impl Source, hash: [u8; 32]) -> Result<Option<User>, StoreError> {
-    let Some(id) = source.number(&API_KEY_HASHES, hash)? else { return Ok(None) };
-    find(source, UserId(id))?.map(Some).ok_or_else(|| dangling(&API_KEY_HASHES))
 }
