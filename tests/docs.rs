@@ -24,7 +24,8 @@ fn pages() -> Vec<String> {
     let entries = fs::read_dir(folder).expect("the folder of pages");
     let names = entries.map(|entry| entry.expect("an entry").file_name());
     let mut pages: Vec<_> = names
-        .filter_map(|name| name.to_str().filter(|name| name.ends_with(".md")).map(str::to_owned))
+        .filter(|name| Path::new(name).extension().is_some_and(|end| end == "md"))
+        .filter_map(|name| name.to_str().map(str::to_owned))
         .map(|name| format!("docs/{name}"))
         .collect();
     assert!(pages.len() >= 10, "{pages:?}");
