@@ -4,8 +4,12 @@
 
 #[path = "cli/audit.rs"]
 mod audit;
+#[path = "cli/broken_off.rs"]
+mod broken_off;
 #[path = "cli/check.rs"]
 mod check;
+#[path = "cli/export.rs"]
+mod export;
 #[path = "cli/harness.rs"]
 mod harness;
 #[path = "cli/import.rs"]

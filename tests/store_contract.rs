@@ -151,7 +151,10 @@ macro_rules! backends {
                     a_clash_changes_nothing
                     a_key_that_was_taken_back_does_not_come_back
                     a_token_belongs_to_the_first_who_brings_it
-                    numbers_are_lifted_and_never_lowered;
+                    numbers_are_lifted_and_never_lowered
+                    groups_come_with_their_roles_and_members_with_theirs
+                    an_invitation_comes_once_and_never_again
+                    an_id_that_was_given_elsewhere_is_nobodys;
                 groups:
                     a_group_is_made_once_and_found
                     a_member_has_the_roles_of_its_groups
@@ -169,6 +172,8 @@ macro_rules! backends {
                     a_token_is_good_for_its_user_purpose_and_time
                     a_password_token_is_used_once_and_ends_sessions
                     an_email_token_verifies_the_address_it_went_to
+                    a_unique_address_is_confirmed_by_one_of_many
+                    an_address_that_is_shared_already_can_be_confirmed
                     a_token_is_void_when_its_account_is_another
                     a_deleted_user_leaves_no_token
                     so_many_tokens_are_kept

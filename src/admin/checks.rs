@@ -56,7 +56,7 @@ pub(super) fn role(name: &str) -> Result<(), Refusal> {
 
 /// The spelling of a group's name under which it is stored. Other systems' names are fine, as
 /// long as they can be shown on one line.
-pub(super) fn group(raw: &str) -> Result<String, Refusal> {
+pub(crate) fn group(raw: &str) -> Result<String, Refusal> {
     let name = normalize_username(raw);
     let length = name.chars().count();
     if (1..=GROUP_NAME).contains(&length) && !name.chars().any(is_active) && trim(&name) == name {

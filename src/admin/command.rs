@@ -8,8 +8,8 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::SessionView;
-use super::record::UserRecord;
-use super::transfer::Outcome;
+use super::record::Record;
+use super::transfer::{Outcome, Place};
 use super::view::{GroupView, Health, KeyView, UserView};
 use crate::secret::Secret;
 
@@ -182,18 +182,19 @@ pub enum Command {
         /// How many at most; the door has a bound of its own.
         limit: usize,
     },
-    /// Takes users in, with everything that is theirs.
-    UserImport {
-        /// The users.
-        users: Vec<UserRecord>,
-        /// Says what would become of them, and changes nothing.
+    /// Takes users in, with everything that is theirs, and what stands beside them.
+    Import {
+        /// What comes in.
+        records: Vec<Record>,
+        /// Says what would become of it, and changes nothing.
         #[serde(default)]
         dry_run: bool,
     },
-    /// The users with ids above `after`, with everything that is theirs, at most `limit` of them.
-    UserExport {
-        /// The last id of the page before.
-        after: Option<u64>,
+    /// Everything from there on, at most `limit` records of it.
+    Export {
+        /// The end of the page before; the beginning when left out.
+        #[serde(default)]
+        place: Place,
         /// How many at most; the door has a bound of its own.
         limit: usize,
     },
@@ -210,6 +211,12 @@ pub enum Command {
         /// To a session; 0 lifts nothing.
         #[serde(default)]
         sessions: u64,
+        /// To an invitation; 0 lifts nothing.
+        #[serde(default)]
+        invitations: u64,
+        /// To a key that a user made; 0 lifts nothing.
+        #[serde(default)]
+        keys: u64,
     },
     /// The signing keys.
     KeyList,
@@ -241,8 +248,8 @@ impl Command {
             Self::GroupRoleRemove { group, .. } => ("group role remove", Some(group)),
             Self::SessionEnd { name, .. } => ("session end", Some(name)),
             Self::SessionEndAll { name } => ("session end --all", Some(name)),
-            Self::UserImport { dry_run: false, .. } => ("import", None),
-            Self::UserExport { .. } => ("export", None),
+            Self::Import { dry_run: false, .. } => ("import", None),
+            Self::Export { .. } => ("export", None),
             Self::InviteAdd { .. } => ("invite add", None),
             Self::InviteRevoke { .. } => ("invite revoke", None),
             Self::KeyRotate => ("key rotate", None),
@@ -250,7 +257,7 @@ impl Command {
             | Self::UserShow { .. }
             | Self::SessionList { .. }
             | Self::InviteList { .. }
-            | Self::UserImport { dry_run: true, .. }
+            | Self::Import { dry_run: true, .. }
             | Self::Numbers { .. }
             | Self::GroupList
             | Self::GroupShow { .. }
@@ -343,17 +350,17 @@ pub enum Reply {
         /// Its number.
         id: u64,
     },
-    /// What became of users that came in, in their order.
+    /// What became of what came in, in its order.
     Imported {
         /// One for each.
         outcomes: Vec<Outcome>,
     },
-    /// One page of users with everything that is theirs.
+    /// One page of everything.
     Exported {
-        /// In order of their ids.
-        users: Vec<UserRecord>,
+        /// In the order in which they can come in again.
+        records: Vec<Record>,
         /// Where the next page begins, if there may be one.
-        next: Option<u64>,
+        next: Option<Place>,
     },
     /// The last numbers that were given.
     Numbers {
@@ -361,6 +368,10 @@ pub enum Reply {
         users: u64,
         /// To a session.
         sessions: u64,
+        /// To an invitation.
+        invitations: u64,
+        /// To a key that a user made.
+        keys: u64,
     },
     /// Every key, the current one first.
     Keys {

@@ -16,7 +16,7 @@ use crate::identity::UserId;
 use crate::keys::KeyRing;
 use crate::printable::Printable;
 use crate::session::{Accounts, NewAccount, Registered};
-use crate::store::{User, UserChange};
+use crate::store::{Numbers, User, UserChange};
 
 /// Most users of one reply.
 const PAGE: usize = 500;
@@ -133,9 +133,11 @@ impl Door {
             }
             Command::InviteList { after, limit } => self.invitations(after, limit).await,
             Command::InviteRevoke { id } => self.revoke(id).await,
-            Command::UserImport { users, dry_run } => self.import(users, dry_run).await,
-            Command::UserExport { after, limit } => self.export(after, limit).await,
-            Command::Numbers { users, sessions } => self.numbers(users, sessions).await,
+            Command::Import { records, dry_run } => self.import(records, dry_run).await,
+            Command::Export { place, limit } => self.export(place, limit).await,
+            Command::Numbers { users, sessions, invitations, keys } => {
+                self.numbers(Numbers { users, sessions, invitations, keys }).await
+            }
             Command::ResetLink { name } => self.reset_link(&name).await,
             Command::KeyList => {
                 let keys = self.keys()?.list().into_iter().map(KeyView::from).collect();

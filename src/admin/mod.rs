@@ -16,17 +16,19 @@ mod socket;
 mod transfer;
 mod view;
 
+pub(crate) use checks::group as check_group;
 pub use client::{Client, ClientError};
 pub use command::{Command, InvitationView, NewPassword, Reply, SecretLink};
 pub use door::Door;
 pub use record::{
-    GrantRecord, Hidden, KeyRecord, MarkRecord, Reason, SessionRecord, UserKeyRecord, UserRecord,
+    DeletedRecord, GrantRecord, GroupRecord, Hidden, InvitationRecord, KeyRecord, MarkRecord,
+    Reason, Record, SessionRecord, UserKeyRecord, UserRecord,
 };
 pub use refusal::{Refusal, RefusalKind};
 pub use sessions::SessionView;
 pub use settings::AdminSettings;
 pub use socket::{AdminSocket, SocketError};
-pub use transfer::{ImportRoles, Outcome};
+pub use transfer::{ImportRoles, Outcome, Place};
 pub use view::{GroupView, Health, KeyView, UserView};
 
 /// The longest path of a unix socket in bytes: `sun_path` of unix(7), without the NUL.

@@ -1,4 +1,5 @@
-//! `portcullis export`: all users with everything that is theirs, as JSON Lines.
+//! `portcullis export`: all users with everything that is theirs, and what stands beside them, as
+//! JSON Lines.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -6,18 +7,23 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use super::out::Out;
 use super::policy_file::PolicyFile;
-use super::reach::{Purpose, Reach};
-use crate::admin::{Command, Reply};
+use super::reach::{Purpose, Reach, another_reply};
+use crate::admin::{Command, Place, Record, Reply};
 
 /// The form of an export. Raise it when an older binary would misread one.
-pub(super) const FORMAT: u32 = 1;
+///
+/// 2: lines of more kinds than users, each with its `kind`, and a last line that says so.
+pub(super) const FORMAT: u32 = 2;
 
-/// Users asked for at once.
+/// The first form whose lines name their kind, and that has a last line.
+pub(super) const KINDS: u32 = 2;
+
+/// Records asked for at once.
 const PAGE: usize = 200;
 
 #[derive(Debug, clap::Args)]
@@ -35,6 +41,33 @@ pub(super) struct Head {
     pub(super) last_user: u64,
     /// And to a session.
     pub(super) last_session: u64,
+    /// And to an invitation.
+    #[serde(default)]
+    pub(super) last_invitation: u64,
+    /// And to a key that a user made.
+    #[serde(default)]
+    pub(super) last_key: u64,
+}
+
+/// The kind of the last line.
+pub(super) const END: &str = "end";
+
+/// The last line: without it, an export that was cut off would be taken for a whole one.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct End {
+    /// [`END`].
+    kind: String,
+    /// How many lines there are between the first and this one.
+    pub(super) records: u64,
+}
+
+/// What was written.
+#[derive(Debug, Default)]
+struct Written {
+    users: u64,
+    groups: u64,
+    invitations: u64,
 }
 
 pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
@@ -42,7 +75,7 @@ pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow:
     let reach = Reach::open(config, Purpose::Users, out).await?;
     let Some(path) = args.file else {
         let written = write(&reach, &mut |line| Ok(out.line(line)?)).await?;
-        warn(written, None, out);
+        warn(&written, None, out);
         return Ok(ExitCode::SUCCESS);
     };
     // Never over something that is there, and never readable by others, not for a moment.
@@ -55,7 +88,7 @@ pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow:
         anyhow::Ok(written)
     };
     match written.await {
-        Ok(written) => warn(written, Some(&path), out),
+        Ok(written) => warn(&written, Some(&path), out),
         Err(error) => {
             // Half an export would be taken for a whole one.
             drop(std::fs::remove_file(&path));
@@ -65,36 +98,52 @@ pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow:
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes line by line, and returns how many users there were.
+/// Writes line by line, and returns how much there was.
 async fn write(
     reach: &Reach,
     line: &mut dyn FnMut(String) -> anyhow::Result<()>,
-) -> anyhow::Result<u64> {
-    let numbers = reach.send(Command::Numbers { users: 0, sessions: 0 }).await?;
-    let Reply::Numbers { users: last_user, sessions: last_session } = numbers else {
-        bail!("the gateway replied to another command");
+) -> anyhow::Result<Written> {
+    let numbers = Command::Numbers { users: 0, sessions: 0, invitations: 0, keys: 0 };
+    let Reply::Numbers { users, sessions, invitations, keys } = reach.send(numbers).await? else {
+        return Err(another_reply());
     };
-    line(serde_json::to_string(&Head { portcullis: FORMAT, last_user, last_session })?)?;
-    let (mut after, mut written) = (None, 0);
+    line(serde_json::to_string(&Head {
+        portcullis: FORMAT,
+        last_user: users,
+        last_session: sessions,
+        last_invitation: invitations,
+        last_key: keys,
+    })?)?;
+    let (mut place, mut written, mut count) = (Place::default(), Written::default(), 0);
     loop {
-        let reply = reach.send(Command::UserExport { after, limit: PAGE }).await?;
-        let Reply::Exported { users, next } = reply else {
-            bail!("the gateway replied to another command");
-        };
-        for user in &users {
-            line(serde_json::to_string(user)?)?;
-            written += 1;
+        let reply = reach.send(Command::Export { place, limit: PAGE }).await?;
+        let Reply::Exported { records, next } = reply else { return Err(another_reply()) };
+        for record in &records {
+            line(serde_json::to_string(record)?)?;
+            count += 1;
+            match record {
+                Record::User(_) => written.users += 1,
+                Record::Group(_) => written.groups += 1,
+                Record::Invitation(_) => written.invitations += 1,
+                Record::Deleted(_) => {}
+            }
         }
-        after = next;
-        if after.is_none() {
-            return Ok(written);
-        }
+        let Some(next) = next else { break };
+        place = next;
     }
+    line(serde_json::to_string(&End { kind: END.to_owned(), records: count })?)?;
+    Ok(written)
 }
 
-fn warn(users: u64, path: Option<&Path>, out: &mut Out) {
+fn warn(written: &Written, path: Option<&Path>, out: &mut Out) {
+    let Written { users, groups, invitations } = written;
     let place = path.map_or_else(String::new, |path| format!(" to {}", path.display()));
     out.note(format_args!(
-        "exported {users} users{place}; password hashes are in it, so keep it as you keep the store"
+        "exported {users} users, {groups} groups and {invitations} invitations{place}; password \
+         hashes are in it, so keep it as you keep the store"
+    ));
+    out.note(format_args!(
+        "not in it: the keys beside the store, letters that wait to be sent, and links that were \
+         mailed, which live for an hour"
     ));
 }

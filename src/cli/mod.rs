@@ -53,9 +53,9 @@ enum Command {
     Session(session::Args),
     /// Invitations to register an account
     Invite(invite::Args),
-    /// Take users in from other systems, or from an export
+    /// Take users in from other systems, or everything of an export
     Import(import::Args),
-    /// Write all users with everything that is theirs
+    /// Write everything: users with all that is theirs, groups, invitations
     Export(export::Args),
     /// Roles that are given to many users at once
     Group(group::Args),

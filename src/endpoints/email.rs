@@ -3,12 +3,13 @@
 use serde_json::json;
 
 use super::error::EndpointError;
+use super::register::EMAIL_TAKEN;
 use super::reply::Outcome;
 use super::reset::bad_link;
 use super::{Endpoints, Request};
 use crate::identity::UserId;
 use crate::session::{AccountError, AuthError};
-use crate::store::User;
+use crate::store::{Confirmation, User};
 
 const NONE: &str = "There is no address to verify.";
 
@@ -31,8 +32,19 @@ pub(super) async fn confirm(cx: &Endpoints, request: Request) -> Result<Outcome,
     let (mut values, _client) = request.into_values(cx)?;
     let (uid, token) = (values.take("uid"), values.take("token"));
     let id: UserId = uid.parse().map_err(|_| bad_link())?;
-    let user = cx.accounts.confirm_email(id, &token).await?.ok_or_else(bad_link)?;
-    Ok(Outcome::ok(json!({ "detail": "E-mail address is verified." })).about(&user.id))
+    match cx.accounts.confirm_email(id, &token).await? {
+        Confirmation::Confirmed(_) => {
+            Ok(Outcome::ok(json!({ "detail": "E-mail address is verified." })).about(&id))
+        }
+        // Only whoever reads the mail to that address learns it.
+        Confirmation::EmailTaken => Err(taken()),
+        Confirmation::BadToken => Err(bad_link()),
+    }
+}
+
+/// The address is somebody else's, and has to be one account's.
+pub(super) fn taken() -> EndpointError {
+    EndpointError::Fields(vec![("email", vec![EMAIL_TAKEN.to_owned()])])
 }
 
 /// The account of whoever calls, as the store has it now.

@@ -40,9 +40,6 @@ pub(super) async fn handle(cx: &Endpoints, request: Request) -> Result<Outcome, 
         Opened::Pair(pair) => json!({ "access": pair.access, "refresh": pair.refresh }),
         Opened::Sliding(token) => json!({ "token": token }),
     };
-    if let Some(mailer) = cx.accounts.mailer() {
-        mailer.tell_password_changed(&user).await;
-    }
     // The device was known by the password that is no longer.
     let cookie = match cx.accounts.get(id).await? {
         Some(user) => device::cookie(cx, &user)?,

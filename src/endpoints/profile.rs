@@ -1,6 +1,7 @@
 //! `GET profile/`: the caller's own account, as it is now. `PATCH profile/`: a new address, in
 //! force when it is confirmed.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -9,10 +10,11 @@ use serde_json::json;
 use super::error::EndpointError;
 use super::fields::{BLANK, REQUIRED};
 use super::reply::Outcome;
-use super::throttle::Guessed;
-use super::{Endpoints, Request, email};
+use super::throttle::{Guessed, Limited};
+use super::{Endpoints, Registration, Request, email};
 use crate::secret::Secret;
 use crate::session::{AccountError, Authenticated, Sessions};
+use crate::store::User;
 use crate::token::TokenError;
 
 /// The user of our own store that a call speaks for. Somebody whom another issuer vouches for
@@ -54,6 +56,7 @@ const WRONG: &str = "Your password was entered incorrectly. Please enter it agai
 pub(super) async fn change(cx: &Endpoints, request: Request) -> Result<Outcome, EndpointError> {
     let mailer = cx.accounts.mailer().ok_or(EndpointError::NoMail)?;
     let user = email::caller(cx, &request).await?;
+    let from = request.from;
     let mut form = request.into_form(cx);
     let (sent, password) = (form.good("email"), form.good("password"));
     let is_new = sent.is_some_and(|email| !email.is_empty() && email != user.email);
@@ -76,6 +79,7 @@ pub(super) async fn change(cx: &Endpoints, request: Request) -> Result<Outcome, 
     if !right? {
         return Err(EndpointError::Fields(vec![("password", vec![WRONG.to_owned()])]));
     }
+    object(cx, &user, &email, from).await?;
     cx.throttles.take_by_recipient(&email, cx.clock.now())?;
     mailer.ask_new_email(&user, &email).await.map_err(AccountError::from)?;
     if let Some(body) = body.as_object_mut() {
@@ -83,4 +87,21 @@ pub(super) async fn change(cx: &Endpoints, request: Request) -> Result<Outcome, 
         body.insert("detail".to_owned(), told.into());
     }
     Ok(Outcome::ok(body).about(&user.id))
+}
+
+/// Refuses an address that is somebody else's where addresses are unique, if whoever asks could
+/// learn the same by registering, and counted with that. Where it cannot be told, whoever has the
+/// address learns it by the letter.
+async fn object(
+    cx: &Endpoints,
+    user: &User,
+    email: &str,
+    from: IpAddr,
+) -> Result<(), EndpointError> {
+    if cx.settings.register != Registration::Open || !cx.accounts.has_unique_emails() {
+        return Ok(());
+    }
+    let now = cx.clock.now();
+    cx.throttles.take_by_address(cx.accounts.audit(), Limited::Registrations, from, now)?;
+    if cx.accounts.is_email_taken(user.id, email).await? { Err(email::taken()) } else { Ok(()) }
 }

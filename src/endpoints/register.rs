@@ -12,7 +12,7 @@ use crate::session::{NameObjection, NewAccount, Registered};
 
 const TAKEN: &str = "A user with that username already exists.";
 const ALIKE: &str = "A user with a username that looks like this one already exists.";
-const EMAIL_TAKEN: &str = "user with this email address already exists.";
+pub(super) const EMAIL_TAKEN: &str = "user with this email address already exists.";
 /// What is said of every invitation that is not good, whatever the reason.
 const NOT_INVITED: &str = "This invitation is not valid.";
 pub(super) const INVITE: &str = "invite";

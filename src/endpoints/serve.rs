@@ -1,5 +1,6 @@
 //! The way of a call: each step in its turn, and its end in a reply.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::Method;
@@ -44,6 +45,8 @@ pub struct Endpoints {
 pub(super) struct Request {
     /// What called, in its own words.
     pub(super) client: Client,
+    /// Where it came from.
+    pub(super) from: IpAddr,
     sent: parse::Sent,
     row: &'static Row,
     /// Who calls, where the endpoint asks.
@@ -159,7 +162,7 @@ impl Endpoints {
         caller: Option<Arc<Authenticated>>,
         shut_out: Option<EndpointError>,
     ) -> Result<Outcome, EndpointError> {
-        let Call { host, headers, client, body, .. } = call;
+        let Call { host, headers, client: from, body, .. } = call;
         let sent = if row.takes_body() {
             parse::read(headers, body, self.messages.auth_body, row.fields).await?
         } else {
@@ -167,16 +170,14 @@ impl Endpoints {
         };
         let device = headers.get(http::header::USER_AGENT);
         let device = device.map(|text| String::from_utf8_lossy(text.as_bytes()).into_owned());
-        let client = Client {
-            device: device.unwrap_or_default(),
-            address: client.to_canonical().to_string(),
-        };
+        let client =
+            Client { device: device.unwrap_or_default(), address: from.to_canonical().to_string() };
         let devices = match row.limited {
             Limited::FailedLogins => device::presented(headers),
             Limited::ByNothing | Limited::Registrations | Limited::Letters => Vec::new(),
         };
         let host = host.to_owned();
-        let request = Request { client, sent, row, caller, shut_out, devices, id, host };
+        let request = Request { client, from, sent, row, caller, shut_out, devices, id, host };
         (row.handler)(self, request).await
     }
 

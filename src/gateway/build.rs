@@ -173,7 +173,7 @@ impl Builder {
             issuers: config.issuers.clone(),
         };
         let sessions = Sessions::new(foundations, config.sessions, config.tokens.clone());
-        let sessions = sessions.with_audit(audit);
+        let sessions = sessions.with_audit(audit).with_mail(accounts.mailer().cloned());
         let mut gateway = Gateway::assemble(config, Arc::new(sessions), accounts, keys, clock);
         gateway.tls = tls;
         Ok(gateway)

@@ -28,6 +28,7 @@ use std::time::Duration;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::keys::KeyRing;
+use crate::mail::Mailer;
 use crate::store::Store;
 use crate::token::{IssuerSettings, Revisions, Signer, TokenCache, TokenSettings, Verifier};
 use crate::web::IdentityHeaders;
@@ -81,6 +82,7 @@ pub struct Sessions {
     tickets: tickets::Tickets,
     uses: uses::Uses,
     audit: Audit,
+    mailer: Option<Arc<Mailer>>,
 }
 
 impl Sessions {
@@ -104,6 +106,7 @@ impl Sessions {
             tickets: tickets::Tickets::default(),
             uses: uses::Uses::default(),
             audit,
+            mailer: None,
         }
     }
 
@@ -111,6 +114,12 @@ impl Sessions {
     #[must_use]
     pub fn with_audit(self, audit: Audit) -> Self {
         Self { audit, ..self }
+    }
+
+    /// Tells users by that mailer that their password was changed.
+    #[must_use]
+    pub fn with_mail(self, mailer: Option<Arc<Mailer>>) -> Self {
+        Self { mailer, ..self }
     }
 
     /// Fetches keys of other issuers when they are due. Never ends; without it they are fetched

@@ -1,13 +1,16 @@
-//! Users that move in or out, with everything that is theirs.
+//! What moves in or out: users with everything that is theirs, and what stands beside them.
 
 use std::sync::Arc;
 
 use super::{AccountError, Accounts};
 use crate::identity::UserId;
-use crate::store::{Arrival, Numbers, StoreError, Trial, WholeUser};
+use crate::store::{
+    Arrival, Group, GroupArrival, InvitationArrival, KeptInvitation, Numbers, StoreError, Trial,
+    WholeUser,
+};
 
 impl Accounts {
-    /// Takes users in with everything that is theirs, see [`crate::store::Store::take_users`].
+    /// Takes users in with everything that is theirs, see [`crate::store::MovingStore::take_users`].
     ///
     /// # Errors
     ///
@@ -32,7 +35,7 @@ impl Accounts {
         Ok(taken?)
     }
 
-    /// Users after that id with everything that is theirs, see [`crate::store::Store::whole_users`].
+    /// Users after that id with everything that is theirs, see [`crate::store::MovingStore::whole_users`].
     ///
     /// # Errors
     ///
@@ -45,7 +48,73 @@ impl Accounts {
         Ok(self.store.whole_users(after, limit).await?)
     }
 
-    /// The last numbers that were given, see [`crate::store::Store::numbers`].
+    /// Takes groups in, see [`crate::store::MovingStore::take_groups`]. Nobody who is here is in
+    /// one that is new, so nobody has to hear of it.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`]; nothing was changed, or nothing is known about it.
+    pub async fn take_groups(
+        &self,
+        groups: Vec<Group>,
+        trial: Trial,
+    ) -> Result<Vec<GroupArrival>, AccountError> {
+        Ok(self.store.take_groups(groups, trial).await?)
+    }
+
+    /// Takes invitations in, see [`crate::store::MovingStore::take_invitations`].
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`]; nothing was changed, or nothing is known about it.
+    pub async fn take_invitations(
+        &self,
+        invitations: Vec<KeptInvitation>,
+        trial: Trial,
+    ) -> Result<Vec<InvitationArrival>, AccountError> {
+        Ok(self.store.take_invitations(invitations, trial).await?)
+    }
+
+    /// Invitations as they are kept, see [`crate::store::MovingStore::kept_invitations`].
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`].
+    pub async fn kept_invitations(
+        &self,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<KeptInvitation>, AccountError> {
+        Ok(self.store.kept_invitations(after, limit).await?)
+    }
+
+    /// Notes ids of deleted users, see [`crate::store::MovingStore::take_deleted`].
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`]; nothing was changed, or nothing is known about it.
+    pub async fn take_deleted(
+        &self,
+        ids: Vec<UserId>,
+        trial: Trial,
+    ) -> Result<Vec<UserId>, AccountError> {
+        Ok(self.store.take_deleted(ids, trial).await?)
+    }
+
+    /// Ids of deleted users, see [`crate::store::MovingStore::deleted`].
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`].
+    pub async fn deleted(
+        &self,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Vec<UserId>, AccountError> {
+        Ok(self.store.deleted(after, limit).await?)
+    }
+
+    /// The last numbers that were given, see [`crate::store::MovingStore::numbers`].
     ///
     /// # Errors
     ///

@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::identity::UserId;
 use crate::mail::{Links, MailError, Mailer, token_hash};
 use crate::secret::Secret;
-use crate::store::{Purpose, TokenRef, User};
+use crate::store::{Confirmation, Purpose, Redeemed, TokenRef, User};
 
 impl Accounts {
     /// Sends letters by that mailer.
@@ -87,8 +87,8 @@ impl Accounts {
         Ok(settle(&self.revisions, user, redeem, noted).await?)
     }
 
-    /// Makes the address that a token was sent to the user's verified one. `None` if the token
-    /// is not good (any more).
+    /// Makes the address that a token was sent to the user's verified one, unless it has to be
+    /// unique and somebody else has it.
     ///
     /// # Errors
     ///
@@ -97,19 +97,41 @@ impl Accounts {
         &self,
         user: UserId,
         token: &str,
-    ) -> Result<Option<User>, AccountError> {
+    ) -> Result<Confirmation, AccountError> {
         let token = self.presented(user, Purpose::Email, token);
         let (store, mailer) = (Arc::clone(&self.store), self.mailer.clone());
+        let unique = self.rules.unique_email;
         let redeem = async move {
-            let redeemed = store.redeem_email(token).await?;
-            if let (Some(redeemed), Some(mailer)) = (&redeemed, mailer) {
+            let confirmation = store.redeem_email(token, unique).await?;
+            if let (Confirmation::Confirmed(redeemed), Some(mailer)) = (&confirmation, mailer) {
                 mailer.tell_email_changed(redeemed).await;
             }
-            Ok(redeemed.map(|redeemed| redeemed.after))
+            Ok(confirmation)
         };
         let note = self.audit().note(Event::new(Kind::EmailChanged).to_id(user));
-        let noted = |changed: &Option<User>| Some(note.to_user(changed.as_ref()?));
+        let noted = |confirmation: &Confirmation| match confirmation {
+            Confirmation::Confirmed(Redeemed { after, .. }) => {
+                Some(note.to_user(after).with("email", &after.email).with("verified", "yes"))
+            }
+            Confirmation::EmailTaken | Confirmation::BadToken => None,
+        };
         Ok(settle(&self.revisions, user, redeem, noted).await?)
+    }
+
+    /// Whether that cannot be made the user's address, because addresses have to be unique and
+    /// somebody else has it.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`]; nothing is known.
+    pub async fn is_email_taken(&self, user: UserId, email: &str) -> Result<bool, AccountError> {
+        let holders = self.store.users_by_email(email).await?;
+        Ok(self.rules.unique_email && holders.iter().any(|holder| holder.id != user))
+    }
+
+    /// Whether two accounts may not have one address.
+    pub const fn has_unique_emails(&self) -> bool {
+        self.rules.unique_email
     }
 
     fn presented(&self, user: UserId, purpose: Purpose, token: &str) -> TokenRef {

@@ -111,7 +111,7 @@ impl Sessions {
         let grant = self.refresh_grant(now, now.plus(self.settings.lifetime))?;
         let expires = grant.expires.plus(tokens.access);
         let new = self.new_session(user, client, now, expires, Some(grant.clone()))?;
-        let session = self.start(new, password).await?;
+        let session = self.start(user, new, password).await?;
         self.record_login(user, "token", Some(&session));
         Ok(Pair {
             access: self.access_token(user, &session, now)?,
@@ -128,7 +128,7 @@ impl Sessions {
         let now = self.clock.now();
         let ends = now.plus(self.signer.settings().refresh.min(self.settings.lifetime));
         let new = self.new_session(user, client, now, ends, None)?;
-        let session = self.start(new, password).await?;
+        let session = self.start(user, new, password).await?;
         self.record_login(user, "sliding", Some(&session));
         self.sliding_token(user, &session, &new_id()?, now, ends)
     }
@@ -163,17 +163,25 @@ impl Sessions {
     /// Starts a session, and with a new password it is the only one that is left.
     async fn start(
         &self,
+        user: &User,
         new: NewSession,
         password: Option<PasswordHash>,
     ) -> Result<Session, AuthError> {
         let started = match password {
             None => self.store.start_session(new).await?,
             Some(hash) => {
-                let (store, user) = (Arc::clone(&self.store), new.user);
-                let change = async move { store.change_password(hash, new).await };
-                let note = self.audit.note(Event::new(Kind::PasswordChanged).to_id(user));
+                let (store, mailer) = (Arc::clone(&self.store), self.mailer.clone());
+                let note = self.audit.note(Event::new(Kind::PasswordChanged).to_user(user));
+                let (id, user) = (user.id, user.clone());
+                let change = async move {
+                    let started = store.change_password(hash, new).await?;
+                    if let (Some(_), Some(mailer)) = (&started, mailer) {
+                        mailer.tell_password_changed(&user).await;
+                    }
+                    Ok(started)
+                };
                 let noted = |started: &Option<Session>| started.is_some().then_some(note);
-                settle(&self.revisions, user, change, noted).await?
+                settle(&self.revisions, id, change, noted).await?
             }
         };
         started.ok_or(AuthError::PasswordChanged)

@@ -180,6 +180,18 @@ pub struct Redeemed {
     pub after: User,
 }
 
+/// What became of a token of [`Purpose::Email`] that was presented.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one is made and taken apart at once")]
+pub enum Confirmation {
+    /// Its address is the user's verified one now.
+    Confirmed(Redeemed),
+    /// Somebody else has the address; nothing was changed.
+    EmailTaken,
+    /// It is not good (any more); nothing was changed.
+    BadToken,
+}
+
 /// What a [`super::Store`] does for mail. The rules are the same: every method is atomic, and
 /// durable when it returns.
 #[async_trait]
@@ -255,11 +267,14 @@ pub trait MailStore: fmt::Debug + Send + Sync + 'static {
         hash: PasswordHash,
     ) -> Result<Option<Redeemed>, StoreError>;
 
-    /// Makes the address of a token of [`Purpose::Email`] the user's verified one; otherwise
-    /// like [`MailStore::redeem_password`], but that no session ends.
+    /// Makes the address of a token of [`Purpose::Email`] the user's verified one, if it is
+    /// `unique` only where nobody else has it in any case at that moment; the address that the
+    /// user has already is the user's. Every other token of the user is void, no session ends,
+    /// and of concurrent calls with one token one does it, as of those with one unique address.
     ///
     /// # Errors
     ///
     /// See [`StoreError`]; never treat it as a bad token.
-    async fn redeem_email(&self, token: TokenRef) -> Result<Option<Redeemed>, StoreError>;
+    async fn redeem_email(&self, token: TokenRef, unique: bool)
+    -> Result<Confirmation, StoreError>;
 }

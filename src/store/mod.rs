@@ -25,10 +25,13 @@ pub use group::{Group, GroupChange, GroupStore};
 pub use invitation::{Admission, Clashes, Invitation, InvitationStore, NewInvitation, Terms};
 pub use key::{ApiKey, KeyAdded, KeyOwner, KeyStore, NewUserKey, UserKey};
 pub use mail::{
-    Basis, Claimed, Letter, LetterKind, MailStore, NewLetter, NewToken, Posted, Purpose,
-    QueueLimits, RESETS_AT_ONCE, Redeemed, TOKENS_KEPT, TokenRef,
+    Basis, Claimed, Confirmation, Letter, LetterKind, MailStore, NewLetter, NewToken, Posted,
+    Purpose, QueueLimits, RESETS_AT_ONCE, Redeemed, TOKENS_KEPT, TokenRef,
 };
-pub use moving::{Arrival, KeptSession, Numbers, Trial, WholeUser};
+pub use moving::{
+    Arrival, GroupArrival, InvitationArrival, KeptInvitation, KeptSession, MovingStore, Numbers,
+    Trial, WholeUser,
+};
 pub use record::{
     Creation, EndReason, Mark, NewSession, NewUser, PasswordHash, RefreshGrant, Rotation,
     RotationRequest, Session, SessionRef, SpentGrant, Standing, User, UserChange,
@@ -69,7 +72,7 @@ pub const SPENT_KEPT: usize = 8;
 /// # }
 /// ```
 #[async_trait]
-pub trait Store: MailStore + GroupStore + InvitationStore + KeyStore {
+pub trait Store: MailStore + GroupStore + InvitationStore + KeyStore + MovingStore {
     /// Makes a user under the next free id. Of any number of concurrent calls with one name
     /// exactly one is [`Creation::Created`].
     ///
@@ -249,37 +252,6 @@ pub trait Store: MailStore + GroupStore + InvitationStore + KeyStore {
     ///
     /// See [`StoreError`].
     async fn password_recipes(&self) -> Result<Vec<String>, StoreError>;
-
-    /// Takes users in with everything that is theirs, each whole or not at all, and says in
-    /// order what became of them. Those that are there already are not changed, but for a key
-    /// that they lack and ends of tokens that are news.
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`]; nothing was changed, or nothing is known about it.
-    async fn take_users(
-        &self,
-        users: Vec<WholeUser>,
-        trial: Trial,
-    ) -> Result<Vec<Arrival>, StoreError>;
-
-    /// At most `limit` users with ids above `after`, with everything that is theirs.
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`].
-    async fn whole_users(
-        &self,
-        after: Option<UserId>,
-        limit: usize,
-    ) -> Result<Vec<WholeUser>, StoreError>;
-
-    /// The last numbers that were given, after lifting each to `at_least`.
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`].
-    async fn numbers(&self, at_least: Numbers) -> Result<Numbers, StoreError>;
 
     /// Removes sessions none of whose tokens can still be alive at `now` (their `expires` is
     /// before it), with what was adopted for them, and returns how many. One-time tokens and keys

@@ -1,13 +1,19 @@
-//! Users on their way in or out, with everything that is theirs.
+//! What moves in or out: users with everything that is theirs, and what stands beside them.
+
+use std::fmt;
+
+use async_trait::async_trait;
 
 use super::key::{ApiKey, UserKey};
 use super::record::{Session, User};
+use super::{Group, Invitation, StoreError};
 use crate::identity::UserId;
 
 /// A user with everything that is its own.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct WholeUser {
-    /// As it shall be stored. An id of 0 is none: it gets the next.
+    /// As it shall be stored: its roles are those of its own, `inherited` says nothing, and a
+    /// group that is not there is made, without roles. An id of 0 is none: it gets the next.
     pub user: User,
     /// The key of `api-token-auth/`.
     pub key: Option<ApiKey>,
@@ -68,4 +74,140 @@ pub struct Numbers {
     pub users: u64,
     /// To a session.
     pub sessions: u64,
+    /// To an invitation.
+    pub invitations: u64,
+    /// To a key that a user made.
+    pub keys: u64,
+}
+
+/// An invitation as it is kept.
+#[derive(Clone, Eq, PartialEq)]
+pub struct KeptInvitation {
+    /// SHA-256 of the text that was handed out.
+    pub hash: [u8; 32],
+    /// What it grants.
+    pub invitation: Invitation,
+}
+
+impl fmt::Debug for KeptInvitation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeptInvitation").field("id", &self.invitation.id).finish_non_exhaustive()
+    }
+}
+
+/// What became of a [`Group`] that came in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum GroupArrival {
+    /// It is new and stored.
+    Stored,
+    /// It was there, and stays as it is.
+    Present {
+        /// Whether its roles are others than those that came in.
+        differs: bool,
+    },
+}
+
+/// What became of a [`KeptInvitation`] that came in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum InvitationArrival {
+    /// It is new and stored.
+    Stored,
+    /// It was there, and stays as it is. It may have been used here since.
+    Present {
+        /// What is otherwise than in the one that came in.
+        differs: Vec<&'static str>,
+    },
+    /// The number is that of another, or of one that was used up or taken back here; nothing was
+    /// changed.
+    NumberTaken,
+    /// It is here under that number; nothing was changed.
+    HashTaken(u64),
+}
+
+/// What a [`super::Store`] does for those who move in or out. The rules are the same: every
+/// method is atomic, and durable when it returns.
+#[async_trait]
+pub trait MovingStore: fmt::Debug + Send + Sync + 'static {
+    /// Takes users in with everything that is theirs, each whole or not at all, and says in
+    /// order what became of them. Those that are there already are not changed, but for a key
+    /// that they lack and ends of tokens that are news.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`]; nothing was changed, or nothing is known about it.
+    async fn take_users(
+        &self,
+        users: Vec<WholeUser>,
+        trial: Trial,
+    ) -> Result<Vec<Arrival>, StoreError>;
+
+    /// At most `limit` users with ids above `after`, with everything that is theirs.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn whole_users(
+        &self,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Vec<WholeUser>, StoreError>;
+
+    /// Takes groups in with their roles, and says in order what became of them. One that is
+    /// there is not changed: its members would get what nobody here gave them.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`]; nothing was changed, or nothing is known about it.
+    async fn take_groups(
+        &self,
+        groups: Vec<Group>,
+        trial: Trial,
+    ) -> Result<Vec<GroupArrival>, StoreError>;
+
+    /// Takes invitations in under their numbers, which have to come in order, and says in order
+    /// what became of them. One that was used up here, or taken back, does not come again.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`]; nothing was changed, or nothing is known about it.
+    async fn take_invitations(
+        &self,
+        invitations: Vec<KeptInvitation>,
+        trial: Trial,
+    ) -> Result<Vec<InvitationArrival>, StoreError>;
+
+    /// At most `limit` invitations with numbers above `after`, in order, the expired ones too.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn kept_invitations(
+        &self,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<KeptInvitation>, StoreError>;
+
+    /// Notes ids as those of users who were deleted, so that nobody gets them, and returns those
+    /// that are users here: they stay.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`]; nothing was changed, or nothing is known about it.
+    async fn take_deleted(&self, ids: Vec<UserId>, trial: Trial)
+    -> Result<Vec<UserId>, StoreError>;
+
+    /// At most `limit` ids above `after` of users who were deleted, in order.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn deleted(&self, after: Option<UserId>, limit: usize)
+    -> Result<Vec<UserId>, StoreError>;
+
+    /// The last numbers that were given, after lifting each to `at_least`.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn numbers(&self, at_least: Numbers) -> Result<Numbers, StoreError>;
 }

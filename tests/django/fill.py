@@ -8,7 +8,7 @@ import django
 django.setup()
 
 from django.contrib.auth.hashers import make_password
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from rest_framework.authtoken.models import Token
 from rest_framework_simplejwt.tokens import RefreshToken
 
@@ -35,6 +35,8 @@ editors = Group.objects.create(name="Editors")
 unnamed = Group.objects.create(name="Without a role")
 editor = user("editor", "md5", first_name="Ada", last_name="Lovelace")
 editor.groups.add(editors, unnamed)
+editors.permissions.add(Permission.objects.get(codename="delete_user"))
+editor.user_permissions.add(Permission.objects.get(codename="add_user"))
 user("staff", "md5", is_staff=True)
 user("root", "md5", is_staff=True, is_superuser=True)
 user("shut", "md5", is_active=False)

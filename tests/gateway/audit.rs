@@ -4,6 +4,7 @@ use portcullis::audit::{KEY_PURPOSE, Verdict, verify};
 use portcullis::store::UserChange;
 use serde_json::{Value, json};
 
+use crate::common::smtp::Smtp;
 use crate::common::{PASSWORD, Policy, Setup, Stage, Upstream};
 
 async fn stage() -> Stage {
@@ -182,6 +183,67 @@ async fn registrations_and_changes_leave_a_line() {
         (&lines[4]["facts"]["role"], &lines[4]["actor"]),
         (&json!("admin"), &json!("gateway"))
     );
+}
+
+/// Whatever a user changes by itself, with a token or by a letter, is one line each.
+#[tokio::test]
+async fn what_users_change_themselves_leaves_one_line_each() {
+    const SECOND: &str = "another horse battery";
+    let mut smtp = Smtp::start().await;
+    let stage =
+        stage_with(|policy| policy.top("public = \"http://a.test\"\n").and(&smtp.policy())).await;
+    let confirm = async |(uid, token): (String, String)| {
+        let body = json!({ "uid": uid, "token": token });
+        let reply = stage.ask("POST", "email/verify/confirm/", None, Some(&body)).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        // A second time it is nothing.
+        assert_eq!(stage.ask("POST", "email/verify/confirm/", None, Some(&body)).await.status, 400);
+    };
+    let verify = stage.ask("POST", "email/verify/", Some(&stage.token), Some(&json!({}))).await;
+    assert_eq!(verify.status, 200);
+    confirm(smtp.mail().await.link()).await;
+    let body = json!({ "email": "new@example.com", "password": PASSWORD });
+    assert_eq!(stage.ask("PATCH", "profile/", Some(&stage.token), Some(&body)).await.status, 200);
+    confirm(smtp.mail().await.link()).await;
+    smtp.mail().await;
+
+    let body = json!({ "old_password": PASSWORD, "new_password": SECOND });
+    let changed = stage.ask("POST", "password/change/", Some(&stage.token), Some(&body)).await;
+    assert_eq!(changed.status, 200, "{changed:?}");
+    let notice = smtp.mail().await;
+    assert_eq!(notice.field("Subject"), "Your password at a.test was changed");
+    let body = json!({ "old_password": PASSWORD, "new_password": SECOND });
+    let token = changed.json()["access"].as_str().unwrap().to_owned();
+    let wrong = stage.ask("POST", "password/change/", Some(&token), Some(&body)).await;
+    assert_eq!(wrong.status, 400, "the old one is another now");
+    let body = json!({ "email": "new@example.com" });
+    assert_eq!(stage.ask("POST", "password/reset/", None, Some(&body)).await.status, 200);
+    let (uid, token) = smtp.mail().await.link();
+    let body = json!({ "uid": uid, "token": token, "new_password": PASSWORD });
+    for status in [200, 400] {
+        let reply = stage.ask("POST", "password/reset/confirm/", None, Some(&body)).await;
+        assert_eq!(reply.status, status, "{reply:?}");
+    }
+    assert_eq!(smtp.mail().await.field("Subject"), "Your password at a.test was changed");
+    assert!(smtp.is_empty(), "one notice each");
+
+    let lines = finish(stage).await;
+    let told = |event: &str| -> Vec<_> {
+        let of = of(&lines, event).into_iter();
+        of.map(|line| {
+            assert_eq!((&line["user"], &line["name"]), (&json!(1), &json!("alice")), "{line}");
+            (line["actor"].clone(), line["facts"].clone())
+        })
+        .collect()
+    };
+    let email = |email: &str| (json!("client"), json!({ "email": email, "verified": "yes" }));
+    assert_eq!(
+        told("email.changed"),
+        [email("alice@example.com"), email("new@example.com")],
+        "{lines:#?}"
+    );
+    let actors: Vec<_> = told("password.changed").into_iter().map(|(actor, _)| actor).collect();
+    assert_eq!(actors, ["user:1", "client"], "{lines:#?}");
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use portcullis::clock::Timestamp;
 use portcullis::identity::UserId;
 use portcullis::store::{
-    Claimed, Creation, Letter, LetterKind, NewLetter, NewToken, NewUser, PasswordHash, Posted,
-    Purpose, QueueLimits, Store, TOKENS_KEPT, TokenRef, User, UserChange,
+    Claimed, Confirmation, Creation, Letter, LetterKind, NewLetter, NewToken, NewUser,
+    PasswordHash, Posted, Purpose, QueueLimits, Store, TOKENS_KEPT, TokenRef, User, UserChange,
 };
 
 use crate::build::at_once;
@@ -230,7 +230,7 @@ pub(crate) async fn a_token_is_good_for_its_user_purpose_and_time(store: &Arc<dy
         assert_eq!(store.redeem_password(wrong, hash("$x$")).await.unwrap(), None);
     }
     let wrong = presented(bob.id, Purpose::Email, 3, 50);
-    assert_eq!(store.redeem_email(wrong).await.unwrap(), None);
+    assert_eq!(store.redeem_email(wrong, false).await.unwrap(), Confirmation::BadToken);
     assert_eq!(store.user(ada.id).await.unwrap(), Some(ada));
     assert_eq!(store.user(bob.id).await.unwrap(), Some(bob));
 }
@@ -263,13 +263,54 @@ pub(crate) async fn an_email_token_verifies_the_address_it_went_to(store: &Arc<d
     let ada = addressed(store, "ada", "ada@x.test").await;
     store.add_token(token(&ada, Purpose::Email, 1)).await.unwrap();
     let used = presented(ada.id, Purpose::Email, 1, 20);
-    let done = store.redeem_email(used).await.unwrap().unwrap();
+    let Confirmation::Confirmed(done) = store.redeem_email(used, false).await.unwrap() else {
+        panic!("a good token")
+    };
     assert_eq!(done.before, ada);
     let after = User { email: "new@x.test".to_owned(), email_verified: true, ..ada };
     assert_eq!(done.after, after);
     assert_eq!(names(store, "new@x.test").await, ["ada"]);
     assert!(names(store, "ada@x.test").await.is_empty());
-    assert_eq!(store.redeem_email(used).await.unwrap(), None);
+    assert_eq!(store.redeem_email(used, false).await.unwrap(), Confirmation::BadToken);
+}
+
+pub(crate) async fn a_unique_address_is_confirmed_by_one_of_many(store: &Arc<dyn Store>) {
+    let mut tokens = Vec::new();
+    for number in 0..8 {
+        let user = addressed(store, &format!("user{number}"), &format!("u{number}@x.test")).await;
+        store.add_token(token(&user, Purpose::Email, 1)).await.unwrap();
+        tokens.push(presented(user.id, Purpose::Email, 1, 20));
+    }
+    let all = at_once(store, 8, move |store, number| {
+        let token = tokens[usize::try_from(number).unwrap()];
+        async move { (number, store.redeem_email(token, true).await.unwrap()) }
+    })
+    .await;
+    let done = all.iter().filter(|(_, it)| matches!(it, Confirmation::Confirmed(_)));
+    let [(winner, _)] = done.collect::<Vec<_>>()[..] else { panic!("{all:?}") };
+    let taken = all.iter().filter(|(_, it)| *it == Confirmation::EmailTaken).count();
+    assert_eq!(taken, all.len() - 1, "{all:?}");
+    assert_eq!(names(store, "NEW@x.test").await, [format!("user{winner}")]);
+    // Whoever lost is as before, and may try again when the address is free.
+    let loser = (0..8).find(|number| number != winner).unwrap();
+    assert_eq!(names(store, &format!("u{loser}@x.test")).await, [format!("user{loser}")]);
+    let of = async |number: &u64| {
+        store.user_by_name(&format!("user{number}")).await.unwrap().unwrap().id
+    };
+    let again = presented(of(&loser).await, Purpose::Email, 1, 21);
+    assert_eq!(store.redeem_email(again, true).await.unwrap(), Confirmation::EmailTaken);
+    store.delete_user(of(winner).await).await.unwrap();
+    let now = store.redeem_email(again, true).await.unwrap();
+    assert!(matches!(now, Confirmation::Confirmed(_)), "{now:?}");
+}
+
+pub(crate) async fn an_address_that_is_shared_already_can_be_confirmed(store: &Arc<dyn Store>) {
+    let ada = addressed(store, "ada", "New@x.test").await;
+    addressed(store, "bob", "new@x.test").await;
+    store.add_token(token(&ada, Purpose::Email, 1)).await.unwrap();
+    let used = presented(ada.id, Purpose::Email, 1, 20);
+    let done = store.redeem_email(used, true).await.unwrap();
+    assert!(matches!(done, Confirmation::Confirmed(_)), "{done:?}");
 }
 
 /// A link for the account as it was must not open the account as it is.
@@ -291,7 +332,8 @@ pub(crate) async fn a_token_is_void_when_its_account_is_another(store: &Arc<dyn 
             assert!(!late, "a token for the account as it was: {change:?}");
         }
         let used = presented(ada.id, Purpose::Email, 1, 20);
-        assert_eq!(store.redeem_email(used).await.unwrap(), None, "{change:?}");
+        let redeemed = store.redeem_email(used, false).await.unwrap();
+        assert_eq!(redeemed, Confirmation::BadToken, "{change:?}");
     }
     let ada = addressed(store, "ada", "ada@x.test").await;
     store.add_token(token(&ada, Purpose::Password, 1)).await.unwrap();

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use portcullis::identity::{SessionId, UserId};
 use portcullis::store::{
-    Arrival, EndReason, KeptSession, KeyAdded, Numbers, Session, SessionRef, Store, Trial, User,
+    Arrival, EndReason, Group, GroupArrival, Invitation, InvitationArrival, KeptInvitation,
+    KeptSession, KeyAdded, NewInvitation, Numbers, Session, SessionRef, Store, Trial, User,
     UserChange, WholeUser,
 };
 
@@ -191,11 +192,130 @@ pub(crate) async fn a_token_belongs_to_the_first_who_brings_it(store: &Arc<dyn S
 }
 
 pub(crate) async fn numbers_are_lifted_and_never_lowered(store: &Arc<dyn Store>) {
-    let numbers = |users, sessions| Numbers { users, sessions };
+    let numbers = |users, sessions| Numbers { users, sessions, ..Numbers::default() };
     assert_eq!(store.numbers(Numbers::default()).await.unwrap(), numbers(0, 0));
     assert_eq!(store.numbers(numbers(7, 0)).await.unwrap(), numbers(7, 0));
     assert_eq!(store.numbers(numbers(3, 5)).await.unwrap(), numbers(7, 5));
     let ada = user(store, "ada").await;
     assert_eq!(ada.id, UserId(8));
     assert_eq!(session(store, ada.id).await.id.number, 6);
+}
+
+fn group(name: &str, roles: &[&str]) -> Group {
+    Group { name: name.to_owned(), roles: roles.iter().map(|role| (*role).to_owned()).collect() }
+}
+
+pub(crate) async fn groups_come_with_their_roles_and_members_with_theirs(store: &Arc<dyn Store>) {
+    let (staff, it) = (group("Staff", &["editor"]), group("it", &[]));
+    let take =
+        async |groups: &[Group], trial| store.take_groups(groups.to_vec(), trial).await.unwrap();
+    let both = [staff.clone(), it.clone()];
+    assert_eq!(take(&both, Trial::Dry).await, [GroupArrival::Stored; 2]);
+    assert_eq!(store.groups().await.unwrap(), []);
+    assert_eq!(take(&both, Trial::Real).await, [GroupArrival::Stored; 2]);
+    assert_eq!(store.groups().await.unwrap(), both);
+    // What is there stays as it is.
+    let other = [group("Staff", &["admin"]), it];
+    let there = [true, false].map(|differs| GroupArrival::Present { differs });
+    for trial in [Trial::Dry, Trial::Real] {
+        assert_eq!(take(&other, trial).await, there);
+        assert_eq!(store.group("Staff").await.unwrap(), Some(staff.clone()));
+    }
+
+    let mut ada = newcomer(3, "ada");
+    ada.user.groups = vec!["Staff".to_owned(), "new".to_owned()];
+    self::take(store, std::slice::from_ref(&ada)).await;
+    // A group that nobody told of is made, and gives nothing.
+    assert_eq!(store.group("new").await.unwrap(), Some(group("new", &[])));
+    let now = store.user(UserId(3)).await.unwrap().unwrap();
+    assert_eq!(
+        (now.roles, now.inherited),
+        (vec!["b".into(), "editor".into()], vec!["editor".into()])
+    );
+    assert_eq!(everything(store).await, [ada.clone()], "the roles of its own, and its groups");
+    assert_eq!(self::take(store, std::slice::from_ref(&ada)).await, [present(3, false, &[])]);
+    // Nobody who is here is put into a group, or back into one.
+    store.change_user(UserId(3), UserChange::LeaveGroup("Staff".to_owned())).await.unwrap();
+    assert_eq!(
+        self::take(store, std::slice::from_ref(&ada)).await,
+        [present(3, false, &["groups"])]
+    );
+    assert_eq!(store.user(UserId(3)).await.unwrap().unwrap().groups, ["new"]);
+    store.delete_group("new").await.unwrap();
+    assert_eq!(everything(store).await[0].user.groups, Vec::<String>::new());
+}
+
+fn invitation(id: u64, hash: u8) -> KeptInvitation {
+    let invitation = Invitation {
+        id,
+        email: "a@x.test".to_owned(),
+        roles: vec!["b".to_owned()],
+        left: std::num::NonZeroU32::new(3).unwrap(),
+        created: at(1),
+        expires: at(100),
+    };
+    KeptInvitation { hash: [hash; 32], invitation }
+}
+
+pub(crate) async fn an_invitation_comes_once_and_never_again(store: &Arc<dyn Store>) {
+    let take = async |all: &[KeptInvitation], trial| {
+        store.take_invitations(all.to_vec(), trial).await.unwrap()
+    };
+    let kept = async || store.kept_invitations(None, 9).await.unwrap();
+    let stored = [InvitationArrival::Stored, InvitationArrival::Stored];
+    let both = [invitation(2, 2), invitation(5, 5)];
+    assert_eq!(take(&both, Trial::Dry).await, stored);
+    assert_eq!(kept().await, []);
+    assert_eq!(take(&both, Trial::Real).await, stored);
+    assert_eq!(kept().await, both);
+    assert_eq!(store.kept_invitations(Some(2), 9).await.unwrap(), both[1..]);
+    assert_eq!(store.invitation([5; 32]).await.unwrap().as_ref(), Some(&both[1].invitation));
+    let present = InvitationArrival::Present { differs: Vec::new() };
+    assert_eq!(take(&both, Trial::Real).await, [present.clone(), present]);
+
+    let mut other = invitation(2, 2);
+    other.invitation.left = std::num::NonZeroU32::MIN;
+    other.invitation.roles.clear();
+    store.remove_invitation(5).await.unwrap();
+    let told = [
+        (other, InvitationArrival::Present { differs: vec!["roles"] }),
+        // It was taken back here.
+        (invitation(5, 5), InvitationArrival::NumberTaken),
+        (invitation(4, 4), InvitationArrival::NumberTaken),
+        (invitation(2, 9), InvitationArrival::NumberTaken),
+        (invitation(9, 2), InvitationArrival::HashTaken(2)),
+    ];
+    for trial in [Trial::Dry, Trial::Real] {
+        for (one, arrival) in &told {
+            assert_eq!(take(std::slice::from_ref(one), trial).await, std::slice::from_ref(arrival));
+            assert_eq!(kept().await, both[..1], "{one:?}");
+        }
+    }
+    let new = NewInvitation {
+        hash: [7; 32],
+        email: String::new(),
+        roles: Vec::new(),
+        uses: std::num::NonZeroU32::MIN,
+        created: at(2),
+        expires: at(9),
+    };
+    assert_eq!(store.add_invitation(new).await.unwrap().id, 6, "behind those that came");
+}
+
+pub(crate) async fn an_id_that_was_given_elsewhere_is_nobodys(store: &Arc<dyn Store>) {
+    let ada = user(store, "ada").await;
+    let ids: Vec<_> = [7, 1, 3].map(UserId).to_vec();
+    for trial in [Trial::Dry, Trial::Real] {
+        assert_eq!(store.deleted(None, 9).await.unwrap(), []);
+        assert_eq!(store.take_deleted(ids.clone(), trial).await.unwrap(), [ada.id]);
+    }
+    assert_eq!(store.take_deleted(ids, Trial::Real).await.unwrap(), [ada.id]);
+    assert_eq!(store.user(ada.id).await.unwrap(), Some(ada.clone()));
+    assert_eq!(store.deleted(None, 9).await.unwrap(), [3, 7].map(UserId));
+    assert_eq!(store.deleted(None, 1).await.unwrap(), [UserId(3)]);
+    assert_eq!(store.deleted(Some(UserId(3)), 9).await.unwrap(), [UserId(7)]);
+    assert_eq!(take(store, &[newcomer(3, "eve")]).await, [Arrival::IdGone]);
+    assert_eq!(user(store, "bob").await.id, UserId(8));
+    store.delete_user(ada.id).await.unwrap();
+    assert_eq!(store.deleted(None, 1).await.unwrap(), [ada.id]);
 }

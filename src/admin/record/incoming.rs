@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId, is_role_name};
 use crate::keys::KeyRing;
 use crate::password::recognize;
-use crate::printable::is_active;
+use crate::printable::{Printable, is_active};
 use crate::session::{USERNAME_LENGTH, check_email, normalize_username, seal_api_key, trim};
 use crate::store::{
     ApiKey, EndReason, KeptSession, Mark, RefreshGrant, Session, SpentGrant, User, WholeUser,
@@ -32,15 +32,12 @@ impl UserRecord {
         let email = email(&self.email)?;
         let password = self.password.map(|hash| recognize(&hash.0)).transpose();
         let password = password.map_err(|fault| format!("the password: {fault}"))?.flatten();
-        if let Some(role) = self.roles.iter().find(|role| !is_role_name(role)) {
-            return Err(format!("`{}` is no role name", crate::printable::Printable(role)));
-        }
         for (name, value) in &self.claims {
             checks::claim(name, value).map_err(|refusal| refusal.detail)?;
         }
-        let mut roles = self.roles;
-        roles.sort_unstable();
-        roles.dedup();
+        let roles = role_names(self.roles)?;
+        let groups = self.groups.iter().map(|name| checks::group(name));
+        let groups = groups.collect::<Result<_, _>>().map_err(|refusal| refusal.detail)?;
         let id = UserId(self.id);
         let user = User {
             id,
@@ -51,7 +48,7 @@ impl UserRecord {
             active: self.active,
             roles,
             inherited: Vec::new(),
-            groups: Vec::new(),
+            groups: in_order(groups),
             claims: self.claims,
             created: Timestamp::from_millis(self.created),
             last_login: self.last_login.map(Timestamp::from_millis),
@@ -83,7 +80,22 @@ fn username(raw: &str) -> Result<String, String> {
     Err(fault.to_owned())
 }
 
-fn email(raw: &str) -> Result<String, String> {
+/// Role names, each checked, in order.
+pub(super) fn role_names(names: Vec<String>) -> Result<Vec<String>, String> {
+    if let Some(name) = names.iter().find(|name| !is_role_name(name)) {
+        return Err(format!("`{}` is no role name", Printable(name)));
+    }
+    Ok(in_order(names))
+}
+
+/// Sorted, without repeats.
+fn in_order(mut names: Vec<String>) -> Vec<String> {
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+pub(super) fn email(raw: &str) -> Result<String, String> {
     if raw.is_empty() {
         return Ok(String::new());
     }

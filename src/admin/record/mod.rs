@@ -4,6 +4,7 @@
 //! Moments are milliseconds since 1970 (UTC), so that nothing is lost by writing them.
 
 mod incoming;
+mod line;
 mod user_key;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use crate::clock::Timestamp;
 use crate::session::hex;
 use crate::store::{EndReason, KeptSession, Mark, RefreshGrant, SpentGrant, User, WholeUser};
 
+pub use line::{DeletedRecord, GroupRecord, InvitationRecord, Record};
 pub use user_key::UserKeyRecord;
 
 /// A user as written.
@@ -39,9 +41,12 @@ pub struct UserRecord {
     pub password: Option<Hidden>,
     /// Whether the user is let in.
     pub active: bool,
-    /// Role names.
+    /// Role names, without those that it has by its groups.
     #[serde(default)]
     pub roles: Vec<String>,
+    /// Names of its groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
     /// Claims set by operators.
     #[serde(default)]
     pub claims: BTreeMap<String, String>,
@@ -156,8 +161,7 @@ pub enum Reason {
 impl From<WholeUser> for UserRecord {
     fn from(whole: WholeUser) -> Self {
         let WholeUser { user, key, keys, sessions } = whole;
-        let User { id, username, email, email_verified, password, active, roles, claims, .. } =
-            user;
+        let User { id, username, email, email_verified, password, active, roles, .. } = user;
         let mark = |mark: Mark| MarkRecord { session: mark.session, at: mark.at.as_millis() };
         Self {
             id: id.0,
@@ -167,7 +171,8 @@ impl From<WholeUser> for UserRecord {
             password: password.map(|hash| Hidden(hash.expose().to_owned())),
             active,
             roles,
-            claims,
+            groups: user.groups,
+            claims: user.claims,
             created: user.created.as_millis(),
             last_login: user.last_login.map(Timestamp::as_millis),
             password_mark: user.password_mark.map(mark),

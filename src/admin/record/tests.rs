@@ -6,7 +6,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::admin::{Command, Door, Outcome, Reply};
+use crate::admin::{Command, Door, Outcome, Place, Reply};
 use crate::clock::{Clock, ManualClock};
 use crate::password::{PasswordSettings, Passwords};
 use crate::session::Accounts;
@@ -28,21 +28,19 @@ fn door() -> Door {
     Door::new(Arc::new(accounts), clock)
 }
 
-async fn exported(door: &Door) -> Vec<UserRecord> {
-    let (mut all, mut after) = (Vec::new(), None);
+async fn exported(door: &Door) -> Vec<Record> {
+    let (mut all, mut place) = (Vec::new(), Place::default());
     loop {
-        let command = Command::UserExport { after, limit: 3 };
-        let Reply::Exported { users, next } = door.run(command).await.unwrap() else { panic!() };
-        all.extend(users);
-        after = next;
-        if after.is_none() {
-            return all;
-        }
+        let command = Command::Export { place, limit: 3 };
+        let Reply::Exported { records, next } = door.run(command).await.unwrap() else { panic!() };
+        all.extend(records);
+        let Some(next) = next else { return all };
+        place = next;
     }
 }
 
-async fn imported(door: &Door, users: Vec<UserRecord>) -> Vec<Outcome> {
-    let command = Command::UserImport { users, dry_run: false };
+async fn imported(door: &Door, records: Vec<Record>) -> Vec<Outcome> {
+    let command = Command::Import { records, dry_run: false };
     let Reply::Imported { outcomes } = door.run(command).await.unwrap() else { panic!() };
     outcomes
 }
@@ -129,6 +127,7 @@ fn user() -> impl Strategy<Value = UserRecord> {
                 password: hash.map(|at| Hidden(HASHES[at].to_owned())),
                 active,
                 roles: roles.into_iter().collect(),
+                groups: Vec::new(),
                 claims,
                 created,
                 last_login,
@@ -141,6 +140,66 @@ fn user() -> impl Strategy<Value = UserRecord> {
                 keys,
                 sessions,
             }
+        },
+    )
+}
+
+/// Groups with roles, by name.
+fn groups() -> impl Strategy<Value = BTreeMap<String, Vec<String>>> {
+    let roles = btree_set("[a-z0-9_.:-]{1,10}", 0..3);
+    btree_map("[A-Za-z]\\PC{0,8}[a-z]", roles, 0..4).prop_map(|groups| {
+        let named = groups.into_iter().filter_map(|(name, roles)| {
+            let name = crate::admin::check_group(&name).ok()?;
+            Some((name, roles.into_iter().collect()))
+        });
+        named.collect()
+    })
+}
+
+fn invitations() -> impl Strategy<Value = Vec<Record>> {
+    let one = (
+        1..4_u64,
+        option::of("[a-z]{1,8}@[a-z]{1,8}\\.com"),
+        btree_set("[a-z0-9_.:-]{1,10}", 0..3),
+        1..=u32::MAX,
+        any::<[u64; 2]>(),
+    );
+    vec(one, 0..5).prop_map(|all| {
+        let mut id = 0;
+        let numbered = all.into_iter().map(|(step, email, roles, left, [created, expires])| {
+            id += step;
+            Record::Invitation(InvitationRecord {
+                id,
+                hash: format!("{id:064x}"),
+                email: email.unwrap_or_default(),
+                roles: roles.into_iter().collect(),
+                left: NonZeroU32::new(left).unwrap(),
+                created,
+                expires,
+            })
+        });
+        numbered.collect()
+    })
+}
+
+/// A store as it is exported: with gaps between the users where some were deleted, and members
+/// in groups.
+fn everything() -> impl Strategy<Value = Vec<Record>> {
+    (population(), groups(), invitations(), vec(any::<u8>(), 8)).prop_map(
+        |(mut users, groups, invitations, picks)| {
+            let names: Vec<_> = groups.keys().cloned().collect();
+            for (user, pick) in users.iter_mut().zip(&picks) {
+                let picked = names.iter().enumerate().filter(|(bit, _)| pick >> bit & 1 == 1);
+                user.groups = picked.map(|(_, name)| name.clone()).collect();
+            }
+            let last = users.last().map_or(3, |user| user.id + 2);
+            let ids: Vec<_> =
+                (1..last).filter(|id| users.iter().all(|user| user.id != *id)).collect();
+            let deleted = (!ids.is_empty()).then_some(Record::Deleted(DeletedRecord { ids }));
+            let groups =
+                groups.into_iter().map(|(name, roles)| Record::Group(GroupRecord { name, roles }));
+            let users = users.into_iter().map(|user| Record::User(Box::new(user)));
+            deleted.into_iter().chain(groups).chain(users).chain(invitations).collect()
         },
     )
 }
@@ -176,23 +235,34 @@ proptest! {
 
     /// Nothing is lost on the way out and in again, nor on the way through JSON.
     #[test]
-    fn what_was_exported_comes_back_as_it_was(users in population()) {
+    fn what_was_exported_comes_back_as_it_was(all in everything()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let (first, second) = (door(), door());
-            let outcomes = imported(&first, users.clone()).await;
+            let outcomes = imported(&first, all.clone()).await;
             prop_assert!(
                 outcomes.iter().all(|outcome| matches!(outcome, Outcome::Stored { .. })),
                 "{:?}", outcomes
             );
             let out = exported(&first).await;
-            prop_assert_eq!(&out, &users);
-            let lines: Vec<_> = out.iter().map(|user| serde_json::to_string(user).unwrap()).collect();
+            prop_assert_eq!(&out, &all);
+            let written = |all: &[Record]| {
+                all.iter().map(|one| serde_json::to_string(one).unwrap()).collect::<Vec<_>>()
+            };
+            let lines = written(&out);
             let read = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
             imported(&second, read).await;
-            let again = exported(&second).await;
-            let again: Vec<_> = again.iter().map(|user| serde_json::to_string(user).unwrap()).collect();
-            prop_assert_eq!(again, lines);
+            prop_assert_eq!(written(&exported(&second).await), lines);
+            // And a second time: everything is there, and the same.
+            let outcomes = imported(&second, out).await;
+            prop_assert!(
+                outcomes.iter().zip(&all).all(|(outcome, record)| match (outcome, record) {
+                    (Outcome::Present { differs, .. }, _) => differs.is_empty(),
+                    (Outcome::Stored { .. }, Record::Deleted(_)) => true,
+                    _ => false,
+                }),
+                "{:?}", outcomes
+            );
             Ok(())
         })?;
     }

@@ -8,7 +8,8 @@ use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressBarIter};
 use tokio::sync::mpsc;
 
-use crate::admin::UserRecord;
+use crate::admin::{Record, UserRecord};
+use crate::store::Numbers;
 
 /// Users that are sent, and stored in one commit, together.
 const USERS: usize = 500;
@@ -18,14 +19,14 @@ const BYTES: usize = 1 << 20;
 /// One thing that a source found.
 #[derive(Debug)]
 pub(super) enum Item {
-    /// A user, and what of it was not taken.
-    User { label: String, record: Box<UserRecord>, notes: Vec<String> },
-    /// Something that is no user that can be taken.
+    /// A user, or what stands beside users, and what of it was not taken.
+    Record { label: String, record: Record, notes: Vec<String> },
+    /// Something that cannot be taken.
     Skipped { label: String, reason: String },
     /// How many there were of something that users are not made of.
     Count { of: &'static str, count: usize },
     /// The last numbers that the other store gave.
-    Numbers { users: u64, sessions: u64 },
+    Numbers(Numbers),
 }
 
 /// Where a source puts what it finds.
@@ -48,7 +49,8 @@ impl Items {
         notes: Vec<String>,
     ) -> anyhow::Result<()> {
         self.bytes += 500 + 400 * record.sessions.len();
-        self.push(Item::User { label, record: Box::new(record), notes })
+        let record = Record::User(Box::new(record));
+        self.push(Item::Record { label, record, notes })
     }
 
     pub(super) fn skip(&mut self, label: String, reason: impl Into<String>) -> anyhow::Result<()> {

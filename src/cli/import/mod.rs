@@ -24,12 +24,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 
 use self::items::{Item, Items, Reading};
-use self::report::Report;
+use self::report::{Report, Sort};
 use super::out::Out;
 use super::policy_file::PolicyFile;
-use super::reach::{Purpose, Reach};
-use crate::admin::{Command, ImportRoles, Reply, UserRecord};
+use super::reach::{Purpose, Reach, another_reply};
+use crate::admin::{Command, ImportRoles, Reply};
 use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::store::Numbers;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -133,10 +134,10 @@ fn progress(length: u64) -> ProgressBar {
 
 /// Sends one batch, and notes what became of it.
 async fn take(reach: &Reach, batch: Vec<Item>, report: &mut Report) -> anyhow::Result<()> {
-    let (mut labels, mut records): (Vec<String>, Vec<UserRecord>) = (Vec::new(), Vec::new());
+    let (mut labels, mut records) = (Vec::new(), Vec::new());
     for item in batch {
         match item {
-            Item::User { label, record, notes } => {
+            Item::Record { label, record, notes } => {
                 for note in &notes {
                     report.note(&label, note);
                 }
@@ -144,30 +145,30 @@ async fn take(reach: &Reach, batch: Vec<Item>, report: &mut Report) -> anyhow::R
                     report.refuse(&label, reason);
                     continue;
                 }
-                labels.push(label);
-                records.push(*record);
+                labels.push((label, Sort::of(&record)));
+                records.push(record);
             }
             Item::Skipped { label, reason } => report.refuse(&label, reason),
             Item::Count { of, count } => report.count(of, count),
             // A dry run changes nothing, and a new store has no numbers to compare.
-            Item::Numbers { .. } if report.is_dry() => {}
-            Item::Numbers { users, sessions } => {
-                reach.send(Command::Numbers { users, sessions }).await?;
+            Item::Numbers(_) if report.is_dry() => {}
+            Item::Numbers(Numbers { users, sessions, invitations, keys }) => {
+                reach.send(Command::Numbers { users, sessions, invitations, keys }).await?;
             }
         }
     }
     if records.is_empty() {
         return Ok(());
     }
-    let command = Command::UserImport { users: records, dry_run: report.is_dry() };
+    let command = Command::Import { records, dry_run: report.is_dry() };
     let Reply::Imported { outcomes } = reach.send(command).await? else {
-        bail!("the gateway replied to another command");
+        return Err(another_reply());
     };
     if outcomes.len() != labels.len() {
-        bail!("the gateway replied to another command");
+        return Err(another_reply());
     }
-    for (label, outcome) in labels.iter().zip(outcomes) {
-        report.add(label, outcome);
+    for ((label, sort), outcome) in labels.iter().zip(outcomes) {
+        report.add(label, *sort, outcome);
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::admin::{Outcome, UserRecord};
+use crate::admin::{Outcome, Record};
 use crate::cli::out::Out;
 use crate::session::normalize_username;
 
@@ -50,6 +50,47 @@ enum Kind {
     Note,
 }
 
+/// What a record is about, as it is counted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Sort {
+    User,
+    Group,
+    Invitation,
+    /// Ids of deleted users: nobody counts them.
+    Deleted,
+}
+
+impl Sort {
+    pub(super) const fn of(record: &Record) -> Self {
+        match record {
+            Record::User(_) => Self::User,
+            Record::Group(_) => Self::Group,
+            Record::Invitation(_) => Self::Invitation,
+            Record::Deleted(_) => Self::Deleted,
+        }
+    }
+
+    /// What is said of those that are new; users have numbers of their own in the report.
+    const fn stored(self, dry_run: bool) -> Option<&'static str> {
+        match (self, dry_run) {
+            (Self::Group, false) => Some("groups stored"),
+            (Self::Group, true) => Some("groups would be stored"),
+            (Self::Invitation, false) => Some("invitations stored"),
+            (Self::Invitation, true) => Some("invitations would be stored"),
+            (Self::User | Self::Deleted, _) => None,
+        }
+    }
+
+    /// What is said of those that were there.
+    const fn present(self) -> Option<&'static str> {
+        match self {
+            Self::Group => Some("groups were here already"),
+            Self::Invitation => Some("invitations were here already"),
+            Self::User | Self::Deleted => None,
+        }
+    }
+}
+
 impl Report {
     pub(super) fn new(file: &Path, dry_run: bool) -> Self {
         Self {
@@ -78,20 +119,27 @@ impl Report {
 
     /// Why a user cannot be taken that the file has before in another spelling, or under
     /// another number.
-    pub(super) fn twice(&mut self, record: &UserRecord) -> Option<&'static str> {
+    pub(super) fn twice(&mut self, record: &Record) -> Option<&'static str> {
+        let Record::User(record) = record else { return None };
         if !self.names.insert(normalize_username(&record.username)) {
             return Some("the file has that name twice, as names are compared (NFKC)");
         }
         (record.id != 0 && !self.ids.insert(record.id)).then_some("the file has that id twice")
     }
 
-    pub(super) fn add(&mut self, what: &str, outcome: Outcome) {
+    pub(super) fn add(&mut self, what: &str, sort: Sort, outcome: Outcome) {
         match outcome {
-            Outcome::Stored { .. } => self.stored += 1,
+            Outcome::Stored { .. } => match sort.stored(self.dry_run) {
+                Some(of) => self.count(of, 1),
+                None => self.stored += u64::from(sort == Sort::User),
+            },
             Outcome::Present { completed, differs, .. } => {
                 self.completed += u64::from(completed);
                 if differs.is_empty() {
-                    self.present += 1;
+                    match sort.present() {
+                        Some(of) => self.count(of, 1),
+                        None => self.present += u64::from(sort == Sort::User),
+                    }
                 } else {
                     self.differing += 1;
                     let reason = format!("it is here with another {}", differs.join(", "));

@@ -1,6 +1,7 @@
 //! Each problem, with the whole text of its message.
 
 mod auth;
+mod import;
 mod issuers;
 mod mail;
 mod routes;

@@ -7,11 +7,12 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 use crate::store::{
-    Admission, ApiKey, Arrival, Claimed, Clashes, Creation, EndReason, Group, GroupChange,
-    GroupStore, Invitation, InvitationStore, KeyAdded, KeyOwner, KeyStore, MailStore,
-    NewInvitation, NewLetter, NewSession, NewToken, NewUser, NewUserKey, Numbers, PasswordHash,
-    Posted, QueueLimits, RedbStore, Redeemed, Rotation, RotationRequest, Session, SessionRef,
-    Standing, Store, StoreError, Terms, TokenRef, Trial, User, UserChange, UserKey, WholeUser,
+    Admission, ApiKey, Arrival, Claimed, Clashes, Confirmation, Creation, EndReason, Group,
+    GroupArrival, GroupChange, GroupStore, Invitation, InvitationArrival, InvitationStore,
+    KeptInvitation, KeyAdded, KeyOwner, KeyStore, MailStore, MovingStore, NewInvitation, NewLetter,
+    NewSession, NewToken, NewUser, NewUserKey, Numbers, PasswordHash, Posted, QueueLimits,
+    RedbStore, Redeemed, Rotation, RotationRequest, Session, SessionRef, Standing, Store,
+    StoreError, Terms, TokenRef, Trial, User, UserChange, UserKey, WholeUser,
 };
 
 #[derive(Debug)]
@@ -79,11 +80,20 @@ delegate! {
     end_session(id: SessionId, now: Timestamp, reason: EndReason) -> bool;
     sessions(user: UserId, before: Option<u64>, limit: usize) -> Vec<Session>;
     note_uses(uses: Vec<(SessionId, Timestamp)>) -> ();
-    take_users(users: Vec<WholeUser>, trial: Trial) -> Vec<Arrival>;
-    whole_users(after: Option<UserId>, limit: usize) -> Vec<WholeUser>;
-    numbers(at_least: Numbers) -> Numbers;
     password_recipes() -> Vec<String>;
     sweep(now: Timestamp) -> usize;
+}
+
+delegate! {
+    MovingStore:
+    take_users(users: Vec<WholeUser>, trial: Trial) -> Vec<Arrival>;
+    whole_users(after: Option<UserId>, limit: usize) -> Vec<WholeUser>;
+    take_groups(groups: Vec<Group>, trial: Trial) -> Vec<GroupArrival>;
+    take_invitations(all: Vec<KeptInvitation>, trial: Trial) -> Vec<InvitationArrival>;
+    kept_invitations(after: Option<u64>, limit: usize) -> Vec<KeptInvitation>;
+    take_deleted(ids: Vec<UserId>, trial: Trial) -> Vec<UserId>;
+    deleted(after: Option<UserId>, limit: usize) -> Vec<UserId>;
+    numbers(at_least: Numbers) -> Numbers;
 }
 
 delegate! {
@@ -96,7 +106,7 @@ delegate! {
     add_token(token: NewToken) -> bool;
     token_user(token: TokenRef) -> Option<User>;
     redeem_password(token: TokenRef, hash: PasswordHash) -> Option<Redeemed>;
-    redeem_email(token: TokenRef) -> Option<Redeemed>;
+    redeem_email(token: TokenRef, unique: bool) -> Confirmation;
 }
 
 delegate! {

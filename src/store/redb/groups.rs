@@ -12,7 +12,7 @@ use super::tables::{
 };
 use super::{RedbStore, users};
 use crate::identity::UserId;
-use crate::store::{Group, GroupChange, GroupStore, StoreError, User};
+use crate::store::{Group, GroupArrival, GroupChange, GroupStore, StoreError, User};
 
 #[async_trait]
 impl GroupStore for RedbStore {
@@ -89,11 +89,50 @@ pub(super) fn create(change: &Change<'_>, name: &str) -> Result<Option<Group>, S
     if number(change, name)?.is_some() {
         return Ok(None);
     }
-    let number = change.next(Counter::Groups)?;
     let group = Group { name: name.to_owned(), roles: Vec::new() };
-    change.put(&GROUP_NAMES, name, number)?;
-    change.put_record(&GROUPS, number, &GroupRecord::from(&group))?;
+    insert(change, &group)?;
     Ok(Some(group))
+}
+
+/// Stores a group whose name is free, and returns its number.
+fn insert(change: &Change<'_>, group: &Group) -> Result<u64, StoreError> {
+    let number = change.next(Counter::Groups)?;
+    change.put(&GROUP_NAMES, group.name.as_str(), number)?;
+    change.put_record(&GROUPS, number, &GroupRecord::from(group))?;
+    Ok(number)
+}
+
+/// The numbers of those groups. One that is not there is made, without roles: it gives nothing
+/// until somebody says what.
+pub(super) fn numbers(change: &Change<'_>, names: &[String]) -> Result<Vec<u64>, StoreError> {
+    let mut numbers = Vec::with_capacity(names.len());
+    for name in names {
+        let number = match number(change, name)? {
+            Some(number) => number,
+            None => insert(change, &Group { name: name.clone(), roles: Vec::new() })?,
+        };
+        if !numbers.contains(&number) {
+            numbers.push(number);
+        }
+    }
+    Ok(numbers)
+}
+
+/// What would become of a group that comes in.
+pub(super) fn judge(source: &impl Source, new: &Group) -> Result<GroupArrival, StoreError> {
+    Ok(match by_name(source, &new.name)? {
+        None => GroupArrival::Stored,
+        Some(there) => GroupArrival::Present { differs: there.roles != new.roles },
+    })
+}
+
+/// Stores a group that comes in, unless there is one of its name.
+pub(super) fn take(change: &Change<'_>, new: &Group) -> Result<GroupArrival, StoreError> {
+    let arrival = judge(change, new)?;
+    if arrival == GroupArrival::Stored {
+        insert(change, new)?;
+    }
+    Ok(arrival)
 }
 
 pub(super) fn alter(

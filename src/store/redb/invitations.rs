@@ -12,7 +12,9 @@ use super::tables::{
     Change, Counter, INVITATION_HASHES, INVITATIONS, Source, dangling, decode, failed,
 };
 use crate::clock::Timestamp;
-use crate::store::{Invitation, InvitationStore, NewInvitation, StoreError};
+use crate::store::{
+    Invitation, InvitationArrival, InvitationStore, KeptInvitation, NewInvitation, StoreError,
+};
 
 #[async_trait]
 impl InvitationStore for RedbStore {
@@ -70,6 +72,10 @@ impl InvitationRecord {
         }
     }
 
+    fn into_kept(self, id: u64) -> KeptInvitation {
+        KeptInvitation { hash: self.hash, invitation: self.into_invitation(id) }
+    }
+
     fn into_invitation(self, id: u64) -> Invitation {
         Invitation {
             id,
@@ -99,10 +105,53 @@ pub(super) fn add(change: &Change<'_>, new: &NewInvitation) -> Result<Invitation
         created: new.created,
         expires: new.expires,
     };
-    change.put(&INVITATION_HASHES, new.hash, invitation.id)?;
-    let record = InvitationRecord::new(new.hash, &invitation);
-    change.put_record(&INVITATIONS, invitation.id, &record)?;
+    insert(change, new.hash, &invitation)?;
     Ok(invitation)
+}
+
+fn insert(change: &Change<'_>, hash: [u8; 32], invitation: &Invitation) -> Result<(), StoreError> {
+    change.put(&INVITATION_HASHES, hash, invitation.id)?;
+    change.put_record(&INVITATIONS, invitation.id, &InvitationRecord::new(hash, invitation))
+}
+
+/// What would become of one that comes in.
+pub(super) fn judge(
+    source: &impl Source,
+    new: &KeptInvitation,
+) -> Result<InvitationArrival, StoreError> {
+    let KeptInvitation { hash, invitation } = new;
+    if let Some(there) = by_hash(source, *hash)? {
+        if there.id != invitation.id {
+            return Ok(InvitationArrival::HashTaken(there.id));
+        }
+        // How often it may still be used changes with every use.
+        let facts = [
+            ("email", there.email != invitation.email),
+            ("roles", there.roles != invitation.roles),
+            ("created", there.created != invitation.created),
+            ("expires", there.expires != invitation.expires),
+        ];
+        let differs = facts.into_iter().filter(|(_, differs)| *differs).map(|(fact, _)| fact);
+        return Ok(InvitationArrival::Present { differs: differs.collect() });
+    }
+    // Every number up to the last one was given: what is not there any more was used up.
+    if invitation.id <= source.last(Counter::Invitations)? {
+        return Ok(InvitationArrival::NumberTaken);
+    }
+    Ok(InvitationArrival::Stored)
+}
+
+/// Stores one that comes in, unless it was here before.
+pub(super) fn take(
+    change: &Change<'_>,
+    new: &KeptInvitation,
+) -> Result<InvitationArrival, StoreError> {
+    let arrival = judge(change, new)?;
+    if arrival == InvitationArrival::Stored {
+        change.raise(Counter::Invitations, new.invitation.id)?;
+        insert(change, new.hash, &new.invitation)?;
+    }
+    Ok(arrival)
 }
 
 pub(super) fn by_hash(
@@ -134,6 +183,15 @@ pub(super) fn page(
     after: Option<u64>,
     limit: usize,
 ) -> Result<Vec<Invitation>, StoreError> {
+    let kept = kept_page(source, after, limit)?;
+    Ok(kept.into_iter().map(|kept| kept.invitation).collect())
+}
+
+pub(super) fn kept_page(
+    source: &impl Source,
+    after: Option<u64>,
+    limit: usize,
+) -> Result<Vec<KeptInvitation>, StoreError> {
     let start = after.map_or(Bound::Unbounded, Bound::Excluded);
     let table = source.open(&INVITATIONS)?;
     let rows = table.range::<u64>((start, Bound::Unbounded));
@@ -142,7 +200,7 @@ pub(super) fn page(
         .map(|row| {
             let (id, bytes) = row.map_err(|error| failed(&INVITATIONS, error))?;
             let record: InvitationRecord = decode(&INVITATIONS, bytes.value())?;
-            Ok(record.into_invitation(id.value()))
+            Ok(record.into_kept(id.value()))
         })
         .collect()
 }

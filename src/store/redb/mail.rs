@@ -6,7 +6,8 @@ use super::{RedbStore, letters, one_time};
 use crate::clock::Timestamp;
 use crate::store::record::{PasswordHash, User, UserChange};
 use crate::store::{
-    Claimed, MailStore, NewLetter, NewToken, Posted, QueueLimits, Redeemed, StoreError, TokenRef,
+    Claimed, Confirmation, MailStore, NewLetter, NewToken, Posted, QueueLimits, Redeemed,
+    StoreError, TokenRef,
 };
 
 #[async_trait]
@@ -60,16 +61,16 @@ impl MailStore for RedbStore {
     ) -> Result<Option<Redeemed>, StoreError> {
         self.write(move |change| {
             let hash = hash.clone();
-            one_time::redeem(change, token, |_| UserChange::Password { hash, at: token.at })
+            one_time::redeem(change, token, UserChange::Password { hash, at: token.at })
         })
         .await
     }
 
-    async fn redeem_email(&self, token: TokenRef) -> Result<Option<Redeemed>, StoreError> {
-        self.write(move |change| {
-            let verified = |email| UserChange::Email { email, verified: true };
-            one_time::redeem(change, token, verified)
-        })
-        .await
+    async fn redeem_email(
+        &self,
+        token: TokenRef,
+        unique: bool,
+    ) -> Result<Confirmation, StoreError> {
+        self.write(move |change| one_time::confirm(change, token, unique)).await
     }
 }

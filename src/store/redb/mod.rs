@@ -1,6 +1,7 @@
 //! The embedded store: one redb file, one writing thread, any number of readers.
 
 mod codec;
+mod deleted;
 mod groups;
 mod indexes;
 mod invitations;
@@ -29,7 +30,7 @@ use super::record::{
     Creation, EndReason, NewSession, NewUser, PasswordHash, Rotation, RotationRequest, Session,
     SessionRef, Standing, User, UserChange,
 };
-use super::{Admission, Arrival, Clashes, Numbers, Store, StoreError, Terms, Trial, WholeUser};
+use super::{Admission, Clashes, Store, StoreError, Terms};
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 
@@ -197,41 +198,6 @@ impl Store for RedbStore {
 
     async fn password_recipes(&self) -> Result<Vec<String>, StoreError> {
         self.read(recipes::all).await
-    }
-
-    async fn take_users(
-        &self,
-        users: Vec<WholeUser>,
-        trial: Trial,
-    ) -> Result<Vec<Arrival>, StoreError> {
-        match trial {
-            Trial::Dry => {
-                self.read(move |view| users.iter().map(|it| moving::judge(view, it)).collect())
-                    .await
-            }
-            Trial::Real => {
-                self.write(move |txn| users.iter().map(|it| moving::take(txn, it)).collect()).await
-            }
-        }
-    }
-
-    async fn whole_users(
-        &self,
-        after: Option<UserId>,
-        limit: usize,
-    ) -> Result<Vec<WholeUser>, StoreError> {
-        self.read(move |view| moving::page(view, after, limit)).await
-    }
-
-    async fn numbers(&self, at_least: Numbers) -> Result<Numbers, StoreError> {
-        if at_least == Numbers::default() {
-            return self.read(moving::numbers).await;
-        }
-        self.write(move |change| {
-            moving::raise(change, at_least)?;
-            moving::numbers(change)
-        })
-        .await
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<usize, StoreError> {

@@ -1,21 +1,116 @@
 //! Users on their way in or out, within a transaction.
 
+use async_trait::async_trait;
+
 use super::sessions::{self, Stored};
-use super::tables::{
-    ADOPTED, API_KEY_HASHES, Change, Counter, DELETED, NAMES, SESSIONS, Source, View,
-};
-use super::{keys, user_keys, users};
+use super::tables::{ADOPTED, API_KEY_HASHES, Change, Counter, NAMES, SESSIONS, Source, View};
+use super::{RedbStore, deleted, groups, invitations, keys, user_keys, users};
 use crate::identity::UserId;
-use crate::store::moving::{Arrival, KeptSession, Numbers, WholeUser};
+use crate::store::moving::{
+    Arrival, GroupArrival, InvitationArrival, KeptInvitation, KeptSession, MovingStore, Numbers,
+    Trial, WholeUser,
+};
 use crate::store::record::User;
-use crate::store::{ApiKey, StoreError};
+use crate::store::{ApiKey, Group, StoreError};
+
+#[async_trait]
+impl MovingStore for RedbStore {
+    async fn take_users(
+        &self,
+        users: Vec<WholeUser>,
+        trial: Trial,
+    ) -> Result<Vec<Arrival>, StoreError> {
+        match trial {
+            Trial::Dry => self.read(move |view| each(&users, |one| judge(view, one))).await,
+            Trial::Real => self.write(move |change| each(&users, |one| take(change, one))).await,
+        }
+    }
+
+    async fn whole_users(
+        &self,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Vec<WholeUser>, StoreError> {
+        self.read(move |view| page(view, after, limit)).await
+    }
+
+    async fn take_groups(
+        &self,
+        all: Vec<Group>,
+        trial: Trial,
+    ) -> Result<Vec<GroupArrival>, StoreError> {
+        match trial {
+            Trial::Dry => self.read(move |view| each(&all, |one| groups::judge(view, one))).await,
+            Trial::Real => {
+                self.write(move |change| each(&all, |one| groups::take(change, one))).await
+            }
+        }
+    }
+
+    async fn take_invitations(
+        &self,
+        all: Vec<KeptInvitation>,
+        trial: Trial,
+    ) -> Result<Vec<InvitationArrival>, StoreError> {
+        match trial {
+            Trial::Dry => {
+                self.read(move |view| each(&all, |one| invitations::judge(view, one))).await
+            }
+            Trial::Real => {
+                self.write(move |change| each(&all, |one| invitations::take(change, one))).await
+            }
+        }
+    }
+
+    async fn kept_invitations(
+        &self,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<KeptInvitation>, StoreError> {
+        self.read(move |view| invitations::kept_page(view, after, limit)).await
+    }
+
+    async fn take_deleted(
+        &self,
+        ids: Vec<UserId>,
+        trial: Trial,
+    ) -> Result<Vec<UserId>, StoreError> {
+        match trial {
+            Trial::Dry => self.read(move |view| deleted::alive(view, &ids)).await,
+            Trial::Real => self.write(move |change| deleted::take(change, &ids)).await,
+        }
+    }
+
+    async fn deleted(
+        &self,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Vec<UserId>, StoreError> {
+        self.read(move |view| deleted::page(view, after, limit)).await
+    }
+
+    async fn numbers(&self, at_least: Numbers) -> Result<Numbers, StoreError> {
+        if at_least == Numbers::default() {
+            return self.read(numbers).await;
+        }
+        self.write(move |change| {
+            raise(change, at_least)?;
+            numbers(change)
+        })
+        .await
+    }
+}
+
+/// What becomes of each, in their order.
+fn each<T, A>(
+    all: &[T],
+    become_of: impl Fn(&T) -> Result<A, StoreError>,
+) -> Result<Vec<A>, StoreError> {
+    all.iter().map(become_of).collect()
+}
 
 /// What there is of the users after that id.
-pub(super) fn page(
-    view: &View,
-    after: Option<UserId>,
-    limit: usize,
-) -> Result<Vec<WholeUser>, StoreError> {
+fn page(view: &View, after: Option<UserId>, limit: usize) -> Result<Vec<WholeUser>, StoreError> {
     let users = users::own_page(view, after, limit)?.into_iter();
     users
         .map(|user| {
@@ -27,18 +122,24 @@ pub(super) fn page(
         .collect()
 }
 
-pub(super) fn numbers(source: &impl Source) -> Result<Numbers, StoreError> {
-    let (users, sessions) = (source.last(Counter::Users)?, source.last(Counter::Sessions)?);
-    Ok(Numbers { users, sessions })
+fn numbers<S: Source>(source: &S) -> Result<Numbers, StoreError> {
+    Ok(Numbers {
+        users: source.last(Counter::Users)?,
+        sessions: source.last(Counter::Sessions)?,
+        invitations: source.last(Counter::Invitations)?,
+        keys: source.last(Counter::UserKeys)?,
+    })
 }
 
-pub(super) fn raise(change: &Change<'_>, to: Numbers) -> Result<(), StoreError> {
+fn raise(change: &Change<'_>, to: Numbers) -> Result<(), StoreError> {
     change.raise(Counter::Users, to.users)?;
-    change.raise(Counter::Sessions, to.sessions)
+    change.raise(Counter::Sessions, to.sessions)?;
+    change.raise(Counter::Invitations, to.invitations)?;
+    change.raise(Counter::UserKeys, to.keys)
 }
 
 /// Stores a user, or says why not. All of it or nothing.
-pub(super) fn take(change: &Change<'_>, whole: &WholeUser) -> Result<Arrival, StoreError> {
+fn take(change: &Change<'_>, whole: &WholeUser) -> Result<Arrival, StoreError> {
     match judge(change, whole)? {
         Arrival::Stored(_) => settle_in(change, whole).map(Arrival::Stored),
         Arrival::Present { id, completed, differs } => {
@@ -54,7 +155,7 @@ pub(super) fn take(change: &Change<'_>, whole: &WholeUser) -> Result<Arrival, St
 }
 
 /// What would become of a user.
-pub(super) fn judge(source: &impl Source, whole: &WholeUser) -> Result<Arrival, StoreError> {
+fn judge(source: &impl Source, whole: &WholeUser) -> Result<Arrival, StoreError> {
     let new = &whole.user;
     let holder = source.number(&NAMES, new.username.as_str())?;
     let there = match holder {
@@ -65,7 +166,7 @@ pub(super) fn judge(source: &impl Source, whole: &WholeUser) -> Result<Arrival, 
         (Some(there), _) if there.username == new.username => present(source, &there, whole),
         (Some(there), _) => Ok(Arrival::IdTaken(there.username)),
         (None, Some(id)) => Ok(Arrival::NameTaken(UserId(id))),
-        (None, None) if source.is_in(&DELETED, new.id.0)? => Ok(Arrival::IdGone),
+        (None, None) if deleted::is_deleted(source, new.id)? => Ok(Arrival::IdGone),
         (None, None) => newcomer(source, whole),
     }
 }
@@ -110,6 +211,7 @@ fn differences(there: &User, new: &User) -> Vec<&'static str> {
         ("password", password),
         ("active", there.active != new.active),
         ("roles", there.roles != new.roles),
+        ("groups", there.groups != new.groups),
         ("claims", there.claims != new.claims),
     ];
     facts.into_iter().filter(|(_, differs)| *differs).map(|(fact, _)| fact).collect()
@@ -164,7 +266,8 @@ fn settle_in(change: &Change<'_>, whole: &WholeUser) -> Result<UserId, StoreErro
     }
     user.roles.sort_unstable();
     user.roles.dedup();
-    users::insert(change, &user)?;
+    let groups = groups::numbers(change, &user.groups)?;
+    users::insert(change, &user, &groups)?;
     if let Some(key) = &whole.key {
         keys::put_key(change, user.id, key)?;
     }

@@ -4,11 +4,13 @@ use minicbor::{Decode, Encode};
 use redb::ReadableTable;
 
 use super::tables::{Change, ONE_TIME, Source, View, decode, failed};
-use super::users;
+use super::{indexes, users};
 use crate::clock::Timestamp;
 use crate::identity::UserId;
 use crate::store::record::{User, UserChange};
-use crate::store::{NewToken, Purpose, Redeemed, StoreError, TOKENS_KEPT, TokenRef};
+use crate::store::{
+    Confirmation, NewToken, Purpose, Redeemed, StoreError, TOKENS_KEPT, TokenRef, fold_case,
+};
 
 /// The tokens of a user for one purpose; the rules of [`super::codec`] hold.
 #[derive(Decode, Default, Encode)]
@@ -80,16 +82,41 @@ pub(super) fn find(
     Ok(user.map(|user| (user, token.address)))
 }
 
-/// Uses a token up for what `what` makes of the address that it was sent to.
+/// Uses a token up for that change.
 pub(super) fn redeem(
     change: &Change<'_>,
     wanted: TokenRef,
-    what: impl FnOnce(String) -> UserChange,
+    what: UserChange,
 ) -> Result<Option<Redeemed>, StoreError> {
-    let Some((before, address)) = find(change, wanted)? else { return Ok(None) };
-    let after = users::alter(change, wanted.user, &what(address))?;
+    let Some((before, _address)) = find(change, wanted)? else { return Ok(None) };
+    spend(change, before, &what)
+}
+
+/// Uses a token up for the address that it was sent to, unless that is to be unique and somebody
+/// else has it.
+pub(super) fn confirm(
+    change: &Change<'_>,
+    wanted: TokenRef,
+    unique: bool,
+) -> Result<Confirmation, StoreError> {
+    let Some((before, email)) = find(change, wanted)? else { return Ok(Confirmation::BadToken) };
+    // Who shares an address since before it had to be unique may show that it is theirs.
+    let is_new = fold_case(&email) != fold_case(&before.email);
+    if unique && is_new && !indexes::with_email(change, &email)?.is_empty() {
+        return Ok(Confirmation::EmailTaken);
+    }
+    let redeemed = spend(change, before, &UserChange::Email { email, verified: true })?;
+    Ok(redeemed.map_or(Confirmation::BadToken, Confirmation::Confirmed))
+}
+
+fn spend(
+    change: &Change<'_>,
+    before: User,
+    what: &UserChange,
+) -> Result<Option<Redeemed>, StoreError> {
+    let after = users::alter(change, before.id, what)?;
     // Where the account is another now, no token's basis holds; and a spent one is spent.
-    forget(change, wanted.user)?;
+    forget(change, before.id)?;
     Ok(after.map(|after| Redeemed { before, after }))
 }
 

@@ -131,17 +131,38 @@ impl Place<'_> {
     }
 
     fn create(self) -> Result<RedbStore, OpenError> {
-        // `create_new` follows no link and takes over no file that somebody else made meanwhile.
-        let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(self.0);
+        // Under another name until it is a store: who is killed meanwhile leaves nothing that the
+        // next start would have to refuse.
+        let tag = getrandom::u64().map_err(|error| self.io(io::Error::other(error)))?;
+        let mut draft = self.0.as_os_str().to_owned();
+        draft.push(format!(".{tag:016x}.new"));
+        let draft = Path::new(&draft);
+        let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(draft);
         let file = file.map_err(|error| self.io(error))?;
         let made = self.backend(file).and_then(|file| self.database(file));
         let made = made.and_then(|db| self.start(db));
-        let made = made.and_then(|store| self.sync_directory().map(|()| store));
-        if made.is_err() {
-            // Ours since `create_new`, and never a store. If it stays, it is refused as empty.
-            drop(std::fs::remove_file(self.0));
-        }
-        made
+        let made = made.and_then(|store| self.publish(draft).map(|()| store));
+        // Its first name, or what became of nothing.
+        drop(std::fs::remove_file(draft));
+        let store = made?;
+        self.sync_directory().inspect_err(|_| drop(std::fs::remove_file(self.0)))?;
+        Ok(store)
+    }
+
+    /// Gives the file its name, which no other may have: a link follows no link, and takes over
+    /// no file that somebody else made meanwhile.
+    fn publish(self, draft: &Path) -> Result<(), OpenError> {
+        let linked = std::fs::hard_link(draft, self.0).or_else(|error| {
+            use io::ErrorKind::{NotFound, PermissionDenied, Unsupported};
+            let no_links = matches!(error.kind(), PermissionDenied | Unsupported);
+            match std::fs::symlink_metadata(self.0) {
+                Err(there) if no_links && there.kind() == NotFound => {
+                    std::fs::rename(draft, self.0)
+                }
+                _ => Err(error),
+            }
+        });
+        linked.map_err(|error| self.io(error))
     }
 
     /// A file lasts only when the directory that names it does.

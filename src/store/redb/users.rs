@@ -6,9 +6,9 @@ use redb::{AccessGuard, ReadableTable, StorageError};
 
 use super::codec::UserRecord;
 use super::tables::{
-    Bytes, Change, Counter, DELETED, EMAILS, NAMES, Source, USERS, View, dangling, decode, failed,
+    Bytes, Change, Counter, EMAILS, NAMES, Source, USERS, View, dangling, decode, failed,
 };
-use super::{groups, indexes, invitations, keys, one_time, recipes, sessions};
+use super::{deleted, groups, indexes, invitations, keys, one_time, recipes, sessions};
 use crate::identity::UserId;
 use crate::store::record::{Creation, Mark, NewUser, User, UserChange};
 use crate::store::{Admission, Clashes, StoreError, Terms};
@@ -34,6 +34,16 @@ impl Own {
         change.put_record(&USERS, self.user.id.0, &UserRecord::new(&self.user, &self.groups))
     }
 
+    /// The user with the names of its groups, and without what they give.
+    fn named(self, source: &impl Source) -> Result<User, StoreError> {
+        let Self { mut user, groups } = self;
+        for number in groups {
+            user.groups.extend(groups::by_number(source, number)?.map(|group| group.name));
+        }
+        user.groups.sort_unstable();
+        Ok(user)
+    }
+
     /// The user with what its groups give.
     pub(super) fn resolved(self, source: &impl Source) -> Result<User, StoreError> {
         let Self { mut user, groups } = self;
@@ -57,9 +67,9 @@ pub(super) fn find(source: &impl Source, id: UserId) -> Result<Option<User>, Sto
     Own::at(source, id)?.map(|own| own.resolved(source)).transpose()
 }
 
-/// The user with the roles of its own alone, as it is written.
+/// The user with the roles of its own alone, as it is written, and the names of its groups.
 pub(super) fn own(source: &impl Source, id: UserId) -> Result<Option<User>, StoreError> {
-    Ok(Own::at(source, id)?.map(|own| own.user))
+    Own::at(source, id)?.map(|own| own.named(source)).transpose()
 }
 
 pub(super) fn by_name(source: &impl Source, name: &str) -> Result<Option<User>, StoreError> {
@@ -83,14 +93,14 @@ pub(super) fn read(row: Row<'_>) -> Result<Own, StoreError> {
     Ok(Own::of(decode(&USERS, bytes.value())?, UserId(id.value())))
 }
 
-/// The same as [`page`], with the roles of their own alone.
+/// The same as [`page`], with the roles of their own alone, and the names of their groups.
 pub(super) fn own_page(
     view: &View,
     after: Option<UserId>,
     limit: usize,
 ) -> Result<Vec<User>, StoreError> {
     let table = view.open(&USERS)?;
-    rows(&table, after)?.take(limit).map(|row| Ok(read(row)?.user)).collect()
+    rows(&table, after)?.take(limit).map(|row| read(row)?.named(view)).collect()
 }
 
 pub(super) fn page(
@@ -181,14 +191,14 @@ fn make(change: &Change<'_>, new: &NewUser) -> Result<User, StoreError> {
         password_mark: None,
         logout_mark: None,
     };
-    insert(change, &user)?;
+    insert(change, &user, &[])?;
     Ok(user)
 }
 
-/// Stores a user who is not there yet, under a name that is free.
-pub(super) fn insert(change: &Change<'_>, user: &User) -> Result<(), StoreError> {
+/// Stores a user who is not there yet, under a name that is free. Its roles are its own.
+pub(super) fn insert(change: &Change<'_>, user: &User, groups: &[u64]) -> Result<(), StoreError> {
     change.put(&NAMES, user.username.as_str(), user.id.0)?;
-    change.put_record(&USERS, user.id.0, &UserRecord::from(user))?;
+    change.put_record(&USERS, user.id.0, &UserRecord::new(user, groups))?;
     recipes::replace(change, None, user.password.as_ref())?;
     indexes::enter(change, user)
 }
@@ -268,6 +278,6 @@ pub(super) fn delete(change: &Change<'_>, id: UserId) -> Result<bool, StoreError
     one_time::forget(change, id)?;
     change.remove(&NAMES, user.username.as_str())?;
     change.remove(&USERS, id.0)?;
-    change.put(&DELETED, id.0, ())?;
+    deleted::note(change, id)?;
     Ok(true)
 }
