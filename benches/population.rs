@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use portcullis::clock::Timestamp;
 use portcullis::identity::UserId;
 use portcullis::store::{
-    Numbers, OpenMode, PasswordHash, RedbStore, SessionRef, Store, Trial, User, WholeUser,
+    MovingStore, Numbers, OpenMode, PasswordHash, RedbStore, SessionRef, Store, Trial, User,
+    WholeUser,
 };
 use portcullis::{Config, Gateway};
 

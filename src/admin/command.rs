@@ -12,6 +12,7 @@ use super::record::Record;
 use super::transfer::{Outcome, Place};
 use super::view::{GroupView, Health, KeyView, UserView};
 use crate::secret::Secret;
+use crate::store::Numbers;
 
 pub use invitation::InvitationView;
 
@@ -203,21 +204,8 @@ pub enum Command {
         /// Its number.
         id: u64,
     },
-    /// The last numbers that were given, after lifting each to the one here.
-    Numbers {
-        /// To a user; 0 lifts nothing.
-        #[serde(default)]
-        users: u64,
-        /// To a session; 0 lifts nothing.
-        #[serde(default)]
-        sessions: u64,
-        /// To an invitation; 0 lifts nothing.
-        #[serde(default)]
-        invitations: u64,
-        /// To a key that a user made; 0 lifts nothing.
-        #[serde(default)]
-        keys: u64,
-    },
+    /// The last numbers that were given, after lifting each to the one here; 0 lifts nothing.
+    Numbers(Numbers),
     /// The signing keys.
     KeyList,
     /// Makes a new signing key; the old one verifies until its last token is dead.
@@ -258,7 +246,7 @@ impl Command {
             | Self::SessionList { .. }
             | Self::InviteList { .. }
             | Self::Import { dry_run: true, .. }
-            | Self::Numbers { .. }
+            | Self::Numbers(_)
             | Self::GroupList
             | Self::GroupShow { .. }
             | Self::KeyList
@@ -363,16 +351,7 @@ pub enum Reply {
         next: Option<Place>,
     },
     /// The last numbers that were given.
-    Numbers {
-        /// To a user.
-        users: u64,
-        /// To a session.
-        sessions: u64,
-        /// To an invitation.
-        invitations: u64,
-        /// To a key that a user made.
-        keys: u64,
-    },
+    Numbers(Numbers),
     /// Every key, the current one first.
     Keys {
         /// The keys.

@@ -16,7 +16,7 @@ use crate::identity::UserId;
 use crate::keys::KeyRing;
 use crate::printable::Printable;
 use crate::session::{Accounts, NewAccount, Registered};
-use crate::store::{Numbers, User, UserChange};
+use crate::store::{User, UserChange};
 
 /// Most users of one reply.
 const PAGE: usize = 500;
@@ -135,9 +135,7 @@ impl Door {
             Command::InviteRevoke { id } => self.revoke(id).await,
             Command::Import { records, dry_run } => self.import(records, dry_run).await,
             Command::Export { place, limit } => self.export(place, limit).await,
-            Command::Numbers { users, sessions, invitations, keys } => {
-                self.numbers(Numbers { users, sessions, invitations, keys }).await
-            }
+            Command::Numbers(at_least) => self.numbers(at_least).await,
             Command::ResetLink { name } => self.reset_link(&name).await,
             Command::KeyList => {
                 let keys = self.keys()?.list().into_iter().map(KeyView::from).collect();

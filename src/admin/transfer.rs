@@ -200,9 +200,7 @@ impl Door {
     }
 
     pub(super) async fn numbers(&self, at_least: Numbers) -> Result<Reply, Refusal> {
-        let Numbers { users, sessions, invitations, keys } =
-            self.accounts.numbers(at_least).await?;
-        Ok(Reply::Numbers { users, sessions, invitations, keys })
+        Ok(Reply::Numbers(self.accounts.numbers(at_least).await?))
     }
 }
 

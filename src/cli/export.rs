@@ -14,6 +14,7 @@ use super::out::Out;
 use super::policy_file::PolicyFile;
 use super::reach::{Purpose, Reach, another_reply};
 use crate::admin::{Command, Place, Record, Reply};
+use crate::store::Numbers;
 
 /// The form of an export. Raise it when an older binary would misread one.
 ///
@@ -103,16 +104,14 @@ async fn write(
     reach: &Reach,
     line: &mut dyn FnMut(String) -> anyhow::Result<()>,
 ) -> anyhow::Result<Written> {
-    let numbers = Command::Numbers { users: 0, sessions: 0, invitations: 0, keys: 0 };
-    let Reply::Numbers { users, sessions, invitations, keys } = reach.send(numbers).await? else {
-        return Err(another_reply());
-    };
+    let numbers = reach.send(Command::Numbers(Numbers::default())).await?;
+    let Reply::Numbers(last) = numbers else { return Err(another_reply()) };
     line(serde_json::to_string(&Head {
         portcullis: FORMAT,
-        last_user: users,
-        last_session: sessions,
-        last_invitation: invitations,
-        last_key: keys,
+        last_user: last.users,
+        last_session: last.sessions,
+        last_invitation: last.invitations,
+        last_key: last.keys,
     })?)?;
     let (mut place, mut written, mut count) = (Place::default(), Written::default(), 0);
     loop {

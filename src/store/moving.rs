@@ -3,6 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use super::key::{ApiKey, UserKey};
 use super::record::{Session, User};
@@ -68,7 +69,8 @@ pub enum Arrival {
 }
 
 /// The last numbers that were given.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Numbers {
     /// To a user.
     pub users: u64,

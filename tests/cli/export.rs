@@ -1,5 +1,4 @@
 //! Exports, and what becomes of them when they come in again.
-#![expect(clippy::needless_pass_by_value, reason = "what `json!` makes reads better without `&`")]
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -66,16 +65,23 @@ fn an_export_comes_back_as_it_was() {
     assert_eq!(other.run(&["export"]).done(), text);
     let bob = report(&other.run(&["user", "show", "bob", "--json"]).done());
     assert_eq!((&bob["roles"], &bob["inherited"]), (&json!(["admin", "b"]), &json!(["admin"])));
-    // What was used up or taken back does not come again, nor does an id.
-    other.run(&["invite", "revoke", "3"]).done();
-    other.run(&["user", "delete", "bob", "--yes"]).done();
-    let again = report(&other.run(&["import", "portcullis", "all.jsonl", "--json"]).out);
-    assert_eq!(counts(&again), [0, 1, 0, 0, 2], "{again:#}");
-    assert_eq!(said(&again, "invitation 3")[0].0, "refused", "{again:#}");
-    assert_eq!(report(&other.run(&["invite", "add", "--json"]).done())["id"], 4);
     assert!(other.add("next").done().contains("(id 4)"), "no id is given twice");
     let gateway = other.serve();
     assert_eq!(log_in(&gateway, "ada", "Tr1cky-Phrase-77"), 200);
+    drop(gateway);
+    nothing_comes_again(&other);
+}
+
+/// What was used up or taken back does not come again, nor does an id.
+#[expect(clippy::indexing_slicing, reason = "what is not as it must be fails the test")]
+fn nothing_comes_again(other: &Folder) {
+    other.run(&["invite", "revoke", "3"]).done();
+    other.run(&["user", "delete", "bob", "--yes"]).done();
+    let again = report(&other.run(&["import", "portcullis", "all.jsonl", "--json"]).out);
+    // A login has left its time, and a session: no difference.
+    assert_eq!(counts(&again), [0, 1, 0, 0, 2], "{again:#}");
+    assert_eq!(said(&again, "invitation 3")[0].0, "refused", "{again:#}");
+    assert_eq!(report(&other.run(&["invite", "add", "--json"]).done())["id"], 4);
 }
 
 #[test]
@@ -91,7 +97,7 @@ fn an_export_of_the_first_form_is_read() {
     assert_eq!(counts(&told), [2, 0, 0, 0, 0]);
     let exported = folder.run(&["export"]).done();
     for line in &lines[1..] {
-        assert!(exported.contains(&line[1..]), "{exported}");
+        assert!(exported.contains(line.trim_start_matches('{')), "{exported}");
     }
     assert!(folder.add("next").done().contains("(id 10)"));
 }

@@ -30,7 +30,6 @@ use super::policy_file::PolicyFile;
 use super::reach::{Purpose, Reach, another_reply};
 use crate::admin::{Command, ImportRoles, Reply};
 use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::store::Numbers;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -152,9 +151,7 @@ async fn take(reach: &Reach, batch: Vec<Item>, report: &mut Report) -> anyhow::R
             Item::Count { of, count } => report.count(of, count),
             // A dry run changes nothing, and a new store has no numbers to compare.
             Item::Numbers(_) if report.is_dry() => {}
-            Item::Numbers(Numbers { users, sessions, invitations, keys }) => {
-                reach.send(Command::Numbers { users, sessions, invitations, keys }).await?;
-            }
+            Item::Numbers(numbers) => drop(reach.send(Command::Numbers(numbers)).await?),
         }
     }
     if records.is_empty() {

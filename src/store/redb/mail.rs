@@ -60,8 +60,8 @@ impl MailStore for RedbStore {
         hash: PasswordHash,
     ) -> Result<Option<Redeemed>, StoreError> {
         self.write(move |change| {
-            let hash = hash.clone();
-            one_time::redeem(change, token, UserChange::Password { hash, at: token.at })
+            let what = UserChange::Password { hash: hash.clone(), at: token.at };
+            one_time::redeem(change, token, &what)
         })
         .await
     }

@@ -86,10 +86,10 @@ pub(super) fn find(
 pub(super) fn redeem(
     change: &Change<'_>,
     wanted: TokenRef,
-    what: UserChange,
+    what: &UserChange,
 ) -> Result<Option<Redeemed>, StoreError> {
     let Some((before, _address)) = find(change, wanted)? else { return Ok(None) };
-    spend(change, before, &what)
+    spend(change, before, what)
 }
 
 /// Uses a token up for the address that it was sent to, unless that is to be unique and somebody
