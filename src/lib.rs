@@ -71,7 +71,9 @@ pub mod token;
 pub mod web;
 
 pub use config::{Config, ConfigError};
-pub use gateway::{ACCESS_LOG, BuildError, Builder, Gateway, GatewayService, ServeError};
+pub use gateway::{
+    ACCESS_LOG, BuildError, Builder, Gateway, GatewayService, Reloaded, Reloader, ServeError,
+};
 pub use identity::{Identity, is_role_name};
 pub use secret::Secret;
 pub use store::{Store, StoreError};

@@ -20,6 +20,8 @@ mod invite;
 mod links;
 #[path = "cli/offline.rs"]
 mod offline;
+#[path = "cli/reload.rs"]
+mod reload;
 #[path = "cli/running.rs"]
 mod running;
 #[path = "cli/sessions.rs"]

@@ -1,6 +1,7 @@
 //! What an operator can ask for, and what comes back: the words of the admin socket.
 
 mod invitation;
+mod policy;
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -15,6 +16,7 @@ use crate::secret::Secret;
 use crate::store::Numbers;
 
 pub use invitation::InvitationView;
+pub use policy::{PolicyCommand, PolicyView};
 
 /// One thing that an operator can do.
 #[derive(Debug, Deserialize, Serialize)]
@@ -210,6 +212,8 @@ pub enum Command {
     KeyList,
     /// Makes a new signing key; the old one verifies until its last token is dead.
     KeyRotate,
+    /// The policy file of the gateway.
+    Policy(PolicyCommand),
     /// How the gateway is.
     Health,
 }
@@ -241,6 +245,7 @@ impl Command {
             Self::InviteAdd { .. } => ("invite add", None),
             Self::InviteRevoke { .. } => ("invite revoke", None),
             Self::KeyRotate => ("key rotate", None),
+            Self::Policy(command) => (command.name(), None),
             Self::UserList { .. }
             | Self::UserShow { .. }
             | Self::SessionList { .. }
@@ -359,6 +364,8 @@ pub enum Reply {
     },
     /// The key that signs now.
     Key(KeyView),
+    /// What is in force now.
+    Policy(PolicyView),
     /// How the gateway is.
     Health(Health),
 }

@@ -7,8 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{
-    Command, Health, KeyView, NewPassword, Refusal, RefusalKind, Reply, SecretLink, UserView,
-    checks,
+    Command, Health, KeyView, NewPassword, PolicyCommand, PolicyView, Refusal, RefusalKind, Reply,
+    SecretLink, UserView, checks,
 };
 use crate::audit::{Event, Kind};
 use crate::clock::Clock;
@@ -22,6 +22,7 @@ use crate::store::{User, UserChange};
 const PAGE: usize = 500;
 
 type HealthSource = Box<dyn Fn() -> Health + Send + Sync>;
+type PolicySource = Arc<dyn Fn(PolicyCommand) -> Result<PolicyView, Refusal> + Send + Sync>;
 
 /// Carries out what operators ask for, from the next request on.
 pub struct Door {
@@ -29,6 +30,7 @@ pub struct Door {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) keys: Option<Arc<KeyRing>>,
     health: Option<HealthSource>,
+    policy: Option<PolicySource>,
 }
 
 impl fmt::Debug for Door {
@@ -40,7 +42,7 @@ impl fmt::Debug for Door {
 impl Door {
     /// A door to the accounts. Commands that need more are refused until it is given.
     pub const fn new(accounts: Arc<Accounts>, clock: Arc<dyn Clock>) -> Self {
-        Self { accounts, clock, keys: None, health: None }
+        Self { accounts, clock, keys: None, health: None, policy: None }
     }
 
     /// Opens the keys as well.
@@ -53,6 +55,16 @@ impl Door {
     #[must_use]
     pub fn with_health(self, health: impl Fn() -> Health + Send + Sync + 'static) -> Self {
         Self { health: Some(Box::new(health)), ..self }
+    }
+
+    /// Lets operators change the policy. `obey` may take its time: it is called where that holds
+    /// nobody up.
+    #[must_use]
+    pub fn with_policy(
+        self,
+        obey: impl Fn(PolicyCommand) -> Result<PolicyView, Refusal> + Send + Sync + 'static,
+    ) -> Self {
+        Self { policy: Some(Arc::new(obey)), ..self }
     }
 
     /// How the gateway is; `None` where none runs behind this door.
@@ -142,11 +154,15 @@ impl Door {
                 Ok(Reply::Keys { keys })
             }
             Command::KeyRotate => self.rotate().await,
-            Command::Health => self
-                .health()
-                .map(Reply::Health)
-                .ok_or_else(|| Refusal::new(RefusalKind::Unavailable, "no gateway runs here")),
+            Command::Policy(command) => self.policy(command).await,
+            Command::Health => self.health().map(Reply::Health).ok_or_else(no_gateway),
         }
+    }
+
+    async fn policy(&self, command: PolicyCommand) -> Result<Reply, Refusal> {
+        let obey = Arc::clone(self.policy.as_ref().ok_or_else(no_gateway)?);
+        let obeyed = tokio::task::spawn_blocking(move || obey(command)).await;
+        obeyed.map_err(|_panicked| no_gateway())?.map(Reply::Policy)
     }
 
     async fn add(
@@ -268,6 +284,10 @@ impl Door {
 
 fn reply(user: User) -> Reply {
     Reply::User(user.into())
+}
+
+fn no_gateway() -> Refusal {
+    Refusal::new(RefusalKind::Unavailable, "no gateway runs here")
 }
 
 pub(super) fn unknown(name: &str) -> Refusal {

@@ -18,7 +18,9 @@ mod view;
 
 pub(crate) use checks::group as check_group;
 pub use client::{Client, ClientError};
-pub use command::{Command, InvitationView, NewPassword, Reply, SecretLink};
+pub use command::{
+    Command, InvitationView, NewPassword, PolicyCommand, PolicyView, Reply, SecretLink,
+};
 pub use door::Door;
 pub use record::{
     DeletedRecord, GrantRecord, GroupRecord, Hidden, InvitationRecord, KeyRecord, MarkRecord,

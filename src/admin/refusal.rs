@@ -67,7 +67,8 @@ impl RefusalKind {
 }
 
 impl Refusal {
-    pub(super) fn new(kind: RefusalKind, detail: impl Into<String>) -> Self {
+    /// One of that sort.
+    pub fn new(kind: RefusalKind, detail: impl Into<String>) -> Self {
         Self { detail: detail.into(), kind }
     }
 

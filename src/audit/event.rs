@@ -21,6 +21,8 @@ pub enum Kind {
     RecordLost,
     /// The gateway started, with which configuration.
     Started,
+    /// Another policy file is in force, which one.
+    Reloaded,
     /// The gateway ended in good order.
     Stopped,
     /// A session began, or a key was shown, for a name and a password.
@@ -86,6 +88,7 @@ impl Kind {
             Self::RecordBroken => "record.broken",
             Self::RecordLost => "record.lost",
             Self::Started => "gateway.started",
+            Self::Reloaded => "config.loaded",
             Self::Stopped => "gateway.stopped",
             Self::LoggedIn => "login",
             Self::LoginFailed => "login.failed",
@@ -131,6 +134,7 @@ impl Kind {
             | Self::RecordBroken
             | Self::RecordLost
             | Self::Started
+            | Self::Reloaded
             | Self::Stopped
             | Self::TokenReused
             | Self::LoggedOutEverywhere

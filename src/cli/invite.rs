@@ -2,7 +2,6 @@
 
 use std::num::NonZeroU32;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -10,6 +9,7 @@ use serde::Serialize;
 use super::out::Out;
 use super::policy_file::PolicyFile;
 use super::reach::{Purpose, Reach, another_reply};
+use super::times::seconds;
 use crate::admin::{Command, InvitationView, Reply};
 use crate::printable::Printable;
 
@@ -51,13 +51,6 @@ enum Action {
         /// Its number, as listed
         id: u64,
     },
-}
-
-/// A duration in whole seconds.
-fn seconds(text: &str) -> Result<NonZeroU32, String> {
-    let read = humantime::parse_duration(text).as_ref().map(Duration::as_secs).ok();
-    let whole = read.and_then(|seconds| u32::try_from(seconds).ok()).and_then(NonZeroU32::new);
-    whole.ok_or_else(|| "write a duration of a second or more such as \"7d\"".to_owned())
 }
 
 pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {

@@ -7,6 +7,7 @@ mod audit;
 mod check;
 mod export;
 mod files;
+mod follow;
 mod group;
 mod health;
 mod import;
@@ -16,8 +17,10 @@ mod key;
 mod out;
 mod policy_file;
 mod reach;
+mod reload;
 mod serve;
 mod session;
+mod times;
 mod try_lines;
 mod user;
 
@@ -63,6 +66,8 @@ enum Command {
     Key(key::Args),
     /// The record of who did what
     Audit(audit::Args),
+    /// Put the policy file in force in the running gateway
+    Reload(reload::Args),
     /// Ask whether the running gateway is ready
     Health(health::Args),
 }
@@ -112,6 +117,7 @@ where
         Command::Group(args) => soon(group::run(args, &file, out)),
         Command::Key(args) => soon(key::run(args, &file, out)),
         Command::Audit(args) => audit::run(args, &file, out),
+        Command::Reload(args) => soon(reload::run(args, &file, out)),
         Command::Health(args) => soon(health::run(args, &file, out)),
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::admin::AdminSettings;
 use crate::config::{Checked, Config, ConfigError};
 
 /// Taken when no file is named and it is here.
@@ -32,6 +33,35 @@ impl PolicyFile {
             Self::Named(path) => Config::load(path),
             Self::BuiltIn => Config::built_in(Path::new("")),
         }
+    }
+
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Named(path) => Some(path),
+            Self::BuiltIn => None,
+        }
+    }
+
+    /// Where the gateway of this file lets operators in, also where the file has mistakes now.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with a file that does not say so much.
+    pub(super) fn socket(&self) -> Result<PathBuf, ConfigError> {
+        let error = match self.load() {
+            Ok(checked) => return Ok(checked.config.admin.socket),
+            Err(error) => error,
+        };
+        let text = self.path().and_then(|path| std::fs::read_to_string(path).ok());
+        let file: Option<toml::Table> = text.and_then(|text| text.parse().ok());
+        let (Some(file), Some(path)) = (file, self.path()) else { return Err(error) };
+        let written = file.get("admin").and_then(|admin| admin.get("socket"));
+        let socket = match written.map(toml::Value::as_str) {
+            None => AdminSettings::default().socket,
+            Some(Some(socket)) => socket.into(),
+            Some(None) => return Err(error),
+        };
+        Ok(path.parent().unwrap_or_else(|| Path::new("")).join(socket))
     }
 
     pub(super) const fn is_built_in(&self) -> bool {

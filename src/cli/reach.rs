@@ -13,7 +13,7 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::Config;
 use crate::keys::KeyRing;
 use crate::password::{PasswordSettings, Passwords};
-use crate::session::Accounts;
+use crate::session::{Accounts, Rules};
 use crate::store::{OpenError, OpenMode, RedbStore};
 use crate::token::{Revisions, TokenSettings};
 
@@ -88,8 +88,8 @@ fn open_store(config: &Config, purpose: Purpose, out: &mut Out) -> anyhow::Resul
     let settings = PasswordSettings { at_once: NonZeroUsize::MIN, ..config.passwords.clone() };
     let passwords = Arc::new(Passwords::start(settings)?);
     let revisions = Arc::new(Revisions::default());
-    let accounts = Accounts::new(Arc::new(store), Arc::clone(&clock), passwords, revisions, []);
-    let accounts = accounts.with_rules(config.accounts.clone()).with_links(config.links.clone());
+    let rules = Rules::new([], config.accounts.clone(), config.links.clone());
+    let accounts = Accounts::new(Arc::new(store), Arc::clone(&clock), passwords, revisions, rules);
     let Some(keys) = open_keys(config, purpose, clock.now(), out)? else {
         return Ok(Door::new(Arc::new(accounts), clock));
     };

@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::files;
+use super::follow::Follower;
 use super::out::Out;
 use super::policy_file::PolicyFile;
 use super::reach::whole;
@@ -60,7 +61,7 @@ pub(super) fn run(
 
 async fn serve(config: Config, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
     let prefix = config.endpoints.prefix.clone();
-    let socket = config.admin.socket.clone();
+    let (socket, watched) = (config.admin.socket.clone(), config.admin.watch);
     let made = [("store", config.store.clone()), ("key file", config.keys.ring.clone())];
     let made: Vec<_> = made.into_iter().filter(|(_, path)| !path.exists()).collect();
     let mut gateway = Gateway::builder(config).build()?;
@@ -72,14 +73,18 @@ async fn serve(config: Config, file: &PolicyFile, out: &mut Out) -> anyhow::Resu
     let admin = AdminSocket::bind(&socket).await?;
     let mut signals = Signals::listen()?;
     let ready = Arc::new(AtomicBool::new(true));
-    let door = door(&gateway, Arc::clone(&ready));
+    let follower = Arc::new(Follower::new(file.clone(), gateway.reloader()));
+    let door = door(&gateway, Arc::clone(&ready), Arc::clone(&follower));
     let closing = CancellationToken::new();
     let admin = tokio::spawn(admin.serve(door, closing.clone().cancelled_owned()));
     let listeners: Vec<_> = gateway.listeners().collect();
     announce(&listeners, file, &prefix, out)?;
     let served = gateway
         .run(async move {
-            signals.next().await;
+            tokio::select! {
+                () = signals.end(&follower) => {}
+                () = follower.follow(watched) => {}
+            }
             ready.store(false, Ordering::Release);
             tracing::info!("draining; a second signal ends at once");
             tokio::spawn(signals.end_at_once());
@@ -92,7 +97,7 @@ async fn serve(config: Config, file: &PolicyFile, out: &mut Out) -> anyhow::Resu
     Ok(ExitCode::SUCCESS)
 }
 
-fn door(gateway: &Gateway, ready: Arc<AtomicBool>) -> Arc<Door> {
+fn door(gateway: &Gateway, ready: Arc<AtomicBool>, follower: Arc<Follower>) -> Arc<Door> {
     let clock = Arc::clone(gateway.clock());
     let listeners: Vec<_> = gateway.listeners().map(|one| one.addr.to_string()).collect();
     let started = clock.now();
@@ -106,7 +111,8 @@ fn door(gateway: &Gateway, ready: Arc<AtomicBool>) -> Arc<Door> {
         }
     };
     let door = Door::new(Arc::clone(gateway.accounts()), clock);
-    Arc::new(door.with_keys(Arc::clone(gateway.keys())).with_health(health))
+    let door = door.with_keys(Arc::clone(gateway.keys())).with_health(health);
+    Arc::new(door.with_policy(move |command| follower.obey(command)))
 }
 
 /// Says where the gateway is, and to whom it is new how to try it.
@@ -139,7 +145,7 @@ fn announce(
     Ok(())
 }
 
-/// The signals that end a gateway, and the one that must not.
+/// The signals that end a gateway, and the one that has it read its file again.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -153,21 +159,30 @@ impl Signals {
         Ok(Self { terminate, interrupt, hangup: signal(SignalKind::hangup())? })
     }
 
-    async fn next(&mut self) {
+    /// Waits for one that ends the gateway, and reloads at each that asks for it.
+    async fn end(&mut self, follower: &Arc<Follower>) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                // Elsewhere it asks for a reload; ended by it, a site would be down.
                 _ = self.hangup.recv() => {
-                    tracing::warn!("SIGHUP: a new policy file is read at the next start only");
+                    tracing::info!("SIGHUP: the policy file is read again");
+                    let follower = Arc::clone(follower);
+                    tokio::task::spawn_blocking(move || follower.reread());
                 }
             }
         }
     }
 
     async fn end_at_once(mut self) {
-        self.next().await;
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => break,
+                _ = self.interrupt.recv() => break,
+                // What drains has no use for another policy.
+                _ = self.hangup.recv() => {}
+            }
+        }
         // Without a farewell to whatever the first signal left running.
         std::process::exit(1);
     }

@@ -144,6 +144,11 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
+/// A table left out is an empty one.
+pub(super) fn inner<T: Default>(table: Option<Spanned<T>>) -> T {
+    table.map(Spanned::into_inner).unwrap_or_default()
+}
+
 /// Puts a written value in the place of its default.
 pub(super) fn set<T>(slot: &mut T, written: Option<Spanned<impl Into<T>>>) {
     if let Some(written) = written {

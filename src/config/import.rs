@@ -1,6 +1,6 @@
 //! `[import]`: which roles users of other systems get here.
 
-use super::context::Context;
+use super::context::{Context, inner};
 use super::raw;
 use super::read::Many;
 use crate::admin::ImportRoles;
@@ -8,10 +8,10 @@ use crate::identity::is_role_name;
 
 pub(super) fn check(cx: &mut Context<'_>, raw: raw::Import) -> ImportRoles {
     let raw::Import { roles, groups } = raw;
-    let flags = super::inner(roles);
-    let staff = names(cx, super::inner(flags.is_staff));
-    let superuser = names(cx, super::inner(flags.is_superuser));
-    let groups = super::inner(groups).0.into_iter();
+    let flags = inner(roles);
+    let staff = names(cx, inner(flags.is_staff));
+    let superuser = names(cx, inner(flags.is_superuser));
+    let groups = inner(groups).0.into_iter();
     let groups = groups.map(|(group, roles)| (group.into_inner(), names(cx, roles))).collect();
     ImportRoles { staff, superuser, groups }
 }

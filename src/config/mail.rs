@@ -17,7 +17,7 @@ use crate::mail::{
     FILES, Links, Login, MailSettings, Page, RelaySettings, Security, Sender, TemplateError,
     Templates,
 };
-use crate::tls::{ClientTls, client_config};
+use crate::tls::ClientTls;
 use crate::web::{HostName, Public};
 
 /// Largest template, in bytes.
@@ -153,10 +153,10 @@ fn relay(
         return None;
     }
     let roots = upstreams::roots(cx, ca)?;
-    let config = client_config(&roots, None, &[]).map_err(|error| {
+    let tls = ClientTls::new(roots, None, &[], None).map_err(|error| {
         cx.error(smtp.span(), format!("{error}; name whom to believe with ca = \"ca.pem\""));
     });
-    let tls = ClientTls::new(config.ok()?, None);
+    let tls = tls.ok()?;
     relay.security =
         if scheme == "smtps" { Security::Implicit(tls) } else { Security::StartTls(tls) };
     Some(relay)

@@ -6,6 +6,7 @@
 
 mod audit;
 mod auth;
+mod check;
 mod context;
 mod diagnostic;
 mod forms;
@@ -25,6 +26,7 @@ mod signing;
 mod tls;
 mod units;
 mod upstreams;
+mod written;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -49,12 +51,14 @@ use crate::session::{AccountRules, SessionSettings};
 use crate::tls::Certified;
 use crate::token::{IssuerSettings, TokenSettings};
 use crate::web::{Cors, IdentityHeaders, MessageLimits, Public, TrustHeaders};
-use context::{Context, set};
+use check::check;
+use context::Context;
 use diagnostic::Problems;
 use read::Read;
 
 pub use diagnostic::{ConfigError, Diagnostic};
 pub use log::{Log, LogFormat};
+pub use written::Written;
 
 /// What the gateway runs with when it is given no file, and the description of every key.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -138,6 +142,8 @@ pub struct Config {
     pub log: Log,
     /// SHA-256 of the text that all this was read from, in hex, for the record.
     pub fingerprint: String,
+    /// What stands in that text, to tell what a later one changes.
+    pub written: Written,
     /// Where links in letters lead; `None` without `public`.
     pub links: Option<Links>,
     /// Mail, if any is sent.
@@ -207,7 +213,8 @@ fn parse(
 ) -> Result<Checked, ConfigError> {
     let mut cx = Context::new(text, base, env);
     let config = read(text, &mut cx.problems).and_then(|raw| check(&mut cx, raw));
-    let config = config.map(|config| Config { fingerprint: fingerprint(text), ..config });
+    let (fingerprint, written) = (fingerprint(text), Written::of(text));
+    let config = config.map(|config| Config { fingerprint, written, ..config });
     let warnings = cx.problems.finish(file, text)?;
     // Whoever gives no settings has noted why, and `finish` has returned it.
     config.map(|config| Checked { config, warnings }).ok_or(ConfigError::Invalid(Vec::new()))
@@ -225,107 +232,12 @@ fn read(text: &str, problems: &mut Problems) -> Option<raw::File> {
     if errors.is_empty() { raw::File::read("", value, problems) } else { None }
 }
 
-/// Checks one table after the other: none hides the problems of another.
-fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
-    let listen = listen::listen(cx, raw.listen);
-    let tls = tls::check(cx, raw.tls, listen.first_tls);
-    let public = listen::public(cx, raw.public);
-    let trusts = raw.trust.as_ref().is_some_and(|trust| !trust.get_ref().is_empty());
-    let trust = listen::trust(cx, raw.trust);
-    let trust_headers = listen::trust_headers(cx, raw.trust_headers, trusts);
-    listen::reachable(cx, listen.first_proxied.clone(), &trust);
-    let workers = workers(raw.workers);
-    let store = store(cx, inner(raw.store).path);
-    let (connections, messages) = limits::check(cx, inner(raw.limits));
-    let mut auth = inner(raw.auth);
-    let keys = signing::check(cx, inner(auth.signing.take()), store.with_extension(KEYS));
-    let passwords = auth::passwords(cx, inner(auth.password.take()), public.is_some());
-    let endpoints = auth::endpoints(cx, &mut auth, public.as_ref());
-    let accounts = auth::accounts(cx, &mut auth);
-    let (links, mail) = mail::links_and_mail(cx, &mut auth, raw.mail, public.as_ref());
-    let endpoint_cors = route_keys::endpoint_cors(cx, auth.cors.take());
-    let (tokens, sessions) = auth::tokens_and_sessions(cx, auth, public.as_ref());
-    let identity = identity::check(cx, raw.identity, keys.algorithm);
-    let issuers = issuers::check(cx, inner(raw.issuers), tokens.issuer.as_deref());
-    let import = import::check(cx, inner(raw.import));
-    let socket = cx.path_or(AdminSettings::default().socket, inner(raw.admin).socket);
-    let audit = audit::check(cx, inner(raw.audit), &store, &keys.ring);
-    let log = log::check(cx, inner(raw.log));
-    let upstreams = inner(raw.upstreams);
-    let known = upstreams::known(&upstreams);
-    let upstreams = upstreams::check(cx, upstreams, &[&store, &keys.ring, &audit.path]);
-    warn_without_routes(cx, raw.routes.is_none());
-    let routes = inner(raw.routes);
-    let (routes, expect) = routes::check(cx, routes, raw.expect, &known, &endpoints.prefix)?;
-    Some(Config {
-        listen: listen.settings,
-        tls,
-        public,
-        trust,
-        trust_headers,
-        workers,
-        store,
-        connections,
-        messages,
-        endpoints,
-        accounts,
-        endpoint_cors,
-        tokens,
-        sessions,
-        keys,
-        passwords,
-        identity,
-        upstreams,
-        routes,
-        expect,
-        issuers,
-        import,
-        admin: AdminSettings { socket },
-        audit,
-        log,
-        fingerprint: String::new(),
-        links,
-        mail,
-    })
-}
-
-fn workers(written: Option<Spanned<NonZeroUsize>>) -> NonZeroUsize {
-    let mut workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    set(&mut workers, written);
-    workers
-}
-
-fn store(cx: &mut Context<'_>, written: Option<Spanned<String>>) -> PathBuf {
-    let at = written.as_ref().map(Spanned::span);
-    let store = cx.path_or(STORE, written);
-    if let Some(at) = at
-        && store.extension().is_some_and(|end| end == KEYS)
-    {
-        let message = "the file beside the store that ends in `.keys` holds the keys; \
-                       let `path` end in `.redb`";
-        cx.error(at, message);
-    }
-    store
-}
-
-fn warn_without_routes(cx: &mut Context<'_>, none: bool) {
-    if none {
-        let form = "add one as config.example.toml shows";
-        cx.problems.warn(0..0, format!("no [routes]: nothing is forwarded; {form}"));
-    }
-}
-
 fn fingerprint(text: &str) -> String {
     let digest = digest(&SHA256, text.as_bytes());
     let (halves, _) = digest.as_ref().as_chunks::<16>();
     halves
         .iter()
         .fold(String::new(), |text, half| format!("{text}{:032x}", u128::from_be_bytes(*half)))
-}
-
-/// A table left out is an empty one.
-fn inner<T: Default>(table: Option<Spanned<T>>) -> T {
-    table.map(Spanned::into_inner).unwrap_or_default()
 }
 
 #[cfg(test)]

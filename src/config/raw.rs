@@ -275,6 +275,7 @@ tables! {
     /// `[admin]`
     Admin {
         socket: String,
+        watch: bool,
     }
 
     /// `[mail]`

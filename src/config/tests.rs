@@ -87,6 +87,7 @@ fn what_the_example_writes_is_what_the_code_does_without_it() {
         (config.upstreams, config.expect) = (Vec::new(), Vec::new());
         config.routes = accepted(ROUTE).routes;
         config.fingerprint.clear();
+        config.written = Written::default();
         format!("{config:#?}")
     };
     assert_eq!(settings(EXAMPLE), settings(ROUTE));

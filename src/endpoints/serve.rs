@@ -77,6 +77,12 @@ impl Endpoints {
         Self { settings, sessions, accounts, keys, clock, routes, messages, throttles, description }
     }
 
+    /// The same with what `before` has counted, where as much is allowed as there.
+    #[must_use]
+    pub fn inherit(self, before: &Self) -> Self {
+        Self { throttles: self.throttles.inherit(&before.throttles), ..self }
+    }
+
     /// Whether a canonical path is answered here: the prefix, all below it, and the key set.
     /// What is ours and unknown is 404, and never an upstream's.
     pub fn owns(&self, path: &str) -> bool {

@@ -26,7 +26,7 @@ use crate::limit::Quota;
 use crate::password::{PasswordSettings, Passwords};
 use crate::policy::{Owned, Routes};
 use crate::secret::Secret;
-use crate::session::{AccountRules, Accounts, Foundations, SessionSettings, Sessions};
+use crate::session::{AccountRules, Accounts, Foundations, Rules, SessionSettings, Sessions};
 use crate::store::{RedbStore, Store, User, UserChange};
 use crate::token::{IssuerSettings, Revisions, TokenSettings};
 use crate::web::{IdentityHeaders, MessageLimits, RequestBody};
@@ -108,9 +108,8 @@ impl Setup {
             Arc::clone(&now),
             Arc::new(Passwords::start(passwords).unwrap()),
             Arc::clone(&revisions),
-            ["reserved".to_owned()],
+            Rules::new(["reserved".to_owned()], AccountRules::default(), None),
         );
-        let accounts = accounts.with_rules(AccountRules::default());
         let mailer = self.mail.then(|| letters::mailer(&store, &now));
         let accounts = accounts.with_mail(mailer);
         let foundations = Foundations {

@@ -3,6 +3,7 @@
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::device::DeviceId;
@@ -50,14 +51,14 @@ impl Guessed {
 /// The limiters of the endpoints, shared by all cores.
 #[derive(Debug)]
 pub(super) struct Throttles {
-    account: Option<Limiter>,
-    address: Option<Limiter>,
-    registrations: Option<Limiter>,
-    letters: Option<Limiter>,
-    recipient: Option<Limiter>,
+    account: Option<Arc<Limiter>>,
+    address: Option<Arc<Limiter>>,
+    registrations: Option<Arc<Limiter>>,
+    letters: Option<Arc<Limiter>>,
+    recipient: Option<Arc<Limiter>>,
     /// Refusals that were recorded: one a minute for each name and address, so that a flood of
     /// them does not wash the rest of the record away.
-    recorded: Limiter,
+    recorded: Arc<Limiter>,
 }
 
 impl Limited {
@@ -87,14 +88,32 @@ impl Limited {
 
 impl Throttles {
     pub(super) fn new(settings: &EndpointSettings) -> Self {
-        let of = |quota: Option<Quota>| quota.map(Limiter::new);
+        let of = |quota: Option<Quota>| quota.map(|quota| Arc::new(Limiter::new(quota)));
+        let once_a_minute = Quota { count: NonZeroU32::MIN, per: Duration::from_secs(60) };
         Self {
             account: of(settings.account),
             address: of(settings.address),
             registrations: of(settings.registrations),
-            recorded: Limiter::new(Quota { count: NonZeroU32::MIN, per: Duration::from_secs(60) }),
+            recorded: Arc::new(Limiter::new(once_a_minute)),
             letters: of(settings.letters),
             recipient: of(settings.recipient),
+        }
+    }
+
+    /// The same with what was counted by `before`, where that allowed as much.
+    pub(super) fn inherit(self, before: &Self) -> Self {
+        let of = |mine: Option<Arc<Limiter>>, theirs: &Option<Arc<Limiter>>| {
+            let mine = mine?;
+            let kept = theirs.as_ref().filter(|theirs| theirs.is_alike(&mine));
+            Some(kept.map_or(mine, Arc::clone))
+        };
+        Self {
+            account: of(self.account, &before.account),
+            address: of(self.address, &before.address),
+            registrations: of(self.registrations, &before.registrations),
+            letters: of(self.letters, &before.letters),
+            recipient: of(self.recipient, &before.recipient),
+            recorded: Arc::clone(&before.recorded),
         }
     }
 
@@ -164,12 +183,12 @@ impl Throttles {
         }
     }
 
-    const fn by_address(&self, limited: Limited) -> Option<&Limiter> {
+    fn by_address(&self, limited: Limited) -> Option<&Limiter> {
         match limited {
             Limited::ByNothing => None,
-            Limited::FailedLogins => self.address.as_ref(),
-            Limited::Registrations => self.registrations.as_ref(),
-            Limited::Letters => self.letters.as_ref(),
+            Limited::FailedLogins => self.address.as_deref(),
+            Limited::Registrations => self.registrations.as_deref(),
+            Limited::Letters => self.letters.as_deref(),
         }
     }
 }

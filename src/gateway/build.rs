@@ -4,22 +4,20 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 
-use super::front::{Front, Shared};
-use super::intake::Hosts;
+use super::front::Front;
+use super::plan::{self, Ground, Plans};
 use crate::audit::{self, Audit, AuditError, Event, Kind};
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
-use crate::endpoints::Endpoints;
+use crate::config::{Config, Written};
 use crate::keys::{KeyError, KeyRing};
 use crate::mail::Mailer;
 use crate::password::{PasswordError, Passwords};
-use crate::proxy::{Proxy, Upstreams};
 use crate::server::{BindError, Bound, ConnectionLimits, ListenerSettings};
 use crate::session::{Accounts, Foundations, Sessions};
 use crate::store::{OpenError, OpenMode, RedbStore, Store};
 use crate::tls::{TlsError, server_config};
 use crate::token::Revisions;
-use crate::web::{RequestIds, Trust};
+use crate::web::RequestIds;
 
 /// Why a gateway could not be built. `Display` and `source()` are for the operator.
 ///
@@ -146,11 +144,6 @@ impl Builder {
         audit.record(started.with("config", format!("sha256:{}", config.fingerprint)));
         let revisions = Arc::new(Revisions::default());
         let passwords = Arc::new(Passwords::start(config.passwords.clone())?);
-        let reserved: Vec<String> = config
-            .routes
-            .iter()
-            .flat_map(|route| route.allow.user_names().map(str::to_owned))
-            .collect();
         let mailer = config.mail.clone().map(|settings| {
             Arc::new(Mailer::new(Arc::clone(&store), Arc::clone(&clock), settings))
         });
@@ -159,11 +152,9 @@ impl Builder {
             Arc::clone(&clock),
             passwords,
             Arc::clone(&revisions),
-            reserved,
+            plan::rules(&config),
         );
-        let accounts = accounts.with_rules(config.accounts.clone()).with_audit(audit.clone());
-        let accounts = accounts.with_mail(mailer).with_links(config.links.clone());
-        let accounts = Arc::new(accounts);
+        let accounts = Arc::new(accounts.with_audit(audit.clone()).with_mail(mailer));
         let foundations = Foundations {
             store,
             clock: Arc::clone(&clock),
@@ -174,7 +165,9 @@ impl Builder {
         };
         let sessions = Sessions::new(foundations, config.sessions, config.tokens.clone());
         let sessions = sessions.with_audit(audit).with_mail(accounts.mailer().cloned());
-        let mut gateway = Gateway::assemble(config, Arc::new(sessions), accounts, keys, clock);
+        let ids = Arc::new(RequestIds::new());
+        let ground = Ground { accounts, keys, clock, ids };
+        let mut gateway = Gateway::assemble(config, Arc::new(sessions), ground);
         gateway.tls = tls;
         Ok(gateway)
     }
@@ -211,11 +204,10 @@ impl Builder {
 /// ```
 #[derive(Debug)]
 pub struct Gateway {
-    pub(super) shared: Arc<Shared>,
-    pub(super) upstreams: Upstreams,
-    pub(super) accounts: Arc<Accounts>,
-    pub(super) keys: Arc<KeyRing>,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ground: Arc<Ground>,
+    pub(super) plans: Arc<Plans>,
+    /// What stood in the policy file at the start.
+    pub(super) written: Written,
     pub(super) limits: Arc<ConnectionLimits>,
     pub(super) workers: usize,
     pub(super) tls: Option<Arc<ServerConfig>>,
@@ -229,48 +221,19 @@ impl Gateway {
         Builder { config, store: None, clock: Arc::new(SystemClock), ephemeral_keys: false }
     }
 
-    fn assemble(
-        config: Config,
-        sessions: Arc<Sessions>,
-        accounts: Arc<Accounts>,
-        keys: Arc<KeyRing>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        let hosts = Hosts::new(&config);
-        let messages = config.messages.clone();
-        let routes = Arc::new(config.routes);
-        let mut limits = config.connections;
-        limits.websockets = routes.iter().any(|route| route.websocket.is_some());
-        let endpoints = Endpoints::new(
-            config.endpoints,
-            Arc::clone(&sessions),
-            Arc::clone(&accounts),
-            Arc::clone(&keys),
-            Arc::clone(&clock),
-            Arc::clone(&routes),
-            messages.clone(),
-        );
-        let shared = Shared {
-            endpoints,
-            endpoint_cors: config.endpoint_cors,
-            fields: limits.headers,
-            hosts,
-            ids: RequestIds::new(),
-            messages,
-            routes,
-            sessions,
-            trust: Trust::new(config.trust, config.trust_headers),
-        };
+    fn assemble(mut config: Config, sessions: Arc<Sessions>, ground: Ground) -> Self {
+        let mut limits = config.connections.clone();
+        limits.websockets = config.routes.iter().any(|route| route.websocket.is_some());
+        let (workers, listen) = (config.workers.get(), std::mem::take(&mut config.listen));
+        let written = std::mem::take(&mut config.written);
         Self {
-            shared: Arc::new(shared),
-            upstreams: Upstreams::new(config.upstreams),
-            accounts,
-            keys,
-            clock,
+            plans: Arc::new(Plans::new(ground.plan(config, sessions, None))),
+            ground: Arc::new(ground),
+            written,
             limits: Arc::new(limits),
-            workers: config.workers.get(),
+            workers,
             tls: None,
-            listen: config.listen,
+            listen,
             bound: Vec::new(),
         }
     }
@@ -293,25 +256,22 @@ impl Gateway {
     }
 
     /// The accounts, for an operator's door.
-    pub const fn accounts(&self) -> &Arc<Accounts> {
-        &self.accounts
+    pub fn accounts(&self) -> &Arc<Accounts> {
+        &self.ground.accounts
     }
 
     /// The key ring, for an operator's door.
-    pub const fn keys(&self) -> &Arc<KeyRing> {
-        &self.keys
+    pub fn keys(&self) -> &Arc<KeyRing> {
+        &self.ground.keys
     }
 
     /// The clock that all of it runs by.
-    pub const fn clock(&self) -> &Arc<dyn Clock> {
-        &self.clock
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.ground.clock
     }
 
     /// A front with connections of its own, for one worker.
     pub(super) fn front(&self) -> Arc<Front> {
-        let sessions = Arc::clone(&self.shared.sessions);
-        let messages = self.shared.messages.clone();
-        let proxy = Proxy::new(sessions, self.upstreams.clone(), messages, Arc::clone(&self.clock));
-        Arc::new(Front { shared: Arc::clone(&self.shared), proxy })
+        Arc::new(Front::new(Arc::clone(&self.plans), Arc::clone(&self.ground.clock)))
     }
 }

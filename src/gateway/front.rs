@@ -1,9 +1,11 @@
 //! The way of a request, from its head to the surface that answers it, and back.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
@@ -12,7 +14,9 @@ use hyper::body::Incoming;
 use super::access_log::{self, Record};
 use super::http2;
 use super::intake::{self, Hosts};
+use super::plan::{Plan, Plans};
 use crate::audit::{Actor, Origin, asked_by};
+use crate::clock::Clock;
 use crate::endpoints::{Call, Endpoints};
 use crate::policy::{Place, Routes};
 use crate::proxy::{
@@ -24,7 +28,10 @@ use crate::web::{
     Body, CanonicalPath, Cors, CrossOrigin, MessageLimits, Peer, RequestBody, RequestIds, Trust,
 };
 
-/// What all workers share.
+/// How often connections that waited too long are looked for.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// What all workers share of a plan.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) endpoints: Endpoints,
@@ -32,24 +39,86 @@ pub(super) struct Shared {
     /// Most header fields of a request over HTTP/2; over HTTP/1.1 the connection counts them.
     pub(super) fields: usize,
     pub(super) hosts: Hosts,
-    pub(super) ids: RequestIds,
+    pub(super) ids: Arc<RequestIds>,
     pub(super) messages: MessageLimits,
     pub(super) routes: Arc<Routes>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) trust: Trust,
 }
 
-/// The front of one worker: everything shared, and a proxy with connections of its own.
+/// The front of one worker. It follows the plan in force at its next request, and keeps the
+/// connections that the plans have in common.
 #[derive(Debug)]
 pub(super) struct Front {
-    pub(super) shared: Arc<Shared>,
-    pub(super) proxy: Proxy,
+    plans: Arc<Plans>,
+    state: ArcSwap<State>,
+    /// One who follows at a time.
+    turn: Mutex<()>,
+}
+
+/// A plan at one worker: everything shared, and a proxy with connections of its own.
+#[derive(Debug)]
+struct State {
+    plan: Arc<Plan>,
+    shared: Arc<Shared>,
+    proxy: Proxy,
 }
 
 impl Front {
+    pub(super) fn new(plans: Arc<Plans>, clock: Arc<dyn Clock>) -> Self {
+        let plan = plans.current();
+        let shared = Arc::clone(&plan.shared);
+        let (sessions, messages) = (Arc::clone(&shared.sessions), shared.messages.clone());
+        let in_force = Arc::clone(&plans.in_force);
+        let proxy = Proxy::new(sessions, plan.upstreams.clone(), messages, clock, in_force);
+        let state = ArcSwap::from_pointee(State { plan, shared, proxy });
+        Self { plans, state, turn: Mutex::default() }
+    }
+
+    /// Answers a request under the plan that is in force when it comes.
+    pub(super) async fn answer<B>(&self, request: Request<B>, peer: &Peer) -> Response<Body>
+    where
+        B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+        B::Error: Into<crate::web::BodyError>,
+    {
+        self.now().answer(request, peer).await
+    }
+
+    /// Closes upstream connections that waited too long, and follows the plan in force also where
+    /// no request comes. Ends when the front is dropped.
+    pub(super) async fn keep_house(front: Weak<Self>) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let Some(front) = front.upgrade() else { return };
+            front.now().proxy.sweep();
+        }
+    }
+
+    fn now(&self) -> Arc<State> {
+        let state = self.state.load_full();
+        if self.plans.is_current(&state.plan) { state } else { self.follow() }
+    }
+
+    #[cold]
+    fn follow(&self) -> Arc<State> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let (state, plan) = (self.state.load_full(), self.plans.current());
+        if Arc::ptr_eq(&state.plan, &plan) {
+            return state;
+        }
+        let shared = Arc::clone(&plan.shared);
+        let (sessions, messages) = (Arc::clone(&shared.sessions), shared.messages.clone());
+        let proxy = state.proxy.successor(sessions, plan.upstreams.clone(), messages);
+        let next = Arc::new(State { plan, shared, proxy });
+        self.state.store(Arc::clone(&next));
+        next
+    }
+}
+
+impl State {
     /// Answers a request. Every outcome is a response, and every response has its line in the
     /// access log.
-    pub(super) async fn answer<B>(&self, request: Request<B>, peer: &Peer) -> Response<Body>
+    async fn answer<B>(&self, request: Request<B>, peer: &Peer) -> Response<Body>
     where
         B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
         B::Error: Into<crate::web::BodyError>,
@@ -221,7 +290,7 @@ impl Handler for Front {
     }
 
     fn refuse(&self, violation: Violation, peer: &Peer) -> Response<Body> {
-        let id = self.shared.ids.next();
+        let id = self.now().shared.ids.next();
         let rejection = Rejection::from(violation);
         let (status, code, _) = rejection.class();
         access_log::malformed(peer.addr(), Some(&id), status, code, &rejection);
@@ -231,7 +300,7 @@ impl Handler for Front {
     }
 
     fn trusts(&self, peer: IpAddr) -> bool {
-        self.shared.trust.vouches(peer)
+        self.now().shared.trust.vouches(peer)
     }
 
     fn broken(&self, peer: &Peer, error: &hyper::Error) {

@@ -6,10 +6,13 @@ mod causes;
 mod front;
 mod http2;
 mod intake;
+mod plan;
+mod reload;
 mod run;
 mod service;
 
 pub use access_log::TARGET as ACCESS_LOG;
 pub use build::{BuildError, Builder, Gateway};
+pub use reload::{Reloaded, Reloader};
 pub use run::ServeError;
 pub use service::GatewayService;

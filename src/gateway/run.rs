@@ -13,6 +13,7 @@ use super::Gateway;
 use super::front::Front;
 use crate::audit::{Event, Kind};
 use crate::server::{Acceptor, Bound, ConnectionLimits, Preamble, Slots, SocketFile, Sockets};
+use crate::session::Sessions;
 
 /// How often sessions whose last token is dead are removed.
 const SWEEP: Duration = Duration::from_secs(60 * 60);
@@ -81,9 +82,7 @@ impl Gateway {
         tokio::select! {
             () = shutdown => {}
             () = self.keep_house() => {}
-            () = self.shared.sessions.keep_keys() => {}
-            () = self.shared.sessions.keep_uses() => {}
-            () = self.upstreams.watch() => {}
+            () = self.tend() => {}
             () = ended(&threads) => {}
         }
         // Before the listeners are closed: whoever takes our place may bind from then on.
@@ -98,7 +97,7 @@ impl Gateway {
             outcome
         });
         let outcome = joined.await.unwrap_or(Err(ServeError::Panicked));
-        self.shared.sessions.write_uses().await;
+        self.sessions().write_uses().await;
         let mail = mail.await.map_err(|_panicked| ServeError::Panicked);
         self.record_end().await;
         mail.and(outcome)
@@ -120,7 +119,7 @@ impl Gateway {
         let _at_last = drain.clone().drop_guard();
         let listener = listener.into_std().map_err(ServeError::Worker)?;
         let front = self.front();
-        let keeper = tokio::spawn(front.proxy.housekeeping());
+        let keeper = tokio::spawn(Front::keep_house(Arc::downgrade(&front)));
         let mail = self.send_mail(&drain);
         let limits = Arc::clone(&self.limits);
         let slots = Slots::new(&limits);
@@ -129,13 +128,11 @@ impl Gateway {
             accepted = acceptor.accept_tcp(listener, Preamble::default()) => accepted.map_err(ServeError::Worker)?,
             () = shutdown => {}
             () = self.keep_house() => {}
-            () = self.shared.sessions.keep_keys() => {}
-            () = self.shared.sessions.keep_uses() => {}
-            () = self.upstreams.watch() => {}
+            () = self.tend() => {}
         }
         drain.cancel();
         report(acceptor.drained().await);
-        self.shared.sessions.write_uses().await;
+        self.sessions().write_uses().await;
         keeper.abort();
         let mail = mail.await.map_err(|_panicked| ServeError::Panicked);
         self.record_end().await;
@@ -144,7 +141,7 @@ impl Gateway {
 
     /// Sends mail until the drain, on this runtime: no worker waits for a mail server.
     fn send_mail(&self, drain: &CancellationToken) -> JoinHandle<()> {
-        let (mailer, drain) = (self.accounts.mailer().cloned(), drain.clone());
+        let (mailer, drain) = (self.ground.accounts.mailer().cloned(), drain.clone());
         tokio::spawn(async move {
             if let Some(mailer) = mailer {
                 mailer.work(drain).await;
@@ -153,7 +150,7 @@ impl Gateway {
     }
 
     async fn record_end(&self) {
-        let note = self.accounts.audit().note(Event::new(Kind::Stopped));
+        let note = self.ground.accounts.audit().note(Event::new(Kind::Stopped));
         note.keep_or_count().await;
     }
 
@@ -192,11 +189,35 @@ impl Gateway {
         Ok(workers)
     }
 
+    fn sessions(&self) -> Arc<Sessions> {
+        Arc::clone(&self.plans.current().shared.sessions)
+    }
+
+    /// Does what the plan in force wants done beside its requests. Never ends.
+    async fn tend(&self) {
+        let mut changes = self.plans.changes();
+        let mut plan = self.plans.current();
+        let mut watch = Box::pin(plan.upstreams.watch());
+        loop {
+            let sessions = &plan.shared.sessions;
+            tokio::select! {
+                () = sessions.keep_keys() => {}
+                () = sessions.keep_uses() => {}
+                () = &mut watch => {}
+                _ = changes.changed() => {}
+            }
+            plan = self.plans.current();
+            // The checks of the next plan begin before those of the last one end: no server that
+            // both have is unknown in between.
+            watch = Box::pin(plan.upstreams.watch());
+        }
+    }
+
     /// Removes dead sessions now and then. Never ends.
     async fn keep_house(&self) {
         loop {
             tokio::time::sleep(SWEEP).await;
-            match self.shared.sessions.sweep().await {
+            match self.sessions().sweep().await {
                 Ok(count) => tracing::debug!(count, "dead sessions removed"),
                 Err(error) => {
                     tracing::warn!(
@@ -232,7 +253,7 @@ impl Worker {
 
     async fn serve(self) -> Result<(), ServeError> {
         let Self { front, limits, slots, drain, tcp, unix } = self;
-        tokio::spawn(front.proxy.housekeeping());
+        tokio::spawn(Front::keep_house(Arc::downgrade(&front)));
         let acceptor = Acceptor::new(front, limits, slots, drain);
         let tcp = tcp.into_iter().map(|(socket, preamble)| acceptor.accept_tcp(socket, preamble));
         let unix =

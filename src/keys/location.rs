@@ -9,7 +9,7 @@ use crate::tls::Roots;
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 
 /// Where the keys of another issuer are fetched from, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RemoteSettings {
     /// Where.
     pub location: Location,

@@ -72,6 +72,11 @@ impl RemoteKeys {
         })
     }
 
+    /// Whether these are the keys of that issuer, fetched in that way.
+    pub fn are_of(&self, issuer: &str, settings: &RemoteSettings) -> bool {
+        self.issuer == issuer && self.settings == *settings
+    }
+
     /// The keys.
     pub fn known(&self) -> Option<Arc<JwkSet>> {
         // A set is replaced whole, so a poisoned lock is still good.

@@ -112,6 +112,11 @@ impl Rates {
         (!limits.is_empty()).then(|| Self { limits: limits.into(), policy })
     }
 
+    /// Whether both allow the same.
+    pub(super) fn are_alike(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+
     /// The limits.
     pub fn iter(&self) -> impl Iterator<Item = &Rate> {
         self.limits.iter().map(|limit| &limit.rate)

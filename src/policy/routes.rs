@@ -143,6 +143,33 @@ impl Routes {
         Ok(Self { table: routes, places, forms, scope, shadowed })
     }
 
+    /// The same with what was used of limits in `before`, for routes that have one as they had
+    /// it there.
+    #[must_use]
+    pub fn inherit(mut self, before: &Self) -> Self {
+        let used = |route: &Route| {
+            let rates = before.of_key(&route.key)?.rates.as_ref()?;
+            route.rates.as_ref()?.are_alike(rates).then(|| rates.clone())
+        };
+        for at in 0..self.table.len() {
+            let Some(route) = self.table.get(at).cloned() else { continue };
+            let Some(rates) = used(&route) else { continue };
+            let heir = Arc::new(Route { rates: Some(rates), ..Route::clone(&route) });
+            let everywhere = self.places.iter_mut().flat_map(|place| &mut place.routes);
+            for slot in self.table.iter_mut().chain(everywhere) {
+                if Arc::ptr_eq(slot, &route) {
+                    *slot = Arc::clone(&heir);
+                }
+            }
+        }
+        self
+    }
+
+    /// The route of that key.
+    pub fn of_key(&self, key: &Key) -> Option<&Arc<Route>> {
+        self.table.iter().find(|route| route.key == *key)
+    }
+
     /// The routes, in the order given.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Route>> {
         self.table.iter()

@@ -25,7 +25,8 @@ const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 impl Upstreams {
     /// Watches over the servers: asks those that want it whether they are well, and looks up the
     /// names of all again. Never ends; one for a gateway. Dropping this ends every look that is
-    /// under way, and from then on requests find out which server is well.
+    /// under way, and from then on requests find out which server is well, unless another watch
+    /// over the same servers was there already.
     pub fn watch(&self) -> impl Future<Output = ()> + Send + use<> {
         let upstreams = self.0.clone();
         let checks = self.0.iter().map(|upstream| check(Arc::clone(upstream)));
@@ -46,25 +47,30 @@ async fn refresh(upstreams: Vec<Arc<Upstream>>) {
     }
 }
 
-async fn check(upstream: Arc<Upstream>) {
-    let Some(health) = &upstream.settings.health else { return };
-    let _checked = Checked::begin(&upstream);
-    join_all(upstream.servers.iter().map(|server| watch(&upstream, server, health))).await;
+fn check(upstream: Arc<Upstream>) -> impl Future<Output = ()> + Send {
+    let checked = upstream.settings.health.is_some().then(|| Checked::begin(upstream));
+    async move {
+        let Some(Checked(upstream)) = &checked else { return };
+        let Some(health) = &upstream.settings.health else { return };
+        join_all(upstream.servers.iter().map(|server| watch(upstream, server, health))).await;
+    }
 }
 
 /// As long as it lives, somebody does the checks.
-struct Checked<'a>(&'a Upstream);
+struct Checked(Arc<Upstream>);
 
-impl<'a> Checked<'a> {
-    fn begin(upstream: &'a Upstream) -> Self {
-        upstream.checked.store(true, Ordering::Relaxed);
+impl Checked {
+    fn begin(upstream: Arc<Upstream>) -> Self {
+        upstream.checked.fetch_add(1, Ordering::Relaxed);
         Self(upstream)
     }
 }
 
-impl Drop for Checked<'_> {
+impl Drop for Checked {
     fn drop(&mut self) {
-        self.0.checked.store(false, Ordering::Relaxed);
+        if self.0.checked.fetch_sub(1, Ordering::Relaxed) > 1 {
+            return;
+        }
         // Nobody would bring them back.
         for server in &self.0.servers {
             server.standing.well();

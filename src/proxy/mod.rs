@@ -39,6 +39,7 @@ mod tests;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwap;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, Version};
 use http_body::Body as _;
@@ -55,6 +56,7 @@ pub use grpc::{is_call, refuse_call};
 pub use prepare::{X_REQUEST_ID, strip_identity};
 pub use rejection::{RefusedCredential, Rejection};
 pub use settings::{Address, Backend, FolderSettings, HealthSettings, Target, UpstreamSettings};
+pub use watch::InForce;
 
 /// The upstreams, as all workers share them.
 #[derive(Clone, Debug)]
@@ -63,7 +65,22 @@ pub struct Upstreams(Vec<Arc<upstream::Upstream>>);
 impl Upstreams {
     /// The upstreams of a configuration, in its order.
     pub fn new(settings: impl IntoIterator<Item = UpstreamSettings>) -> Self {
-        Self(settings.into_iter().map(|one| Arc::new(upstream::Upstream::new(one))).collect())
+        Self(Vec::new()).successor(settings)
+    }
+
+    /// The upstreams of another configuration. Those that are in this one too go on: what is known
+    /// of their servers, and what is under way there.
+    #[must_use]
+    pub fn successor(&self, settings: impl IntoIterator<Item = UpstreamSettings>) -> Self {
+        let one = |settings: UpstreamSettings| {
+            let known = self.0.iter().find(|upstream| upstream.settings == settings);
+            known.cloned().unwrap_or_else(|| Arc::new(upstream::Upstream::new(settings)))
+        };
+        Self(settings.into_iter().map(one).collect())
+    }
+
+    fn position(&self, upstream: &Arc<upstream::Upstream>) -> Option<usize> {
+        self.0.iter().position(|known| Arc::ptr_eq(known, upstream))
     }
 }
 
@@ -106,22 +123,45 @@ impl fmt::Debug for Exchange<'_> {
 }
 
 impl Proxy {
-    /// A proxy for the current worker.
+    /// A proxy for the current worker. `in_force` is what live connections are held to, and has
+    /// the sessions of this one.
     pub fn new(
         sessions: Arc<Sessions>,
         upstreams: Upstreams,
         limits: MessageLimits,
         clock: Arc<dyn Clock>,
+        in_force: Arc<ArcSwap<InForce>>,
     ) -> Self {
-        let pool = Arc::new(pool::Pool::new(&upstreams.0));
+        let pool = Arc::new(pool::Pool::new(&upstreams.0, |_| None));
         let channels = upstreams.0.iter().map(http2::channels).collect();
-        let vigil = Arc::new(Vigil::new(Arc::clone(&sessions)));
+        let vigil = Arc::new(Vigil::new(in_force));
         Self { sessions, upstreams, pool, channels, limits, clock, vigil }
     }
 
-    /// Closes upstream connections that waited too long; ends when the proxy is dropped.
-    pub fn housekeeping(&self) -> impl Future<Output = ()> + Send + 'static {
-        pool::Pool::sweep(Arc::downgrade(&self.pool))
+    /// The proxy of the same worker under another configuration. Connections to upstreams that
+    /// both have go on.
+    #[must_use]
+    pub fn successor(
+        &self,
+        sessions: Arc<Sessions>,
+        upstreams: Upstreams,
+        limits: MessageLimits,
+    ) -> Self {
+        let known = |upstream: &_| self.upstreams.position(upstream);
+        let shelves = |upstream: &_| self.pool.shelves(known(upstream)?);
+        let pool = Arc::new(pool::Pool::new(&upstreams.0, shelves));
+        let channels = upstreams.0.iter().map(|upstream| {
+            let open = known(upstream).and_then(|at| self.channels.get(at)).cloned();
+            open.unwrap_or_else(|| http2::channels(upstream))
+        });
+        let channels = channels.collect();
+        let (clock, vigil) = (Arc::clone(&self.clock), Arc::clone(&self.vigil));
+        Self { sessions, upstreams, pool, channels, limits, clock, vigil }
+    }
+
+    /// Closes upstream connections that waited too long. To be called every few seconds.
+    pub fn sweep(&self) {
+        self.pool.sweep();
     }
 
     /// The way of a proxied request, from its route to its response. `caller` is set as soon as

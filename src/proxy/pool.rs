@@ -12,13 +12,10 @@ use super::resolver::Peer;
 use super::upstream::Upstream;
 use crate::clock::Alarm;
 
-/// How often connections that waited too long are looked for.
-const SWEEP: Duration = Duration::from_secs(5);
-
 /// The idle connections of one worker, by upstream and server.
 pub(super) struct Pool {
     /// One shelf a server, upstream by upstream.
-    upstreams: Vec<Vec<Shelf>>,
+    upstreams: Vec<Arc<[Shelf]>>,
 }
 
 /// The idle connections to one server, the latest used on top: the others may run out.
@@ -43,28 +40,31 @@ struct Idle {
 }
 
 impl Pool {
-    pub(super) fn new(upstreams: &[Arc<Upstream>]) -> Self {
+    /// Shelves for these; `known` has those that are there already.
+    pub(super) fn new(
+        upstreams: &[Arc<Upstream>],
+        known: impl Fn(&Arc<Upstream>) -> Option<Arc<[Shelf]>>,
+    ) -> Self {
         let shelves = |upstream: &Arc<Upstream>| {
             let (most, patience) = (upstream.settings.keep_alive, upstream.settings.idle);
             let shelf = |_| Shelf { idle: Mutex::default(), most, patience };
-            upstream.servers.iter().map(shelf).collect()
+            known(upstream).unwrap_or_else(|| upstream.servers.iter().map(shelf).collect())
         };
         Self { upstreams: upstreams.iter().map(shelves).collect() }
+    }
+
+    /// The shelves of an upstream.
+    pub(super) fn shelves(&self, upstream: usize) -> Option<Arc<[Shelf]>> {
+        self.upstreams.get(upstream).cloned()
     }
 
     pub(super) fn shelf(&self, upstream: usize, server: usize) -> Option<&Shelf> {
         self.upstreams.get(upstream)?.get(server)
     }
 
-    /// Closes what waited too long, for as long as the pool lives.
-    pub(super) async fn sweep(pool: std::sync::Weak<Self>) {
-        loop {
-            tokio::time::sleep(SWEEP).await;
-            let Some(pool) = pool.upgrade() else { return };
-            for shelf in pool.upstreams.iter().flatten() {
-                shelf.sweep();
-            }
-        }
+    /// Closes what waited too long.
+    pub(super) fn sweep(&self) {
+        self.upstreams.iter().flat_map(|shelves| shelves.iter()).for_each(Shelf::sweep);
     }
 }
 

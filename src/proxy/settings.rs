@@ -11,7 +11,7 @@ use http::uri::PathAndQuery;
 use crate::tls::ClientTls;
 
 /// One `[upstreams]` entry, checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct UpstreamSettings {
     /// Its name in the routes.
     pub name: String,

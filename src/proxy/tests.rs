@@ -97,7 +97,7 @@ async fn a_post_whose_write_fails_halfway_through_tls_is_sent_once() {
         let backend = Backend { address: address.clone(), weight: NonZeroU32::MIN };
         settings.target = Target::Http(vec![backend]);
         let upstream = Arc::new(Upstream::new(settings));
-        let pool = Arc::new(pool::Pool::new(&[Arc::clone(&upstream)]));
+        let pool = Arc::new(pool::Pool::new(&[Arc::clone(&upstream)], |_| None));
         let http = http1::Connection::new(Half);
         let alarm = crate::clock::Alarm::default();
         pool.shelf(0, 0).unwrap().put(pool::Connection { http, peer: None, alarm });
@@ -164,7 +164,7 @@ async fn a_name_that_moves_takes_its_requests_along() {
         last => Ok(vec![SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), port))]),
     });
     let upstream = Arc::new(upstream);
-    let pool = Arc::new(pool::Pool::new(&[Arc::clone(&upstream)]));
+    let pool = Arc::new(pool::Pool::new(&[Arc::clone(&upstream)], |_| None));
     assert_eq!(ask(&pool, &upstream).await.unwrap(), "first");
     assert_eq!(ask(&pool, &upstream).await.unwrap(), "first");
     for (means, answers) in [(2, "second"), (0, "second"), (1, "first")] {
@@ -189,7 +189,7 @@ async fn a_silence_in_a_response_is_the_upstreams_and_is_logged() {
     let sink = LogSink::default();
     let _guard = tracing::subscriber::set_default(sink.subscriber());
     let upstream = Arc::new(Upstream::new(settings("127.0.0.1", port)));
-    let pool = Arc::new(pool::Pool::new(&[Arc::clone(&upstream)]));
+    let pool = Arc::new(pool::Pool::new(&[Arc::clone(&upstream)], |_| None));
     let idle = Duration::from_millis(50);
     let mut body = sent(&pool, &upstream, idle, get()).await.unwrap().into_body();
     assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "half");
@@ -280,7 +280,40 @@ async fn what_looks_find_has_a_line_when_it_changes_and_no_other() {
         assert!(line.contains(&format!("upstream=up server=http://127.0.0.1:{port}")), "{line}");
     }
     // Nobody looks any more: whoever is out is not kept out.
-    assert!(!upstream.checked.load(Ordering::Relaxed));
+    assert_eq!(upstream.checked.load(Ordering::Relaxed), 0);
+}
+
+/// After a reload somebody else does the checks: what they know is not forgotten in between.
+#[tokio::test]
+async fn who_is_out_stays_out_when_the_checks_change_hands() {
+    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let mut settings = settings("127.0.0.1", closed);
+    let mut health = HealthSettings::new(PathAndQuery::from_static("/healthz"));
+    health.interval = Duration::from_millis(5);
+    settings.health = Some(health);
+    let upstreams = Upstreams::new([settings.clone()]);
+    let watch = upstreams.watch();
+    let is_out = || upstreams.0[0].next(&[], &SystemClock).is_none();
+    let found_out = async {
+        while !is_out() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        found = tokio::time::timeout(Duration::from_secs(5), found_out) => found.unwrap(),
+        () = watch => {}
+    }
+    let first = upstreams.watch();
+    upstreams.0[0].servers[0].standing.unwell();
+    let same = upstreams.successor([settings.clone()]);
+    assert!(Arc::ptr_eq(&same.0[0], &upstreams.0[0]));
+    let second = same.watch();
+    drop(first);
+    assert!(is_out());
+    drop(second);
+    assert!(!is_out(), "nobody would bring it back");
+    settings.connect += Duration::from_secs(1);
+    assert!(!Arc::ptr_eq(&upstreams.successor([settings]).0[0], &upstreams.0[0]));
 }
 
 /// Looks are spoken as requests are.

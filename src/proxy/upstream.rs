@@ -1,7 +1,7 @@
 //! An upstream as all workers see it: its servers, what they have to do, its limit.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::HeaderValue;
 use tokio::time::timeout;
@@ -23,8 +23,8 @@ pub(super) struct Upstream {
     pub(super) folder: Option<Folder>,
     gate: Gate<Flight>,
     dice: Dice,
-    /// Whether somebody does the health checks that the settings ask for.
-    pub(super) checked: AtomicBool,
+    /// How many do the health checks that the settings ask for.
+    pub(super) checked: AtomicUsize,
 }
 
 /// One server of an upstream.
@@ -78,7 +78,7 @@ impl Upstream {
             Target::Whoami => (Vec::new(), None),
         };
         let gate = Gate::new(settings.in_flight, settings.queue);
-        let checked = AtomicBool::new(false);
+        let checked = AtomicUsize::new(0);
         Self { settings, servers, folder, gate, dice: Dice::new(), checked }
     }
 
@@ -138,7 +138,7 @@ impl Upstream {
         let mut out = self.untried(tried).filter(|(_, server)| !server.standing.is_in()).peekable();
         // Nobody looks at the clock while nothing is wrong.
         out.peek()?;
-        if self.checked.load(Ordering::Relaxed) {
+        if self.checked.load(Ordering::Relaxed) > 0 {
             return None;
         }
         let now = clock.now();

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::time::{Instant, sleep};
 
 use super::{RefusedCredential, Rejection, permit};
-use crate::policy::Route;
+use crate::policy::{Route, Routes};
 use crate::session::{AuthError, Authenticated, Sessions, Stance};
 use crate::store::StoreError;
 use crate::token::TokenError;
@@ -21,10 +22,19 @@ const LOOK: Duration = Duration::from_secs(1);
 /// the route does not say: what began in time may be finished.
 const FINISHING: Duration = Duration::from_secs(5 * 60);
 
+/// What live connections are held to, whatever was in force when they began.
+#[derive(Debug)]
+pub struct InForce {
+    /// Who is who.
+    pub sessions: Arc<Sessions>,
+    /// Who may go where.
+    pub routes: Arc<Routes>,
+}
+
 /// What the live connections of one worker share.
 #[derive(Debug)]
 pub(super) struct Vigil {
-    sessions: Arc<Sessions>,
+    in_force: Arc<ArcSwap<InForce>>,
     rounds: Mutex<Rounds>,
 }
 
@@ -77,6 +87,10 @@ impl Watch {
             self.asking = None;
             match answer {
                 Ok(caller) => {
+                    // The route as it is now: a reload may have taken it, or changed it.
+                    let in_force = self.vigil.in_force.load();
+                    let route = in_force.routes.of_key(&self.route.key);
+                    self.route = Arc::clone(route.ok_or(Rejection::NoRoute)?);
                     permit(&self.route.allow, Some(&caller))?;
                     self.caller = caller;
                 }
@@ -87,15 +101,16 @@ impl Watch {
                 Err(error) => return Poll::Ready(Err(self.refused(error))),
             }
         }
-        match self.vigil.sessions.stance(&self.caller, self.grace) {
+        match self.vigil.in_force.load().sessions.stance(&self.caller, self.grace) {
             Stance::Unchanged => Poll::Ready(Ok(())),
             Stance::Expired => Poll::Ready(Err(self.refused(TokenError::Expired.into()))),
             Stance::InDoubt if self.ask_after.is_some_and(|then| Instant::now() < then) => {
                 Poll::Ready(Ok(()))
             }
             Stance::InDoubt => {
-                let (vigil, caller) = (Arc::clone(&self.vigil), Arc::clone(&self.caller));
-                self.asking = Some(Box::pin(async move { vigil.sessions.reaffirm(&caller).await }));
+                let sessions = Arc::clone(&self.vigil.in_force.load().sessions);
+                let caller = Arc::clone(&self.caller);
+                self.asking = Some(Box::pin(async move { sessions.reaffirm(&caller).await }));
                 self.poll_look(cx)
             }
         }
@@ -119,7 +134,8 @@ impl Watch {
     }
 
     fn refused(&self, error: AuthError) -> Rejection {
-        RefusedCredential { error, presented: self.vigil.sessions.in_header() }.into()
+        let presented = self.vigil.in_force.load().sessions.in_header();
+        RefusedCredential { error, presented }.into()
     }
 }
 
@@ -152,8 +168,8 @@ const fn tells_nothing(error: &AuthError) -> bool {
 }
 
 impl Vigil {
-    pub(super) fn new(sessions: Arc<Sessions>) -> Self {
-        Self { sessions, rounds: Mutex::default() }
+    pub(super) fn new(in_force: Arc<ArcSwap<InForce>>) -> Self {
+        Self { in_force, rounds: Mutex::default() }
     }
 
     /// A watch over a caller who was let in at `route` just now.

@@ -1,17 +1,17 @@
 //! Accounts: made, found and changed; whoever remembers them hears of it.
 
-use std::collections::HashSet;
 use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 
 use super::normalize_username;
 use super::recorded::{self, Attempt};
-use super::registration::in_one_case;
-use super::settings::AccountRules;
+use super::rules::Rules;
 use super::settle::{see_through, settle};
 use crate::audit::{Audit, Event, Kind};
 use crate::clock::Clock;
 use crate::identity::UserId;
-use crate::mail::{Links, Mailer};
+use crate::mail::Mailer;
 use crate::password::{Candidate, PasswordError, Passwords};
 use crate::secret::Secret;
 use crate::store::{Admission, NewUser, Store, StoreError, Terms, User, UserChange};
@@ -68,37 +68,32 @@ pub struct Accounts {
     pub(super) clock: Arc<dyn Clock>,
     passwords: Arc<Passwords>,
     pub(super) revisions: Arc<Revisions>,
-    pub(super) rules: AccountRules,
-    /// Names in `reserved` of the rules and of the policy, by what they are compared by.
-    pub(super) reserved: HashSet<String>,
+    rules: ArcSwap<Rules>,
     audit: Audit,
     pub(super) mailer: Option<Arc<Mailer>>,
-    pub(super) links: Option<Links>,
 }
 
 impl Accounts {
-    /// Accounts on these foundations. `reserved` are names that a policy rule speaks of: only
-    /// an operator may make them, in any case.
+    /// Accounts on these foundations.
     pub fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         passwords: Arc<Passwords>,
         revisions: Arc<Revisions>,
-        reserved: impl IntoIterator<Item = String>,
+        rules: Rules,
     ) -> Self {
-        let rules = AccountRules::default();
-        let reserved = reserved.into_iter().map(|name| in_one_case(&name)).collect();
-        Self {
-            store,
-            clock,
-            passwords,
-            revisions,
-            rules,
-            reserved,
-            audit: Audit::off(),
-            mailer: None,
-            links: None,
-        }
+        let (rules, audit) = (ArcSwap::from_pointee(rules), Audit::off());
+        Self { store, clock, passwords, revisions, rules, audit, mailer: None }
+    }
+
+    /// What the operator has decided, as it is now.
+    pub(super) fn rules(&self) -> Arc<Rules> {
+        self.rules.load_full()
+    }
+
+    /// Goes on under other rules, and returns those until now.
+    pub fn set_rules(&self, rules: Arc<Rules>) -> Arc<Rules> {
+        self.rules.swap(rules)
     }
 
     /// Records what happens to accounts.
@@ -124,7 +119,7 @@ impl Accounts {
     ///
     /// [`AccountError`]; nothing was changed.
     pub async fn create(&self, account: NewAccount) -> Result<Registered, AccountError> {
-        let terms = Terms { distinct_looks: false, ..self.rules.terms() };
+        let terms = Terms { distinct_looks: false, ..self.rules().terms() };
         self.make(account, terms, Kind::UserAdded).await
     }
 

@@ -15,6 +15,7 @@ mod recovery;
 mod refusal;
 mod registration;
 mod renew;
+mod rules;
 mod settings;
 mod settle;
 mod start;
@@ -44,6 +45,7 @@ pub use names::{
 pub use refusal::{Answer, AuthError, Presented};
 pub use registration::{NameObjection, Objections};
 pub use renew::Renewed;
+pub use rules::Rules;
 pub use settings::{AccountRules, Lookalikes, SessionSettings};
 pub(crate) use start::hex;
 pub use start::{Client, Opened, Pair, seal_api_key};
@@ -79,8 +81,8 @@ pub struct Sessions {
     verifier: Verifier,
     signer: Signer,
     cache: TokenCache<Authenticated>,
-    tickets: tickets::Tickets,
-    uses: uses::Uses,
+    tickets: Arc<tickets::Tickets>,
+    uses: Arc<uses::Uses>,
     audit: Audit,
     mailer: Option<Arc<Mailer>>,
 }
@@ -103,11 +105,45 @@ impl Sessions {
             verifier,
             signer,
             cache,
-            tickets: tickets::Tickets::default(),
-            uses: uses::Uses::default(),
+            tickets: Arc::default(),
+            uses: Arc::default(),
             audit,
             mailer: None,
         }
+    }
+
+    /// Sessions in the place of these, under other settings: what is known of sessions, tickets
+    /// and issuers goes on. What was remembered of callers does not, for it may be told otherwise
+    /// now.
+    #[must_use]
+    pub fn successor(
+        &self,
+        headers: IdentityHeaders,
+        issuers: Vec<IssuerSettings>,
+        settings: SessionSettings,
+        tokens: TokenSettings,
+    ) -> Self {
+        let verifier = self.verifier.successor(tokens.clone(), issuers, &self.revisions);
+        Self {
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            keys: Arc::clone(&self.keys),
+            revisions: Arc::clone(&self.revisions),
+            headers,
+            settings,
+            verifier,
+            signer: Signer::new(Arc::clone(&self.keys), tokens),
+            cache: TokenCache::default(),
+            tickets: Arc::clone(&self.tickets),
+            uses: Arc::clone(&self.uses),
+            audit: self.audit.clone(),
+            mailer: self.mailer.clone(),
+        }
+    }
+
+    /// Says that callers may have to be told otherwise, or have to go: live connections ask anew.
+    pub fn doubt_everybody(&self) {
+        self.revisions.bump_everybody();
     }
 
     /// Records logins and the ends of sessions.

@@ -7,7 +7,7 @@ use super::{AccountError, Accounts};
 use crate::audit::{Event, Kind};
 use crate::clock::Timestamp;
 use crate::identity::UserId;
-use crate::mail::{Links, MailError, Mailer, token_hash};
+use crate::mail::{MailError, Mailer, token_hash};
 use crate::secret::Secret;
 use crate::store::{Confirmation, Purpose, Redeemed, TokenRef, User};
 
@@ -19,21 +19,14 @@ impl Accounts {
         self
     }
 
-    /// Makes links as these say.
-    #[must_use]
-    pub fn with_links(mut self, links: Option<Links>) -> Self {
-        self.links = links;
-        self
-    }
-
     /// Who sends letters, if anybody does.
     pub const fn mailer(&self) -> Option<&Arc<Mailer>> {
         self.mailer.as_ref()
     }
 
     /// Whether links can be made: there is a name to make them from.
-    pub const fn makes_links(&self) -> bool {
-        self.links.is_some()
+    pub fn makes_links(&self) -> bool {
+        self.rules().links().is_some()
     }
 
     /// A link with which the user may choose a new password, and when it ends; `None` if the
@@ -43,7 +36,8 @@ impl Accounts {
     ///
     /// [`MailError`]; there is no link.
     pub async fn reset_link(&self, user: &User) -> Result<Option<(String, Timestamp)>, MailError> {
-        let Some(links) = &self.links else { return Ok(None) };
+        let rules = self.rules();
+        let Some(links) = rules.links() else { return Ok(None) };
         links.reset_link(self.store.as_ref(), user, self.clock.now()).await
     }
 
@@ -100,7 +94,7 @@ impl Accounts {
     ) -> Result<Confirmation, AccountError> {
         let token = self.presented(user, Purpose::Email, token);
         let (store, mailer) = (Arc::clone(&self.store), self.mailer.clone());
-        let unique = self.rules.unique_email;
+        let unique = self.has_unique_emails();
         let redeem = async move {
             let confirmation = store.redeem_email(token, unique).await?;
             if let (Confirmation::Confirmed(redeemed), Some(mailer)) = (&confirmation, mailer) {
@@ -126,12 +120,12 @@ impl Accounts {
     /// [`AccountError`]; nothing is known.
     pub async fn is_email_taken(&self, user: UserId, email: &str) -> Result<bool, AccountError> {
         let holders = self.store.users_by_email(email).await?;
-        Ok(self.rules.unique_email && holders.iter().any(|holder| holder.id != user))
+        Ok(self.has_unique_emails() && holders.iter().any(|holder| holder.id != user))
     }
 
     /// Whether two accounts may not have one address.
-    pub const fn has_unique_emails(&self) -> bool {
-        self.rules.unique_email
+    pub fn has_unique_emails(&self) -> bool {
+        self.rules().terms().unique_email
     }
 
     fn presented(&self, user: UserId, purpose: Purpose, token: &str) -> TokenRef {

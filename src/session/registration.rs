@@ -2,10 +2,8 @@
 
 use super::accounts::{AccountError, Accounts, NewAccount, Registered};
 use super::authenticate::hash_of_key;
-use super::normalize_username;
-use super::settings::{AccountRules, Lookalikes};
 use crate::audit::Kind;
-use crate::store::{Terms, fold_case, looks};
+use crate::store::Terms;
 
 /// What keeps an account from being registered, as far as it is known before.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,18 +24,6 @@ pub enum NameObjection {
 }
 
 impl Accounts {
-    /// The same with rules of the operator's about names and addresses.
-    #[must_use]
-    pub fn with_rules(mut self, rules: AccountRules) -> Self {
-        self.reserved.extend(rules.reserved.iter().map(|name| in_one_case(name)));
-        if rules.lookalikes == Lookalikes::Refuse {
-            let all: Vec<_> = self.reserved.iter().flat_map(|name| looks(name)).collect();
-            self.reserved.extend(all);
-        }
-        self.rules = rules;
-        self
-    }
-
     /// What keeps an account of that name and address from being registered now. Either may be
     /// left empty.
     ///
@@ -50,19 +36,14 @@ impl Accounts {
         email: &str,
     ) -> Result<Objections, AccountError> {
         let clashes = self.store.clashes(username, email).await?;
-        let terms = self.rules.terms();
-        let username = if clashes.name || self.is_reserved(username) {
+        let rules = self.rules();
+        let terms = rules.terms();
+        let username = if clashes.name || rules.reserve(username) {
             Some(NameObjection::Taken)
         } else {
             (terms.distinct_looks && clashes.look).then_some(NameObjection::Alike)
         };
         Ok(Objections { username, email: terms.unique_email && clashes.email })
-    }
-
-    fn is_reserved(&self, username: &str) -> bool {
-        let alike = || looks(username).iter().any(|look| self.reserved.contains(look));
-        self.reserved.contains(&in_one_case(username))
-            || (self.rules.lookalikes == Lookalikes::Refuse && alike())
     }
 
     /// Makes an account for somebody who asked for it, with what an invitation grants.
@@ -75,15 +56,11 @@ impl Accounts {
         account: NewAccount,
         invitation: Option<&str>,
     ) -> Result<Registered, AccountError> {
-        if self.is_reserved(&account.username) {
+        let rules = self.rules();
+        if rules.reserve(&account.username) {
             return Ok(Registered::NameTaken);
         }
         let invitation = invitation.map(|text| hash_of_key(text.as_bytes()));
-        self.make(account, Terms { invitation, ..self.rules.terms() }, Kind::Registered).await
+        self.make(account, Terms { invitation, ..rules.terms() }, Kind::Registered).await
     }
-}
-
-/// What reserved names are compared by.
-pub(super) fn in_one_case(name: &str) -> String {
-    fold_case(&normalize_username(name))
 }

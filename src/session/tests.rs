@@ -42,7 +42,7 @@ fn world(settings: SessionSettings) -> World {
         Arc::clone(&time),
         Arc::new(Passwords::start(passwords).unwrap()),
         Arc::clone(&revisions),
-        ["root".to_owned()],
+        Rules::new(["root".to_owned()], AccountRules::default(), None),
     );
     let foundations = Foundations {
         store: kept,

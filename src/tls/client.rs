@@ -15,7 +15,7 @@ use tokio_rustls::client::TlsStream;
 use super::{Certified, TlsError, provider};
 
 /// Whose word a server's certificate needs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Roots {
     /// That of anybody whom this machine trusts.
     Machine,
@@ -51,17 +51,40 @@ pub fn client_config(
 }
 
 /// How the servers of an upstream are spoken to through TLS.
+///
+/// Two are equal where they were made from the same, so that a reload can tell.
 #[derive(Clone)]
 pub struct ClientTls {
     config: Arc<ClientConfig>,
+    made_from: Ingredients,
+}
+
+#[derive(Clone, Eq, PartialEq)]
+struct Ingredients {
+    roots: Roots,
+    chain: Vec<CertificateDer<'static>>,
+    protocols: Vec<Vec<u8>>,
     name: Option<ServerName<'static>>,
 }
 
 impl ClientTls {
-    /// As `config` says. Servers are called and checked by `name`; by the host of their address
-    /// where there is none.
-    pub const fn new(config: Arc<ClientConfig>, name: Option<ServerName<'static>>) -> Self {
-        Self { config, name }
+    /// As [`client_config`] has it. Servers are called and checked by `name`; by the host of their
+    /// address where there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`] if there is nobody to trust.
+    pub fn new(
+        roots: Roots,
+        identity: Option<&Certified>,
+        protocols: &[&[u8]],
+        name: Option<ServerName<'static>>,
+    ) -> Result<Self, TlsError> {
+        let config = client_config(&roots, identity, protocols)?;
+        let chain = identity.map(|identity| identity.certified_key().cert.clone());
+        let protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        let chain = chain.unwrap_or_default();
+        Ok(Self { config, made_from: Ingredients { roots, chain, protocols, name } })
     }
 
     /// Shakes hands over `stream` with the server at `host`, a name or an IP address without
@@ -75,7 +98,7 @@ impl ClientTls {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let name = match &self.name {
+        let name = match &self.made_from.name {
             Some(name) => name.clone(),
             None => ServerName::try_from(host.to_owned()).map_err(io::Error::other)?,
         };
@@ -85,9 +108,17 @@ impl ClientTls {
 
 impl fmt::Debug for ClientTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientTls").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("ClientTls").field("name", &self.made_from.name).finish_non_exhaustive()
     }
 }
+
+impl PartialEq for ClientTls {
+    fn eq(&self, other: &Self) -> bool {
+        self.made_from == other.made_from
+    }
+}
+
+impl Eq for ClientTls {}
 
 fn trusted(roots: &Roots) -> Result<RootCertStore, TlsError> {
     let mut store = RootCertStore::empty();

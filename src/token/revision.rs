@@ -61,6 +61,12 @@ impl Revisions {
         }
     }
 
+    /// Says that something about all callers changed, those of other issuers too.
+    pub fn bump_everybody(&self) {
+        self.bump_all();
+        self.issuers.fetch_add(1, Ordering::AcqRel);
+    }
+
     fn slot(&self, slot: usize) -> &AtomicU64 {
         self.slots.get(slot).unwrap_or(&self.issuers)
     }

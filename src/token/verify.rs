@@ -107,17 +107,47 @@ impl Verifier {
         issuers: Vec<IssuerSettings>,
         revisions: &Revisions,
     ) -> Self {
+        Self { keys, settings, issuers: Vec::new() }.succeeded(None, issuers, revisions)
+    }
+
+    /// A verifier in the place of this one, with what was fetched from those of the issuers that
+    /// it has, too.
+    #[must_use]
+    pub fn successor(
+        &self,
+        settings: TokenSettings,
+        issuers: Vec<IssuerSettings>,
+        revisions: &Revisions,
+    ) -> Self {
+        let keys = Arc::clone(&self.keys);
+        Self { keys, settings, issuers: Vec::new() }.succeeded(Some(self), issuers, revisions)
+    }
+
+    fn succeeded(
+        self,
+        before: Option<&Self>,
+        issuers: Vec<IssuerSettings>,
+        revisions: &Revisions,
+    ) -> Self {
         let issuers = issuers.into_iter().map(|issuer| {
             let remote = match &issuer.keys {
                 IssuerKeys::Given(_) => None,
                 IssuerKeys::Fetched(fetched) => {
-                    let settings = RemoteSettings::clone(fetched);
-                    Some(RemoteKeys::new(&issuer.issuer, settings, revisions.issuers()))
+                    let known = before.and_then(|before| before.fetched(&issuer.issuer, fetched));
+                    Some(known.unwrap_or_else(|| {
+                        let settings = RemoteSettings::clone(fetched);
+                        RemoteKeys::new(&issuer.issuer, settings, revisions.issuers())
+                    }))
                 }
             };
             Issuer { settings: Arc::new(issuer), remote }
         });
-        Self { keys, settings, issuers: issuers.collect() }
+        Self { issuers: issuers.collect(), ..self }
+    }
+
+    fn fetched(&self, issuer: &str, settings: &RemoteSettings) -> Option<Arc<RemoteKeys>> {
+        let mut fetched = self.issuers.iter().filter_map(|issuer| issuer.remote.as_ref());
+        fetched.find(|keys| keys.are_of(issuer, settings)).cloned()
     }
 
     /// Whether there are keys to be fetched.

@@ -11,7 +11,7 @@ use portcullis::keys::KeyRing;
 use portcullis::server::ListenAddr;
 use portcullis::session::Accounts;
 use portcullis::store::{RedbStore, Store};
-use portcullis::{Gateway, GatewayService};
+use portcullis::{Gateway, GatewayService, Reloaded, Reloader};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -173,9 +173,13 @@ impl Setup {
         self
     }
 
+    fn config(&self, policy: &str) -> Config {
+        let checked = Config::parse("test.toml", policy, self.dir.path());
+        checked.unwrap_or_else(|error| panic!("{error}\n{policy}")).config
+    }
+
     fn build(&self) -> Gateway {
-        let checked = Config::parse("test.toml", &self.policy, self.dir.path());
-        let config = checked.unwrap_or_else(|error| panic!("{error}\n{}", self.policy)).config;
+        let config = self.config(&self.policy);
         let clock: Arc<ManualClock> = Arc::clone(&self.clock);
         let builder = Gateway::builder(config).store(Arc::clone(&self.store)).clock(clock);
         let builder = if self.keeps_keys { builder } else { builder.ephemeral_keys() };
@@ -194,6 +198,7 @@ impl Setup {
             told.await.ok();
         };
         let (accounts, keys) = (Arc::clone(gateway.accounts()), Arc::clone(gateway.keys()));
+        let reloader = gateway.reloader();
         let (addrs, serving) = if self.binds {
             gateway.bind().expect("no port");
             let addrs = gateway.listeners().filter_map(|listener| match listener.addr {
@@ -210,7 +215,7 @@ impl Setup {
             (vec![addr], tokio::spawn(serving))
         };
         let ends = Some(Ends { shutdown, serving });
-        TestGateway { addr: addrs[0], addrs, accounts, keys, setup: self, ends }
+        TestGateway { addr: addrs[0], addrs, accounts, keys, reloader, setup: self, ends }
     }
 }
 
@@ -227,6 +232,7 @@ pub(crate) struct TestGateway {
     pub(crate) addrs: Vec<SocketAddr>,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) keys: Arc<KeyRing>,
+    reloader: Reloader,
     setup: Setup,
     ends: Option<Ends>,
 }
@@ -261,6 +267,21 @@ impl TestGateway {
     /// One request on a connection of its own, and its response.
     pub(crate) async fn send(&self, request: impl AsRef<[u8]>) -> Reply {
         exchange(self.addr, request.as_ref()).await
+    }
+
+    /// Puts another policy in force.
+    pub(crate) fn reload(&self, policy: &Policy) -> Reloaded {
+        self.reload_text(&policy.to_string())
+    }
+
+    /// Puts the text of another policy file in force.
+    pub(crate) fn reload_text(&self, policy: &str) -> Reloaded {
+        self.reloader.reload(self.setup.config(policy))
+    }
+
+    /// Puts back what was in force before.
+    pub(crate) fn undo(&self, reloaded: &Reloaded) {
+        self.reloader.undo(reloaded);
     }
 
     /// Asks it to end; returns what becomes ready when it has.

@@ -44,6 +44,7 @@ mod paths;
 mod proxy_protocol;
 mod rates;
 mod registration;
+mod reload;
 mod resting;
 mod revocation;
 mod route_keys;

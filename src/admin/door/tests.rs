@@ -6,6 +6,7 @@ use crate::admin::InvitationView;
 use crate::clock::{ManualClock, Timestamp};
 use crate::keys::{Algorithm, KeySettings, KeySource};
 use crate::password::{PasswordSettings, Passwords};
+use crate::session::{AccountRules, Rules};
 use crate::store::RedbStore;
 use crate::token::Revisions;
 
@@ -24,7 +25,7 @@ fn door() -> Door {
         Arc::clone(&clock),
         Arc::new(Passwords::start(cheap()).unwrap()),
         Arc::new(Revisions::default()),
-        ["root".to_owned()],
+        Rules::new(["root".to_owned()], AccountRules::default(), None),
     );
     Door::new(Arc::new(accounts), clock)
 }

@@ -9,7 +9,7 @@ use super::*;
 use crate::admin::{Command, Door, Outcome, Place, Reply};
 use crate::clock::{Clock, ManualClock};
 use crate::password::{PasswordSettings, Passwords};
-use crate::session::Accounts;
+use crate::session::{Accounts, Rules};
 use crate::store::{RedbStore, Store};
 use crate::token::Revisions;
 
@@ -23,8 +23,13 @@ fn door() -> Door {
     };
     let store: Arc<dyn Store> = Arc::new(RedbStore::in_memory().unwrap());
     let passwords = Arc::new(Passwords::start(settings).unwrap());
-    let accounts =
-        Accounts::new(store, Arc::clone(&clock), passwords, Arc::new(Revisions::default()), []);
+    let accounts = Accounts::new(
+        store,
+        Arc::clone(&clock),
+        passwords,
+        Arc::new(Revisions::default()),
+        Rules::default(),
+    );
     Door::new(Arc::new(accounts), clock)
 }
 

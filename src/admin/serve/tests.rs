@@ -10,7 +10,7 @@ use super::*;
 use crate::admin::{AdminSocket, Client, ClientError, Health, Reply, SocketError};
 use crate::clock::{Clock, SystemClock};
 use crate::password::{PasswordSettings, Passwords};
-use crate::session::Accounts;
+use crate::session::{Accounts, Rules};
 use crate::store::RedbStore;
 use crate::token::Revisions;
 
@@ -21,7 +21,7 @@ fn door() -> Arc<Door> {
         Arc::clone(&clock),
         Arc::new(Passwords::start(PasswordSettings::default()).unwrap()),
         Arc::new(Revisions::default()),
-        [],
+        Rules::default(),
     );
     Arc::new(Door::new(Arc::new(accounts), clock).with_health(|| Health {
         ready: true,

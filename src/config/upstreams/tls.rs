@@ -39,12 +39,12 @@ pub(super) fn check(
     let identity = identity(cx, raw.cert, raw.key);
     let name = name(cx, raw.name, servers, to);
     let protocol: &[u8] = if h2 { b"h2" } else { b"http/1.1" };
-    let config = client_config(&roots?, identity?.as_ref(), &[protocol]);
-    let config = config.map_err(|error| {
+    let tls = ClientTls::new(roots?, identity?.as_ref(), &[protocol], name?);
+    let tls = tls.map_err(|error| {
         let message = format!("{error}; name whom to believe with tls = {{ ca = \"ca.pem\" }}");
         cx.error(to.clone(), message);
     });
-    Some(Some(ClientTls::new(config.ok()?, name?)))
+    tls.ok().map(Some)
 }
 
 /// Whom to believe: the authorities in a file, or whomever this machine does.

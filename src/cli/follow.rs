@@ -1,0 +1,175 @@
+//! The policy file of a gateway that runs: read again when an operator asks and when it changes,
+//! and put back where nobody confirms it.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::policy_file::PolicyFile;
+use crate::admin::{PolicyCommand, PolicyView, Refusal, RefusalKind};
+use crate::config::{Checked, ConfigError};
+use crate::gateway::{Reloaded, Reloader};
+
+/// How often the file is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Keeps the gateway with its policy file.
+pub(super) struct Follower {
+    file: PolicyFile,
+    reloader: Reloader,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The file as it was when it was read last, good or bad.
+    read: Option<Stamp>,
+    /// A policy that waits to be confirmed.
+    trial: Option<Trial>,
+}
+
+struct Trial {
+    reloaded: Reloaded,
+    until: Instant,
+}
+
+/// What tells one content of a file from another, also where a link was turned to another file.
+#[derive(Clone, Copy, Eq, PartialEq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Follower {
+    pub(super) fn new(file: PolicyFile, reloader: Reloader) -> Self {
+        let read = stamp(&file);
+        Self { file, reloader, state: Mutex::new(State { read, trial: None }) }
+    }
+
+    /// Does what an operator asks for.
+    pub(super) fn obey(&self, command: PolicyCommand) -> Result<PolicyView, Refusal> {
+        match command {
+            PolicyCommand::Reload { confirm } => {
+                let confirm = confirm.map(|seconds| Duration::from_secs(seconds.get().into()));
+                self.reload(confirm)
+            }
+            PolicyCommand::Keep => {
+                let Some(_kept) = self.state().trial.take() else { return Err(no_trial()) };
+                tracing::info!(file = %self.file, "the policy is confirmed");
+                Ok(PolicyView::default())
+            }
+            PolicyCommand::Back => {
+                let Some(trial) = self.state().trial.take() else { return Err(no_trial()) };
+                self.reloader.undo(&trial.reloaded);
+                tracing::warn!(file = %self.file, "an operator put the earlier policy back");
+                Ok(PolicyView::default())
+            }
+        }
+    }
+
+    /// Reads the file again because somebody said so who waits for no answer.
+    pub(super) fn reread(&self) {
+        // What came of it is in the log.
+        drop(self.reload(None));
+    }
+
+    /// Looks after what waits to be confirmed and, where it is `watched`, after the file. Never
+    /// ends.
+    pub(super) async fn follow(&self, watched: bool) {
+        let mut seen = self.state().read;
+        loop {
+            sleep(LOOK).await;
+            self.judge_trial();
+            if !watched {
+                continue;
+            }
+            let now = stamp(&self.file);
+            // Twice the same: nobody is writing it. One that is gone will come again.
+            let settled = now.is_some() && now == seen;
+            seen = now;
+            let due = {
+                let state = self.state();
+                state.trial.is_none() && now != state.read
+            };
+            if settled && due {
+                tracing::info!(file = %self.file, "the policy file has changed");
+                self.reread();
+            }
+        }
+    }
+
+    fn reload(&self, confirm: Option<Duration>) -> Result<PolicyView, Refusal> {
+        let mut state = self.state();
+        if state.trial.is_some() {
+            let refusal = "a policy waits to be confirmed; say `portcullis reload --keep` or \
+                           `--back` first";
+            tracing::warn!(file = %self.file, "not reloaded: {refusal}");
+            return Err(Refusal::new(RefusalKind::Unavailable, refusal));
+        }
+        // Before it is read: what is written meanwhile is another file.
+        state.read = stamp(&self.file);
+        let Checked { config, warnings } =
+            self.file.load().map_err(|error| self.refused(&error))?;
+        let reloaded = self.reloader.reload(config);
+        let view = PolicyView {
+            warnings: warnings.iter().map(ToString::to_string).collect(),
+            at_next_start: reloaded.at_next_start.iter().map(ToString::to_string).collect(),
+        };
+        for warning in &view.warnings {
+            tracing::warn!("{warning}");
+        }
+        if !view.at_next_start.is_empty() {
+            let keys = view.at_next_start.join(", ");
+            tracing::warn!(keys, "these keys have changed and count from the next start on");
+        }
+        state.trial = confirm.map(|time| Trial { reloaded, until: Instant::now() + time });
+        drop(state);
+        let trial = confirm.map(|time| humantime::format_duration(time).to_string());
+        tracing::info!(file = %self.file, trial, "the policy file is in force");
+        Ok(view)
+    }
+
+    fn refused(&self, error: &ConfigError) -> Refusal {
+        let detail = error.to_string();
+        tracing::error!(file = %self.file, "not reloaded, the earlier policy stands: {detail}");
+        Refusal::new(RefusalKind::Invalid, detail)
+    }
+
+    fn judge_trial(&self) {
+        let mut state = self.state();
+        let is_over = state.trial.as_ref().is_some_and(|trial| trial.until <= Instant::now());
+        let Some(trial) = state.trial.take_if(|_| is_over) else { return };
+        self.reloader.undo(&trial.reloaded);
+        drop(state);
+        tracing::error!(file = %self.file, "nobody confirmed the policy: the earlier one is back");
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn no_trial() -> Refusal {
+    let detail = "no policy waits to be confirmed; begin with `portcullis reload --confirm 60s`";
+    Refusal::new(RefusalKind::NotFound, detail)
+}
+
+fn stamp(file: &PolicyFile) -> Option<Stamp> {
+    file.path().and_then(|path| path.metadata().ok()).map(Stamp::from)
+}
+
+impl From<Metadata> for Stamp {
+    fn from(found: Metadata) -> Self {
+        Self {
+            device: found.dev(),
+            inode: found.ino(),
+            size: found.size(),
+            modified: (found.mtime(), found.mtime_nsec()),
+        }
+    }
+}

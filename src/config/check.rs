@@ -1,0 +1,121 @@
+//! From the file as written to settings: one table after the other.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use toml::Spanned;
+
+use super::context::{Context, inner, set};
+use super::read::Many;
+use super::{
+    Config, KEYS, STORE, Written, audit, auth, identity, import, issuers, limits, listen, log,
+    mail, raw, route_keys, routes, signing, tls, upstreams,
+};
+use crate::admin::AdminSettings;
+use crate::web::TrustHeaders;
+
+/// Checks one table after the other: none hides the problems of another.
+pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
+    let listen = listen::listen(cx, raw.listen);
+    let tls = tls::check(cx, raw.tls, listen.first_tls);
+    let public = listen::public(cx, raw.public);
+    let (trust, trust_headers) = trusted(cx, raw.trust, raw.trust_headers);
+    listen::reachable(cx, listen.first_proxied.clone(), &trust);
+    let workers = workers(raw.workers);
+    let store = store(cx, inner(raw.store).path);
+    let (connections, messages) = limits::check(cx, inner(raw.limits));
+    let mut auth = inner(raw.auth);
+    let keys = signing::check(cx, inner(auth.signing.take()), store.with_extension(KEYS));
+    let passwords = auth::passwords(cx, inner(auth.password.take()), public.is_some());
+    let endpoints = auth::endpoints(cx, &mut auth, public.as_ref());
+    let accounts = auth::accounts(cx, &mut auth);
+    let (links, mail) = mail::links_and_mail(cx, &mut auth, raw.mail, public.as_ref());
+    let endpoint_cors = route_keys::endpoint_cors(cx, auth.cors.take());
+    let (tokens, sessions) = auth::tokens_and_sessions(cx, auth, public.as_ref());
+    let identity = identity::check(cx, raw.identity, keys.algorithm);
+    let issuers = issuers::check(cx, inner(raw.issuers), tokens.issuer.as_deref());
+    let import = import::check(cx, inner(raw.import));
+    let admin = admin(cx, inner(raw.admin));
+    let audit = audit::check(cx, inner(raw.audit), &store, &keys.ring);
+    let log = log::check(cx, inner(raw.log));
+    let upstreams = inner(raw.upstreams);
+    let known = upstreams::known(&upstreams);
+    let upstreams = upstreams::check(cx, upstreams, &[&store, &keys.ring, &audit.path]);
+    warn_without_routes(cx, raw.routes.is_none());
+    let routes = inner(raw.routes);
+    let (routes, expect) = routes::check(cx, routes, raw.expect, &known, &endpoints.prefix)?;
+    Some(Config {
+        listen: listen.settings,
+        tls,
+        public,
+        trust,
+        trust_headers,
+        workers,
+        store,
+        connections,
+        messages,
+        endpoints,
+        accounts,
+        endpoint_cors,
+        tokens,
+        sessions,
+        keys,
+        passwords,
+        identity,
+        upstreams,
+        routes,
+        expect,
+        issuers,
+        import,
+        admin,
+        audit,
+        log,
+        fingerprint: String::new(),
+        written: Written::default(),
+        links,
+        mail,
+    })
+}
+
+fn trusted(
+    cx: &mut Context<'_>,
+    trust: Option<Spanned<Many<String>>>,
+    headers: Option<Spanned<String>>,
+) -> (Vec<IpNet>, TrustHeaders) {
+    let trusts = trust.as_ref().is_some_and(|trust| !trust.get_ref().is_empty());
+    (listen::trust(cx, trust), listen::trust_headers(cx, headers, trusts))
+}
+
+fn workers(written: Option<Spanned<NonZeroUsize>>) -> NonZeroUsize {
+    let mut workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    set(&mut workers, written);
+    workers
+}
+
+fn store(cx: &mut Context<'_>, written: Option<Spanned<String>>) -> PathBuf {
+    let at = written.as_ref().map(Spanned::span);
+    let store = cx.path_or(STORE, written);
+    if let Some(at) = at
+        && store.extension().is_some_and(|end| end == KEYS)
+    {
+        let message = "the file beside the store that ends in `.keys` holds the keys; \
+                       let `path` end in `.redb`";
+        cx.error(at, message);
+    }
+    store
+}
+
+fn admin(cx: &mut Context<'_>, raw: raw::Admin) -> AdminSettings {
+    let AdminSettings { socket, mut watch } = AdminSettings::default();
+    let socket = cx.path_or(socket, raw.socket);
+    set(&mut watch, raw.watch);
+    AdminSettings { socket, watch }
+}
+
+fn warn_without_routes(cx: &mut Context<'_>, none: bool) {
+    if none {
+        let form = "add one as config.example.toml shows";
+        cx.problems.warn(0..0, format!("no [routes]: nothing is forwarded; {form}"));
+    }
+}

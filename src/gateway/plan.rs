@@ -1,0 +1,166 @@
+//! What the policy file makes of a gateway: all that a reload replaces, and what stays.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+use super::front::Shared;
+use super::intake::Hosts;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::endpoints::Endpoints;
+use crate::keys::KeyRing;
+use crate::policy::Routes;
+use crate::proxy::{InForce, Upstreams};
+use crate::session::{Accounts, Rules, Sessions};
+use crate::web::{RequestIds, Trust};
+
+/// What stays for the life of a gateway.
+#[derive(Debug)]
+pub(super) struct Ground {
+    pub(super) accounts: Arc<Accounts>,
+    pub(super) keys: Arc<KeyRing>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Arc<RequestIds>,
+}
+
+/// What one policy file decides.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) shared: Arc<Shared>,
+    pub(super) upstreams: Upstreams,
+}
+
+/// What was in force before a reload.
+#[derive(Clone, Debug)]
+pub(super) struct Earlier {
+    plan: Arc<Plan>,
+    rules: Arc<Rules>,
+}
+
+/// The plan in force.
+#[derive(Debug)]
+pub(super) struct Plans {
+    current: ArcSwap<Plan>,
+    /// What live connections are held to, those of earlier plans too.
+    pub(super) in_force: Arc<ArcSwap<InForce>>,
+    changes: watch::Sender<()>,
+}
+
+impl Ground {
+    /// The plan that a file decides. What `before` knows goes on where both agree.
+    pub(super) fn plan(
+        &self,
+        config: Config,
+        sessions: Arc<Sessions>,
+        before: Option<&Plan>,
+    ) -> Plan {
+        let hosts = Hosts::new(&config);
+        let routes = match before {
+            Some(before) => config.routes.inherit(&before.shared.routes),
+            None => config.routes,
+        };
+        let routes = Arc::new(routes);
+        let mut endpoints = Endpoints::new(
+            config.endpoints,
+            Arc::clone(&sessions),
+            Arc::clone(&self.accounts),
+            Arc::clone(&self.keys),
+            Arc::clone(&self.clock),
+            Arc::clone(&routes),
+            config.messages.clone(),
+        );
+        if let Some(before) = before {
+            endpoints = endpoints.inherit(&before.shared.endpoints);
+        }
+        let shared = Shared {
+            endpoints,
+            endpoint_cors: config.endpoint_cors,
+            fields: config.connections.headers,
+            hosts,
+            ids: Arc::clone(&self.ids),
+            messages: config.messages,
+            routes,
+            sessions,
+            trust: Trust::new(config.trust, config.trust_headers),
+        };
+        let upstreams = match before {
+            Some(before) => before.upstreams.successor(config.upstreams),
+            None => Upstreams::new(config.upstreams),
+        };
+        Plan { shared: Arc::new(shared), upstreams }
+    }
+
+    /// Puts what a file decides in force, for every request that begins from then on, and returns
+    /// what was in force until then.
+    pub(super) fn replace(&self, plans: &Plans, config: Config) -> Earlier {
+        let before = plans.current();
+        let sessions = before.shared.sessions.successor(
+            config.identity.clone(),
+            config.issuers.clone(),
+            config.sessions,
+            config.tokens.clone(),
+        );
+        let earlier = self.accounts.set_rules(Arc::new(rules(&config)));
+        let plan = self.plan(config, Arc::new(sessions), Some(&before));
+        plans.set(Arc::new(plan));
+        Earlier { plan: before, rules: earlier }
+    }
+
+    /// Puts an earlier plan in force again.
+    pub(super) fn go_back(&self, plans: &Plans, earlier: &Earlier) {
+        self.accounts.set_rules(Arc::clone(&earlier.rules));
+        plans.set(Arc::clone(&earlier.plan));
+    }
+}
+
+/// What a file decides about accounts.
+pub(super) fn rules(config: &Config) -> Rules {
+    Rules::new(named(&config.routes), config.accounts.clone(), config.links.clone())
+}
+
+/// Names that rules of the policy speak of.
+fn named(routes: &Routes) -> Vec<String> {
+    routes.iter().flat_map(|route| route.allow.user_names().map(str::to_owned)).collect()
+}
+
+impl Plan {
+    fn in_force(&self) -> InForce {
+        let (sessions, routes) =
+            (Arc::clone(&self.shared.sessions), Arc::clone(&self.shared.routes));
+        InForce { sessions, routes }
+    }
+}
+
+impl Plans {
+    pub(super) fn new(plan: Plan) -> Self {
+        let in_force = Arc::new(ArcSwap::from_pointee(plan.in_force()));
+        Self { current: ArcSwap::from_pointee(plan), in_force, changes: watch::Sender::new(()) }
+    }
+
+    /// The plan in force.
+    pub(super) fn current(&self) -> Arc<Plan> {
+        self.current.load_full()
+    }
+
+    /// Whether that one is in force.
+    pub(super) fn is_current(&self, plan: &Arc<Plan>) -> bool {
+        Arc::ptr_eq(&self.current.load(), plan)
+    }
+
+    /// Hears of each change from now on.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    fn set(&self, plan: Arc<Plan>) {
+        let in_force = Arc::new(plan.in_force());
+        let sessions = Arc::clone(&in_force.sessions);
+        self.current.store(plan);
+        // In this order: whoever is in doubt finds the new rules.
+        self.in_force.store(in_force);
+        sessions.doubt_everybody();
+        self.changes.send_replace(());
+    }
+}

@@ -1,0 +1,126 @@
+//! Another policy for a gateway that runs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Gateway;
+use super::plan::{Earlier, Ground, Plans};
+use crate::audit::{Event, Kind};
+use crate::config::{Config, Written};
+
+/// Keys that are read at the start and never again. A file may change them; the gateway goes on as
+/// it is.
+const AT_THE_START: [&str; 18] = [
+    "listen",
+    "workers",
+    "tls",
+    "store",
+    "admin",
+    "audit",
+    "log",
+    "mail",
+    "auth.signing",
+    "auth.password",
+    "limits.connections",
+    "limits.head",
+    "limits.headers",
+    "limits.head_timeout",
+    "limits.tls_timeout",
+    "limits.idle_timeout",
+    "limits.h2_streams",
+    "limits.drain",
+];
+
+/// Puts another policy in force while a gateway runs. Clones are one.
+///
+/// Requests that have begun go on as they were; every later one meets the new policy. Live
+/// connections (`WebSocket`s, responses and uploads that go on) are asked anew whether their
+/// caller may use their route, and closed where it may not, or where the route is gone.
+///
+/// ```
+/// use std::path::Path;
+/// use std::sync::Arc;
+///
+/// use http::{Request, StatusCode};
+/// use portcullis::store::RedbStore;
+/// use portcullis::{Config, Gateway, Reloader};
+/// use tower::ServiceExt;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let policy = |allow: &str| {
+///     let route = format!("\"/*\" = {{ to = \"echo\", allow = \"{allow}\" }}");
+///     let text = format!("[upstreams]\necho = {{ whoami = true }}\n[routes]\n{route}\n");
+///     Config::parse("policy", &text, Path::new(".")).map(|checked| checked.config)
+/// };
+/// let builder = Gateway::builder(policy("user")?);
+/// let builder = builder.store(Arc::new(RedbStore::in_memory()?)).ephemeral_keys();
+/// let gateway = builder.build()?;
+/// let reloader: Reloader = gateway.reloader();
+/// let service = gateway.service();
+/// let ask = || Request::get("/").header("host", "localhost").body(String::new());
+///
+/// let refused = service.clone().oneshot(ask()?).await?;
+/// assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+/// reloader.reload(policy("anyone")?);
+/// assert_eq!(service.oneshot(ask()?).await?.status(), StatusCode::OK);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Reloader(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    ground: Arc<Ground>,
+    plans: Arc<Plans>,
+    at_the_start: Written,
+    /// One reload at a time.
+    turn: Mutex<()>,
+}
+
+/// What a reload did not change, and the way back from it.
+#[derive(Clone, Debug)]
+pub struct Reloaded {
+    /// Keys and tables that are not as they were at the start: they count from the next start on.
+    pub at_next_start: Vec<&'static str>,
+    before: Earlier,
+}
+
+impl Gateway {
+    /// What puts another policy in force.
+    pub fn reloader(&self) -> Reloader {
+        Reloader(Arc::new(Inner {
+            ground: Arc::clone(&self.ground),
+            plans: Arc::clone(&self.plans),
+            at_the_start: self.written.clone(),
+            turn: Mutex::default(),
+        }))
+    }
+}
+
+impl Reloader {
+    /// Puts a policy in force. It was checked, so nothing can be wrong with it.
+    pub fn reload(&self, config: Config) -> Reloaded {
+        let Inner { ground, plans, at_the_start, turn } = &*self.0;
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = config.written.clone();
+        let changed = |key: &&str| written.differs(at_the_start, key);
+        let at_next_start = AT_THE_START.into_iter().filter(changed).collect();
+        let fingerprint = format!("sha256:{}", config.fingerprint);
+        let before = ground.replace(plans, config);
+        let audit = ground.accounts.audit();
+        audit.record(Event::new(Kind::Reloaded).with("config", fingerprint));
+        Reloaded { at_next_start, before }
+    }
+
+    /// Puts back what was in force before that reload.
+    pub fn undo(&self, reloaded: &Reloaded) {
+        let Inner { ground, plans, turn, .. } = &*self.0;
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        ground.go_back(plans, &reloaded.before);
+        ground
+            .accounts
+            .audit()
+            .record(Event::new(Kind::Reloaded).with("config", "the earlier one"));
+    }
+}
