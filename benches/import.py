@@ -22,8 +22,7 @@ whoami = { whoami = true }
 [routes]
 "/*" = { to = "whoami" }
 [import.groups]
-group0 = "editor"
-"""
+""" + "".join(f'group{group} = "role{group}"\n' for group in range(10))
 
 
 def row(model, pk, **fields):

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod authenticate;
+mod credentials;
 mod groups;
 mod invitations;
 mod lasting;

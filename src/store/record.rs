@@ -133,7 +133,7 @@ pub enum UserChange {
     },
     /// Removes a claim; no change if it is not there.
     RemoveClaim(String),
-    /// Sets the address.
+    /// Sets the address, whoever else has it; see [`super::MailStore::redeem_email`].
     Email {
         /// The new address; empty for none.
         email: String,
