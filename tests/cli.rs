@@ -2,6 +2,8 @@
 #![cfg(feature = "cli")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot run the binary has to fail")]
 
+#[path = "cli/api_keys.rs"]
+mod api_keys;
 #[path = "cli/audit.rs"]
 mod audit;
 #[path = "cli/broken_off.rs"]

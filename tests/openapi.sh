@@ -69,6 +69,7 @@ address = "off"
 register = "off"
 mail = "off"
 recipient = "off"
+keys = "off"
 
 [log]
 filter = "error"
@@ -101,5 +102,8 @@ sliding = true
 token_scheme = true
 login_failure = "simplejwt"
 unique_email = true
-lookalikes = "refuse"'
+lookalikes = "refuse"
+
+[auth.keys]
+per_user = 1000'
 echo "every answer is described"

@@ -2,6 +2,7 @@
 
 mod invitation;
 mod policy;
+mod user_key;
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -17,6 +18,7 @@ use crate::store::Numbers;
 
 pub use invitation::InvitationView;
 pub use policy::{PolicyCommand, PolicyView};
+pub use user_key::{ApiKeyAdd, ApiKeyList, UserKeyView};
 
 /// One thing that an operator can do.
 #[derive(Debug, Deserialize, Serialize)]
@@ -206,6 +208,15 @@ pub enum Command {
         /// Its number.
         id: u64,
     },
+    /// Makes an API key of a user.
+    ApiKeyAdd(ApiKeyAdd),
+    /// API keys: those of a user, or of all.
+    ApiKeyList(ApiKeyList),
+    /// Revokes an API key, from the next request on.
+    ApiKeyRevoke {
+        /// Its number.
+        id: u64,
+    },
     /// The last numbers that were given, after lifting each to the one here; 0 lifts nothing.
     Numbers(Numbers),
     /// The signing keys.
@@ -244,12 +255,15 @@ impl Command {
             Self::Export { .. } => ("export", None),
             Self::InviteAdd { .. } => ("invite add", None),
             Self::InviteRevoke { .. } => ("invite revoke", None),
+            Self::ApiKeyAdd(add) => ("api-key add", Some(&add.user)),
+            Self::ApiKeyRevoke { .. } => ("api-key revoke", None),
             Self::KeyRotate => ("key rotate", None),
             Self::Policy(command) => (command.name(), None),
             Self::UserList { .. }
             | Self::UserShow { .. }
             | Self::SessionList { .. }
             | Self::InviteList { .. }
+            | Self::ApiKeyList(_)
             | Self::Import { dry_run: true, .. }
             | Self::Numbers(_)
             | Self::GroupList
@@ -343,6 +357,20 @@ pub enum Reply {
         /// Its number.
         id: u64,
     },
+    /// An API key that was just made.
+    ApiKeyMade(UserKeyView),
+    /// API keys.
+    ApiKeys {
+        /// In order of their numbers.
+        keys: Vec<UserKeyView>,
+        /// Where the next page begins, if there may be one.
+        next: Option<u64>,
+    },
+    /// The API key opens nothing any more.
+    ApiKeyRevoked {
+        /// Its number.
+        id: u64,
+    },
     /// What became of what came in, in its order.
     Imported {
         /// One for each.
@@ -407,6 +435,10 @@ mod tests {
         let text = r#"{"command": "deactivate", "nme": "alice"}"#;
         assert!(serde_json::from_str::<Command>(text).is_err());
         let text = r#"{"command": "deactivate", "name": "alice", "forse": true}"#;
+        assert!(serde_json::from_str::<Command>(text).is_err());
+        let text = r#"{"command": "api-key-add", "user": "alice", "name": "n"}"#;
+        assert!(serde_json::from_str::<Command>(text).is_ok());
+        let text = r#"{"command": "api-key-add", "user": "alice", "name": "n", "scope": []}"#;
         assert!(serde_json::from_str::<Command>(text).is_err());
     }
 }

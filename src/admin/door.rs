@@ -2,6 +2,7 @@
 
 mod groups;
 mod invitations;
+mod user_keys;
 
 use std::fmt;
 use std::sync::Arc;
@@ -145,14 +146,14 @@ impl Door {
             }
             Command::InviteList { after, limit } => self.invitations(after, limit).await,
             Command::InviteRevoke { id } => self.revoke(id).await,
+            Command::ApiKeyAdd(new) => self.make_key(new).await,
+            Command::ApiKeyList(asked) => self.list_keys(asked).await,
+            Command::ApiKeyRevoke { id } => self.revoke_key(id).await,
             Command::Import { records, dry_run } => self.import(records, dry_run).await,
             Command::Export { place, limit } => self.export(place, limit).await,
             Command::Numbers(at_least) => self.numbers(at_least).await,
             Command::ResetLink { name } => self.reset_link(&name).await,
-            Command::KeyList => {
-                let keys = self.keys()?.list().into_iter().map(KeyView::from).collect();
-                Ok(Reply::Keys { keys })
-            }
+            Command::KeyList => self.signing_keys(),
             Command::KeyRotate => self.rotate().await,
             Command::Policy(command) => self.policy(command).await,
             Command::Health => self.health().map(Reply::Health).ok_or_else(no_gateway),
@@ -260,6 +261,11 @@ impl Door {
         tracing::info!(user = %user.id, "reset link made by an operator");
         let (username, expires) = (user.username, expires.to_string());
         Ok(Reply::Link { username, link: SecretLink(link), expires })
+    }
+
+    fn signing_keys(&self) -> Result<Reply, Refusal> {
+        let keys = self.keys()?.list().into_iter().map(KeyView::from).collect();
+        Ok(Reply::Keys { keys })
     }
 
     async fn rotate(&self) -> Result<Reply, Refusal> {

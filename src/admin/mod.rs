@@ -19,7 +19,8 @@ mod view;
 pub(crate) use checks::group as check_group;
 pub use client::{Client, ClientError};
 pub use command::{
-    Command, InvitationView, NewPassword, PolicyCommand, PolicyView, Reply, SecretLink,
+    ApiKeyAdd, ApiKeyList, Command, InvitationView, NewPassword, PolicyCommand, PolicyView, Reply,
+    SecretLink, UserKeyView,
 };
 pub use door::Door;
 pub use record::{

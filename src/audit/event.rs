@@ -71,6 +71,10 @@ pub enum Kind {
     GroupRoleAdded,
     /// A role was taken from a group.
     GroupRoleRemoved,
+    /// A user has a key more for its programs.
+    UserKeyAdded,
+    /// One of them opens nothing any more.
+    UserKeyRevoked,
     /// A new signing key.
     KeyRotated,
     /// An operator asks for something that changes something. On disk before it is done.
@@ -113,6 +117,8 @@ impl Kind {
             Self::GroupDeleted => "group.deleted",
             Self::GroupRoleAdded => "group.role.added",
             Self::GroupRoleRemoved => "group.role.removed",
+            Self::UserKeyAdded => "api-key.added",
+            Self::UserKeyRevoked => "api-key.revoked",
             Self::KeyRotated => "key.rotated",
             Self::Command => "command",
             Self::CommandRefused => "command.refused",
@@ -154,6 +160,8 @@ impl Kind {
             | Self::GroupDeleted
             | Self::GroupRoleAdded
             | Self::GroupRoleRemoved
+            | Self::UserKeyAdded
+            | Self::UserKeyRevoked
             | Self::KeyRotated
             | Self::Command => true,
         }

@@ -3,6 +3,7 @@
 //! `mod.rs` parses the arguments and hands over; `out` is the one handle that is printed to,
 //! `reach` finds the running gateway or opens the store, `input` takes passwords in.
 
+mod api_key;
 mod audit;
 mod check;
 mod export;
@@ -56,6 +57,8 @@ enum Command {
     Session(session::Args),
     /// Invitations to register an account
     Invite(invite::Args),
+    /// Keys of users for their programs
+    ApiKey(api_key::Args),
     /// Take users in from other systems, or everything of an export
     Import(import::Args),
     /// Write everything: users with all that is theirs, groups, invitations
@@ -112,6 +115,7 @@ where
         Command::User(args) => soon(user::run(args, &file, out)),
         Command::Session(args) => soon(session::run(args, &file, out)),
         Command::Invite(args) => soon(invite::run(args, &file, out)),
+        Command::ApiKey(args) => soon(api_key::run(args, &file, out)),
         Command::Import(args) => soon(import::run(args, &file, out)),
         Command::Export(args) => soon(export::run(args, &file, out)),
         Command::Group(args) => soon(group::run(args, &file, out)),

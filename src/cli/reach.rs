@@ -88,7 +88,8 @@ fn open_store(config: &Config, purpose: Purpose, out: &mut Out) -> anyhow::Resul
     let settings = PasswordSettings { at_once: NonZeroUsize::MIN, ..config.passwords.clone() };
     let passwords = Arc::new(Passwords::start(settings)?);
     let revisions = Arc::new(Revisions::default());
-    let rules = Rules::new([], config.accounts.clone(), config.links.clone());
+    let rules = Rules::new([], config.accounts.clone(), config.links.clone())
+        .with_user_keys(config.sessions.user_keys.clone());
     let accounts = Accounts::new(Arc::new(store), Arc::clone(&clock), passwords, revisions, rules);
     let Some(keys) = open_keys(config, purpose, clock.now(), out)? else {
         return Ok(Door::new(Arc::new(accounts), clock));

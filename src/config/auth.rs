@@ -10,9 +10,14 @@ use super::forms::Size;
 use super::raw;
 use crate::endpoints::{EndpointSettings, LoginFailure, Registration};
 use crate::password::PasswordSettings;
-use crate::session::{AccountRules, Lookalikes, SessionSettings, check_username};
+use crate::session::{
+    AccountRules, KeyPrefix, Lookalikes, SessionSettings, UserKeySettings, check_username,
+};
 use crate::token::TokenSettings;
 use crate::web::Public;
+
+/// Keys that one user may have at most: all of them are listed at once.
+const MOST_KEYS: usize = 1000;
 
 pub(super) fn endpoints(
     cx: &mut Context<'_>,
@@ -59,6 +64,7 @@ pub(super) fn endpoints(
     set(&mut settings.registrations, throttle.register);
     set(&mut settings.letters, throttle.mail);
     set(&mut settings.recipient, throttle.recipient);
+    set(&mut settings.keys, throttle.keys);
     settings
 }
 
@@ -112,6 +118,7 @@ pub(super) fn tokens_and_sessions(
     set(&mut sessions.rotation, raw.rotation);
     set(&mut sessions.grace, raw.grace);
     set(&mut sessions.token_scheme, raw.token_scheme);
+    sessions.user_keys = raw.keys.map(|written| user_keys(cx, written.into_inner()));
     tokens.issuer = filled(cx, "issuer", raw.issuer);
     tokens.audience = filled(cx, "audience", raw.audience);
     let (access_is, refresh_is, session_is) = (
@@ -135,6 +142,27 @@ pub(super) fn tokens_and_sessions(
         cx.error(refresh.or(session).unwrap_or_default(), message);
     }
     (tokens, sessions)
+}
+
+/// Keys of users are there where the table is, if there is nothing in it.
+fn user_keys(cx: &mut Context<'_>, raw: raw::UserKeys) -> UserKeySettings {
+    let mut settings = UserKeySettings::default();
+    if let Some(written) = raw.prefix {
+        match KeyPrefix::new(written.get_ref()) {
+            Ok(prefix) => settings.prefix = prefix,
+            Err(fault) => cx.error(written.span(), format!("`prefix` must be {fault}")),
+        }
+    }
+    set(&mut settings.life, raw.life);
+    set(&mut settings.fresh, raw.fresh);
+    if let Some(most) = &raw.per_user
+        && most.get_ref().get() > MOST_KEYS
+    {
+        let message = format!("`per_user` must be a whole number from 1 to {MOST_KEYS}");
+        cx.error(most.span(), message);
+    }
+    set(&mut settings.per_user, raw.per_user);
+    settings
 }
 
 /// A text that says something.

@@ -209,6 +209,7 @@ tables! {
         signing: Signing,
         password: Password,
         throttle: Throttles,
+        keys: UserKeys,
     }
 
     /// `[auth.signing]`
@@ -242,6 +243,15 @@ tables! {
         register: Throttle,
         mail: Throttle,
         recipient: Throttle,
+        keys: Throttle,
+    }
+
+    /// `[auth.keys]`
+    UserKeys {
+        prefix: String,
+        life: Lasting,
+        per_user: NonZeroUsize,
+        fresh: Lasting,
     }
 
     /// An entry of `[[issuers]]`

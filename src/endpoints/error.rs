@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use crate::limit::Exceeded;
 use crate::password::PasswordError;
 use crate::session::{AccountError, Answer, AuthError, Presented};
 use crate::web::BodyFault;
+
+/// RFC 9470 section 3.
+const STALE_LOGIN: &str = "insufficient_user_authentication";
 
 /// Django's words.
 const OLD_PASSWORD: &str = "Your old password was entered incorrectly. Please enter it again.";
@@ -43,6 +46,15 @@ pub(super) enum EndpointError {
     /// The credential is good, but no session stands behind it.
     #[error("credential without a session")]
     NoSession,
+    /// The credential is a key that a user made, and this is for the person.
+    #[error("not for an API key")]
+    KeyMayNot,
+    /// The caller's login is longer ago than that, or nobody knows when it was.
+    #[error("no login within {0:?}")]
+    StaleLogin(Duration),
+    /// The caller may have so many API keys, and has.
+    #[error("{0} API keys are there already")]
+    TooManyKeys(usize),
     /// Nobody may register.
     #[error("registration is closed")]
     Closed,
@@ -105,6 +117,9 @@ impl EndpointError {
             Self::NoCredentials => (StatusCode::UNAUTHORIZED, "no_credentials"),
             Self::Auth { error, presented } => (error.answer(*presented).status, error.code()),
             Self::NoSession => (StatusCode::BAD_REQUEST, "no_session"),
+            Self::KeyMayNot => (StatusCode::FORBIDDEN, "api_key_not_allowed"),
+            Self::StaleLogin(_) => (StatusCode::UNAUTHORIZED, STALE_LOGIN),
+            Self::TooManyKeys(_) => (StatusCode::BAD_REQUEST, "too_many_keys"),
             Self::Closed => (StatusCode::FORBIDDEN, "registration_closed"),
             Self::NoMail => (StatusCode::NOT_IMPLEMENTED, "mail_not_configured"),
             Self::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "throttled"),
@@ -137,6 +152,17 @@ impl EndpointError {
             Self::NoCredentials => detail("Authentication credentials were not provided."),
             Self::Auth { error, presented } => return error.answer(*presented),
             Self::NoSession => detail("This credential has no session that could be ended."),
+            Self::KeyMayNot => json!({
+                "detail": "An API key may not do this. Log in instead.",
+                "code": "api_key_not_allowed",
+            }),
+            Self::StaleLogin(_) => json!({
+                "detail": "A more recent login is required.",
+                "code": STALE_LOGIN,
+            }),
+            Self::TooManyKeys(most) => {
+                non_field(&format!("You have {most} API keys already. Revoke one first."))
+            }
             Self::Closed => detail("You do not have permission to perform this action."),
             Self::NoMail => json!({
                 "detail": "This server sends no mail.",
@@ -176,6 +202,15 @@ impl EndpointError {
         Answer { status: self.class().0, body, retry_after: self.retry_after() }
     }
 
+    /// What a 401 asks for.
+    pub(super) fn challenge(&self) -> HeaderValue {
+        const PLAIN: HeaderValue = HeaderValue::from_static(r#"Bearer realm="api""#);
+        let Self::StaleLogin(within) = self else { return PLAIN };
+        let seconds = within.as_secs();
+        let told = format!(r#"Bearer realm="api", error="{STALE_LOGIN}", max_age={seconds}"#);
+        HeaderValue::try_from(told).unwrap_or(PLAIN)
+    }
+
     /// When it is worth trying again.
     fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -196,6 +231,9 @@ impl EndpointError {
             | Self::Fields(_)
             | Self::Login(_)
             | Self::NoSession
+            | Self::KeyMayNot
+            | Self::StaleLogin(_)
+            | Self::TooManyKeys(_)
             | Self::OldPassword => None,
         }
     }

@@ -4,13 +4,20 @@
 use super::Row;
 use super::error::{EndpointError, Faults};
 use super::parse::{Sent, Value};
-use crate::session::{EMAIL_LENGTH, USERNAME_LENGTH, check_email, check_username, trim};
+use crate::identity::is_role_name;
+use crate::session::{
+    EMAIL_LENGTH, KEY_NAME_LENGTH, USERNAME_LENGTH, check_email, check_key_name, check_username,
+    trim,
+};
 
 pub(super) const REQUIRED: &str = "This field is required.";
 const NULL: &str = "This field may not be null.";
 pub(super) const BLANK: &str = "This field may not be blank.";
 const NO_TEXT: &str = "Not a valid string.";
 const NO_ADDRESS: &str = "Enter a valid email address.";
+const NO_NUMBER: &str = "A valid integer is required.";
+const TOO_LITTLE: &str = "Ensure this value is greater than or equal to 1.";
+const NO_ROLE: &str = "Only names of roles are allowed.";
 const NUL: &str = "Null characters are not allowed.";
 
 /// One field of an endpoint.
@@ -39,6 +46,13 @@ pub(super) enum Rule {
     NewPassword,
     /// An address.
     Email,
+    /// The name of an API key to be made.
+    KeyName,
+    /// Names of roles: a list, or a text of them with spaces between. One text with spaces it is
+    /// when it has been read.
+    Roles,
+    /// A whole number, not zero.
+    Seconds,
     /// Nothing: it is in the answer only.
     Answered,
 }
@@ -74,8 +88,20 @@ impl Field {
         let text = match sent {
             Some(Value::Text(text)) => text,
             Some(Value::Null) => return one(NULL),
-            Some(Value::Other) if self.rule == Rule::Email => return one(NO_ADDRESS),
-            Some(Value::Other) => return one(NO_TEXT),
+            Some(Value::List(items)) if self.rule == Rule::Roles => return roles(&items),
+            Some(Value::Other | Value::List(_)) => {
+                return one(match self.rule {
+                    Rule::Email => NO_ADDRESS,
+                    Rule::Seconds => NO_NUMBER,
+                    Rule::Roles => NO_ROLE,
+                    Rule::Text
+                    | Rule::Untrimmed
+                    | Rule::Username
+                    | Rule::NewPassword
+                    | Rule::KeyName
+                    | Rule::Answered => NO_TEXT,
+                });
+            }
             None if self.required => return one(REQUIRED),
             None => return Ok(None),
         };
@@ -93,6 +119,10 @@ impl Field {
             Rule::Email => check_email(text).map_err(texts),
             Rule::Text | Rule::Untrimmed | Rule::Answered => plain(text, usize::MAX),
             Rule::NewPassword => plain(text, longest_password),
+            Rule::KeyName => check_key_name(text).map_err(|fault| vec![fault.to_string()]),
+            Rule::Roles => roles(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+                .map(Option::unwrap_or_default),
+            Rule::Seconds => seconds(text),
         }
     }
 }
@@ -101,7 +131,8 @@ impl Rule {
     /// Most characters of such a field, if there is a bound.
     pub(super) const fn longest(self, longest_password: usize) -> Option<usize> {
         match self {
-            Self::Text | Self::Untrimmed | Self::Answered => None,
+            Self::Text | Self::Untrimmed | Self::Roles | Self::Seconds | Self::Answered => None,
+            Self::KeyName => Some(KEY_NAME_LENGTH),
             Self::Username => Some(USERNAME_LENGTH),
             Self::NewPassword => Some(longest_password),
             Self::Email => Some(EMAIL_LENGTH),
@@ -169,6 +200,27 @@ impl Values {
     }
 }
 
+/// Names of roles as one text: none has a space in it.
+fn roles(items: &[String]) -> Result<Option<String>, Vec<String>> {
+    let items: Vec<_> = items.iter().map(|item| trim(item)).collect();
+    if items.iter().all(|item| is_role_name(item)) {
+        return Ok(Some(items.join(" ")));
+    }
+    Err(vec![NO_ROLE.to_owned()])
+}
+
+fn seconds(text: &str) -> Result<String, Vec<String>> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(vec![NO_NUMBER.to_owned()]);
+    }
+    if digits != text || digits.bytes().all(|byte| byte == b'0') {
+        return Err(vec![TOO_LITTLE.to_owned()]);
+    }
+    // More than any clock counts is as much as it counts.
+    Ok(text.parse().unwrap_or(u64::MAX).to_string())
+}
+
 fn plain(text: &str, longest: usize) -> Result<String, Vec<String>> {
     let mut faults = Vec::new();
     if text.chars().count() > longest {
@@ -228,6 +280,43 @@ mod tests {
         assert_eq!(told(EMAIL.check(Some(Value::Null), 10)), [NULL]);
         assert_eq!(told(EMAIL.check(Some(Value::Other), 10)), [NO_ADDRESS]);
         assert_eq!(told(check(&EMAIL, Some("5"))), [NO_ADDRESS]);
+    }
+
+    #[test]
+    fn roles_come_as_a_list_or_as_words() {
+        const ROLES: Field = Field::new("x", "X", Rule::Roles).optional();
+        let list = |items: &[&str]| {
+            ROLES.check(Some(Value::List(items.iter().map(ToString::to_string).collect())), 10)
+        };
+        assert_eq!(list(&["a", " team:b "]), Ok(Some("a team:b".to_owned())));
+        assert_eq!(list(&[]), Ok(Some(String::new())));
+        assert_eq!(check(&ROLES, Some(" a  b ")), Ok(Some("a b".to_owned())));
+        assert_eq!(check(&ROLES, Some("")), Ok(Some(String::new())));
+        assert_eq!(check(&ROLES, None), Ok(None));
+        for bad in [&["a b"][..], &["a", ""], &["A"], &["a,b"], &["*"]] {
+            assert_eq!(told(list(bad)), [NO_ROLE], "{bad:?}");
+        }
+        assert_eq!(told(check(&ROLES, Some("a,b"))), [NO_ROLE]);
+        assert_eq!(told(ROLES.check(Some(Value::Null), 10)), [NULL]);
+        assert_eq!(told(ROLES.check(Some(Value::Other), 10)), [NO_ROLE]);
+        // It is a text nowhere else.
+        assert_eq!(told(TEXT.check(Some(Value::List(Vec::new())), 10)), [NO_TEXT]);
+        assert_eq!(told(EMAIL.check(Some(Value::List(Vec::new())), 10)), [NO_ADDRESS]);
+    }
+
+    #[test]
+    fn seconds_are_whole_and_more_than_none() {
+        const SECONDS: Field = Field::new("x", "X", Rule::Seconds).optional();
+        assert_eq!(check(&SECONDS, Some("60")), Ok(Some("60".to_owned())));
+        let most = u64::MAX.to_string();
+        assert_eq!(check(&SECONDS, Some(&"9".repeat(30))), Ok(Some(most)));
+        for bad in ["1.5", "1e3", "60s", "+1", "0x1", "--1", "-", "\u{661}"] {
+            assert_eq!(told(check(&SECONDS, Some(bad))), [NO_NUMBER], "{bad}");
+        }
+        for few in ["0", "-1", "00"] {
+            assert_eq!(told(check(&SECONDS, Some(few))), [TOO_LITTLE], "{few}");
+        }
+        assert_eq!(told(SECONDS.check(Some(Value::Other), 10)), [NO_NUMBER]);
     }
 
     #[test]

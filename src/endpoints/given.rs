@@ -38,7 +38,6 @@ pub(super) struct Member {
 
 /// What a member can be.
 #[derive(Clone, Copy)]
-#[expect(dead_code, reason = "no endpoint has some of them yet")]
 pub(super) enum Kind {
     Text,
     /// A text, or null.
@@ -46,8 +45,8 @@ pub(super) enum Kind {
     /// A whole number, not negative.
     Whole,
     Flag,
-    /// A list of texts.
-    Texts,
+    /// A list of texts, or null.
+    TextsOrNull,
 }
 
 impl Given {

@@ -17,6 +17,7 @@ mod error;
 mod fields;
 mod given;
 mod jwks;
+mod keys;
 mod login;
 mod logout;
 mod negotiate;
@@ -88,6 +89,8 @@ enum Caller {
     Anybody,
     /// That of a user of our own store.
     User,
+    /// That of a user of our own store who has logged in: no key that a user made speaks for that.
+    Person,
     /// That of whoever shows a good credential.
     Known,
     /// That of a user of our own store who shows a good credential, in the header or in the body:
@@ -100,6 +103,7 @@ enum Caller {
 enum Served {
     Always,
     WithSlidingTokens,
+    WithUserKeys,
     WhileRegistrationIsOpen,
     /// Where there is no mail the answer says so (501).
     WithMail,

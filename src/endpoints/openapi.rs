@@ -20,17 +20,24 @@ const BY_ANY: [u16; 6] = [400, 406, 414, 421, 429, 431];
 /// What is said of bodies.
 const BY_BODY: [u16; 3] = [408, 413, 415];
 
+/// What the description depends on.
+struct Facts<'a> {
+    settings: &'a EndpointSettings,
+    longest_password: usize,
+    /// Whether there are API keys of users, which some endpoints refuse.
+    keys: bool,
+}
+
 /// The description of the endpoints that are served.
 pub(super) fn document(
     settings: &EndpointSettings,
     sessions: &Sessions,
     longest_password: usize,
 ) -> Value {
+    let facts = Facts { settings, longest_password, keys: sessions.user_keys().is_some() };
     let mut paths: Map<_, _> = Resource::all()
         .filter(|resource| resource.first.served.is_there(sessions))
-        .map(|resource| {
-            (path(settings, resource.first), endpoint(settings, resource, longest_password))
-        })
+        .map(|resource| (path(settings, resource.first), endpoint(&facts, resource)))
         .collect();
     paths.insert(JWKS_PATH.to_owned(), key_set());
     json!({
@@ -57,7 +64,7 @@ fn path(settings: &EndpointSettings, row: &Row) -> String {
     format!("{}/{}{slash}", settings.prefix, row.path)
 }
 
-fn endpoint(settings: &EndpointSettings, resource: Resource, longest_password: usize) -> Value {
+fn endpoint(facts: &Facts<'_>, resource: Resource) -> Value {
     let mut told = Map::new();
     let parameters: Vec<_> = resource.first.path.split('/').filter_map(parameter).collect();
     if !parameters.is_empty() {
@@ -65,7 +72,7 @@ fn endpoint(settings: &EndpointSettings, resource: Resource, longest_password: u
     }
     for row in resource.rows() {
         let method = row.method.as_str().to_ascii_lowercase();
-        told.insert(method, operation(settings, row, longest_password));
+        told.insert(method, operation(facts, row));
     }
     told.into()
 }
@@ -76,14 +83,14 @@ fn parameter(segment: &str) -> Option<Value> {
     Some(json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
 }
 
-fn operation(settings: &EndpointSettings, row: &Row, longest_password: usize) -> Value {
+fn operation(facts: &Facts<'_>, row: &Row) -> Value {
     let name = row.path.replace(['/', '-', '.'], "_").replace(['{', '}'], "");
     let id = format!("{}_{name}", row.method.as_str().to_ascii_lowercase());
     let mut told = json!({ "operationId": id, "summary": row.gives.does });
     if let Some(told) = told.as_object_mut() {
         match row.caller {
             Caller::Anybody => {}
-            Caller::User | Caller::Known => {
+            Caller::User | Caller::Person | Caller::Known => {
                 told.insert("security".to_owned(), json!([{ "bearer": [] }]));
             }
             Caller::Either => {
@@ -91,18 +98,19 @@ fn operation(settings: &EndpointSettings, row: &Row, longest_password: usize) ->
             }
         }
         if row.takes_body() && !row.fields.is_empty() {
-            told.insert("requestBody".to_owned(), body(settings, row.fields, longest_password));
+            told.insert("requestBody".to_owned(), body(facts, row.fields));
         }
-        told.insert("responses".to_owned(), responses(row).into());
+        told.insert("responses".to_owned(), responses(facts, row).into());
     }
     told
 }
 
-fn body(settings: &EndpointSettings, fields: &[Field], longest_password: usize) -> Value {
+fn body(facts: &Facts<'_>, fields: &[Field]) -> Value {
     let taken = || fields.iter().filter(|field| field.rule != Rule::Answered);
-    let properties: Map<_, _> =
-        taken().map(|field| (field.name.to_owned(), property(field, longest_password))).collect();
-    let invites = settings.register == Registration::Invite;
+    let properties: Map<_, _> = taken()
+        .map(|field| (field.name.to_owned(), property(field, facts.longest_password)))
+        .collect();
+    let invites = facts.settings.register == Registration::Invite;
     let demanded = |field: &&Field| field.required || (invites && field.name == INVITE);
     let required: Vec<_> = taken().filter(demanded).map(|field| field.name).collect();
     let schema = json!({ "type": "object", "required": required, "properties": properties });
@@ -114,8 +122,24 @@ fn body(settings: &EndpointSettings, fields: &[Field], longest_password: usize) 
 }
 
 fn property(field: &Field, longest_password: usize) -> Value {
+    let kind = match field.rule {
+        Rule::Roles => {
+            let role = json!({ "type": "string", "pattern": "^[a-z0-9_.:-]{1,64}$" });
+            return json!({ "type": "array", "title": field.label, "items": role });
+        }
+        Rule::Seconds => {
+            return json!({ "type": "integer", "title": field.label, "minimum": 1 });
+        }
+        Rule::Text
+        | Rule::Untrimmed
+        | Rule::Username
+        | Rule::NewPassword
+        | Rule::Email
+        | Rule::KeyName
+        | Rule::Answered => "string",
+    };
     let mut told = Map::from_iter([
-        ("type".to_owned(), "string".into()),
+        ("type".to_owned(), kind.into()),
         ("title".to_owned(), field.label.into()),
     ]);
     if field.required {
@@ -127,13 +151,19 @@ fn property(field: &Field, longest_password: usize) -> Value {
     let format = match field.rule {
         Rule::Email => Some("email"),
         Rule::NewPassword => Some("password"),
-        Rule::Text | Rule::Untrimmed | Rule::Username | Rule::Answered => None,
+        Rule::Text
+        | Rule::Untrimmed
+        | Rule::Username
+        | Rule::KeyName
+        | Rule::Roles
+        | Rule::Seconds
+        | Rule::Answered => None,
     };
     told.extend(format.map(|format| ("format".to_owned(), format.into())));
     told.into()
 }
 
-fn responses(row: &Row) -> Map<String, Value> {
+fn responses(facts: &Facts<'_>, row: &Row) -> Map<String, Value> {
     let mut refused: Vec<u16> = BY_ANY.into();
     refused.extend(row.gives.refuses);
     if row.takes_body() {
@@ -143,6 +173,9 @@ fn responses(row: &Row) -> Map<String, Value> {
         refused.push(401);
     }
     if matches!(row.served, Served::WhileRegistrationIsOpen) {
+        refused.push(403);
+    }
+    if facts.keys && row.caller == Caller::Person {
         refused.push(403);
     }
     // Before a limit is asked nothing is counted.
@@ -186,7 +219,9 @@ fn kind(kind: Kind) -> Value {
         Kind::TextOrNull => json!({ "type": ["string", "null"] }),
         Kind::Whole => json!({ "type": "integer", "minimum": 0 }),
         Kind::Flag => json!({ "type": "boolean" }),
-        Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+        Kind::TextsOrNull => {
+            json!({ "type": ["array", "null"], "items": { "type": "string" } })
+        }
     }
 }
 

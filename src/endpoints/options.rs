@@ -34,7 +34,17 @@ pub(super) fn describe(resource: Resource, longest_password: usize, invites: boo
 }
 
 fn describe_field(field: &Field, longest_password: usize) -> Value {
-    let kind = if field.rule == Rule::Email { "email" } else { "string" };
+    let kind = match field.rule {
+        Rule::Email => "email",
+        Rule::Roles => "list",
+        Rule::Seconds => "integer",
+        Rule::Text
+        | Rule::Untrimmed
+        | Rule::Username
+        | Rule::NewPassword
+        | Rule::KeyName
+        | Rule::Answered => "string",
+    };
     let longest = field.rule.longest(longest_password);
     let mut told = json!({
         "type": kind,

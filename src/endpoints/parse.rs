@@ -26,9 +26,11 @@ const DEPTH: usize = 64;
 pub(super) enum Value {
     /// Text, or a number as Python writes it.
     Text(String),
+    /// A JSON list of texts.
+    List(Vec<String>),
     /// JSON's `null`.
     Null,
-    /// A boolean, list, object or file.
+    /// A boolean, another list, an object or a file.
     Other,
 }
 
@@ -110,6 +112,7 @@ fn value(raw: &str) -> Result<Value, EndpointError> {
                 EndpointError::Syntax("JSON parse error - Number too long".to_owned())
             })?
         }
+        Some(b'[') => serde_json::from_str(raw).map_or(Value::Other, Value::List),
         _ => Value::Other,
     })
 }
@@ -338,6 +341,7 @@ mod tests {
             f.write_str(match self {
                 Self::Text(text) => text,
                 Self::Null => "null",
+                Self::List(_) => "list",
                 Self::Other => "other",
             })
         }

@@ -58,11 +58,11 @@ pub(super) fn done(outcome: Outcome, allow: HeaderValue) -> Reply {
 pub(super) fn refused(error: EndpointError, allow: Option<HeaderValue>) -> Reply {
     let (_, code) = error.class();
     let answer = error.answer();
+    let challenge = error.challenge();
     let mut response = json(answer.status, &answer.body);
     let headers = response.headers_mut();
     dress(headers, allow);
     if answer.status == StatusCode::UNAUTHORIZED {
-        let challenge = HeaderValue::from_static(r#"Bearer realm="api""#);
         headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
     if let Some(wait) = answer.retry_after {

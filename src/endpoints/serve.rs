@@ -121,6 +121,13 @@ impl Endpoints {
         match row.caller {
             Caller::Anybody => {}
             Caller::User => caller = Some(profile::caller(&self.sessions, call.headers).await?),
+            Caller::Person => {
+                let person = profile::caller(&self.sessions, call.headers).await?;
+                if person.user_key().is_some() {
+                    return Err(EndpointError::KeyMayNot);
+                }
+                caller = Some(person);
+            }
             Caller::Known => caller = Some(profile::known(&self.sessions, call.headers).await?),
             Caller::Either => match profile::caller(&self.sessions, call.headers).await {
                 Ok(user) => caller = Some(user),
@@ -180,7 +187,9 @@ impl Endpoints {
             Client { device: device.unwrap_or_default(), address: from.to_canonical().to_string() };
         let devices = match row.limited {
             Limited::FailedLogins => device::presented(headers),
-            Limited::ByNothing | Limited::Registrations | Limited::Letters => Vec::new(),
+            Limited::ByNothing | Limited::Registrations | Limited::Letters | Limited::Keys => {
+                Vec::new()
+            }
         };
         let host = host.to_owned();
         let request = Request { client, from, sent, row, caller, shut_out, devices, id, host };
@@ -207,6 +216,7 @@ impl Served {
     pub(super) const fn is_there(self, sessions: &Sessions) -> bool {
         match self {
             Self::WithSlidingTokens => sessions.sliding(),
+            Self::WithUserKeys => sessions.user_keys().is_some(),
             Self::Always | Self::WhileRegistrationIsOpen | Self::WithMail => true,
         }
     }

@@ -50,6 +50,8 @@ pub struct EndpointSettings {
     pub letters: Option<Quota>,
     /// Letters asked for by the address that they go to, known or not; `None` is off.
     pub recipient: Option<Quota>,
+    /// API keys made by one user; `None` is off.
+    pub keys: Option<Quota>,
 }
 
 impl Default for EndpointSettings {
@@ -70,6 +72,7 @@ impl Default for EndpointSettings {
             registrations: quota(20, 60 * MINUTE),
             letters: quota(20, 60 * MINUTE),
             recipient: quota(5, 60 * MINUTE),
+            keys: quota(20, 60 * MINUTE),
         }
     }
 }

@@ -9,8 +9,8 @@ use super::given::{Given, Kind, Member, Shape};
 use super::reply::Outcome;
 use super::throttle::Limited;
 use super::{
-    Caller, Row, Served, api_token, blacklist, email, logout, password_change, profile, refresh,
-    register, reset, sessions, sliding, ticket, token, verify,
+    Caller, Row, Served, api_token, blacklist, email, keys, logout, password_change, profile,
+    refresh, register, reset, sessions, sliding, ticket, token, verify,
 };
 
 const ACCESS: Field = Field::new("access", "Access", Rule::Answered);
@@ -39,7 +39,27 @@ const SESSION: &[Member] = &[
     Member::new("current", Kind::Flag),
 ];
 
-pub(super) static TABLE: [Row; 21] = [
+const KEY: &[Member] = &[
+    Member::new("id", Kind::Whole),
+    Member::text("name"),
+    Member::text("hint"),
+    Member::new("scopes", Kind::TextsOrNull),
+    Member::text("created"),
+    Member::new("expires", Kind::TextOrNull),
+    Member::new("last_used", Kind::TextOrNull),
+];
+const NEW_KEY: &[Member] = &[
+    Member::new("id", Kind::Whole),
+    Member::text("name"),
+    Member::text("hint"),
+    Member::new("scopes", Kind::TextsOrNull),
+    Member::text("created"),
+    Member::new("expires", Kind::TextOrNull),
+    Member::new("last_used", Kind::TextOrNull),
+    Member::text("key"),
+];
+
+pub(super) static TABLE: [Row; 24] = [
     Row {
         path: "register",
         name: "Register",
@@ -120,7 +140,7 @@ pub(super) static TABLE: [Row; 21] = [
         path: "logout/all",
         name: "Logout All",
         method: Method::POST,
-        caller: Caller::User,
+        caller: Caller::Person,
         served: Served::Always,
         limited: Limited::ByNothing,
         fields: &[],
@@ -131,7 +151,7 @@ pub(super) static TABLE: [Row; 21] = [
         path: "sessions",
         name: "Session List",
         method: Method::GET,
-        caller: Caller::User,
+        caller: Caller::Person,
         served: Served::Always,
         limited: Limited::ByNothing,
         fields: &[],
@@ -142,7 +162,7 @@ pub(super) static TABLE: [Row; 21] = [
         path: "sessions/{id}",
         name: "Session",
         method: Method::DELETE,
-        caller: Caller::User,
+        caller: Caller::Person,
         served: Served::Always,
         limited: Limited::ByNothing,
         fields: &[],
@@ -152,10 +172,50 @@ pub(super) static TABLE: [Row; 21] = [
         handler: |cx, request| Box::pin(sessions::end(cx, request)),
     },
     Row {
+        path: "keys",
+        name: "Key List",
+        method: Method::GET,
+        caller: Caller::Person,
+        served: Served::WithUserKeys,
+        limited: Limited::ByNothing,
+        fields: &[],
+        gives: Given::new("The API keys that the caller made.", Shape::List(KEY)),
+        handler: |cx, request| Box::pin(keys::list(cx, request)),
+    },
+    Row {
+        path: "keys",
+        name: "Key List",
+        method: Method::POST,
+        caller: Caller::Person,
+        served: Served::WithUserKeys,
+        limited: Limited::Keys,
+        fields: &[
+            Field::new("name", "Name", Rule::KeyName),
+            Field::new("scopes", "Scopes", Rule::Roles).optional(),
+            Field::new("expires_in", "Seconds until it expires", Rule::Seconds).optional(),
+        ],
+        gives: Given::new("Makes an API key, which is told this once.", Shape::Object(NEW_KEY))
+            .with(StatusCode::CREATED),
+        handler: |cx, request| Box::pin(keys::make(cx, request)),
+    },
+    Row {
+        path: "keys/{id}",
+        name: "Key",
+        method: Method::DELETE,
+        caller: Caller::Person,
+        served: Served::WithUserKeys,
+        limited: Limited::ByNothing,
+        fields: &[],
+        gives: Given::new("Revokes one of them.", Shape::Nothing)
+            .with(StatusCode::NO_CONTENT)
+            .or(&[404]),
+        handler: |cx, request| Box::pin(keys::revoke(cx, request)),
+    },
+    Row {
         path: "password/change",
         name: "Password Change",
         method: Method::POST,
-        caller: Caller::User,
+        caller: Caller::Person,
         served: Served::Always,
         limited: Limited::FailedLogins,
         fields: &[
@@ -189,7 +249,7 @@ pub(super) static TABLE: [Row; 21] = [
         path: "profile",
         name: "User Profile",
         method: Method::PATCH,
-        caller: Caller::User,
+        caller: Caller::Person,
         served: Served::WithMail,
         limited: Limited::Letters,
         fields: &[EMAIL.optional(), PASSWORD.optional()],
@@ -225,7 +285,7 @@ pub(super) static TABLE: [Row; 21] = [
         path: "email/verify",
         name: "Email Verify",
         method: Method::POST,
-        caller: Caller::User,
+        caller: Caller::Person,
         served: Served::WithMail,
         limited: Limited::Letters,
         fields: &[],

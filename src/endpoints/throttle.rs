@@ -28,6 +28,8 @@ pub(super) enum Limited {
     Registrations,
     /// Letters that are asked for, by client address and by the address that they go to.
     Letters,
+    /// API keys that are made, by user.
+    Keys,
 }
 
 /// Whose password is guessed, as the guesses are counted: so many of each.
@@ -56,6 +58,7 @@ pub(super) struct Throttles {
     registrations: Option<Arc<Limiter>>,
     letters: Option<Arc<Limiter>>,
     recipient: Option<Arc<Limiter>>,
+    keys: Option<Arc<Limiter>>,
     /// Refusals that were recorded: one a minute for each name and address, so that a flood of
     /// them does not wash the rest of the record away.
     recorded: Arc<Limiter>,
@@ -68,13 +71,14 @@ impl Limited {
             Self::FailedLogins => "logins",
             Self::Registrations => "registrations",
             Self::Letters => "letters",
+            Self::Keys => "keys",
         }
     }
 
     /// Whether a call that has ended so counts.
     pub(super) fn counts(self, result: &Result<Outcome, EndpointError>) -> bool {
         match self {
-            Self::ByNothing => false,
+            Self::ByNothing | Self::Keys => false,
             // What could not be checked was not wrong.
             Self::FailedLogins => {
                 matches!(result, Err(EndpointError::Login(_) | EndpointError::OldPassword))
@@ -97,6 +101,7 @@ impl Throttles {
             recorded: Arc::new(Limiter::new(once_a_minute)),
             letters: of(settings.letters),
             recipient: of(settings.recipient),
+            keys: of(settings.keys),
         }
     }
 
@@ -113,6 +118,7 @@ impl Throttles {
             registrations: of(self.registrations, &before.registrations),
             letters: of(self.letters, &before.letters),
             recipient: of(self.recipient, &before.recipient),
+            keys: of(self.keys, &before.keys),
             recorded: Arc::clone(&before.recorded),
         }
     }
@@ -176,6 +182,28 @@ impl Throttles {
         limiter.take(&fold_case(email), now)
     }
 
+    /// Takes one API key that a user wants to make.
+    pub(super) fn take_key(
+        &self,
+        audit: &Audit,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<(), Exceeded> {
+        let Some(limiter) = &self.keys else { return Ok(()) };
+        limiter.take(&user, now).inspect_err(|_exceeded| {
+            let event = Event::new(Kind::Throttled).with("by", "user").to_id(user);
+            let of = Limited::Keys.as_str();
+            self.record(audit, &(of, user), event.with("of", of), now);
+        })
+    }
+
+    /// Gives back one that was not made.
+    pub(super) fn give_back_key(&self, user: UserId) {
+        if let Some(limiter) = &self.keys {
+            limiter.give_back(&user);
+        }
+    }
+
     /// Records that somebody is kept from trying.
     fn record(&self, audit: &Audit, key: &impl Hash, event: Event, now: Timestamp) {
         if self.recorded.take(key, now).is_ok() {
@@ -185,7 +213,7 @@ impl Throttles {
 
     fn by_address(&self, limited: Limited) -> Option<&Limiter> {
         match limited {
-            Limited::ByNothing => None,
+            Limited::ByNothing | Limited::Keys => None,
             Limited::FailedLogins => self.address.as_deref(),
             Limited::Registrations => self.registrations.as_deref(),
             Limited::Letters => self.letters.as_deref(),

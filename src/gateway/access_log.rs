@@ -55,6 +55,7 @@ struct Line {
     host: String,
     route: Option<String>,
     user: Option<String>,
+    key: Option<u64>,
 }
 
 impl Record {
@@ -69,6 +70,7 @@ impl Record {
                 host: host(parts).to_owned(),
                 route: None,
                 user: None,
+                key: None,
             })
         });
         let status = StatusCode::OK;
@@ -100,6 +102,13 @@ impl Record {
     pub(super) fn user(&mut self, user: &str) {
         if let Some(line) = &mut self.line {
             line.user = Some(user.to_owned());
+        }
+    }
+
+    /// The number of the key that the caller showed.
+    pub(super) fn key(&mut self, key: Option<u64>) {
+        if let Some(line) = &mut self.line {
+            line.key = key;
         }
     }
 
@@ -165,6 +174,7 @@ impl Record {
                 code = self.code,
                 route = line.route,
                 user = line.user,
+                key = line.key,
                 bytes,
                 received = self.received,
                 complete = whole,

@@ -163,7 +163,7 @@ impl Builder {
             headers: config.identity.clone(),
             issuers: config.issuers.clone(),
         };
-        let sessions = Sessions::new(foundations, config.sessions, config.tokens.clone());
+        let sessions = Sessions::new(foundations, config.sessions.clone(), config.tokens.clone());
         let sessions = sessions.with_audit(audit).with_mail(accounts.mailer().cloned());
         let ids = Arc::new(RequestIds::new());
         let ground = Ground { accounts, keys, clock, ids };

@@ -222,6 +222,7 @@ impl State {
         let answered = self.proxy.answer(exchange, &mut caller).await;
         if let Some(caller) = caller {
             record.user(&caller.identity.user_id);
+            record.key(caller.user_key());
         }
         answered
     }

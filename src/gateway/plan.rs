@@ -99,7 +99,7 @@ impl Ground {
         let sessions = before.shared.sessions.successor(
             config.identity.clone(),
             config.issuers.clone(),
-            config.sessions,
+            config.sessions.clone(),
             config.tokens.clone(),
         );
         let earlier = self.accounts.set_rules(Arc::new(rules(&config)));
@@ -118,6 +118,7 @@ impl Ground {
 /// What a file decides about accounts.
 pub(super) fn rules(config: &Config) -> Rules {
     Rules::new(named(&config.routes), config.accounts.clone(), config.links.clone())
+        .with_user_keys(config.sessions.user_keys.clone())
 }
 
 /// Names that rules of the policy speak of.

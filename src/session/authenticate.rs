@@ -36,11 +36,20 @@ pub struct Authenticated {
     pub(super) basis: Basis,
 }
 
+/// How a credential is presented.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Scheme {
+    /// `Bearer`: a token, or a key that a user made.
+    Bearer,
+    /// `Token`: the key of `api-token-auth/`.
+    Token,
+}
+
 /// What was learnt about a credential, and for how long that may be believed.
-struct Learnt {
-    authenticated: Authenticated,
-    revision: Revision,
-    until: Timestamp,
+pub(super) struct Learnt {
+    pub(super) authenticated: Authenticated,
+    pub(super) revision: Revision,
+    pub(super) until: Timestamp,
 }
 
 impl Sessions {
@@ -56,12 +65,12 @@ impl Sessions {
         &self,
         headers: &HeaderMap,
     ) -> Result<Option<Arc<Authenticated>>, AuthError> {
-        let (credential, is_key) = match Authorization::of(headers) {
+        let (credential, scheme) = match Authorization::of(headers) {
             Authorization::Absent | Authorization::Other => return Ok(None),
-            Authorization::Bearer(token) => (token, false),
+            Authorization::Bearer(token) => (token, Scheme::Bearer),
             Authorization::BrokenBearer => return Err(AuthError::BrokenHeader),
             Authorization::Several => return Err(AuthError::Several),
-            Authorization::Token(key) if self.settings.token_scheme => (key, true),
+            Authorization::Token(key) if self.settings.token_scheme => (key, Scheme::Token),
             Authorization::EmptyToken if self.settings.token_scheme => {
                 return Err(AuthError::EmptyKey);
             }
@@ -74,17 +83,18 @@ impl Sessions {
         };
         let now = self.clock.now();
         self.verifier.tend(now);
-        // A key is 40 hex digits and a token has two dots, so one cache serves both.
+        // One cache serves all: an entry answers only for the scheme that it came by.
         if let Some(known) = self.cache.get(credential, &self.revisions, now)
-            && known.is_of_kind(is_key)
+            && known.scheme() == scheme
         {
             self.uses.note(&known, now);
             return Ok(Some(known));
         }
-        let learnt = if is_key {
-            self.learn_key(credential).await?
-        } else {
-            self.learn_token(credential, now).await?
+        let keys = self.user_keys();
+        let learnt = match (scheme, keys.and_then(|keys| keys.prefix.rest(credential))) {
+            (Scheme::Token, _) => self.learn_key(credential).await?,
+            (Scheme::Bearer, Some(rest)) => self.learn_user_key(credential, rest, now).await?,
+            (Scheme::Bearer, None) => self.learn_token(credential, now).await?,
         };
         let value = Arc::new(learnt.authenticated);
         let entry =
@@ -197,9 +207,14 @@ impl Authenticated {
         self.basis.login.is_some_and(|at| now <= at.plus(within))
     }
 
-    /// A cached entry answers only for the scheme it came by.
-    const fn is_of_kind(&self, key: bool) -> bool {
-        (self.expires.as_millis() == u64::MAX) == key
+    /// How its credential was presented.
+    const fn scheme(&self) -> Scheme {
+        match self.basis.proof {
+            Proof::Key(_) => Scheme::Token,
+            Proof::Session(..) | Proof::Token(..) | Proof::UserKey { .. } | Proof::Issuer(_) => {
+                Scheme::Bearer
+            }
+        }
     }
 }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::authenticate::{foreign_identity, own_identity};
+use super::user_keys::key_identity;
 use super::{AuthError, Authenticated, Sessions};
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
-use crate::store::{Mark, SessionRef, Standing, User};
+use crate::store::{KeyOwner, Mark, SessionRef, Standing, User};
 use crate::token::{Origin, Revision, TokenError};
 
 /// What a caller was let in for.
@@ -30,8 +31,10 @@ pub(super) enum Proof {
     Session(SessionId, Timestamp),
     /// A token without a session, by its id, and when it was issued.
     Token(Box<str>, Timestamp),
-    /// An API key, by its hash.
+    /// The key of `api-token-auth/`, by its hash.
     Key([u8; 32]),
+    /// A key that a user made, by its hash and its number.
+    UserKey { hash: [u8; 32], id: u64 },
     /// The token of another issuer: all that is known of its caller.
     Issuer(Box<[u8]>),
 }
@@ -77,27 +80,30 @@ impl Sessions {
         let id = user.ok_or(AuthError::UserNotFound)?;
         // Before the store is read: whatever changes from here on is noticed.
         let revision = self.revisions.of(id);
-        let (user, session, proof) = match &basis.proof {
+        let (identity, proof) = match &basis.proof {
             Proof::Session(session, issued) => {
                 let user = self.standing(id, SessionRef::Own(*session), *issued).await?;
-                (user, Some(*session), Proof::Session(*session, *issued))
+                (own_identity(&user, Some(*session)), Proof::Session(*session, *issued))
             }
             Proof::Token(jti, issued) => {
                 let user = self.standing(id, SessionRef::Foreign(jti), *issued).await?;
-                (user, None, Proof::Token(jti.clone(), *issued))
+                (own_identity(&user, None), Proof::Token(jti.clone(), *issued))
             }
             Proof::Key(hash) => {
                 let user = self.owner(*hash).await?;
                 if user.id != id {
                     return Err(AuthError::UnknownKey);
                 }
-                (user, None, Proof::Key(*hash))
+                (own_identity(&user, None), Proof::Key(*hash))
+            }
+            Proof::UserKey { hash, id } => {
+                let KeyOwner { key, user } = self.key_owner(*hash).await?;
+                (key_identity(&user, &key), Proof::UserKey { hash: *hash, id: *id })
             }
             Proof::Issuer(_) => return Err(AuthError::UserNotFound),
         };
         let basis = Basis { proof, revision, until: basis.until, login: basis.login };
-        let identity = own_identity(&user, session);
-        Ok(Arc::new(self.introduce(identity, Some(user.id), expires, basis)))
+        Ok(Arc::new(self.introduce(identity, Some(id), expires, basis)))
     }
 
     /// The caller of a token that another issuer would still be believed.

@@ -64,7 +64,7 @@ impl Sessions {
                 let session = adopted.ok_or(AuthError::Revoked)?;
                 self.end(user, session.id, EndReason::LoggedOut).await?;
             }
-            Proof::Key(_) | Proof::Issuer(_) => return Ok(false),
+            Proof::Key(_) | Proof::UserKey { .. } | Proof::Issuer(_) => return Ok(false),
         }
         Ok(true)
     }

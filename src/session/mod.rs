@@ -6,6 +6,7 @@ mod authenticate;
 mod credentials;
 mod groups;
 mod invitations;
+mod key_form;
 mod lasting;
 mod logins;
 mod logout;
@@ -38,6 +39,7 @@ use crate::web::IdentityHeaders;
 pub use accounts::{AccountError, Accounts, NewAccount, Registered};
 pub use authenticate::Authenticated;
 pub use invitations::{Invited, Leave};
+pub use key_form::{KeyPrefix, KeyPrefixFault};
 pub use lasting::Stance;
 pub use names::{
     EMAIL_LENGTH, EmailFault, NameFault, USERNAME_LENGTH, check_email, check_username,
@@ -51,7 +53,9 @@ pub use settings::{AccountRules, Lookalikes, SessionSettings};
 pub(crate) use start::hex;
 pub use start::{Client, Opened, Pair, seal_api_key};
 pub use tickets::{TICKET_LIFE, Ticket};
-pub use user_keys::{KEY_NAME_LENGTH, KeyNameFault, check_key_name};
+pub use user_keys::{
+    KEY_NAME_LENGTH, KeyMade, KeyNameFault, NewKey, ShownKey, UserKeySettings, check_key_name,
+};
 
 /// Everything that sessions stand on.
 #[derive(Debug)]

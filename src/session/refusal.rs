@@ -91,6 +91,12 @@ pub enum AuthError {
     /// The API key's user is disabled.
     #[error("user of the API key is inactive")]
     KeyUserInactive,
+    /// Not a key that a user made, or one that was revoked.
+    #[error("unknown or revoked key")]
+    BadUserKey,
+    /// A key that a user made, too long ago.
+    #[error("key expired")]
+    UserKeyExpired,
     /// A ticket that is unknown, used, too old, or for another route.
     #[error("ticket unknown, used, expired or for another route")]
     Ticket,
@@ -140,6 +146,8 @@ impl AuthError {
         match self {
             Self::BrokenHeader => "bad_authorization_header",
             Self::EmptyKey | Self::SpacedKey | Self::UnknownKey => "bad_api_key",
+            Self::BadUserKey => "api_key_not_valid",
+            Self::UserKeyExpired => "api_key_expired",
             Self::Several => "several_credentials",
             Self::Token(TokenError::UnknownUser) | Self::UserNotFound => "user_not_found",
             Self::Token(TokenError::Expired) => "token_expired",
@@ -174,6 +182,8 @@ impl AuthError {
             | Self::Reused
             | Self::UnknownKey
             | Self::KeyUserInactive
+            | Self::BadUserKey
+            | Self::UserKeyExpired
             | Self::Ticket => StatusCode::UNAUTHORIZED,
         }
     }
@@ -206,6 +216,8 @@ impl AuthError {
             Self::Revoked | Self::Reused => refused!("Token is blacklisted", presented),
             Self::UnknownKey => plain!("Invalid token."),
             Self::KeyUserInactive => plain!("User inactive or deleted."),
+            Self::BadUserKey => coded!("API key is invalid or revoked", "api_key_not_valid"),
+            Self::UserKeyExpired => coded!("API key has expired", "api_key_expired"),
             Self::Ticket => coded!("Ticket is invalid, used or expired", "ticket_not_valid"),
             Self::Store(StoreError::Corrupt { .. }) => coded!("A server error occurred.", "error"),
             Self::Store(StoreError::Unavailable(_)) | Self::Keys(_) => UNAVAILABLE,
@@ -316,6 +328,8 @@ mod tests {
             AuthError::Reused,
             AuthError::UnknownKey,
             AuthError::KeyUserInactive,
+            AuthError::BadUserKey,
+            AuthError::UserKeyExpired,
             AuthError::Keys(KeyError::NoRandomness),
         ] {
             for presented in [HEADER, Presented::Body] {

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::normalize_username;
 use super::settings::{AccountRules, Lookalikes};
+use super::{UserKeySettings, normalize_username};
 use crate::mail::Links;
 use crate::store::{Terms, fold_case, looks};
 
@@ -14,6 +14,7 @@ pub struct Rules {
     /// Names that only an operator may make, by what they are compared by.
     reserved: HashSet<String>,
     links: Option<Links>,
+    user_keys: Option<UserKeySettings>,
 }
 
 impl Rules {
@@ -30,7 +31,18 @@ impl Rules {
             let alike: Vec<_> = reserved.iter().flat_map(|name| looks(name)).collect();
             reserved.extend(alike);
         }
-        Self { settings, reserved, links }
+        Self { settings, reserved, links, user_keys: None }
+    }
+
+    /// Lets users make keys.
+    #[must_use]
+    pub fn with_user_keys(self, user_keys: Option<UserKeySettings>) -> Self {
+        Self { user_keys, ..self }
+    }
+
+    /// What users may do with keys; `None`: they make none.
+    pub(super) const fn user_keys(&self) -> Option<&UserKeySettings> {
+        self.user_keys.as_ref()
     }
 
     /// What a registration without an invitation has to meet.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::UserKeySettings;
 use crate::store::Terms;
 
 /// The session part of `[auth]`, checked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SessionSettings {
     /// The absolute end of a session, however often it is refreshed.
     pub lifetime: Duration,
@@ -15,6 +16,8 @@ pub struct SessionSettings {
     pub grace: Duration,
     /// Whether `Authorization: Token <key>` opens routes.
     pub token_scheme: bool,
+    /// Keys that users make; `None`: there are none.
+    pub user_keys: Option<UserKeySettings>,
 }
 
 impl Default for SessionSettings {
@@ -24,6 +27,7 @@ impl Default for SessionSettings {
             rotation: true,
             grace: Duration::from_secs(10),
             token_scheme: false,
+            user_keys: None,
         }
     }
 }

@@ -1,4 +1,5 @@
 mod counting;
+mod keys;
 mod lasting;
 
 use std::num::NonZeroU32;

@@ -62,6 +62,7 @@ mod upstream_servers;
 mod upstream_slow;
 mod upstream_state;
 mod upstream_tls;
+mod user_keys;
 #[expect(
     unreachable_pub,
     clippy::disallowed_methods,

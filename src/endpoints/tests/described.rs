@@ -97,15 +97,21 @@ fn every_row_says_what_it_gives() {
 
 #[tokio::test]
 async fn the_description_is_that_of_what_is_served() {
-    for sliding in [true, false] {
-        let room = Setup { sliding, ..Setup::default() }.open();
+    for on in [true, false] {
+        let user_keys = on.then(UserKeySettings::default);
+        let room = Setup { sliding: on, user_keys, ..Setup::default() }.open();
         let got = room.get("/openapi.json", &[]).await;
         assert_eq!((got.status.as_u16(), got.header("cache-control")), (200, "no-store"));
         let described = got.json();
         assert_eq!(described["openapi"], "3.1.0");
         let paths = described["paths"].as_object().unwrap();
-        assert_eq!(paths.contains_key("/api/auth/token/sliding/"), sliding);
-        let served = TABLE.iter().filter(|row| sliding || !row.path.contains("sliding"));
+        assert_eq!(paths.contains_key("/api/auth/token/sliding/"), on);
+        assert_eq!(paths.contains_key("/api/auth/keys/{id}/"), on);
+        let always = |row: &&Row| !row.path.contains("sliding") && !row.path.starts_with("keys");
+        let served = TABLE.iter().filter(|row| on || always(row));
+        // Nobody is refused for a key where there are none.
+        let refusals = &paths["/api/auth/logout/all/"]["post"]["responses"];
+        assert_eq!(refusals.get("403").is_some(), on);
         let mut all: Vec<_> = served.map(|row| row.path).collect();
         all.dedup();
         // And the key set, which is in no row.

@@ -250,3 +250,31 @@ fn known_devices() {
         );
     }
 }
+
+#[test]
+fn user_keys() {
+    says_in(
+        "[auth.keys]",
+        &[
+            ("prefx = 'x'", "2:1: unknown key `prefx`; did you mean `prefix`?"),
+            (
+                "prefix = 'PCK'",
+                "2:10: `prefix` must be a small letter and 1 to 15 small letters and digits after it, such as \"pck\"",
+            ),
+            (
+                "prefix = 'eyj'",
+                "2:10: `prefix` must be something that does not begin as signed tokens do, with `ew` or `ey`",
+            ),
+            (
+                "life = '0s'",
+                "2:8: `life` must be a duration above zero such as \"90d\", or \"off\"",
+            ),
+            (
+                "fresh = 15",
+                "2:9: `fresh` must be a duration above zero such as \"90d\", or \"off\"",
+            ),
+            ("per_user = 0", "2:12: `per_user` must be a whole number from 1 to 1000000"),
+            ("per_user = 1001", "2:12: `per_user` must be a whole number from 1 to 1000"),
+        ],
+    );
+}
