@@ -98,7 +98,7 @@ pub enum Claim {
 ///     issuer: None,
 /// };
 /// assert!(alice.has_role("editor"));
-/// assert_eq!(authorize(&Allow::parse_rule("role:admin")?, Some(&alice)), Verdict::Forbidden);
+/// assert_eq!(authorize(&Allow::parse_rule("role:admin")?, Some(&alice), None), Verdict::Forbidden);
 /// # Ok::<(), portcullis::policy::RuleError>(())
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]

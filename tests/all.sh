@@ -35,6 +35,9 @@ tests/django.sh
 echo "== mail through a real server"
 tests/mail.sh
 
+echo "== TLS with openssl and curl"
+tests/tls.sh
+
 echo "== bodies larger than memory"
 python3 tests/large_bodies.py "${CARGO_TARGET_DIR:-target}/release/portcullis"
 

@@ -282,10 +282,18 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 fn every_policy_on_the_page_is_good() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("django-secret-key"), "x".repeat(50)).expect("a secret");
-    let made = rcgen::generate_simple_self_signed(["app.test".to_owned()]).expect("a certificate");
     fs::create_dir(folder.path().join("tls")).expect("a folder");
-    for (name, pem) in [("cert", made.cert.pem()), ("key", made.signing_key.serialize_pem())] {
-        fs::write(folder.path().join(format!("tls/{name}.pem")), pem).expect("a file");
+    for (host, cert, key) in [
+        ("app", "cert.pem", "key.pem"),
+        ("shop", "shop.pem", "shop.key"),
+        ("ca", "clients.pem", ""),
+    ] {
+        let host = format!("{host}.example.com");
+        let made = rcgen::generate_simple_self_signed([host]).expect("a certificate");
+        let files = [(cert, made.cert.pem()), (key, made.signing_key.serialize_pem())];
+        for (name, pem) in files.iter().filter(|(name, _)| !name.is_empty()) {
+            fs::write(folder.path().join("tls").join(name), pem).expect("a file");
+        }
     }
     fs::create_dir(folder.path().join("public")).expect("a folder");
     let policies = all_blocks("toml");

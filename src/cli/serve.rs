@@ -19,6 +19,7 @@ use crate::admin::{AdminSocket, Door, Health};
 use crate::config::{Checked, Config, Log};
 use crate::gateway::Gateway;
 use crate::server::{ListenAddr, ListenerSettings};
+use crate::tls::ServerTls;
 
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Args {
@@ -73,6 +74,7 @@ async fn serve(config: Config, file: &PolicyFile, out: &mut Out) -> anyhow::Resu
     let admin = AdminSocket::bind(&socket).await?;
     let mut signals = Signals::listen()?;
     let ready = Arc::new(AtomicBool::new(true));
+    signals.tls = gateway.tls().map(Arc::clone);
     let follower = Arc::new(Follower::new(file.clone(), gateway.reloader()));
     let door = door(&gateway, Arc::clone(&ready), Arc::clone(&follower));
     let closing = CancellationToken::new();
@@ -150,13 +152,16 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// Whose files are read again at a hangup.
+    tls: Option<Arc<ServerTls>>,
 }
 
 impl Signals {
     fn listen() -> std::io::Result<Self> {
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
-        Ok(Self { terminate, interrupt, hangup: signal(SignalKind::hangup())? })
+        let hangup = signal(SignalKind::hangup())?;
+        Ok(Self { terminate, interrupt, hangup, tls: None })
     }
 
     /// Waits for one that ends the gateway, and reloads at each that asks for it.
@@ -167,6 +172,9 @@ impl Signals {
                 _ = self.interrupt.recv() => return,
                 _ = self.hangup.recv() => {
                     tracing::info!("SIGHUP: the policy file is read again");
+                    if let Some(tls) = &self.tls {
+                        tls.read_again();
+                    }
                     let follower = Arc::clone(follower);
                     tokio::task::spawn_blocking(move || follower.reread());
                 }

@@ -17,8 +17,8 @@ use crate::web::TrustHeaders;
 
 /// Checks one table after the other: none hides the problems of another.
 pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
-    let listen = listen::listen(cx, raw.listen);
-    let tls = tls::check(cx, raw.tls, listen.first_tls);
+    let mut listen = listen::listen(cx, raw.listen);
+    let tls = tls::check(cx, raw.tls, &mut listen);
     let public = listen::public(cx, raw.public);
     let (trust, trust_headers) = trusted(cx, raw.trust, raw.trust_headers);
     listen::reachable(cx, listen.first_proxied.clone(), &trust);
@@ -35,19 +35,19 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let (tokens, sessions) = auth::tokens_and_sessions(cx, auth, public.as_ref());
     let identity = identity::check(cx, raw.identity, keys.algorithm);
     let issuers = issuers::check(cx, inner(raw.issuers), tokens.issuer.as_deref());
-    let import = import::check(cx, inner(raw.import));
     let admin = admin(cx, inner(raw.admin));
     let audit = audit::check(cx, inner(raw.audit), &store, &keys.ring);
-    let log = log::check(cx, inner(raw.log));
     let upstreams = inner(raw.upstreams);
     let known = upstreams::known(&upstreams);
     let upstreams = upstreams::check(cx, upstreams, &[&store, &keys.ring, &audit.path]);
     warn_without_routes(cx, raw.routes.is_none());
     let routes = inner(raw.routes);
     let (routes, expect) = routes::check(cx, routes, raw.expect, &known, &endpoints.prefix)?;
+    tls::doubts(cx, tls.as_ref(), &listen, &routes, public.as_ref());
+    listen::redirects(cx, &listen, &routes, public.as_ref());
     Some(Config {
         listen: listen.settings,
-        tls,
+        tls: tls.map(|(_, settings)| settings),
         public,
         trust,
         trust_headers,
@@ -67,10 +67,10 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
         routes,
         expect,
         issuers,
-        import,
+        import: import::check(cx, inner(raw.import)),
         admin,
         audit,
-        log,
+        log: log::check(cx, inner(raw.log)),
         fingerprint: String::new(),
         written: Written::default(),
         links,

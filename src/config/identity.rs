@@ -27,10 +27,13 @@ pub(super) fn check(
                      let [auth.signing] algorithm be ES256, EdDSA or RS256"
                 ),
             ),
-            Some("signed") | None => {}
+            Some("signed" | "cert" | "cert_subject") | None => {}
             Some(_) => cx.error(
                 claim.span(),
-                format!("`{}` is none; write a claim, or \"@signed\"", claim.get_ref()),
+                format!(
+                    "`{}` is none; write a claim, \"@signed\", \"@cert\" or \"@cert_subject\"",
+                    claim.get_ref()
+                ),
             ),
         }
         match header.get_ref().parse::<HeaderName>() {

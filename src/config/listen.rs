@@ -10,7 +10,10 @@ use super::context::Context;
 use super::diagnostic::Problems;
 use super::raw;
 use super::read::{Many, Read, Value};
+use super::tls::CLIENT_AUTH;
+use crate::policy::Routes;
 use crate::server::{ListenAddr, ListenerSettings};
+use crate::tls::ClientAuth;
 use crate::web::{HostName, Public, TrustHeaders};
 
 /// All of `listen`.
@@ -21,6 +24,36 @@ pub(super) struct Listeners {
     pub(super) first_tls: Option<Range<usize>>,
     /// Where the first of them asks for the PROXY protocol.
     pub(super) first_proxied: Option<Range<usize>>,
+    /// Where the first of them only redirects.
+    first_redirect: Option<Range<usize>>,
+    /// Where each of them says whether clients show certificates, if it does.
+    client_auth: Vec<Option<Range<usize>>>,
+}
+
+impl Listeners {
+    /// What holds where a listener with TLS says nothing of the kind.
+    pub(super) fn ask_for_certificates(&mut self, usual: ClientAuth) {
+        for (settings, written) in self.settings.iter_mut().zip(&self.client_auth) {
+            if settings.tls && written.is_none() {
+                settings.client_auth = usual;
+            }
+        }
+    }
+
+    /// Whether any of them asks for certificates.
+    pub(super) fn ask(&self) -> bool {
+        self.settings.iter().any(asks)
+    }
+
+    /// Where the first of those says so, unless it is the usual.
+    pub(super) fn first_to_ask(&self) -> Option<Range<usize>> {
+        let first = self.settings.iter().position(asks)?;
+        self.client_auth.get(first).cloned().flatten()
+    }
+}
+
+fn asks(settings: &ListenerSettings) -> bool {
+    settings.client_auth != ClientAuth::Off
 }
 
 /// An entry of `listen`: an address, or a table with one.
@@ -43,6 +76,7 @@ pub(super) fn listen(cx: &mut Context<'_>, raw: Option<Spanned<Many<Listener>>>)
     let mut listeners = Listeners::default();
     let Some(raw) = raw else {
         listeners.settings.push(ListenerSettings::default());
+        listeners.client_auth.push(None);
         return listeners;
     };
     let at = raw.span();
@@ -61,6 +95,16 @@ pub(super) fn listen(cx: &mut Context<'_>, raw: Option<Spanned<Many<Listener>>>)
         {
             listeners.first_proxied.get_or_insert_with(|| proxied.span());
         }
+        if let Listener::Table(table) = entry.get_ref()
+            && let Some(redirect) = table.redirect.as_ref().filter(|key| *key.get_ref())
+            && !table.tls.as_ref().is_some_and(|tls| *tls.get_ref())
+        {
+            listeners.first_redirect.get_or_insert_with(|| redirect.span());
+        }
+        let client_auth = match entry.get_ref() {
+            Listener::Table(table) => table.client_auth.as_ref().map(Spanned::span),
+            Listener::Addr(_) => None,
+        };
         let Some((at, listener)) = listener(cx, entry) else { continue };
         // Port 0 is another port each time.
         let fixed = !matches!(listener.addr, ListenAddr::Tcp(addr) if addr.port() == 0);
@@ -68,6 +112,7 @@ pub(super) fn listen(cx: &mut Context<'_>, raw: Option<Spanned<Many<Listener>>>)
             cx.error(at, format!("{} is listed twice; remove one of them", listener.addr));
         }
         listeners.settings.push(listener);
+        listeners.client_auth.push(client_auth);
     }
     listeners
 }
@@ -78,8 +123,9 @@ fn listener(
     entry: Spanned<Listener>,
 ) -> Option<(Range<usize>, ListenerSettings)> {
     let whole = entry.span();
-    let (addr, tls, proxy_protocol) = match entry.into_inner() {
-        Listener::Addr(addr) => (Spanned::new(whole, addr), false, false),
+    let mut settings = ListenerSettings::default();
+    let addr = match entry.into_inner() {
+        Listener::Addr(addr) => Spanned::new(whole, addr),
         Listener::Table(table) => {
             let on = |key: Option<Spanned<bool>>| key.is_some_and(Spanned::into_inner);
             let Some(addr) = table.addr else {
@@ -88,7 +134,25 @@ fn listener(
                 }
                 return None;
             };
-            (addr, on(table.tls), on(table.proxy_protocol))
+            settings.tls = on(table.tls);
+            settings.proxy_protocol = on(table.proxy_protocol);
+            if let Some(redirect) = table.redirect.filter(|key| *key.get_ref()) {
+                settings.redirect = true;
+                if settings.tls {
+                    let message = "a listener with TLS has nowhere better to send its clients; \
+                                   remove `redirect`, or `tls`";
+                    cx.error(redirect.span(), message);
+                }
+            }
+            if let Some(written) = table.client_auth {
+                if !settings.tls {
+                    let message = "certificates are shown over TLS; add tls = true, or remove \
+                                   `client_auth`";
+                    cx.error(written.span(), message);
+                }
+                cx.choice("client_auth", &mut settings.client_auth, Some(written), &CLIENT_AUTH);
+            }
+            addr
         }
     };
     let at = addr.span();
@@ -97,7 +161,8 @@ fn listener(
         cx.error(at, format!("`listen` must be an IP address and port, or a socket: {forms}"));
         return None;
     };
-    Some((at, ListenerSettings { addr, tls, proxy_protocol }))
+    settings.addr = addr;
+    Some((at, settings))
 }
 
 fn listen_addr(cx: &Context<'_>, text: &str) -> Option<ListenAddr> {
@@ -170,6 +235,29 @@ pub(super) fn reachable(cx: &mut Context<'_>, at: Option<Range<usize>>, trust: &
                        peers in `trust` alone; list the load balancers there";
         cx.error(at, message);
     }
+}
+
+/// A listener that redirects needs hosts of ours to redirect to, and somewhere that they are
+/// served over TLS.
+pub(super) fn redirects(
+    cx: &mut Context<'_>,
+    listeners: &Listeners,
+    routes: &Routes,
+    public: Option<&Public>,
+) {
+    let Some(at) = listeners.first_redirect.clone() else { return };
+    let message = if public.is_some_and(|public| !public.https) {
+        "`redirect` sends clients to https://, and `public` is http://; change one of them"
+    } else if public.is_none() && routes.iter().all(|route| route.key.host.is_none()) {
+        "`redirect` sends clients to the hosts that are ours, and none is named; set `public`, or \
+         name hosts in [routes]"
+    } else if public.is_none() && listeners.first_tls.is_none() {
+        "`redirect` has nowhere to send clients; add a listener with tls = true, or set `public` \
+         to an https:// name"
+    } else {
+        return;
+    };
+    cx.error(at, message);
 }
 
 /// A network, or one address, of the list `key`; `None` after a problem was noted.

@@ -48,7 +48,7 @@ use crate::policy::{Expectation, Routes};
 use crate::proxy::UpstreamSettings;
 use crate::server::{ConnectionLimits, ListenerSettings};
 use crate::session::{AccountRules, SessionSettings};
-use crate::tls::Certified;
+use crate::tls::TlsSettings;
 use crate::token::{IssuerSettings, TokenSettings};
 use crate::web::{Cors, IdentityHeaders, MessageLimits, Public, TrustHeaders};
 use check::check;
@@ -92,8 +92,8 @@ const KEYS: &str = "keys";
 pub struct Config {
     /// Where to listen. Never empty.
     pub listen: Vec<ListenerSettings>,
-    /// Who we are to clients of listeners with TLS; present if there is such a listener.
-    pub tls: Option<Certified>,
+    /// How listeners speak TLS; present if one does.
+    pub tls: Option<TlsSettings>,
     /// `public`: the origin that links, cookies and the Host check use.
     pub public: Option<Public>,
     /// Peers whose forwarding headers count.

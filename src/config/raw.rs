@@ -9,6 +9,7 @@ use super::diagnostic::Problems;
 use super::forms::{Lasting, Rate, RouteRate, Size, Source, Span, Throttle};
 use super::listen::Listener;
 use super::read::{Fields, Many, Named, Read, Value};
+use super::tls::Hsts;
 
 /// `health` of an upstream: a path, or a table with one.
 #[derive(Debug)]
@@ -83,6 +84,8 @@ tables! {
     ListenEntry flawed {
         addr: String,
         tls: bool,
+        client_auth: String,
+        redirect: bool,
         proxy_protocol: bool,
     }
 
@@ -95,6 +98,26 @@ tables! {
     Tls flawed {
         cert: String,
         key: String,
+        certificates: Many<TlsCertificate>,
+        strict_sni: bool,
+        min: String,
+        client_ca: String,
+        client_auth: String,
+        poll: Span,
+        hsts: Hsts,
+    }
+
+    /// An entry of `[[tls.certificates]]`
+    TlsCertificate flawed {
+        cert: String,
+        key: String,
+    }
+
+    /// The table form of `hsts`
+    HstsTable flawed {
+        max_age: Duration,
+        include_subdomains: bool,
+        preload: bool,
     }
 
     /// `[limits]`

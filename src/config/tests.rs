@@ -127,6 +127,10 @@ fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
     fs::create_dir(dir.path().join("tls")).unwrap();
     fs::write(dir.path().join("tls/cert.pem"), made.cert.pem()).unwrap();
     fs::write(dir.path().join("tls/key.pem"), made.signing_key.serialize_pem()).unwrap();
+    for (copy, of) in [("other.pem", "cert"), ("other.key", "key"), ("clients.pem", "cert")] {
+        let tls = dir.path().join("tls");
+        fs::copy(tls.join(format!("{of}.pem")), tls.join(copy)).unwrap();
+    }
     fs::create_dir(dir.path().join("mail")).unwrap();
     for (copy, of) in
         [("ca.pem", "cert"), ("mail-ca.pem", "cert"), ("client.pem", "cert"), ("client.key", "key")]

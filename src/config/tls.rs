@@ -1,19 +1,61 @@
-//! `[tls]`: who the gateway is to its clients.
+//! `[tls]`: who the gateway is to its clients, and who they are to it.
 
 use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
 
+use http::HeaderValue;
 use toml::Spanned;
 
-use super::context::Context;
+use super::context::{Context, set};
+use super::diagnostic::Problems;
+use super::listen::Listeners;
 use super::raw;
-use crate::tls::{Certified, TlsError};
+use super::read::{Many, Read, Value};
+use crate::clock::{Clock, SystemClock};
+use crate::policy::Routes;
+use crate::tls::{
+    Authorities, ClientAuth, FileError, FileFault, MinVersion, Pair, Standing, TlsError,
+    TlsSettings, twice,
+};
+use crate::web::Public;
 
-/// Reads the certificate and its key, if a listener needs them: `asked` is where.
+/// The words of `client_auth`.
+pub(super) const CLIENT_AUTH: [(&str, ClientAuth); 3] = [
+    ("off", ClientAuth::Off),
+    ("optional", ClientAuth::Optional),
+    ("required", ClientAuth::Required),
+];
+
+/// The shortest time that browsers take into their lists.
+const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// `hsts`: a time, or a table with one.
+#[derive(Debug)]
+pub(super) enum Hsts {
+    Age(Duration),
+    Table(raw::HstsTable),
+}
+
+impl Read for Hsts {
+    fn read(key: &str, value: Value<'_>, problems: &mut Problems) -> Option<Self> {
+        if value.get_ref().is_table() {
+            return raw::HstsTable::read(key, value, problems).map(Self::Table);
+        }
+        Duration::read(key, value, problems).map(Self::Age)
+    }
+}
+
+/// The settings, and where the table stands.
+pub(super) type Placed = (Range<usize>, TlsSettings);
+
+/// Reads the certificates and their keys, and tells the listeners what of the table is theirs.
 pub(super) fn check(
     cx: &mut Context<'_>,
     raw: Option<Spanned<raw::Tls>>,
-    asked: Option<Range<usize>>,
-) -> Option<Certified> {
+    listeners: &mut Listeners,
+) -> Option<Placed> {
+    let asked = listeners.first_tls.clone();
     let Some(raw) = raw else {
         if let Some(at) = asked {
             let form = "`cert = \"cert.pem\"` and `key = \"key.pem\"`";
@@ -22,53 +64,211 @@ pub(super) fn check(
         return None;
     };
     let at = raw.span();
-    let raw::Tls { flawed, cert, key } = raw.into_inner();
+    let mut raw = raw.into_inner();
     if asked.is_none() {
         let form = "`{ addr = \"0.0.0.0:443\", tls = true }` in `listen`";
         cx.problems.warn(at.clone(), format!("no listener speaks TLS; write {form}"));
     }
+    let nobody = raw.client_ca.is_none();
+    let client_ca = raw.client_ca.take().and_then(|written| client_ca(cx, &written));
+    let mut usual = ClientAuth::Off;
+    let usual_at = raw.client_auth.as_ref().map(Spanned::span);
+    cx.choice("client_auth", &mut usual, raw.client_auth.take(), &CLIENT_AUTH);
+    listeners.ask_for_certificates(usual);
+    if nobody && listeners.ask() {
+        let message = "whose word does a client's certificate need? name the PEM file of that \
+                       authority as `client_ca` in [tls]";
+        let asks = listeners.first_to_ask().or(usual_at);
+        cx.error(asks.unwrap_or_else(|| at.clone()), message);
+    }
+    let default = pair(cx, at.clone(), raw.flawed, raw.cert.take(), raw.key.take());
+    let more = more(cx, raw.certificates.take());
+    let mut settings = TlsSettings::new(default?);
+    settings.more = more?;
+    settings.client_ca = client_ca;
+    set(&mut settings.strict_sni, raw.strict_sni);
+    let words = [("1.2", MinVersion::Tls12), ("1.3", MinVersion::Tls13)];
+    cx.choice("min", &mut settings.min, raw.min, &words);
+    set::<Duration>(&mut settings.poll, raw.poll);
+    settings.hsts = raw.hsts.and_then(|hsts| hsts_value(cx, hsts));
+    let pairs: Vec<_> = settings.pairs().cloned().collect();
+    for again in twice(&pairs) {
+        let hidden = pairs.get(again.hidden).map_or_else(String::new, shown);
+        let name = again.name;
+        let message = format!("{hidden} is not shown for `{name}`: one before it is for it, too");
+        cx.problems.warn(at.clone(), message);
+    }
+    Some((at, settings))
+}
+
+/// What is likely to be a mistake once it is known which hosts there are and who may what.
+pub(super) fn doubts(
+    cx: &mut Context<'_>,
+    tls: Option<&Placed>,
+    listeners: &Listeners,
+    routes: &Routes,
+    public: Option<&Public>,
+) {
+    if !listeners.ask() {
+        unmet_rules(cx, routes);
+    }
+    let Some((at, settings)) = tls.filter(|_| listeners.first_tls.is_some()) else { return };
+    let covered = |host: &str| settings.pairs().any(|pair| pair.leaf().covers(host));
+    let named = routes.iter().filter_map(|route| route.key.host.as_deref());
+    let public = public.filter(|public| public.https).map(|public| public.host.as_str());
+    let mut hosts: Vec<_> = named.chain(public).filter(|host| !covered(host)).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    for host in hosts {
+        let message = format!("no certificate is for `{host}`, and clients will refuse it there");
+        cx.problems.warn(at.clone(), message);
+    }
+}
+
+/// `cert:` rules that nobody can meet.
+fn unmet_rules(cx: &mut Context<'_>, routes: &Routes) {
+    for route in routes.iter().filter(|route| route.allow.asks_for_certificate()) {
+        let message = format!(
+            "route `{}`: no listener asks for certificates, so nobody meets its `cert:`; \
+             set `client_auth` in [tls] or at a listener",
+            route.key
+        );
+        cx.problems.warn(0..0, message);
+    }
+}
+
+fn client_ca(cx: &mut Context<'_>, written: &Spanned<String>) -> Option<Authorities> {
+    let read = Authorities::read(&cx.path(written.get_ref()));
+    let refused = read.map_err(|error| {
+        let form = "`client_ca` holds no usable certificate in PEM form";
+        cx.error(written.span(), unreadable(&error).unwrap_or_else(|| form.to_owned()));
+    });
+    refused.ok()
+}
+
+fn more(
+    cx: &mut Context<'_>,
+    written: Option<Spanned<Many<raw::TlsCertificate>>>,
+) -> Option<Vec<Pair>> {
+    let Some(written) = written else { return Some(Vec::new()) };
+    let written = written.into_inner();
+    let mut complete = written.complete;
+    let mut pairs = Vec::new();
+    for entry in written.entries {
+        let at = entry.span();
+        let raw::TlsCertificate { flawed, cert, key } = entry.into_inner();
+        match pair(cx, at.clone(), flawed, cert, key) {
+            Some(pair) => {
+                if pair.leaf().names().next().is_none() {
+                    let message = format!(
+                        "{} names no host as a subject alternative name, so it is never shown",
+                        shown(&pair)
+                    );
+                    cx.problems.warn(at, message);
+                }
+                pairs.push(pair);
+            }
+            None => complete = false,
+        }
+    }
+    complete.then_some(pairs)
+}
+
+/// One certificate and its key; `None` after a problem was noted.
+fn pair(
+    cx: &mut Context<'_>,
+    at: Range<usize>,
+    flawed: bool,
+    cert: Option<Spanned<String>>,
+    key: Option<Spanned<String>>,
+) -> Option<Pair> {
     for (name, missing) in [("cert", cert.is_none()), ("key", key.is_none())] {
         if missing && !flawed {
             cx.error(at.clone(), format!("no `{name}`; name the PEM file that holds it"));
         }
     }
-    let cert = cert.and_then(|cert| content(cx, &cert));
-    let key = key.and_then(|key| content(cx, &key));
-    let ((cert_at, chain), (key_at, key)) = (cert?, key?);
-    match Certified::from_pem(&chain, &key) {
-        Ok(identity) => Some(identity),
+    let (cert, key) = (cert?, key?);
+    let path = cx.path(cert.get_ref());
+    match Pair::read(&path, &cx.path(key.get_ref())) {
+        Ok(pair) => {
+            let standing = pair.leaf().standing(SystemClock.now());
+            if standing != Standing::Good {
+                cx.problems.warn(cert.span(), format!("{}: {standing}", shown(&pair)));
+            }
+            Some(pair)
+        }
         Err(error) => {
-            let (at, problem) = match error {
-                TlsError::Certificate(_) => (
-                    cert_at,
-                    "`cert` holds no certificate in PEM form; give the whole chain, its own first",
-                ),
-                TlsError::Key(_) => (
-                    key_at,
-                    "`key` holds no private key in PEM form; give one without a passphrase",
-                ),
-                TlsError::Mismatch(_)
-                | TlsError::NoRoots
-                | TlsError::NoIdentity
-                | TlsError::Refused(_) => (
-                    key_at,
-                    "`key` does not fit `cert`; give the key that its first certificate was made for",
-                ),
-            };
-            cx.error(at, problem);
+            let at = if is_about_key(&error, &path) { key.span() } else { cert.span() };
+            let message = unreadable(&error).unwrap_or_else(|| wrong(&error).to_owned());
+            cx.error(at, message);
             None
         }
     }
 }
 
-/// A file of the table and where it was named; `None` after a problem was noted.
-fn content(cx: &mut Context<'_>, name: &Spanned<String>) -> Option<(Range<usize>, Vec<u8>)> {
-    let at = name.span();
-    match cx.file(name.get_ref()) {
-        Ok(content) => Some((at, content)),
-        Err(problem) => {
-            cx.error(at, problem);
-            None
+/// Both may be one file.
+fn is_about_key(error: &FileError, cert: &Path) -> bool {
+    match &error.error {
+        FileFault::Read(_) => error.path != cert,
+        FileFault::Content(TlsError::Certificate(_) | TlsError::Unreadable) => false,
+        FileFault::Content(_) => true,
+    }
+}
+
+fn shown(pair: &Pair) -> String {
+    pair.path().display().to_string()
+}
+
+fn unreadable(error: &FileError) -> Option<String> {
+    let FileFault::Read(cause) = &error.error else { return None };
+    Some(format!("cannot read {} ({cause}); mend or rename it", error.path.display()))
+}
+
+const fn wrong(error: &FileError) -> &'static str {
+    match &error.error {
+        FileFault::Content(TlsError::Certificate(_)) => {
+            "`cert` holds no certificate in PEM form; give the whole chain, its own first"
+        }
+        FileFault::Content(TlsError::Key(_)) => {
+            "`key` holds no private key in PEM form; give one without a passphrase"
+        }
+        FileFault::Content(TlsError::Unreadable) => {
+            "the first certificate of `cert` cannot be understood; have it made again"
+        }
+        FileFault::Read(_) | FileFault::Content(_) => {
+            "`key` does not fit `cert`; give the key that its first certificate was made for"
         }
     }
+}
+
+/// RFC 6797 section 6.1, and what the browsers' lists ask for on top.
+fn hsts_value(cx: &mut Context<'_>, written: Spanned<Hsts>) -> Option<HeaderValue> {
+    let at = written.span();
+    let (age, include_subdomains, preload) = match written.into_inner() {
+        Hsts::Age(age) => (age, false, false),
+        Hsts::Table(table) => {
+            let on = |key: Option<Spanned<bool>>| key.is_some_and(Spanned::into_inner);
+            let Some(age) = table.max_age else {
+                if !table.flawed {
+                    cx.error(at, "no `max_age`; add one such as \"365d\"");
+                }
+                return None;
+            };
+            (age.into_inner(), on(table.include_subdomains), on(table.preload))
+        }
+    };
+    if preload && (age < A_YEAR || !include_subdomains) {
+        let message = "with `preload` browsers want max_age = \"365d\" at least and \
+                       include_subdomains = true; set both, or leave it out";
+        cx.error(at, message);
+        return None;
+    }
+    let mut value = format!("max-age={}", age.as_secs());
+    if include_subdomains {
+        value.push_str("; includeSubDomains");
+    }
+    if preload {
+        value.push_str("; preload");
+    }
+    HeaderValue::try_from(value).ok()
 }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use rustls::ServerConfig;
-
 use super::front::Front;
 use super::plan::{self, Ground, Plans};
 use crate::audit::{self, Audit, AuditError, Event, Kind};
@@ -15,9 +13,9 @@ use crate::password::{PasswordError, Passwords};
 use crate::server::{BindError, Bound, ConnectionLimits, ListenerSettings};
 use crate::session::{Accounts, Foundations, Sessions};
 use crate::store::{OpenError, OpenMode, RedbStore, Store};
-use crate::tls::{TlsError, server_config};
+use crate::tls::{ListenerTls, ServerTls, TlsError};
 use crate::token::Revisions;
-use crate::web::RequestIds;
+use crate::web::{Public, RequestIds};
 
 /// Why a gateway could not be built. `Display` and `source()` are for the operator.
 ///
@@ -119,9 +117,10 @@ impl Builder {
     pub fn build(self) -> Result<Gateway, BuildError> {
         let Self { config, store, clock, ephemeral_keys } = self;
         let now = clock.now();
-        let tls = config.tls.as_ref().map(server_config).transpose()?;
-        if tls.is_none() && config.listen.iter().any(|listener| listener.tls) {
-            return Err(TlsError::NoIdentity.into());
+        let tls = config.tls.as_ref().map(ServerTls::new).transpose()?.map(Arc::new);
+        for listener in config.listen.iter().filter(|listener| listener.tls) {
+            let tls = tls.as_ref().ok_or(TlsError::NoIdentity)?;
+            ListenerTls::new(tls, listener.client_auth)?;
         }
         // The store first: its lock keeps a second gateway from making other keys.
         let store = match store {
@@ -210,7 +209,8 @@ pub struct Gateway {
     pub(super) written: Written,
     pub(super) limits: Arc<ConnectionLimits>,
     pub(super) workers: usize,
-    pub(super) tls: Option<Arc<ServerConfig>>,
+    pub(super) public: Option<Public>,
+    pub(super) tls: Option<Arc<ServerTls>>,
     pub(super) listen: Vec<ListenerSettings>,
     pub(super) bound: Vec<Bound>,
 }
@@ -226,11 +226,13 @@ impl Gateway {
         limits.websockets = config.routes.iter().any(|route| route.websocket.is_some());
         let (workers, listen) = (config.workers.get(), std::mem::take(&mut config.listen));
         let written = std::mem::take(&mut config.written);
+        let public = config.public.clone();
         Self {
             plans: Arc::new(Plans::new(ground.plan(config, sessions, None))),
             ground: Arc::new(ground),
             written,
             limits: Arc::new(limits),
+            public,
             workers,
             tls: None,
             listen,
@@ -263,6 +265,11 @@ impl Gateway {
     /// The key ring, for an operator's door.
     pub fn keys(&self) -> &Arc<KeyRing> {
         &self.ground.keys
+    }
+
+    /// How its listeners speak TLS, for who knows of new certificates.
+    pub const fn tls(&self) -> Option<&Arc<ServerTls>> {
+        self.tls.as_ref()
     }
 
     /// The clock that all of it runs by.

@@ -39,11 +39,26 @@ pub(super) struct Shared {
     /// Most header fields of a request over HTTP/2; over HTTP/1.1 the connection counts them.
     pub(super) fields: usize,
     pub(super) hosts: Hosts,
+    /// What clients over TLS are told of coming back in clear.
+    pub(super) hsts: Option<HeaderValue>,
     pub(super) ids: Arc<RequestIds>,
     pub(super) messages: MessageLimits,
     pub(super) routes: Arc<Routes>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) trust: Trust,
+}
+
+impl Shared {
+    /// Has browsers come by TLS alone from now on (RFC 6797 section 7.2: not said in clear). An
+    /// upstream may have said it its own way.
+    fn be_strict(&self, peer: &Peer, response: &mut Response<Body>) {
+        if peer.is_https()
+            && let Some(hsts) = &self.hsts
+        {
+            let headers = response.headers_mut();
+            headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
+        }
+    }
 }
 
 /// The front of one worker. It follows the plan in force at its next request, and keeps the
@@ -154,6 +169,7 @@ impl State {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response.headers_mut().insert(X_REQUEST_ID, record.request_id().clone());
+        self.shared.be_strict(peer, &mut response);
         record.finish(response)
     }
 
@@ -285,19 +301,25 @@ fn about_the_server() -> Response<Body> {
     response
 }
 
+/// Answers in place of a request that is none.
+pub(super) fn refuse(shared: &Shared, violation: Violation, peer: &Peer) -> Response<Body> {
+    let id = shared.ids.next();
+    let rejection = Rejection::from(violation);
+    let (status, code, _) = rejection.class();
+    access_log::malformed(peer.addr(), Some(&id), status, code, &rejection);
+    let mut response = rejection.into_response();
+    response.headers_mut().insert(X_REQUEST_ID, id);
+    shared.be_strict(peer, &mut response);
+    response
+}
+
 impl Handler for Front {
     async fn handle(&self, request: Request<Incoming>, peer: Arc<Peer>) -> Response<Body> {
         self.answer(request, &peer).await
     }
 
     fn refuse(&self, violation: Violation, peer: &Peer) -> Response<Body> {
-        let id = self.now().shared.ids.next();
-        let rejection = Rejection::from(violation);
-        let (status, code, _) = rejection.class();
-        access_log::malformed(peer.addr(), Some(&id), status, code, &rejection);
-        let mut response = rejection.into_response();
-        response.headers_mut().insert(X_REQUEST_ID, id);
-        response
+        refuse(&self.now().shared, violation, peer)
     }
 
     fn trusts(&self, peer: IpAddr) -> bool {

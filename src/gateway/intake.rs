@@ -12,18 +12,28 @@ use crate::policy::Routes;
 use crate::proxy::Rejection;
 use crate::web::{HostName, MessageLimits, Peer};
 
-/// The hosts that this gateway serves: all, unless `public` is set.
+/// The hosts that this gateway serves: those that routes and `public` name, and unless `public` is
+/// set all others, too.
 #[derive(Debug)]
-pub(super) struct Hosts(Option<HashSet<String>>);
+pub(super) struct Hosts {
+    named: HashSet<String>,
+    others: bool,
+}
 
 impl Hosts {
     pub(super) fn new(config: &Config) -> Self {
         let public = config.public.as_ref().map(|public| public.host.clone());
-        Self(public.map(|public| named(&config.routes).chain([public]).collect()))
+        let others = public.is_none();
+        Self { named: named(&config.routes).chain(public).collect(), others }
+    }
+
+    /// Whether that is the name of a host of ours, and not just any.
+    pub(super) fn name(&self, name: &str) -> bool {
+        self.named.contains(name)
     }
 
     fn serve(&self, name: &str) -> bool {
-        self.0.as_ref().is_none_or(|served| served.contains(name))
+        self.others || self.name(name)
     }
 }
 
@@ -57,12 +67,8 @@ pub(super) fn check(
         Some(host) => (host.name().to_owned(), respell(&host, parts, peer.default_port())),
         None => (String::new(), None),
     };
-    // A certificate for several names opens none of them to who asked for another (RFC 9110
-    // section 7.4). HTTP/1.0 may name no host, and so cannot contradict.
-    if let Some(asked) = peer.server_name()
-        && asked.trim_end_matches('.') != name
-        && !name.is_empty()
-    {
+    // HTTP/1.0 may name no host, and so cannot contradict.
+    if !name.is_empty() && !peer.may_ask_for(&name) {
         return Err(Rejection::Misdirected);
     }
     if !hosts.serve(&name) {

@@ -7,9 +7,11 @@ mod front;
 mod http2;
 mod intake;
 mod plan;
+mod redirect;
 mod reload;
 mod run;
 mod service;
+mod worker;
 
 pub use access_log::TARGET as ACCESS_LOG;
 pub use build::{BuildError, Builder, Gateway};

@@ -79,6 +79,7 @@ impl Ground {
             endpoint_cors: config.endpoint_cors,
             fields: config.connections.headers,
             hosts,
+            hsts: config.tls.and_then(|tls| tls.hsts),
             ids: Arc::clone(&self.ids),
             messages: config.messages,
             routes,

@@ -5,20 +5,20 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use tokio::runtime;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Gateway;
 use super::front::Front;
+use super::redirect::Redirect;
+use super::worker::{Listening, Worker};
 use crate::audit::{Event, Kind};
-use crate::server::{Acceptor, Bound, ConnectionLimits, Preamble, Slots, SocketFile, Sockets};
+use crate::server::{Acceptor, Bound, ListenAddr, ListenerSettings, Preamble, Slots, SocketFile};
 use crate::session::Sessions;
+use crate::tls::{ListenerTls, TlsError};
 
 /// How often sessions whose last token is dead are removed.
 const SWEEP: Duration = Duration::from_secs(60 * 60);
-/// Threads of one worker for what blocks: reading the store.
-const BLOCKING_THREADS: usize = 16;
 
 /// Why serving ended early.
 ///
@@ -43,16 +43,6 @@ pub enum ServeError {
     /// A worker ended by a panic, which is a defect of ours.
     #[error("a worker panicked")]
     Panicked,
-}
-
-/// What one worker serves.
-struct Worker {
-    front: Arc<Front>,
-    limits: Arc<ConnectionLimits>,
-    slots: Slots,
-    drain: CancellationToken,
-    tcp: Vec<(std::net::TcpListener, Preamble)>,
-    unix: Vec<(std::os::unix::net::UnixListener, Preamble)>,
 }
 
 impl Gateway {
@@ -83,6 +73,7 @@ impl Gateway {
             () = shutdown => {}
             () = self.keep_house() => {}
             () = self.tend() => {}
+            () = self.keep_certificates() => {}
             () = ended(&threads) => {}
         }
         // Before the listeners are closed: whoever takes our place may bind from then on.
@@ -156,35 +147,22 @@ impl Gateway {
 
     fn workers(&mut self, drain: &CancellationToken) -> io::Result<Vec<Worker>> {
         let slots = Slots::new(&self.limits);
+        let redirect = Redirect { plans: Arc::clone(&self.plans), port: self.secure_port() };
+        let redirect = Arc::new(redirect);
         let mut workers: Vec<_> = (0..self.workers)
             .map(|_| Worker {
                 front: self.front(),
+                redirect: Arc::clone(&redirect),
                 limits: Arc::clone(&self.limits),
                 slots: slots.clone(),
                 drain: drain.clone(),
-                tcp: Vec::new(),
-                unix: Vec::new(),
+                serving: Listening::default(),
+                redirecting: Listening::default(),
             })
             .collect();
-        for bound in self.bound.drain(..) {
-            let preamble = Preamble {
-                proxy_protocol: bound.settings.proxy_protocol,
-                // There is one where it is asked for: `build` has seen to that.
-                tls: self.tls.clone().filter(|_| bound.settings.tls),
-            };
-            match bound.sockets {
-                Sockets::Tcp(sockets) => {
-                    for (worker, socket) in workers.iter_mut().zip(sockets) {
-                        worker.tcp.push((socket, preamble.clone()));
-                    }
-                }
-                // One queue for all workers: whoever is free takes the next connection.
-                Sockets::Unix(socket) => {
-                    for worker in &mut workers {
-                        worker.unix.push((socket.try_clone()?, preamble.clone()));
-                    }
-                }
-            }
+        for bound in std::mem::take(&mut self.bound) {
+            let preamble = self.preamble(&bound.settings)?;
+            Worker::deal(&mut workers, bound.sockets, bound.settings.redirect, &preamble)?;
         }
         Ok(workers)
     }
@@ -213,6 +191,38 @@ impl Gateway {
         }
     }
 
+    fn preamble(&self, listener: &ListenerSettings) -> io::Result<Preamble> {
+        let tls = if listener.tls {
+            // There is what it asks for: `build` has seen to that.
+            let tls = self.tls.as_ref().ok_or_else(|| io::Error::other(TlsError::NoIdentity))?;
+            Some(ListenerTls::new(tls, listener.client_auth).map_err(io::Error::other)?)
+        } else {
+            None
+        };
+        Ok(Preamble { proxy_protocol: listener.proxy_protocol, tls })
+    }
+
+    /// The port behind `https://` names of ours, if it is not the usual one: that of `public`, for
+    /// a load balancer may have another than we, else that of the first listener with TLS.
+    fn secure_port(&self) -> Option<u16> {
+        if let Some(public) = &self.public {
+            return public.port;
+        }
+        let port = self.listeners().filter(|listener| listener.tls).find_map(|listener| {
+            let ListenAddr::Tcp(addr) = listener.addr else { return None };
+            Some(addr.port())
+        });
+        port.filter(|port| *port != 443)
+    }
+
+    /// Takes up new certificates. Never ends.
+    async fn keep_certificates(&self) {
+        match &self.tls {
+            Some(tls) => tls.keep(self.clock()).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Removes dead sessions now and then. Never ends.
     async fn keep_house(&self) {
         loop {
@@ -238,37 +248,7 @@ async fn ended<T>(threads: &[thread::JoinHandle<T>]) {
     }
 }
 
-impl Worker {
-    fn run(self) -> Result<(), ServeError> {
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .max_blocking_threads(BLOCKING_THREADS)
-            .build()
-            .map_err(ServeError::Worker)?;
-        let served = runtime.block_on(self.serve());
-        // What is still open after the drain is cut; a store read is not waited for.
-        runtime.shutdown_background();
-        served
-    }
-
-    async fn serve(self) -> Result<(), ServeError> {
-        let Self { front, limits, slots, drain, tcp, unix } = self;
-        tokio::spawn(Front::keep_house(Arc::downgrade(&front)));
-        let acceptor = Acceptor::new(front, limits, slots, drain);
-        let tcp = tcp.into_iter().map(|(socket, preamble)| acceptor.accept_tcp(socket, preamble));
-        let unix =
-            unix.into_iter().map(|(socket, preamble)| acceptor.accept_unix(socket, preamble));
-        let accepted = futures_util::future::try_join(
-            futures_util::future::try_join_all(tcp),
-            futures_util::future::try_join_all(unix),
-        );
-        accepted.await.map_err(ServeError::Worker)?;
-        report(acceptor.drained().await);
-        Ok(())
-    }
-}
-
-fn report(cut: usize) {
+pub(super) fn report(cut: usize) {
     if cut > 0 {
         tracing::warn!(connections = cut, "connections cut at the end of the drain");
     }

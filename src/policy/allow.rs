@@ -5,6 +5,7 @@ use std::fmt;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::identity::{Claim, Identity, is_role_name};
+use crate::tls::ClientCertificate;
 
 /// Who is let through.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -32,6 +33,8 @@ pub enum Term {
         /// The value, compared as text.
         value: String,
     },
+    /// Whoever has shown a certificate with this name, whether authenticated otherwise or not.
+    Certificate(String),
 }
 
 /// What is wrong with an `allow` rule, and what to write instead.
@@ -45,7 +48,8 @@ pub enum RuleError {
     Empty,
     /// A word that is no term.
     #[error(
-        "`{0}` is no rule; write `anyone`, `user`, `role:x`, `user:name` or `claim:name=value`"
+        "`{0}` is no rule; write `anyone`, `user`, `role:x`, `user:name`, `claim:name=value` or \
+         `cert:name`"
     )]
     Unknown(String),
     /// Something that looks like a negation.
@@ -118,24 +122,34 @@ impl Allow {
         };
         rules.iter().flatten().filter_map(|term| match term {
             Term::Named(name) => Some(name.as_str()),
-            Term::User | Term::Role(_) | Term::Claim { .. } => None,
+            Term::User | Term::Role(_) | Term::Claim { .. } | Term::Certificate(_) => None,
         })
+    }
+
+    /// Whether a rule asks for a certificate of the client.
+    pub fn asks_for_certificate(&self) -> bool {
+        let Self::Rules(rules) = self else { return false };
+        rules.iter().flatten().any(|term| matches!(term, Term::Certificate(_)))
     }
 }
 
-/// Decides whether that caller may use a route; `None` is a request without a credential.
-pub fn authorize(allow: &Allow, identity: Option<&Identity>) -> Verdict {
-    let rules = match (allow, identity) {
-        (Allow::Anyone, _) => return Verdict::Allowed,
-        (Allow::Rules(_), None) => return Verdict::NeedsIdentity,
-        (Allow::Rules(rules), Some(identity)) => {
-            // `all` of nothing is true, and an empty rule must not be.
-            rules
-                .iter()
-                .any(|rule| !rule.is_empty() && rule.iter().all(|term| term.met_by(identity)))
-        }
-    };
-    if rules { Verdict::Allowed } else { Verdict::Forbidden }
+/// Decides whether that caller may use a route: `identity` is what its credential says, and
+/// `certificate` what its connection has shown; `None` is a request without one.
+pub fn authorize(
+    allow: &Allow,
+    identity: Option<&Identity>,
+    certificate: Option<&ClientCertificate>,
+) -> Verdict {
+    let Allow::Rules(rules) = allow else { return Verdict::Allowed };
+    let meets = |term: &Term| term.met_by(identity, certificate);
+    // `all` of nothing is true, and an empty rule must not be.
+    if rules.iter().any(|rule| !rule.is_empty() && rule.iter().all(meets)) {
+        return Verdict::Allowed;
+    }
+    // Where each rule lacks a certificate, no credential would help.
+    let lacks = |term: &Term| matches!(term, Term::Certificate(_)) && !meets(term);
+    let hopeless = !rules.is_empty() && rules.iter().all(|rule| rule.iter().any(lacks));
+    if identity.is_some() || hopeless { Verdict::Forbidden } else { Verdict::NeedsIdentity }
 }
 
 impl Term {
@@ -147,8 +161,9 @@ impl Term {
         match text.split_once(':') {
             Some(("role", role)) if is_role_name(role) => Ok(Self::Role(role.into())),
             Some(("role", role)) => Err(RuleError::Role(role.into())),
-            Some(("user", "")) => Err(unknown()),
+            Some(("user" | "cert", "")) => Err(unknown()),
             Some(("user", name)) => Ok(Self::Named(name.nfkc().collect())),
+            Some(("cert", name)) => Ok(Self::Certificate(name.into())),
             Some(("claim", claim)) => match claim.split_once('=') {
                 Some((name, value)) if !name.is_empty() && !value.is_empty() => {
                     Ok(Self::Claim { name: name.into(), value: value.into() })
@@ -165,8 +180,16 @@ impl Term {
         }
     }
 
-    fn met_by(&self, identity: &Identity) -> bool {
+    fn met_by(&self, identity: Option<&Identity>, certificate: Option<&ClientCertificate>) -> bool {
+        if let Self::Certificate(name) = self {
+            return certificate.is_some_and(|certificate| certificate.is_named(name));
+        }
+        identity.is_some_and(|identity| self.met_by_identity(identity))
+    }
+
+    fn met_by_identity(&self, identity: &Identity) -> bool {
         match self {
+            Self::Certificate(_) => false,
             Self::User => true,
             Self::Role(role) => identity.has_role(role),
             // A foreign issuer may give any name to anybody.
@@ -199,6 +222,7 @@ impl fmt::Display for Term {
             Self::Role(role) => write!(f, "role:{role}"),
             Self::Named(name) => write!(f, "user:{name}"),
             Self::Claim { name, value } => write!(f, "claim:{name}={value}"),
+            Self::Certificate(name) => write!(f, "cert:{name}"),
         }
     }
 }
@@ -226,7 +250,7 @@ mod tests {
     }
 
     fn verdict(rule: &str, identity: &Identity) -> Verdict {
-        authorize(&Allow::parse_rule(rule).unwrap(), Some(identity))
+        authorize(&Allow::parse_rule(rule).unwrap(), Some(identity), None)
     }
 
     #[test]
@@ -260,12 +284,38 @@ mod tests {
 
     #[test]
     fn nobody_is_let_through_where_somebody_is_demanded() {
-        assert_eq!(authorize(&Allow::Anyone, None), Verdict::Allowed);
-        assert_eq!(authorize(&Allow::user(), None), Verdict::NeedsIdentity);
+        assert_eq!(authorize(&Allow::Anyone, None, None), Verdict::Allowed);
+        assert_eq!(authorize(&Allow::user(), None, None), Verdict::NeedsIdentity);
         for nobody in [Allow::Rules(vec![]), Allow::Rules(vec![vec![]])] {
-            assert_eq!(authorize(&nobody, None), Verdict::NeedsIdentity);
-            assert_eq!(authorize(&nobody, Some(&alice())), Verdict::Forbidden);
+            assert_eq!(authorize(&nobody, None, None), Verdict::NeedsIdentity);
+            assert_eq!(authorize(&nobody, Some(&alice()), None), Verdict::Forbidden);
         }
+    }
+
+    #[test]
+    fn a_certificate_is_one_more_way_in_and_one_more_demand() {
+        let allow = |rules: &[&str]| {
+            Allow::any_of(rules.iter().map(|rule| Allow::parse_rule(rule).unwrap())).unwrap()
+        };
+        let billing = ClientCertificate::named(vec!["billing".into()]);
+        let (alice, shown) = (alice(), Some(&billing));
+        let either = allow(&["cert:billing", "role:admin"]);
+        assert_eq!(either.to_string(), "cert:billing, role:admin");
+        assert_eq!(authorize(&either, None, shown), Verdict::Allowed);
+        assert_eq!(authorize(&either, Some(&alice), None), Verdict::Allowed);
+        assert_eq!(authorize(&either, None, None), Verdict::NeedsIdentity);
+        let both = allow(&["cert:billing & role:admin"]);
+        assert_eq!(authorize(&both, Some(&alice), shown), Verdict::Allowed);
+        assert_eq!(authorize(&both, None, shown), Verdict::NeedsIdentity);
+        assert_eq!(authorize(&both, Some(&alice), None), Verdict::Forbidden);
+        assert_eq!(authorize(&both, None, None), Verdict::Forbidden);
+        for other in ["cert:Billing", "cert:billin", "cert:billing2"] {
+            assert_eq!(authorize(&allow(&[other]), None, shown), Verdict::Forbidden, "{other}");
+            assert_eq!(authorize(&allow(&[other]), Some(&alice), shown), Verdict::Forbidden);
+        }
+        // A certificate is nobody's account.
+        assert_eq!(authorize(&allow(&["user"]), None, shown), Verdict::NeedsIdentity);
+        assert!(both.asks_for_certificate() && !allow(&["user"]).asks_for_certificate());
     }
 
     #[test]
@@ -285,7 +335,7 @@ mod tests {
     fn any_of_several_rules_is_enough() {
         let rules = ["role:nobody", "role:analyst & user", "claim:tenant=acme"];
         let allow = Allow::any_of(rules.map(|rule| Allow::parse_rule(rule).unwrap())).unwrap();
-        assert_eq!(authorize(&allow, Some(&alice())), Verdict::Allowed);
+        assert_eq!(authorize(&allow, Some(&alice()), None), Verdict::Allowed);
         assert_eq!(allow.to_string(), "role:nobody, role:analyst & user, claim:tenant=acme");
         assert_eq!(Allow::any_of([Allow::Anyone]), Ok(Allow::Anyone));
         assert_eq!(Allow::any_of([]), Err(RuleError::Empty));
@@ -302,13 +352,14 @@ mod tests {
 
     #[test]
     fn a_wrong_rule_is_told_what_to_write() {
-        let unknown =
-            "is no rule; write `anyone`, `user`, `role:x`, `user:name` or `claim:name=value`";
+        let unknown = "is no rule; write `anyone`, `user`, `role:x`, `user:name`, \
+                       `claim:name=value` or `cert:name`";
         for (rule, message) in [
             ("admin", &*format!("`admin` {unknown}")),
             ("User", &format!("`User` {unknown}")),
             ("group:x", &format!("`group:x` {unknown}")),
             ("user:", &format!("`user:` {unknown}")),
+            ("cert:", &format!("`cert:` {unknown}")),
             ("", "empty rule; write \"user\" for every authenticated caller"),
             ("user &", "empty rule; write \"user\" for every authenticated caller"),
             ("anyone & user", "`anyone` stands alone; leave out the rest, or `anyone`"),

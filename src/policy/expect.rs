@@ -9,6 +9,7 @@ use http::{Method, StatusCode};
 use super::allow::{Allow, RuleError, Term, Verdict, authorize};
 use super::routes::{Ambiguous, Place, Routes};
 use crate::identity::{Claim, Identity};
+use crate::tls::ClientCertificate;
 use crate::web::{CanonicalPath, HostError, HostName};
 
 /// One line such as `role:admin POST /admin/users -> api`.
@@ -16,6 +17,7 @@ use crate::web::{CanonicalPath, HostError, HostName};
 pub struct Expectation {
     line: String,
     caller: Option<Identity>,
+    certificate: Option<ClientCertificate>,
     from: Option<IpAddr>,
     method: Method,
     host: String,
@@ -82,7 +84,7 @@ impl Expectation {
         if words.is_empty() {
             return Err(ExpectationError::Shape);
         }
-        let caller = caller(&words.join(" "))?;
+        let (caller, certificate) = caller(&words.join(" "))?;
         let capitals = method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
         let method = Method::from_bytes(method.as_bytes())
             .ok()
@@ -99,7 +101,7 @@ impl Expectation {
         let path = path.split('?').next().unwrap_or_default().to_owned();
         let outcome = Outcome::parse(outcome.trim())?;
         let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-        Ok(Self { line, caller, from, method, host, path, outcome })
+        Ok(Self { line, caller, certificate, from, method, host, path, outcome })
     }
 
     /// The address that the request is said to come from, for routes that ask for one.
@@ -159,7 +161,7 @@ impl Expectation {
             return refused(StatusCode::FORBIDDEN, why);
         }
         let why = format!("by the route `{}`, which allows {}", route.key, route.allow);
-        match authorize(&route.allow, self.caller.as_ref()) {
+        match authorize(&route.allow, self.caller.as_ref(), self.certificate.as_ref()) {
             Verdict::Allowed => (Some(Outcome::Forwarded(route.to.clone())), why),
             Verdict::NeedsIdentity => refused(StatusCode::UNAUTHORIZED, why),
             Verdict::Forbidden => refused(StatusCode::FORBIDDEN, why),
@@ -194,9 +196,11 @@ fn take_from(words: &mut Vec<&str>) -> Result<Option<IpAddr>, ExpectationError> 
     address.parse().map(Some).map_err(|_| ExpectationError::From(address.into()))
 }
 
-/// A caller of our own of whom just these terms are true; `None` for `anyone`.
-fn caller(text: &str) -> Result<Option<Identity>, RuleError> {
-    let Allow::Rules(rules) = Allow::parse_rule(text)? else { return Ok(None) };
+/// A caller of our own of whom just these terms are true, and its certificate; nobody for
+/// `anyone`, and for somebody who shows a certificate alone.
+fn caller(text: &str) -> Result<(Option<Identity>, Option<ClientCertificate>), RuleError> {
+    let Allow::Rules(rules) = Allow::parse_rule(text)? else { return Ok((None, None)) };
+    let (mut names, mut known) = (Vec::new(), false);
     let mut caller = Identity {
         user_id: String::new(),
         username: String::new(),
@@ -208,14 +212,17 @@ fn caller(text: &str) -> Result<Option<Identity>, RuleError> {
         issuer: None,
     };
     for term in rules.into_iter().flatten() {
+        known |= !matches!(term, Term::Certificate(_));
         match term {
+            Term::Certificate(name) => names.push(name),
             Term::User => {}
             Term::Role(role) => caller.roles.push(role),
             Term::Named(name) => caller.username = name,
             Term::Claim { name, value } => set_claim(&mut caller, name, value),
         }
     }
-    Ok(Some(caller))
+    let certificate = (!names.is_empty()).then(|| ClientCertificate::named(names));
+    Ok((known.then_some(caller), certificate))
 }
 
 /// Gives the caller a claim where [`Identity::claim`] looks for it.

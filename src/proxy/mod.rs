@@ -50,6 +50,7 @@ use watched::watched;
 use crate::clock::Clock;
 use crate::policy::{Allow, Route, Verdict, authorize};
 use crate::session::{AuthError, Authenticated, Sessions};
+use crate::tls::ClientCertificate;
 use crate::web::{Authorization, Body, CanonicalPath, MessageLimits, Origin, Peer, RequestBody};
 
 pub use grpc::{is_call, refuse_call};
@@ -187,7 +188,7 @@ impl Proxy {
         };
         throttle.by_address()?;
         *caller = self.authenticate(route, &mut parts).await?;
-        permit(&route.allow, caller.as_deref())?;
+        permit(&route.allow, caller.as_deref(), peer.certificate())?;
         self.recent(route, caller.as_deref())?;
         throttle.by_user(caller.as_deref())?;
         body.limit(route.body.unwrap_or(self.limits.body))?;
@@ -206,13 +207,14 @@ impl Proxy {
             request_id,
             host,
             http2,
+            table: self.sessions.headers(),
             signed: OnceLock::new(),
         };
         outfit.put_on(&mut parts)?;
         if let Some(handshake) = &handshake {
             handshake.ask(&mut parts.headers);
         }
-        let watch = || caller.map(|caller| self.vigil.over(caller, route));
+        let watch = || caller.map(|caller| self.vigil.over(caller, route, peer.certificate()));
         let uploading = if body.is_end_stream() { None } else { watch() };
         let asks = handshake.is_some();
         let sending = || self.forward(&outfit, parts, body, asks, way, watch());
@@ -225,7 +227,8 @@ impl Proxy {
             (Some(handshake), None) => handshake.refused(&response).map(|()| None)?,
             _ => None,
         };
-        respond::finish(route, caller.is_some(), throttle.report(), &mut response);
+        let known = caller.is_some() || peer.certificate().is_some();
+        respond::finish(route, known, throttle.report(), &mut response);
         if let Some(opened) = opened {
             opened.announce(&mut response);
         }
@@ -343,8 +346,12 @@ impl Proxy {
     }
 }
 
-fn permit(allow: &Allow, caller: Option<&Authenticated>) -> Result<(), Rejection> {
-    match authorize(allow, caller.map(|caller| &caller.identity)) {
+fn permit(
+    allow: &Allow,
+    caller: Option<&Authenticated>,
+    certificate: Option<&ClientCertificate>,
+) -> Result<(), Rejection> {
+    match authorize(allow, caller.map(|caller| &caller.identity), certificate) {
         Verdict::Allowed => Ok(()),
         Verdict::NeedsIdentity => Err(Rejection::NoCredentials),
         Verdict::Forbidden => Err(Rejection::Forbidden),

@@ -61,6 +61,8 @@ pub(super) struct Outfit<'a> {
     pub(super) host: Option<HeaderValue>,
     /// Whether it goes out in HTTP/2.
     pub(super) http2: bool,
+    /// Which headers tell who it is.
+    pub(super) table: &'a IdentityHeaders,
     /// Who its caller is, signed for this request; as a rule nothing.
     pub(super) signed: OnceLock<Vec<(HeaderName, HeaderValue)>>,
 }
@@ -99,6 +101,9 @@ impl Outfit<'_> {
         for (name, value) in self.signed.get().into_iter().flatten() {
             headers.insert(name, value.clone());
         }
+        for (name, value) in self.table.certificate(self.peer) {
+            headers.insert(name, value.clone());
+        }
     }
 
     /// The same as lines of HTTP/1.1, of which most were made ready before.
@@ -110,6 +115,7 @@ impl Outfit<'_> {
         }
         let signed = self.signed.get().into_iter().flatten();
         write_lines(signed.map(|(name, value)| (name, value)), out);
+        write_lines(self.table.certificate(self.peer), out);
     }
 
     /// The path that was judged is the path that is sent, in origin form, unless the route

@@ -30,6 +30,9 @@ pub enum Rejection {
     /// A host that this gateway does not serve.
     #[error("host not served here")]
     Misdirected,
+    /// A credential at a listener that only redirects.
+    #[error("credential sent in clear")]
+    InClear,
     /// A message whose length has two readings, or a transfer coding we do not speak.
     #[error("ambiguous framing")]
     BadFraming,
@@ -137,6 +140,7 @@ const HOST: &str = "The Host header is missing or unusable.";
 const FIELDS: &str = "Too many header fields.";
 const BUSY: &str = "The service is busy, try again later.";
 const VERSION: &str = "Only version 13 of the WebSocket protocol is spoken here.";
+const CLEAR: &str = "Credentials are taken over TLS only; this one was sent in clear.";
 const STEP_UP: &str = "A more recent login is required.";
 const ONE_TICKET: &str = "There must be one ticket, and no Authorization header beside it.";
 const FORBIDDEN: &str = "You do not have permission to perform this action.";
@@ -154,6 +158,7 @@ impl Rejection {
             Self::Misdirected => {
                 (S::MISDIRECTED_REQUEST, "misdirected", "This host is not served here.")
             }
+            Self::InClear => (S::FORBIDDEN, "in_clear", CLEAR),
             Self::BadFraming => {
                 (S::BAD_REQUEST, "bad_framing", "The length of the request is ambiguous.")
             }

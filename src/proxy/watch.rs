@@ -14,6 +14,7 @@ use super::{RefusedCredential, Rejection, permit};
 use crate::policy::{Route, Routes};
 use crate::session::{AuthError, Authenticated, Sessions, Stance};
 use crate::store::StoreError;
+use crate::tls::ClientCertificate;
 use crate::token::TokenError;
 
 /// How often it is asked whether the caller of a silent connection may go on.
@@ -55,6 +56,8 @@ pub(super) struct Watch {
     vigil: Arc<Vigil>,
     route: Arc<Route>,
     caller: Arc<Authenticated>,
+    /// What its connection has shown.
+    certificate: Option<ClientCertificate>,
     /// How long it may go on after its credential ended.
     grace: Duration,
     place: Option<usize>,
@@ -75,7 +78,7 @@ impl Watch {
 
     /// Another one over the same caller, with the time that the route gives.
     pub(super) fn again(&self) -> Self {
-        self.vigil.over(&self.caller, &self.route)
+        self.vigil.over(&self.caller, &self.route, self.certificate.as_ref())
     }
 
     /// Whether the caller may go on now: a look at the clock and at a counter, and into the store
@@ -91,7 +94,7 @@ impl Watch {
                     let in_force = self.vigil.in_force.load();
                     let route = in_force.routes.of_key(&self.route.key);
                     self.route = Arc::clone(route.ok_or(Rejection::NoRoute)?);
-                    permit(&self.route.allow, Some(&caller))?;
+                    permit(&self.route.allow, Some(&caller), self.certificate.as_ref())?;
                     self.caller = caller;
                 }
                 // What was true a moment ago stands until the next look.
@@ -173,11 +176,17 @@ impl Vigil {
     }
 
     /// A watch over a caller who was let in at `route` just now.
-    pub(super) fn over(self: &Arc<Self>, caller: &Arc<Authenticated>, route: &Arc<Route>) -> Watch {
+    pub(super) fn over(
+        self: &Arc<Self>,
+        caller: &Arc<Authenticated>,
+        route: &Arc<Route>,
+        certificate: Option<&ClientCertificate>,
+    ) -> Watch {
         Watch {
             vigil: Arc::clone(self),
             route: Arc::clone(route),
             caller: Arc::clone(caller),
+            certificate: certificate.cloned(),
             grace: route.outlive.unwrap_or(FINISHING),
             place: None,
             asking: None,

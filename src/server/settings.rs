@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::tls::ClientAuth;
+
 /// One entry of `listen`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ListenAddr {
@@ -37,6 +39,10 @@ pub struct ListenerSettings {
     pub addr: ListenAddr,
     /// Whether its connections speak TLS.
     pub tls: bool,
+    /// Whether their clients show certificates.
+    pub client_auth: ClientAuth,
+    /// Whether its clients are sent to `https://`, and get nothing else.
+    pub redirect: bool,
     /// Whether each connection begins with a line of the PROXY protocol about its client.
     pub proxy_protocol: bool,
 }

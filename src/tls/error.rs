@@ -11,6 +11,9 @@ pub enum TlsError {
     /// The bytes hold no PEM private key, or a broken one.
     #[error("no usable private key in PEM form")]
     Key(#[source] rustls::pki_types::pem::Error),
+    /// A certificate that cannot be understood.
+    #[error("a certificate that cannot be read")]
+    Unreadable,
     /// The key does not belong to the certificate, or is of a kind that TLS does not use.
     #[error("the private key does not fit the certificate")]
     Mismatch(#[source] rustls::Error),
@@ -20,6 +23,12 @@ pub enum TlsError {
     /// A listener is to speak TLS, and there is nothing to prove who it is.
     #[error("a listener with TLS needs a certificate and its key")]
     NoIdentity,
+    /// Clients are to show certificates, and there is nobody whose word would count.
+    #[error("client certificates need an authority to be checked by")]
+    NoAuthorities,
+    /// The authorities cannot be used.
+    #[error("the authorities of client certificates cannot be used")]
+    Authorities(#[from] rustls::server::VerifierBuilderError),
     /// TLS refuses the combination.
     #[error(transparent)]
     Refused(#[from] rustls::Error),

@@ -2,13 +2,23 @@
 
 mod client;
 mod error;
+mod files;
+mod holder;
+mod leaf;
 mod pem;
 mod server;
+mod settings;
+mod terms;
 
 pub use client::{ClientTls, Roots, client_config};
 pub use error::TlsError;
+pub use files::{Authorities, FileError, FileFault, Pair};
+pub use holder::ClientCertificate;
+pub use leaf::{Leaf, SOON, Standing};
 pub use pem::{Certified, certificates};
-pub use server::server_config;
+pub use server::{ListenerTls, ServerTls};
+pub use settings::{ClientAuth, MinVersion, TlsSettings};
+pub use terms::{Shown, Twice, twice};
 
 use std::sync::Arc;
 

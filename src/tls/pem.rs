@@ -7,7 +7,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::{TlsError, provider};
+use super::{Leaf, TlsError, provider};
 
 /// A certificate chain with its private key: what proves to the other side who we are.
 #[derive(Clone)]
@@ -24,6 +24,15 @@ impl Certified {
         let key = PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?;
         let certified = CertifiedKey::from_der(chain, key, &provider());
         certified.map(|certified| Self(Arc::new(certified))).map_err(TlsError::Mismatch)
+    }
+
+    /// What its own certificate says.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`] if that cannot be understood.
+    pub fn leaf(&self) -> Result<Leaf, TlsError> {
+        self.0.end_entity_cert().map_err(TlsError::Refused).and_then(Leaf::of)
     }
 
     /// As rustls takes it.

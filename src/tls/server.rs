@@ -1,32 +1,200 @@
-//! The side that is called: listeners with TLS.
+//! The side that is called: listeners with TLS, and the files that they are made from.
 
-use std::sync::Arc;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::Ticketer;
-use rustls::server::NoServerSessionStorage;
-use rustls::sign::SingleCertAndKey;
+use tokio::sync::Notify;
 
-use super::{Certified, TlsError, provider};
+use super::TlsError;
+use super::files::{Authorities, FileError, Pair};
+use super::leaf::Standing;
+use super::settings::{ClientAuth, TlsSettings};
+use super::terms::{Fixed, Shown, Terms, twice};
+use crate::clock::{Clock, Timestamp};
 
-/// How to speak TLS 1.2 and 1.3 to clients, as `identity`, with HTTP/2 preferred to HTTP/1.1.
+/// How often a certificate that ends soon is complained of.
+const COMPLAINT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How all listeners speak TLS. What its files hold is taken up while connections go on.
 ///
-/// A client may resume a session with a ticket that it keeps itself, for half a day at most; the
-/// key of the tickets never leaves the process. No early data: it could be sent again by others.
-///
-/// # Errors
-///
-/// [`TlsError::Refused`] if the machine gives no random bytes.
-pub fn server_config(identity: &Certified) -> Result<Arc<ServerConfig>, TlsError> {
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified_key())));
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    // What a client can keep itself costs us no memory, and no lock that all workers share.
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.ticketer = Ticketer::new()?;
-    // One replaces the one that was used. rustls makes two, at the price of a handshake each.
-    config.send_tls13_tickets = 1;
-    Ok(Arc::new(config))
+/// A client may resume a session with a ticket that it keeps itself, for half a day at most, at
+/// whichever worker; the keys of the tickets never leave the process.
+pub struct ServerTls {
+    fixed: Fixed,
+    poll: Duration,
+    files: Mutex<Files>,
+    terms: RwLock<Arc<Terms>>,
+    again: Notify,
 }
+
+struct Files {
+    pairs: Vec<Pair>,
+    authorities: Option<Authorities>,
+}
+
+impl ServerTls {
+    /// As the settings say.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`] if the machine gives no random bytes, or the authorities cannot be used.
+    pub fn new(settings: &TlsSettings) -> Result<Self, TlsError> {
+        let fixed = Fixed {
+            min: settings.min,
+            strict_sni: settings.strict_sni,
+            ticketer: Ticketer::new()?,
+        };
+        let pairs: Vec<_> = settings.pairs().cloned().collect();
+        let files = Files { pairs, authorities: settings.client_ca.clone() };
+        let terms = Terms::new(&fixed, &files.pairs, files.authorities.as_ref())?;
+        Ok(Self {
+            fixed,
+            poll: settings.poll,
+            files: Mutex::new(files),
+            terms: RwLock::new(Arc::new(terms)),
+            again: Notify::new(),
+        })
+    }
+
+    /// Has the files read again, whether they seem to have changed or not, by whoever
+    /// [keeps](Self::keep) this.
+    pub fn read_again(&self) {
+        self.again.notify_one();
+    }
+
+    /// Looks at the files now and then, away from the threads that serve. Never ends.
+    pub async fn keep(self: &Arc<Self>, clock: &Arc<dyn Clock>) {
+        // The check of the policy has complained of what it began with.
+        let mut complained = clock.now();
+        loop {
+            let always = tokio::select! {
+                () = tokio::time::sleep(self.poll) => false,
+                () = self.again.notified() => true,
+            };
+            let now = clock.now();
+            let due = now.since(complained) >= COMPLAINT;
+            if due {
+                complained = now;
+            }
+            let tls = Arc::clone(self);
+            let looked = tokio::task::spawn_blocking(move || {
+                tls.look(always, now);
+                if due {
+                    tls.complain(now);
+                }
+            });
+            if looked.await.is_err() {
+                tracing::error!("the certificate files could not be looked at");
+            }
+        }
+    }
+
+    /// Takes up the files that have changed. A pair that is broken, or half written, stays what it
+    /// was until it changes again.
+    fn look(&self, always: bool, now: Timestamp) {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let files = &mut *files;
+        let mut changed = false;
+        for pair in &mut files.pairs {
+            match pair.again(always) {
+                Some(Ok(())) => {
+                    changed = true;
+                    let ends = pair.leaf().ends();
+                    tracing::info!(file = %pair.path().display(), %ends, "certificate read");
+                    complain(pair, now);
+                }
+                Some(Err(error)) => kept(&error),
+                None => {}
+            }
+        }
+        if let Some(authorities) = &mut files.authorities {
+            match authorities.again(always) {
+                Some(Ok(())) => {
+                    changed = true;
+                    let file = authorities.path().display();
+                    tracing::info!(%file, "authorities of client certificates read");
+                }
+                Some(Err(error)) => kept(&error),
+                None => {}
+            }
+        }
+        if !changed {
+            return;
+        }
+        for twice in twice(&files.pairs) {
+            let hidden = files.pairs.get(twice.hidden).map_or_else(|| Path::new(""), Pair::path);
+            let file = hidden.display();
+            tracing::warn!(name = %twice.name, %file, "another certificate is for that name, too");
+        }
+        match Terms::new(&self.fixed, &files.pairs, files.authorities.as_ref()) {
+            Ok(terms) => {
+                *self.terms.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(terms);
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "new certificates cannot be used; the old ones stay");
+            }
+        }
+    }
+
+    fn complain(&self, now: Timestamp) {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.pairs.iter().for_each(|pair| complain(pair, now));
+    }
+
+    fn now(&self) -> Arc<Terms> {
+        Arc::clone(&self.terms.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// How one listener speaks TLS.
+#[derive(Clone, Debug)]
+pub struct ListenerTls {
+    tls: Arc<ServerTls>,
+    client_auth: ClientAuth,
+}
+
+impl ListenerTls {
+    /// A listener whose clients are asked for certificates, or not.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError::NoAuthorities`] if they are asked and nobody's word would count.
+    pub fn new(tls: &Arc<ServerTls>, client_auth: ClientAuth) -> Result<Self, TlsError> {
+        let listener = Self { tls: Arc::clone(tls), client_auth };
+        let files = tls.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if client_auth != ClientAuth::Off && files.authorities.is_none() {
+            return Err(TlsError::NoAuthorities);
+        }
+        Ok(listener)
+    }
+
+    /// What a client is shown that asks for that host, or for none; `None` if it is to be refused.
+    pub fn choose(&self, asked: Option<&str>) -> Option<Arc<Shown>> {
+        self.tls.now().choose(self.client_auth, asked)
+    }
+}
+
+impl fmt::Debug for ServerTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerTls").field("poll", &self.poll).finish_non_exhaustive()
+    }
+}
+
+fn kept(error: &FileError) {
+    let file = error.path.display();
+    tracing::error!(%file, error = %error.error, "new file not taken; the old one stays");
+}
+
+fn complain(pair: &Pair, now: Timestamp) {
+    let standing = pair.leaf().standing(now);
+    if standing != Standing::Good {
+        tracing::warn!(file = %pair.path().display(), "{standing}");
+    }
+}
+
+#[cfg(test)]
+mod tests;

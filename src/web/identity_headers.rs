@@ -10,6 +10,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::fold::{begins_as, fold};
+use super::peer::Peer;
 use crate::identity::{Claim, Identity};
 
 /// The prefix that is reserved whether configured or not, folded.
@@ -20,6 +21,10 @@ const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 
 /// In place of a claim: a token that says all of them, signed for the one request.
 const SIGNED: &str = "@signed";
+/// The first name of the certificate that the client has shown.
+const CERTIFICATE: &str = "@cert";
+/// Its subject.
+const SUBJECT: &str = "@cert_subject";
 
 /// The table `[identity]`: header = claim.
 #[derive(Clone, Debug)]
@@ -27,6 +32,8 @@ pub struct IdentityHeaders {
     rules: Vec<Rule>,
     /// The headers that carry a signed token.
     signed: Vec<HeaderName>,
+    /// The headers about the client's certificate, and whether each carries its subject.
+    certificate: Vec<(HeaderName, bool)>,
     /// Whether every configured name begins with [`RESERVED`], so that one look decides.
     only_reserved: bool,
 }
@@ -72,7 +79,13 @@ impl IdentityHeaders {
         let only_reserved = rules.iter().all(|rule| rule.folded.starts_with(RESERVED));
         let signed = rules.iter().filter(|rule| rule.is_signed());
         let signed = signed.map(|rule| rule.header.clone()).collect();
-        Ok(Self { rules, signed, only_reserved })
+        let certificate = rules.iter().filter_map(|rule| match rule.claim.as_str() {
+            CERTIFICATE => Some((rule.header.clone(), false)),
+            SUBJECT => Some((rule.header.clone(), true)),
+            _ => None,
+        });
+        let certificate = certificate.collect();
+        Ok(Self { rules, signed, certificate, only_reserved })
     }
 
     /// Header and claim of each rule, in the order they were given.
@@ -96,9 +109,21 @@ impl IdentityHeaders {
         &self.signed
     }
 
+    /// The headers that tell an upstream of the certificate that `peer` has shown. Where there is
+    /// none, or it has no name, there is no header.
+    pub(crate) fn certificate<'a>(
+        &'a self,
+        peer: &'a Peer,
+    ) -> impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)> {
+        self.certificate.iter().filter_map(|(name, subject)| {
+            let value = if *subject { peer.certificate_subject() } else { peer.certificate_name() };
+            value.map(|value| (name, value))
+        })
+    }
+
     /// The claims that upstreams are told, with what they are for `identity`.
     pub fn claims<'a>(&'a self, identity: &'a Identity) -> impl Iterator<Item = (&'a str, Claim)> {
-        let plain = self.rules.iter().filter(|rule| !rule.is_signed());
+        let plain = self.rules.iter().filter(|rule| rule.is_claim());
         plain.filter_map(|rule| {
             let claim = identity.claim(&rule.claim)?;
             Some((rule.claim.as_str(), claim.into_owned()))
@@ -109,7 +134,7 @@ impl IdentityHeaders {
     ///
     /// A claim that is absent gives no header.
     pub fn render(&self, identity: &Identity) -> Vec<(HeaderName, HeaderValue)> {
-        let plain = self.rules.iter().filter(|rule| !rule.is_signed());
+        let plain = self.rules.iter().filter(|rule| rule.is_claim());
         plain
             .filter_map(|rule| {
                 let claim = identity.claim(&rule.claim)?;
@@ -134,11 +159,21 @@ impl Default for IdentityHeaders {
             folded: header.as_bytes().to_vec(),
             claim: claim.to_owned(),
         });
-        Self { rules: rules.to_vec(), signed: Vec::new(), only_reserved: true }
+        Self {
+            rules: rules.to_vec(),
+            signed: Vec::new(),
+            certificate: Vec::new(),
+            only_reserved: true,
+        }
     }
 }
 
 impl Rule {
+    /// No claim's name begins with `@`.
+    fn is_claim(&self) -> bool {
+        !self.claim.starts_with('@')
+    }
+
     fn is_signed(&self) -> bool {
         self.claim == SIGNED
     }
@@ -169,6 +204,11 @@ fn is_http_own(name: &HeaderName, folded: &[u8]) -> bool {
         || OWN.iter().any(|own| own.as_str().as_bytes() == folded)
         || matches!(folded, b"keep-alive" | b"proxy-connection" | b"x-real-ip" | b"x-request-id")
         || folded.starts_with(b"x-forwarded-")
+}
+
+/// A text as a header value: UTF-8, percent-encoded where it is `%` or not visible ASCII.
+pub(super) fn encode_text(text: &str) -> Option<HeaderValue> {
+    encode(&Claim::Text(text.to_owned()))
 }
 
 fn encode(claim: &Claim) -> Option<HeaderValue> {

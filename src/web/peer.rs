@@ -1,10 +1,13 @@
 //! Who is at the other end of a connection, and how it came in.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::HeaderValue;
+
+use super::identity_headers::encode_text;
+use crate::tls::{ClientCertificate, Leaf};
 
 /// The two ends of a connection, with what upstreams are told about them made ready once.
 #[derive(Clone, Debug)]
@@ -18,7 +21,17 @@ pub struct Peer {
     https: bool,
     has_a_word: bool,
     server_name: Option<Box<str>>,
+    shown: Option<Arc<Leaf>>,
+    certificate: Option<Box<Certificate>>,
     told: OnceLock<(Option<HeaderValue>, Bytes)>,
+}
+
+/// The client's certificate, with what upstreams are told about it.
+#[derive(Clone, Debug)]
+struct Certificate {
+    shown: ClientCertificate,
+    name: Option<HeaderValue>,
+    subject: Option<HeaderValue>,
 }
 
 impl Peer {
@@ -44,6 +57,24 @@ impl Peer {
         self
     }
 
+    /// The same, who was shown this certificate of ours.
+    #[must_use]
+    pub fn shown(mut self, leaf: &Arc<Leaf>) -> Self {
+        self.shown = Some(Arc::clone(leaf));
+        self
+    }
+
+    /// The same, who has shown a certificate.
+    #[must_use]
+    pub fn certified(mut self, certificate: &ClientCertificate) -> Self {
+        self.certificate = Some(Box::new(Certificate {
+            shown: certificate.clone(),
+            name: certificate.names().first().and_then(|name| encode_text(name)),
+            subject: encode_text(certificate.subject()),
+        }));
+        self
+    }
+
     /// The same, of whom it is known that it speaks for somebody else and not for whom: what comes
     /// on its connection is that one's word, and not its own.
     #[must_use]
@@ -63,7 +94,7 @@ impl Peer {
         let addr_value = addr_value.unwrap_or_else(|_| HeaderValue::from_static("unknown"));
         let port_value = HeaderValue::from(local_port);
         let node = node(addr).into_boxed_str();
-        let (https, has_a_word, server_name) = (false, true, None);
+        let (https, has_a_word) = (false, true);
         let told = OnceLock::new();
         Self {
             addr,
@@ -74,7 +105,9 @@ impl Peer {
             node,
             https,
             has_a_word,
-            server_name,
+            server_name: None,
+            shown: None,
+            certificate: None,
             told,
         }
     }
@@ -117,6 +150,30 @@ impl Peer {
     /// The name that the client asked for by TLS, in lower case.
     pub fn server_name(&self) -> Option<&str> {
         self.server_name.as_deref()
+    }
+
+    /// Whether a request for `host`, in lower case, is at the right place on this connection: it is
+    /// the host that the client asked for by TLS, or another one of the same certificate (RFC 9110
+    /// section 7.4, RFC 9113 section 9.1.1). Without such a name there is nothing to contradict.
+    pub fn may_ask_for(&self, host: &str) -> bool {
+        let Some(asked) = self.server_name() else { return true };
+        asked.trim_end_matches('.') == host
+            || self.shown.as_ref().is_some_and(|shown| shown.covers(host))
+    }
+
+    /// The certificate that the client has shown.
+    pub fn certificate(&self) -> Option<&ClientCertificate> {
+        self.certificate.as_deref().map(|one| &one.shown)
+    }
+
+    /// The first name of that certificate, for a header.
+    pub(crate) fn certificate_name(&self) -> Option<&HeaderValue> {
+        self.certificate.as_ref()?.name.as_ref()
+    }
+
+    /// The subject of that certificate, for a header.
+    pub(crate) fn certificate_subject(&self) -> Option<&HeaderValue> {
+        self.certificate.as_ref()?.subject.as_ref()
     }
 
     /// What an upstream is told about a client that is this peer itself and asked for `host`:

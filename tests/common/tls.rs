@@ -3,10 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rcgen::generate_simple_self_signed;
-use rustls::pki_types::ServerName;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType,
+    generate_simple_self_signed,
+};
+use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -37,16 +41,78 @@ impl Pair {
         alpn: &[&str],
         versions: &[&'static rustls::SupportedProtocolVersion],
     ) -> ClientConfig {
-        let mut roots = RootCertStore::empty();
-        let cert = rustls::pki_types::CertificateDer::from_pem_slice(self.cert.as_bytes());
-        roots.add(cert.expect("no PEM")).expect("no certificate");
-        let mut config = ClientConfig::builder_with_provider(portcullis::tls::provider())
-            .with_protocol_versions(versions)
-            .expect("no such version")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let mut config = trusting(&[self], versions).with_no_client_auth();
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         config
+    }
+
+    /// A client that shows the certificate of `holder`.
+    pub(crate) fn client_as(&self, holder: &Self, alpn: &[&str]) -> ClientConfig {
+        self.client_as_of(holder, alpn, rustls::ALL_VERSIONS)
+    }
+
+    /// The same in some versions of TLS.
+    pub(crate) fn client_as_of(
+        &self,
+        holder: &Self,
+        alpn: &[&str],
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> ClientConfig {
+        let key = PrivateKeyDer::from_pem_slice(holder.key.as_bytes()).expect("no PEM");
+        let builder = trusting(&[self], versions);
+        let config = builder.with_client_auth_cert(vec![holder.der()], key);
+        let mut config = config.expect("no client certificate");
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        config
+    }
+
+    pub(crate) fn der(&self) -> CertificateDer<'static> {
+        CertificateDer::from_pem_slice(self.cert.as_bytes()).expect("no PEM")
+    }
+}
+
+/// The beginning of a client that believes these certificates and no other.
+pub(crate) fn trusting(
+    pairs: &[&Pair],
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    let mut roots = RootCertStore::empty();
+    for pair in pairs {
+        roots.add(pair.der()).expect("no certificate");
+    }
+    ClientConfig::builder_with_provider(portcullis::tls::provider())
+        .with_protocol_versions(versions)
+        .expect("no such version")
+        .with_root_certificates(roots)
+}
+
+/// Somebody whose word is believed about others.
+pub(crate) struct Authority {
+    /// Its own certificate.
+    pub(crate) cert: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let key = KeyPair::generate().expect("no key");
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "Authority of a test");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let cert = params.self_signed(&key).expect("no certificate").pem();
+        Self { cert, issuer: Issuer::new(params, key) }
+    }
+
+    /// A certificate for a client: the common name of its subject, and other names.
+    pub(crate) fn issue(&self, common: &str, names: Vec<SanType>) -> Pair {
+        let key = KeyPair::generate().expect("no key");
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::OrganizationName, "Acme");
+        params.distinguished_name.push(DnType::CommonName, common);
+        params.subject_alt_names = names;
+        let cert = params.signed_by(&key, &self.issuer).expect("no certificate").pem();
+        Pair { cert, key: key.serialize_pem() }
     }
 }
 

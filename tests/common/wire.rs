@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::soon;
 
 /// Every field that a reply may have: the gateway's own, and those that test upstreams set.
-const KNOWN: [&str; 38] = [
+const KNOWN: [&str; 39] = [
     "accept-ranges",
     "access-control-allow-credentials",
     "access-control-allow-headers",
@@ -38,6 +38,7 @@ const KNOWN: [&str; 38] = [
     "server",
     "server-timing",
     "set-cookie",
+    "strict-transport-security",
     "transfer-encoding",
     "upgrade",
     "vary",

@@ -5,6 +5,7 @@ mod import;
 mod issuers;
 mod mail;
 mod routes;
+mod tls;
 mod upstreams;
 
 use super::*;
@@ -71,57 +72,6 @@ fn a_listener_behind_a_load_balancer_needs_to_know_it() {
         "1:63: nobody could connect: with `proxy_protocol` connections are taken from peers in \
          `trust` alone; list the load balancers there",
     );
-}
-
-#[test]
-fn tls() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let pair = || {
-        let made = rcgen::generate_simple_self_signed(["gate.test".to_owned()]).unwrap();
-        (made.cert.pem(), made.signing_key.serialize_pem())
-    };
-    let ((cert, key), (_, other)) = (pair(), pair());
-    for (name, text) in [("cert.pem", &cert), ("key.pem", &key), ("other.pem", &other)] {
-        fs::write(dir.path().join(name), text).unwrap();
-    }
-    let listen = "listen = { addr = '[::1]:1', tls = true }\n";
-    let checked = |table: &str| {
-        let refused = parse_at(dir.path(), &format!("{listen}{table}\n{ROUTE}"));
-        refused.map(|_| ()).map_err(|error| error.to_string())
-    };
-    let tables = |keys: &str| checked(&format!("tls = {{ {keys} }}"));
-    assert_eq!(tables("cert = 'cert.pem', key = 'key.pem'"), Ok(()));
-    for (keys, message) in [
-        ("cert = 'cert.pem'", "2:7: no `key`; name the PEM file that holds it"),
-        ("key = 'key.pem'", "2:7: no `cert`; name the PEM file that holds it"),
-        (
-            "cert = 'key.pem', key = 'key.pem'",
-            "2:16: `cert` holds no certificate in PEM form; give the whole chain, its own first",
-        ),
-        (
-            "cert = 'cert.pem', key = 'cert.pem'",
-            "2:34: `key` holds no private key in PEM form; give one without a passphrase",
-        ),
-        (
-            "cert = 'cert.pem', key = 'other.pem'",
-            "2:34: `key` does not fit `cert`; give the key that its first certificate was made for",
-        ),
-    ] {
-        assert_eq!(tables(keys), Err(format!("p.toml:{message}")), "{keys}");
-    }
-    let missing = tables("cert = 'none.pem', key = 'key.pem'").unwrap_err();
-    assert!(missing.starts_with("p.toml:2:16: cannot read "), "{missing}");
-    assert_eq!(
-        checked(""),
-        Err("p.toml:1:36: TLS needs a certificate; add a table [tls] with `cert = \"cert.pem\"` \
-             and `key = \"key.pem\"`"
-            .to_owned())
-    );
-    let warned =
-        parse_at(dir.path(), &format!("tls = {{ cert = 'cert.pem', key = 'key.pem' }}\n{ROUTE}"));
-    let warnings: Vec<_> = warned.unwrap().warnings.iter().map(ToString::to_string).collect();
-    let form = "`{ addr = \"0.0.0.0:443\", tls = true }` in `listen`";
-    assert_eq!(warnings, [format!("p.toml:1:7: no listener speaks TLS; write {form}")]);
 }
 
 #[test]

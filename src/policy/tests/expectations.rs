@@ -47,6 +47,8 @@ fn an_expectation_speaks_of_one_caller() {
         ("/tenant", "role:analyst & claim:tenant=acme", "t"),
         ("/mail", "claim:email=a@b.test", "m"),
         ("/alice", "user:alice", "a"),
+        ("/cert", "cert:x & cert:y", "c"),
+        ("/both", "cert:x & role:r", "b"),
     ]);
     expect(
         &routes,
@@ -56,6 +58,13 @@ fn an_expectation_speaks_of_one_caller() {
             "role:analyst & claim:tenant=acme & claim:tenant=b from 10.1.2.3 GET /tenant -> t",
             "claim:email=a@b.test GET /mail from ::1 -> m",
             "user:alice GET /alice -> a",
+            "cert:x & cert:y GET /cert -> c",
+            "cert:x GET /cert -> 403",
+            "user GET /cert -> 403",
+            "anyone GET /cert -> 403",
+            "cert:x & role:r GET /both -> b",
+            "cert:x GET /both -> 401",
+            "cert:x GET /alice -> 401",
             "user:bob GET /alice -> 403",
             "claim:username=alice GET /alice -> a",
         ],
@@ -89,8 +98,8 @@ fn a_wrong_expectation_is_told_what_to_write() {
         ),
         (
             "admin GET /x -> 403",
-            "who asks: `admin` is no rule; write `anyone`, `user`, `role:x`, `user:name` or \
-             `claim:name=value`",
+            "who asks: `admin` is no rule; write `anyone`, `user`, `role:x`, `user:name`, \
+             `claim:name=value` or `cert:name`",
         ),
     ] {
         assert_eq!(Expectation::parse(line).unwrap_err().to_string(), message, "{line}");

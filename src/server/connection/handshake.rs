@@ -6,17 +6,26 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
+use rustls::server::Acceptor;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
+
+use crate::tls::{ClientCertificate, ListenerTls, Shown, TlsError};
+use crate::web::Peer;
+
+/// A fatal alert, `unrecognized_name`, as a record (RFC 6066 section 3, RFC 8446 section 6).
+const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
 /// What the handshake agreed on.
 pub(super) struct Session {
     /// HTTP/2 and not HTTP/1.1 (RFC 9113 section 3.2).
     pub(super) is_http2: bool,
+    /// What the client was shown.
+    shown: Arc<Shown>,
     /// The name that the client asked for (RFC 6066 section 3).
-    pub(super) server_name: Option<String>,
+    server_name: Option<String>,
+    certificate: Option<ClientCertificate>,
 }
 
 /// Why a handshake came to nothing.
@@ -26,28 +35,58 @@ pub(super) enum NoSession {
     Late,
     #[error("waiting connection closed for the end")]
     Drained,
+    #[error("no certificate for the host that the client asks for")]
+    UnknownName,
+    #[error("client certificate not understood")]
+    Certificate(#[from] TlsError),
     #[error("{0}")]
-    Failed(#[source] io::Error),
+    Failed(#[from] io::Error),
 }
 
 /// Shakes hands with a client within `limit`.
 pub(super) async fn shake<S>(
     stream: S,
-    tls: Arc<ServerConfig>,
+    tls: &ListenerTls,
     limit: Duration,
     drained: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<(TlsStream<S>, Session), NoSession>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let stream = tokio::select! {
+    let (stream, shown) = tokio::select! {
         biased;
-        shaken = TlsAcceptor::from(tls).accept(stream) => shaken.map_err(NoSession::Failed)?,
+        shaken = agree(stream, tls) => shaken?,
         () = tokio::time::sleep(limit) => return Err(NoSession::Late),
         () = drained => return Err(NoSession::Drained),
     };
     let (_, session) = stream.get_ref();
     let is_http2 = session.alpn_protocol() == Some(b"h2");
     let server_name = session.server_name().map(str::to_owned);
-    Ok((stream, Session { is_http2, server_name }))
+    let certificate = session.peer_certificates().and_then(<[_]>::first);
+    let certificate = certificate.map(ClientCertificate::of).transpose()?;
+    Ok((stream, Session { is_http2, shown, server_name, certificate }))
+}
+
+async fn agree<S>(stream: S, tls: &ListenerTls) -> Result<(TlsStream<S>, Arc<Shown>), NoSession>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let Some(shown) = tls.choose(begun.client_hello().server_name()) else {
+        begun.io.write_all(&UNRECOGNIZED_NAME).await?;
+        begun.io.shutdown().await?;
+        return Err(NoSession::UnknownName);
+    };
+    Ok((begun.into_stream(shown.config()).await?, shown))
+}
+
+impl Session {
+    /// The peer, with what is known of it now.
+    pub(super) fn of(&self, peer: Peer) -> Peer {
+        let peer = peer.over_tls(self.server_name.as_deref()).shown(self.shown.leaf());
+        match &self.certificate {
+            Some(certificate) => peer.certified(certificate),
+            None => peer,
+        }
+    }
 }

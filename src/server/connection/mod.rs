@@ -22,6 +22,7 @@ use tokio_util::sync::WaitForCancellationFuture;
 
 use super::{ConnectionLimits, Handler, Preamble};
 use crate::clock::Alarm;
+use crate::tls::ListenerTls;
 use crate::web::Peer;
 use hangup::Hangup;
 use http2::Streams;
@@ -65,7 +66,7 @@ where
     match &serving.preamble.tls {
         None => connection.in_clear().await,
         // Boxed, as everything that connections in clear shall not make room for.
-        Some(tls) => Box::pin(connection.over_tls(Arc::clone(tls))).await,
+        Some(tls) => Box::pin(connection.over_tls(tls)).await,
     }
 }
 
@@ -98,7 +99,7 @@ where
     }
 
     /// Over TLS the handshake has told it (ALPN, RFC 7301).
-    async fn over_tls(mut self, tls: Arc<rustls::ServerConfig>) {
+    async fn over_tls(mut self, tls: &ListenerTls) {
         let limit = self.serving.limits.tls_timeout;
         let shaken = handshake::shake(self.stream, tls, limit, self.drained.as_mut()).await;
         let (stream, session) = match shaken {
@@ -110,7 +111,7 @@ where
         };
         let connection = Connection {
             stream,
-            peer: self.peer.over_tls(session.server_name.as_deref()),
+            peer: session.of(self.peer),
             serving: self.serving,
             drained: self.drained,
             alarm: self.alarm,

@@ -229,7 +229,10 @@ fn identity() {
                 "2:1: `X User` is no header name; write one such as `X-User-Id`",
             ),
             ("X-User = ''", "2:10: an empty claim name; write one such as \"user_id\""),
-            ("X-T = '@sign'", "2:7: `@sign` is none; write a claim, or \"@signed\""),
+            (
+                "X-T = '@sign'",
+                "2:7: `@sign` is none; write a claim, \"@signed\", \"@cert\" or \"@cert_subject\"",
+            ),
             ("X-User = ['a']", "2:10: `X-User` must be a text in quotes"),
             (
                 "Host = 'a'\nX-A = 'a'\nX_A = 'a'\nTE = 'b'",

@@ -22,7 +22,7 @@ fn routes() {
             ),
             (
                 "'/x' = { to = 'api', allow = 'nobody' }",
-                "3:30: `allow`: `nobody` is no rule; write `anyone`, `user`, `role:x`, `user:name` or `claim:name=value`",
+                "3:30: `allow`: `nobody` is no rule; write `anyone`, `user`, `role:x`, `user:name`, `claim:name=value` or `cert:name`",
             ),
             (
                 "'/x' = { to = 'api', allow = ['user', 'role:A'] }",

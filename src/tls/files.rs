@@ -1,0 +1,196 @@
+//! The files that prove who we are, and whether they have changed since they were read.
+
+use std::fs::{self, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use zeroize::Zeroizing;
+
+use super::leaf::Leaf;
+use super::{Certified, TlsError, certificates};
+
+/// Most bytes of a file: a mistaken path ends in a message.
+const LARGEST: u64 = 1024 * 1024;
+
+/// A file, and what it was like before it was read.
+#[derive(Clone, Debug)]
+struct Watched {
+    path: PathBuf,
+    stamp: Option<Stamp>,
+}
+
+/// Another file in its place, be it by rename or by a link that leads elsewhere, is another inode;
+/// one that is written again has another time or size.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Stamp {
+    file: (u64, u64),
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// What is wrong with a file. `Display` names it, and never says what is in it.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {error}", path.display())]
+pub struct FileError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong.
+    #[source]
+    pub error: FileFault,
+}
+
+/// The ways in which a file can be wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum FileFault {
+    /// It cannot be read.
+    #[error("cannot be read ({0})")]
+    Read(#[from] io::Error),
+    /// It does not hold what it should.
+    #[error(transparent)]
+    Content(#[from] TlsError),
+}
+
+/// A certificate and its key, as two files have them.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    cert: Watched,
+    key: Watched,
+    certified: Certified,
+    leaf: Arc<Leaf>,
+}
+
+impl Pair {
+    /// Reads both files.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] about the one that is wrong; about the key where both are good and do not
+    /// belong together.
+    pub fn read(cert: &Path, key: &Path) -> Result<Self, FileError> {
+        let (cert, chain) = Watched::read(cert)?;
+        let (key, secret) = Watched::read(key)?;
+        let about =
+            |path: &Path, error: TlsError| FileError { path: path.to_owned(), error: error.into() };
+        let certified = Certified::from_pem(&chain, &secret).map_err(|error| {
+            let of_cert = matches!(error, TlsError::Certificate(_));
+            about(if of_cert { &cert.path } else { &key.path }, error)
+        })?;
+        let leaf = certified.leaf().map_err(|error| about(&cert.path, error))?;
+        Ok(Self { cert, key, certified, leaf: Arc::new(leaf) })
+    }
+
+    /// What the certificate says.
+    pub const fn leaf(&self) -> &Arc<Leaf> {
+        &self.leaf
+    }
+
+    /// The file of the certificate.
+    pub fn path(&self) -> &Path {
+        &self.cert.path
+    }
+
+    pub(super) const fn certified(&self) -> &Certified {
+        &self.certified
+    }
+
+    /// The same files read again, if one of them is another than it was, or `always`. After an
+    /// error this one still stands, and the files count as seen.
+    pub(super) fn again(&mut self, always: bool) -> Option<Result<(), FileError>> {
+        let stamps = (self.cert.look(), self.key.look());
+        if !always && stamps == (self.cert.stamp, self.key.stamp) {
+            return None;
+        }
+        (self.cert.stamp, self.key.stamp) = stamps;
+        let read = Self::read(&self.cert.path, &self.key.path);
+        Some(read.map(|read| *self = read))
+    }
+}
+
+/// Whose word the certificate of a client needs.
+#[derive(Clone, Debug)]
+pub struct Authorities {
+    file: Watched,
+    roots: Arc<RootCertStore>,
+}
+
+impl Authorities {
+    /// Reads the file: certificates in PEM, at least one.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`].
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        let (file, content) = Watched::read(path)?;
+        let roots = certificates(&content).and_then(|found| roots(&found));
+        let roots =
+            roots.map_err(|error| FileError { path: path.to_owned(), error: error.into() })?;
+        Ok(Self { file, roots: Arc::new(roots) })
+    }
+
+    pub(super) fn roots(&self) -> Arc<RootCertStore> {
+        Arc::clone(&self.roots)
+    }
+
+    /// As [`Pair::again`].
+    pub(super) fn again(&mut self, always: bool) -> Option<Result<(), FileError>> {
+        let stamp = self.file.look();
+        if !always && stamp == self.file.stamp {
+            return None;
+        }
+        self.file.stamp = stamp;
+        let read = Self::read(&self.file.path);
+        Some(read.map(|read| *self = read))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.file.path
+    }
+}
+
+fn roots(found: &[CertificateDer<'static>]) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in found {
+        roots.add(certificate.clone())?;
+    }
+    Ok(roots)
+}
+
+impl Watched {
+    fn read(path: &Path) -> Result<(Self, Zeroizing<Vec<u8>>), FileError> {
+        let wrong = |error: io::Error| FileError { path: path.to_owned(), error: error.into() };
+        let mut watched = Self { path: path.to_owned(), stamp: None };
+        // Before it is read: what is written meanwhile is noticed at the next look.
+        watched.stamp = watched.look();
+        let file = fs::File::open(path).map_err(wrong)?;
+        // Room for everything at once: a buffer that grows leaves unwiped copies behind.
+        let size = file.metadata().map_err(wrong)?.len().min(LARGEST);
+        let room = usize::try_from(size).unwrap_or_default() + 1;
+        let mut content = Zeroizing::new(Vec::with_capacity(room));
+        file.take(LARGEST + 1).read_to_end(&mut content).map_err(wrong)?;
+        if content.len() as u64 > LARGEST {
+            return Err(wrong(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 1 MiB")));
+        }
+        Ok((watched, content))
+    }
+
+    /// What the file is like now; `None` if there is none.
+    fn look(&self) -> Option<Stamp> {
+        fs::metadata(&self.path).ok().map(|found| Stamp::of(&found))
+    }
+}
+
+impl Stamp {
+    fn of(file: &Metadata) -> Self {
+        Self {
+            file: (file.dev(), file.ino()),
+            size: file.size(),
+            modified: (file.mtime(), file.mtime_nsec()),
+            changed: (file.ctime(), file.ctime_nsec()),
+        }
+    }
+}
