@@ -16,6 +16,7 @@ mod socket;
 mod transfer;
 mod view;
 
+#[cfg(any(feature = "cli", test))]
 pub(crate) use checks::group as check_group;
 pub use client::{Client, ClientError};
 pub use command::{

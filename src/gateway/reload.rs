@@ -9,10 +9,17 @@ use crate::config::{Config, Written};
 
 /// Keys that are read at the start and never again. A file may change them; the gateway goes on as
 /// it is.
-const AT_THE_START: [&str; 18] = [
+const AT_THE_START: [&str; 25] = [
     "listen",
     "workers",
-    "tls",
+    "tls.cert",
+    "tls.key",
+    "tls.certificates",
+    "tls.strict_sni",
+    "tls.min",
+    "tls.client_ca",
+    "tls.client_auth",
+    "tls.poll",
     "store",
     "admin",
     "audit",

@@ -179,8 +179,12 @@ impl Sessions {
         Ok(Learnt { authenticated, revision, until: forever })
     }
 
-    /// The user of a key, who is not shut out.
+    /// The user of a key, who is not shut out. Keys of a kind that a reload has switched off have
+    /// none.
     pub(super) async fn owner(&self, hash: [u8; 32]) -> Result<User, AuthError> {
+        if !self.settings.token_scheme {
+            return Err(AuthError::UnknownKey);
+        }
         let user = self.store.user_by_api_key(hash).await?.ok_or(AuthError::UnknownKey)?;
         if user.active { Ok(user) } else { Err(AuthError::KeyUserInactive) }
     }

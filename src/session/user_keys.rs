@@ -250,6 +250,9 @@ impl Sessions {
 
     /// A key that is there, and its owner, who is not shut out.
     pub(super) async fn key_owner(&self, hash: [u8; 32]) -> Result<KeyOwner, AuthError> {
+        if self.user_keys().is_none() {
+            return Err(AuthError::BadUserKey);
+        }
         let found = self.store.key_owner(hash).await?.ok_or(AuthError::BadUserKey)?;
         if found.user.active { Ok(found) } else { Err(AuthError::UserInactive) }
     }

@@ -176,6 +176,26 @@ async fn an_issuer_that_is_taken_away_opens_nothing_and_holds_nothing_open() {
     live::end(stage).await;
 }
 
+/// A key of a kind that is switched off opens nothing, and holds nothing open.
+#[tokio::test]
+async fn keys_end_with_their_table() {
+    let stage = live::stage("[auth.keys]\n").await;
+    let (access, _) = stage.log_in("alice").await;
+    let body = json!({ "name": "backup" });
+    let made = stage.ask("POST", "keys/", Some(&access), Some(&body)).await;
+    let key = made.json()["key"].as_str().unwrap().to_owned();
+    let (mut client, mut server) = open(&stage, "/app/x", &key, CHUNKED).await;
+    stage.reload(|policy| policy.and("[auth.keys]\n"));
+    passes(&mut client, &mut server).await;
+    let since = Instant::now();
+    stage.reload(|policy| policy);
+    assert_eq!(stage.get_as("/app/x", &key).await.status, 401);
+    client.closed().await;
+    server.closed().await;
+    assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
+    live::end(stage).await;
+}
+
 #[tokio::test]
 async fn sessions_and_tickets_outlive_a_reload() {
     let tickets = "[routes.\"/events/*\"]\nto = \"up\"\ntickets = true\n";
