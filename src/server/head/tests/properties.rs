@@ -32,7 +32,9 @@ fn strictly(mut bytes: &[u8]) -> Option<Vec<Read>> {
         bytes = &bytes[end + 4..];
         let mut lines = head.split("\r\n");
         let words: Vec<_> = lines.next()?.split(' ').collect();
-        let [_, target, "HTTP/1.1" | "HTTP/1.0"] = words.as_slice() else { return None };
+        let [_, target, version @ ("HTTP/1.1" | "HTTP/1.0")] = words.as_slice() else {
+            return None;
+        };
         let fields: Vec<_> = lines.map(|line| line.split_once(':')).collect::<Option<_>>()?;
         if head.contains(|char: char| char < ' ' && !"\r\n\t".contains(char)) {
             return None;
@@ -56,6 +58,10 @@ fn strictly(mut bytes: &[u8]) -> Option<Vec<Read>> {
             _ => return None,
         };
         requests.push(Read { target: (*target).to_owned(), body });
+        // Nobody here asks for its connection to be kept: what follows is nobody's request.
+        if *version == "HTTP/1.0" {
+            break;
+        }
     }
     Some(requests)
 }
