@@ -36,8 +36,10 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -s
   -keyout ca.key -out ca.pem 2>/dev/null
 openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/O=Acme/CN=billing" \
   -keyout billing.key -out billing.csr 2>/dev/null
+# With extensions: without any, openssl makes one of version 1, which nobody takes.
+echo 'extendedKeyUsage=clientAuth' >billing.ext
 openssl x509 -req -in billing.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 90 \
-  -out billing.pem 2>/dev/null
+  -extfile billing.ext -out billing.pem 2>/dev/null
 
 cat >portcullis.toml <<POLICY
 public = "https://gate.test"
