@@ -62,6 +62,7 @@ pub mod proxy;
 mod secret;
 pub mod server;
 pub mod session;
+mod small_file;
 pub mod store;
 #[cfg(feature = "cli")]
 #[doc(hidden)]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde::Serialize;
 
+use super::act::Act;
 use super::out::Out;
 use super::policy_file::PolicyFile;
 use super::reach::{Purpose, Reach, another_reply};
@@ -19,17 +20,8 @@ const PAGE: usize = 500;
 const HEADS: [&str; 8] =
     ["ID", "USER", "NAME", "BEGINS", "SCOPES", "CREATED", "EXPIRES", "LAST USED"];
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    /// Print JSON
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    action: Action,
-}
-
 #[derive(Debug, Subcommand)]
-enum Action {
+pub(super) enum Action {
     /// Make a key of a user and print it; it cannot be shown again
     Add {
         /// Whose it will be
@@ -58,7 +50,11 @@ struct Revoked {
     revoked: u64,
 }
 
-pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(
+    args: Act<Action>,
+    file: &PolicyFile,
+    out: &mut Out,
+) -> anyhow::Result<ExitCode> {
     let config = file.load()?.config;
     let looks = matches!(args.action, Action::List { .. });
     let purpose = if looks { Purpose::Look } else { Purpose::Users };

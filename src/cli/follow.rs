@@ -1,8 +1,6 @@
 //! The policy file of a gateway that runs: read again when an operator asks and when it changes,
 //! and put back where nobody confirms it.
 
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +10,7 @@ use super::policy_file::PolicyFile;
 use crate::admin::{PolicyCommand, PolicyView, Refusal, RefusalKind};
 use crate::config::{Checked, ConfigError};
 use crate::gateway::{Reloaded, Reloader};
+use crate::small_file::Stamp;
 
 /// How often the file is looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -34,15 +33,6 @@ struct State {
 struct Trial {
     reloaded: Reloaded,
     until: Instant,
-}
-
-/// What tells one content of a file from another, also where a link was turned to another file.
-#[derive(Clone, Copy, Eq, PartialEq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
 }
 
 impl Follower {
@@ -160,16 +150,5 @@ fn no_trial() -> Refusal {
 }
 
 fn stamp(file: &PolicyFile) -> Option<Stamp> {
-    file.path().and_then(|path| path.metadata().ok()).map(Stamp::from)
-}
-
-impl From<Metadata> for Stamp {
-    fn from(found: Metadata) -> Self {
-        Self {
-            device: found.dev(),
-            inode: found.ino(),
-            size: found.size(),
-            modified: (found.mtime(), found.mtime_nsec()),
-        }
-    }
+    file.path().and_then(Stamp::of)
 }

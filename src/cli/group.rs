@@ -6,6 +6,7 @@ use anyhow::bail;
 use clap::Subcommand;
 use serde::Serialize;
 
+use super::act::Act;
 use super::input::confirm;
 use super::out::Out;
 use super::policy_file::PolicyFile;
@@ -13,17 +14,8 @@ use super::reach::{Purpose, Reach, another_reply};
 use crate::admin::{Command, GroupView, Reply};
 use crate::printable::Printable;
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    /// Print JSON
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    action: Action,
-}
-
 #[derive(Debug, Subcommand)]
-enum Action {
+pub(super) enum Action {
     /// Make a group
     Add { group: String },
     /// List all groups
@@ -43,14 +35,18 @@ enum Action {
 }
 
 #[derive(Debug, Subcommand)]
-enum RoleAction {
+pub(super) enum RoleAction {
     /// Give a role to all members
     Add { group: String, role: String },
     /// Take a role from all who have it by this group
     Remove { group: String, role: String },
 }
 
-pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(
+    args: Act<Action>,
+    file: &PolicyFile,
+    out: &mut Out,
+) -> anyhow::Result<ExitCode> {
     let config = file.load()?.config;
     let looks = matches!(args.action, Action::List | Action::Show { .. });
     let purpose = if looks { Purpose::Look } else { Purpose::Users };

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde::Serialize;
 
+use super::act::Act;
 use super::out::Out;
 use super::policy_file::PolicyFile;
 use super::reach::{Purpose, Reach, another_reply};
@@ -18,17 +19,8 @@ const PAGE: usize = 500;
 
 const HEADS: [&str; 6] = ["ID", "EMAIL", "ROLES", "USES LEFT", "CREATED", "EXPIRES"];
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    /// Print JSON
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    action: Action,
-}
-
 #[derive(Debug, Subcommand)]
-enum Action {
+pub(super) enum Action {
     /// Make an invitation and print it; it cannot be shown again
     Add {
         /// The only address that may be registered with it
@@ -53,7 +45,11 @@ enum Action {
     },
 }
 
-pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(
+    args: Act<Action>,
+    file: &PolicyFile,
+    out: &mut Out,
+) -> anyhow::Result<ExitCode> {
     let config = file.load()?.config;
     let reach = Reach::open(config, Purpose::Users, out).await?;
     match args.action {

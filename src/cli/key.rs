@@ -4,29 +4,25 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use super::act::Act;
 use super::out::Out;
 use super::policy_file::PolicyFile;
 use super::reach::{Purpose, Reach, another_reply};
 use crate::admin::{Command, KeyView, Reply};
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    /// Print JSON
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    action: Action,
-}
-
 #[derive(Clone, Copy, Debug, Subcommand)]
-enum Action {
+pub(super) enum Action {
     /// List the keys, the one that signs first
     List,
     /// Make a new key; the old one verifies until its last token is dead
     Rotate,
 }
 
-pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(
+    args: Act<Action>,
+    file: &PolicyFile,
+    out: &mut Out,
+) -> anyhow::Result<ExitCode> {
     let config = file.load()?.config;
     let reach = Reach::open(config, Purpose::Keys, out).await?;
     let command = match args.action {

@@ -3,6 +3,7 @@
 //! `mod.rs` parses the arguments and hands over; `out` is the one handle that is printed to,
 //! `reach` finds the running gateway or opens the store, `input` takes passwords in.
 
+mod act;
 mod api_key;
 mod audit;
 mod check;
@@ -32,6 +33,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::Log;
+use act::Act;
 use out::Out;
 use policy_file::PolicyFile;
 
@@ -52,21 +54,21 @@ enum Command {
     /// Say everything that is wrong with a policy file, and what it lets through
     Check(check::Args),
     /// Add, show and change users
-    User(user::Args),
+    User(Act<user::Action>),
     /// Show and end the sessions of a user
-    Session(session::Args),
+    Session(Act<session::Action>),
     /// Invitations to register an account
-    Invite(invite::Args),
+    Invite(Act<invite::Action>),
     /// Keys of users for their programs
-    ApiKey(api_key::Args),
+    ApiKey(Act<api_key::Action>),
     /// Take users in from other systems, or everything of an export
     Import(import::Args),
     /// Write everything: users with all that is theirs, groups, invitations
     Export(export::Args),
     /// Roles that are given to many users at once
-    Group(group::Args),
+    Group(Act<group::Action>),
     /// The keys that sign tokens
-    Key(key::Args),
+    Key(Act<key::Action>),
     /// The record of who did what
     Audit(audit::Args),
     /// Put the policy file in force in the running gateway

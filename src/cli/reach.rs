@@ -15,7 +15,7 @@ use crate::keys::KeyRing;
 use crate::password::{PasswordSettings, Passwords};
 use crate::session::{Accounts, Rules};
 use crate::store::{OpenError, OpenMode, RedbStore};
-use crate::token::{Revisions, TokenSettings};
+use crate::token::Revisions;
 
 /// What a command is about to do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -116,8 +116,7 @@ fn open_keys(
     now: Timestamp,
     out: &mut Out,
 ) -> anyhow::Result<Option<KeyRing>> {
-    let TokenSettings { access, refresh, leeway, .. } = config.tokens;
-    let longest = access.max(refresh).saturating_add(leeway);
+    let longest = config.tokens.longest();
     let settings = config.keys.clone();
     let opened = match purpose {
         Purpose::Keys => KeyRing::open_existing(settings, longest, now),

@@ -5,22 +5,14 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde::Serialize;
 
+use super::act::Act;
 use super::out::Out;
 use super::policy_file::PolicyFile;
 use super::reach::{Purpose, Reach, another_reply};
 use crate::admin::{Command, Reply, SessionView};
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    /// Print JSON
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    action: Action,
-}
-
 #[derive(Debug, Subcommand)]
-enum Action {
+pub(super) enum Action {
     /// List the living sessions of a user, the newest first
     List { name: String },
     /// End a session of a user, or all of them, from the next request on
@@ -43,7 +35,11 @@ struct Ended<'a> {
     session: Option<&'a str>,
 }
 
-pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(
+    args: Act<Action>,
+    file: &PolicyFile,
+    out: &mut Out,
+) -> anyhow::Result<ExitCode> {
     let config = file.load()?.config;
     let reach = Reach::open(config, Purpose::Users, out).await?;
     let command = match args.action {

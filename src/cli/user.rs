@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Subcommand;
 
+use super::act::Act;
 use super::input::{Chosen, PasswordSource, confirm};
 use super::out::Out;
 use super::policy_file::PolicyFile;
@@ -18,17 +19,8 @@ use shown::{HEADS, as_json, claims, listed, row, show};
 /// Users asked for at once.
 const PAGE: usize = 500;
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    /// Print JSON
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    action: Action,
-}
-
 #[derive(Debug, Subcommand)]
-enum Action {
+pub(super) enum Action {
     /// Add a user; makes the store if there is none
     Add {
         /// The login name
@@ -83,7 +75,7 @@ enum Action {
 }
 
 #[derive(Debug, Subcommand)]
-enum RoleAction {
+pub(super) enum RoleAction {
     /// Give a role
     Add { name: String, role: String },
     /// Take a role
@@ -91,7 +83,7 @@ enum RoleAction {
 }
 
 #[derive(Debug, Subcommand)]
-enum GroupAction {
+pub(super) enum GroupAction {
     /// Put a user into a group
     Add { name: String, group: String },
     /// Take a user out of a group
@@ -99,7 +91,7 @@ enum GroupAction {
 }
 
 #[derive(Debug, Subcommand)]
-enum ClaimAction {
+pub(super) enum ClaimAction {
     /// Set a claim; an empty value removes it
     Set {
         name: String,
@@ -108,7 +100,11 @@ enum ClaimAction {
     },
 }
 
-pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(
+    args: Act<Action>,
+    file: &PolicyFile,
+    out: &mut Out,
+) -> anyhow::Result<ExitCode> {
     let config = file.load()?.config;
     let purpose = if matches!(args.action, Action::Add { .. }) {
         Purpose::FirstUser

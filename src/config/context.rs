@@ -2,8 +2,6 @@
 //! sources speak of.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -12,9 +10,7 @@ use toml::Spanned;
 use super::diagnostic::{Problems, line_and_column};
 use super::forms::Source;
 use crate::secret::Secret;
-
-/// Most bytes of a file that holds a secret or a key set: a mistaken path ends in a message.
-const LARGEST: u64 = 1024 * 1024;
+use crate::small_file;
 
 /// What every check needs.
 pub(super) struct Context<'a> {
@@ -113,7 +109,7 @@ impl<'a> Context<'a> {
     pub(super) fn file(&self, name: &str) -> Result<Vec<u8>, String> {
         let path = self.path(name);
         let shown = path.display();
-        let mut content = read(&path)
+        let mut content = small_file::read(&path)
             .map_err(|error| format!("cannot read {shown} ({error}); mend or rename it"))?;
         if content.last() == Some(&b'\n') {
             content.pop();
@@ -124,24 +120,12 @@ impl<'a> Context<'a> {
         if content.is_empty() {
             return Err(format!("{shown} is empty; put the secret in it"));
         }
-        Ok(content)
+        Ok(std::mem::take(&mut *content))
     }
 }
 
 fn some(secret: Secret) -> Option<Secret> {
     (!secret.expose().is_empty()).then_some(secret)
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    // Room for everything at once: a buffer that grows leaves unwiped copies behind.
-    let size = file.metadata()?.len().min(LARGEST);
-    let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
-    file.take(LARGEST + 1).read_to_end(&mut content)?;
-    if content.len() as u64 > LARGEST {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 1 MiB"));
-    }
-    Ok(content)
 }
 
 /// A table left out is an empty one.

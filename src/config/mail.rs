@@ -31,7 +31,7 @@ pub(super) fn links_and_mail(
     public: Option<&Public>,
 ) -> (Option<Links>, Option<MailSettings>) {
     let links = links(cx, auth, public);
-    let mail = check(cx, mail, links.as_ref());
+    let mail = check(cx, mail, links.is_some());
     (links, mail)
 }
 
@@ -66,12 +66,12 @@ fn links(cx: &mut Context<'_>, raw: &mut raw::Auth, public: Option<&Public>) -> 
 fn check(
     cx: &mut Context<'_>,
     raw: Option<Spanned<raw::Mail>>,
-    links: Option<&Links>,
+    has_links: bool,
 ) -> Option<MailSettings> {
     let raw = raw?;
     let at = raw.span();
     let raw = raw.into_inner();
-    if links.is_none() {
+    if !has_links {
         let message = "letters have links in them, which are made from `public`; \
                        add public = \"https://app.example.com\" on top of the file";
         cx.error(at.clone(), message);
@@ -95,8 +95,8 @@ fn check(
     set(&mut limits.recipient, raw.recipient);
     let notices = raw.notices.is_none_or(Spanned::into_inner);
     let relay = RelaySettings { login: login?, ..relay? };
-    let (from, templates, links) = (from?, templates?, links?.clone());
-    Some(MailSettings { relay, from, templates, links, timeout, retry, give_up, limits, notices })
+    let (from, templates) = (from?, templates?);
+    Some(MailSettings { relay, from, templates, timeout, retry, give_up, limits, notices })
 }
 
 fn required(

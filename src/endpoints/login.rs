@@ -34,15 +34,41 @@ pub(super) async fn user(
         Some(device) => Guessed::Device(device),
         None => Guessed::name(&username),
     };
-    cx.throttles.take_guess(cx.accounts.audit(), &guessed, cx.clock.now())?;
-    let checked = cx.accounts.check_login(&username, password).await;
-    // A caller who goes away before this point has counted as a failure.
-    if !matches!(checked, Ok(None)) {
-        cx.throttles.give_back_guess(&guessed);
-    }
-    let user = checked?.ok_or(EndpointError::Login(refusal))?;
+    let check = cx.accounts.check_login(&username, password);
+    let user = guess(cx, &guessed, check, Option::is_none).await?;
+    let user = user.ok_or(EndpointError::Login(refusal))?;
     let cookie = device::cookie(cx, &user)?;
     Ok(LoggedIn { user, cookie })
+}
+
+/// Whether that is the password of a user who is in. In a count of its own: strangers who lock the
+/// name lock nobody out who is in, and a token alone, found or stolen, does not guess on and on.
+pub(super) async fn is_own_password(
+    cx: &Endpoints,
+    user: &User,
+    typed: Secret,
+) -> Result<bool, EndpointError> {
+    let check = cx.accounts.is_password(user, typed);
+    guess(cx, &Guessed::User(user.id), check, |right| !right).await
+}
+
+/// Looks at a password that somebody typed. It counts as a guess before that, and no more once it
+/// is known not to be wrong: a caller who goes away meanwhile has failed.
+async fn guess<T, E>(
+    cx: &Endpoints,
+    guessed: &Guessed,
+    check: impl Future<Output = Result<T, E>>,
+    is_wrong: impl FnOnce(&T) -> bool,
+) -> Result<T, EndpointError>
+where
+    EndpointError: From<E>,
+{
+    cx.throttles.take_guess(cx.accounts.audit(), guessed, cx.clock.now())?;
+    let checked = check.await;
+    if !checked.as_ref().is_ok_and(is_wrong) {
+        cx.throttles.give_back_guess(guessed);
+    }
+    Ok(checked?)
 }
 
 impl LoggedIn {

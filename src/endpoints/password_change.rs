@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::error::EndpointError;
+use super::login::is_own_password;
 use super::reply::Outcome;
-use super::throttle::Guessed;
 use super::{Endpoints, Request, device};
 use crate::secret::Secret;
 use crate::session::Opened;
@@ -22,15 +22,8 @@ pub(super) async fn handle(cx: &Endpoints, request: Request) -> Result<Outcome, 
     });
     form.refuse("new_password", weaknesses);
     let mut values = form.finish()?;
-    // In a count of its own: strangers who lock the name lock nobody out who is in.
-    let guessed = Guessed::User(id);
-    cx.throttles.take_guess(cx.accounts.audit(), &guessed, cx.clock.now())?;
     let old = Secret::from(values.take("old_password"));
-    let right = cx.accounts.is_password(&user, old).await;
-    if !matches!(right, Ok(false)) {
-        cx.throttles.give_back_guess(&guessed);
-    }
-    if !right? {
+    if !is_own_password(cx, &user, old).await? {
         return Err(EndpointError::OldPassword);
     }
     let password = Secret::from(values.take("new_password"));

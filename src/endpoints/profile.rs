@@ -9,8 +9,9 @@ use serde_json::json;
 
 use super::error::EndpointError;
 use super::fields::{BLANK, REQUIRED};
+use super::login::is_own_password;
 use super::reply::Outcome;
-use super::throttle::{Guessed, Limited};
+use super::throttle::Limited;
 use super::{Endpoints, Registration, Request, email};
 use crate::secret::Secret;
 use crate::session::{AccountError, Authenticated, Sessions};
@@ -69,14 +70,8 @@ pub(super) async fn change(cx: &Endpoints, request: Request) -> Result<Outcome, 
         return Ok(Outcome::ok(body).about(&user.id));
     }
     let (email, password) = (values.take("email"), Secret::from(values.take("password")));
-    // A token alone, found or stolen, takes no account over; nor does it guess on and on.
-    let guessed = Guessed::User(user.id);
-    cx.throttles.take_guess(cx.accounts.audit(), &guessed, cx.clock.now())?;
-    let right = cx.accounts.is_password(&user, password).await;
-    if !matches!(right, Ok(false)) {
-        cx.throttles.give_back_guess(&guessed);
-    }
-    if !right? {
+    // A token alone, found or stolen, takes no account over.
+    if !is_own_password(cx, &user, password).await? {
         return Err(EndpointError::Fields(vec![("password", vec![WRONG.to_owned()])]));
     }
     object(cx, &user, &email, from).await?;

@@ -15,7 +15,7 @@ use crate::session::{Accounts, Foundations, Sessions};
 use crate::store::{OpenError, OpenMode, RedbStore, Store};
 use crate::tls::{ListenerTls, ServerTls, TlsError};
 use crate::token::Revisions;
-use crate::web::{Public, RequestIds};
+use crate::web::RequestIds;
 
 /// Why a gateway could not be built. `Display` and `source()` are for the operator.
 ///
@@ -127,7 +127,7 @@ impl Builder {
             Some(store) => store,
             None => Arc::new(RedbStore::open(&config.store, OpenMode::CreateIfMissing)?),
         };
-        let longest = config.tokens.access.max(config.tokens.refresh) + config.tokens.leeway;
+        let longest = config.tokens.longest();
         let keys = if ephemeral_keys {
             KeyRing::ephemeral(config.keys.clone(), now)?
         } else {
@@ -143,8 +143,10 @@ impl Builder {
         audit.record(started.with("config", format!("sha256:{}", config.fingerprint)));
         let revisions = Arc::new(Revisions::default());
         let passwords = Arc::new(Passwords::start(config.passwords.clone())?);
-        let mailer = config.mail.clone().map(|settings| {
-            Arc::new(Mailer::new(Arc::clone(&store), Arc::clone(&clock), settings))
+        // The check of the policy has seen to it that mail has links.
+        let mail = config.mail.clone().zip(config.links.clone());
+        let mailer = mail.map(|(settings, links)| {
+            Arc::new(Mailer::new(Arc::clone(&store), Arc::clone(&clock), settings, links))
         });
         let accounts = Accounts::new(
             Arc::clone(&store),
@@ -209,7 +211,6 @@ pub struct Gateway {
     pub(super) written: Written,
     pub(super) limits: Arc<ConnectionLimits>,
     pub(super) workers: usize,
-    pub(super) public: Option<Public>,
     pub(super) tls: Option<Arc<ServerTls>>,
     pub(super) listen: Vec<ListenerSettings>,
     pub(super) bound: Vec<Bound>,
@@ -226,13 +227,11 @@ impl Gateway {
         limits.websockets = config.routes.iter().any(|route| route.websocket.is_some());
         let (workers, listen) = (config.workers.get(), std::mem::take(&mut config.listen));
         let written = std::mem::take(&mut config.written);
-        let public = config.public.clone();
         Self {
             plans: Arc::new(Plans::new(ground.plan(config, sessions, None))),
             ground: Arc::new(ground),
             written,
             limits: Arc::new(limits),
-            public,
             workers,
             tls: None,
             listen,

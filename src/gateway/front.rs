@@ -13,53 +13,21 @@ use hyper::body::Incoming;
 
 use super::access_log::{self, Record};
 use super::http2;
-use super::intake::{self, Hosts};
+use super::intake;
 use super::plan::{Plan, Plans};
+use super::shared::Shared;
 use crate::audit::{Actor, Origin, asked_by};
 use crate::clock::Clock;
-use crate::endpoints::{Call, Endpoints};
-use crate::policy::{Place, Routes};
+use crate::endpoints::Call;
+use crate::policy::Place;
 use crate::proxy::{
     Exchange, Proxy, Rejection, X_REQUEST_ID, is_call, refuse_call, strip_identity,
 };
 use crate::server::{Handler, Violation};
-use crate::session::Sessions;
-use crate::web::{
-    Body, CanonicalPath, Cors, CrossOrigin, MessageLimits, Peer, RequestBody, RequestIds, Trust,
-};
+use crate::web::{Body, CanonicalPath, Cors, CrossOrigin, Peer, RequestBody, RequestIds};
 
 /// How often connections that waited too long are looked for.
 const LOOK: Duration = Duration::from_secs(5);
-
-/// What all workers share of a plan.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) endpoints: Endpoints,
-    pub(super) endpoint_cors: Option<Cors>,
-    /// Most header fields of a request over HTTP/2; over HTTP/1.1 the connection counts them.
-    pub(super) fields: usize,
-    pub(super) hosts: Hosts,
-    /// What clients over TLS are told of coming back in clear.
-    pub(super) hsts: Option<HeaderValue>,
-    pub(super) ids: Arc<RequestIds>,
-    pub(super) messages: MessageLimits,
-    pub(super) routes: Arc<Routes>,
-    pub(super) sessions: Arc<Sessions>,
-    pub(super) trust: Trust,
-}
-
-impl Shared {
-    /// Has browsers come by TLS alone from now on (RFC 6797 section 7.2: not said in clear). An
-    /// upstream may have said it its own way.
-    fn be_strict(&self, peer: &Peer, response: &mut Response<Body>) {
-        if peer.is_https()
-            && let Some(hsts) = &self.hsts
-        {
-            let headers = response.headers_mut();
-            headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
-        }
-    }
-}
 
 /// The front of one worker. It follows the plan in force at its next request, and keeps the
 /// connections that the plans have in common.
@@ -301,25 +269,13 @@ fn about_the_server() -> Response<Body> {
     response
 }
 
-/// Answers in place of a request that is none.
-pub(super) fn refuse(shared: &Shared, violation: Violation, peer: &Peer) -> Response<Body> {
-    let id = shared.ids.next();
-    let rejection = Rejection::from(violation);
-    let (status, code, _) = rejection.class();
-    access_log::malformed(peer.addr(), Some(&id), status, code, &rejection);
-    let mut response = rejection.into_response();
-    response.headers_mut().insert(X_REQUEST_ID, id);
-    shared.be_strict(peer, &mut response);
-    response
-}
-
 impl Handler for Front {
     async fn handle(&self, request: Request<Incoming>, peer: Arc<Peer>) -> Response<Body> {
         self.answer(request, &peer).await
     }
 
     fn refuse(&self, violation: Violation, peer: &Peer) -> Response<Body> {
-        refuse(&self.now().shared, violation, peer)
+        self.now().shared.refuse(violation, peer)
     }
 
     fn trusts(&self, peer: IpAddr) -> bool {

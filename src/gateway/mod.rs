@@ -11,6 +11,7 @@ mod redirect;
 mod reload;
 mod run;
 mod service;
+mod shared;
 mod worker;
 
 pub use access_log::TARGET as ACCESS_LOG;

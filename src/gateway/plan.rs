@@ -5,8 +5,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use super::front::Shared;
 use super::intake::Hosts;
+use super::shared::Shared;
+use crate::audit::{Event, Kind};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::endpoints::Endpoints;
@@ -30,6 +31,8 @@ pub(super) struct Ground {
 pub(super) struct Plan {
     pub(super) shared: Arc<Shared>,
     pub(super) upstreams: Upstreams,
+    /// SHA-256 of the file.
+    pub(super) fingerprint: String,
 }
 
 /// What was in force before a reload.
@@ -82,6 +85,7 @@ impl Ground {
             hsts: config.tls.and_then(|tls| tls.hsts),
             ids: Arc::clone(&self.ids),
             messages: config.messages,
+            public: config.public,
             routes,
             sessions,
             trust: Trust::new(config.trust, config.trust_headers),
@@ -90,7 +94,7 @@ impl Ground {
             Some(before) => before.upstreams.successor(config.upstreams),
             None => Upstreams::new(config.upstreams),
         };
-        Plan { shared: Arc::new(shared), upstreams }
+        Plan { shared: Arc::new(shared), upstreams, fingerprint: config.fingerprint }
     }
 
     /// Puts what a file decides in force, for every request that begins from then on, and returns
@@ -103,16 +107,23 @@ impl Ground {
             config.sessions.clone(),
             config.tokens.clone(),
         );
+        self.keys.serve_tokens_of(config.tokens.longest());
         let earlier = self.accounts.set_rules(Arc::new(rules(&config)));
         let plan = self.plan(config, Arc::new(sessions), Some(&before));
-        plans.set(Arc::new(plan));
+        self.set(plans, Arc::new(plan));
         Earlier { plan: before, rules: earlier }
     }
 
     /// Puts an earlier plan in force again.
     pub(super) fn go_back(&self, plans: &Plans, earlier: &Earlier) {
         self.accounts.set_rules(Arc::clone(&earlier.rules));
-        plans.set(Arc::clone(&earlier.plan));
+        self.set(plans, Arc::clone(&earlier.plan));
+    }
+
+    fn set(&self, plans: &Plans, plan: Arc<Plan>) {
+        let fingerprint = format!("sha256:{}", plan.fingerprint);
+        plans.set(plan);
+        self.accounts.audit().record(Event::new(Kind::Reloaded).with("config", fingerprint));
     }
 }
 

@@ -9,8 +9,8 @@ use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::access_log::{self, Record};
-use super::front::{Shared, refuse};
 use super::plan::Plans;
+use super::shared::Shared;
 use super::{http2, intake};
 use crate::proxy::{Rejection, X_REQUEST_ID};
 use crate::server::{Handler, Violation};
@@ -23,7 +23,7 @@ use crate::web::{Body, Peer};
 #[derive(Debug)]
 pub(super) struct Redirect {
     pub(super) plans: Arc<Plans>,
-    /// Where TLS is spoken, unless that is its own port.
+    /// Where TLS is spoken here, unless that is its own port.
     pub(super) port: Option<u16>,
 }
 
@@ -50,7 +50,9 @@ impl Redirect {
         if !target.starts_with('/') {
             return Err(Rejection::BadTarget);
         }
-        let port = self.port.map_or_else(String::new, |port| format!(":{port}"));
+        // Before us may be something that has another port.
+        let port = shared.public.as_ref().map_or(self.port, |public| public.port);
+        let port = port.map_or_else(String::new, |port| format!(":{port}"));
         let location = HeaderValue::try_from(format!("https://{host}{port}{target}"));
         let mut response = Response::new(Body::empty());
         // The method and the body stay what they are (RFC 9110 section 15.4.9).
@@ -83,7 +85,7 @@ impl Handler for Redirect {
     }
 
     fn refuse(&self, violation: Violation, peer: &Peer) -> Response<Body> {
-        refuse(&self.plans.current().shared, violation, peer)
+        self.plans.current().shared.refuse(violation, peer)
     }
 
     fn trusts(&self, peer: IpAddr) -> bool {

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Gateway;
 use super::plan::{Earlier, Ground, Plans};
-use crate::audit::{Event, Kind};
 use crate::config::{Config, Written};
 
 /// Keys that are read at the start and never again. A file may change them; the gateway goes on as
@@ -113,10 +112,7 @@ impl Reloader {
         let written = config.written.clone();
         let changed = |key: &&str| written.differs(at_the_start, key);
         let at_next_start = AT_THE_START.into_iter().filter(changed).collect();
-        let fingerprint = format!("sha256:{}", config.fingerprint);
         let before = ground.replace(plans, config);
-        let audit = ground.accounts.audit();
-        audit.record(Event::new(Kind::Reloaded).with("config", fingerprint));
         Reloaded { at_next_start, before }
     }
 
@@ -125,9 +121,5 @@ impl Reloader {
         let Inner { ground, plans, turn, .. } = &*self.0;
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         ground.go_back(plans, &reloaded.before);
-        ground
-            .accounts
-            .audit()
-            .record(Event::new(Kind::Reloaded).with("config", "the earlier one"));
     }
 }

@@ -202,12 +202,8 @@ impl Gateway {
         Ok(Preamble { proxy_protocol: listener.proxy_protocol, tls })
     }
 
-    /// The port behind `https://` names of ours, if it is not the usual one: that of `public`, for
-    /// a load balancer may have another than we, else that of the first listener with TLS.
+    /// The port of the first listener with TLS, if it is not the usual one.
     fn secure_port(&self) -> Option<u16> {
-        if let Some(public) = &self.public {
-            return public.port;
-        }
         let port = self.listeners().filter(|listener| listener.tls).find_map(|listener| {
             let ListenAddr::Tcp(addr) = listener.addr else { return None };
             Some(addr.port())

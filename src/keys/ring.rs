@@ -30,7 +30,7 @@ pub struct KeyInfo {
 pub struct KeyRing {
     settings: KeySettings,
     /// How long after retiring a key may still have living tokens.
-    outlived_by: Duration,
+    outlived_by: Mutex<Duration>,
     seal: Seal,
     rotating: Mutex<()>,
     keys: RwLock<Arc<Keys>>,
@@ -109,7 +109,8 @@ impl KeyRing {
         let keys = Keys::assemble(&settings, &file.keys, longest, now)?;
         let seal = Seal::from_material(file.seal)?;
         let keys = RwLock::new(Arc::new(keys));
-        Ok(Self { settings, outlived_by: longest, seal, rotating: Mutex::default(), keys })
+        let outlived_by = Mutex::new(longest);
+        Ok(Self { settings, outlived_by, seal, rotating: Mutex::default(), keys })
     }
 
     fn keys(&self) -> Arc<Keys> {
@@ -161,6 +162,13 @@ impl KeyRing {
         self.keys().infos.clone()
     }
 
+    /// Tokens may live that long from now on: a key that is retired later is kept for it, as it is
+    /// for those that were made to live longer before.
+    pub fn serve_tokens_of(&self, life: Duration) {
+        let mut longest = self.outlived_by.lock().unwrap_or_else(PoisonError::into_inner);
+        *longest = life.max(*longest);
+    }
+
     /// Makes a new signing key; the old one goes on verifying until its last token is dead.
     ///
     /// # Errors
@@ -175,9 +183,10 @@ impl KeyRing {
         let _alone = self.rotating.lock().unwrap_or_else(PoisonError::into_inner);
         let path = &self.settings.ring;
         let mut file = RingFile::read(path)?.ok_or_else(|| KeyError::Missing(path.clone()))?;
-        file.keys.retain(|key| alive(key, self.outlived_by, now));
+        let longest = *self.outlived_by.lock().unwrap_or_else(PoisonError::into_inner);
+        file.keys.retain(|key| alive(key, longest, now));
         insert_current(&mut file.keys, self.settings.algorithm, now)?;
-        let fresh = Keys::assemble(&self.settings, &file.keys, self.outlived_by, now)?;
+        let fresh = Keys::assemble(&self.settings, &file.keys, longest, now)?;
         let info = fresh.infos.first().cloned().ok_or(KeyError::Damaged)?;
         file.write(path)?;
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);

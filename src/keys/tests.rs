@@ -116,6 +116,21 @@ fn a_retired_key_verifies_until_its_last_token_is_dead() {
     assert!(accepts(&after, Algorithm::Es256, &new));
 }
 
+/// A reload may let tokens live longer, and those that were made before go on when it does not.
+#[test]
+fn a_retired_key_is_kept_for_the_longest_life_that_tokens_had() {
+    let folder = tempfile::tempdir().unwrap();
+    let ring = KeyRing::open(settings(folder.path(), Algorithm::Es256), LONGEST, NOW).unwrap();
+    let old = signed(&ring);
+    ring.rotate(NOW).unwrap();
+    ring.serve_tokens_of(2 * LONGEST);
+    ring.serve_tokens_of(LONGEST / 2);
+    ring.rotate(NOW.plus(LONGEST)).unwrap();
+    assert!(accepts(&ring, Algorithm::Es256, &old));
+    ring.rotate(NOW.plus(2 * LONGEST)).unwrap();
+    assert!(!accepts(&ring, Algorithm::Es256, &old));
+}
+
 #[test]
 fn another_algorithm_makes_a_new_key_and_keeps_the_old_for_its_tokens() {
     let folder = tempfile::tempdir().unwrap();

@@ -10,6 +10,7 @@ use lettre::{Address, Message};
 use super::template::{Facts, Words};
 use super::{MailError, MailSettings};
 use crate::store::{Letter, User};
+use crate::web::Public;
 
 /// A letter and its envelope.
 #[derive(Debug)]
@@ -21,16 +22,17 @@ pub(super) struct Sealed {
 /// Puts a letter together. `link` is what it leads to and for how long, where it does.
 pub(super) fn compose(
     settings: &MailSettings,
+    public: &Public,
     letter: &Letter,
     user: &User,
     link: Option<(&str, Duration)>,
 ) -> Result<Sealed, MailError> {
     let to = address(&letter.to)?;
-    let public = settings.links.public.to_string();
+    let origin = public.to_string();
     let valid = link.map(|(_, life)| in_words(life)).unwrap_or_default();
     let facts = Facts {
-        site: &settings.links.public.host,
-        public: &public,
+        site: &public.host,
+        public: &origin,
         username: &user.username,
         email: &letter.to,
         link: link.map(|(link, _)| (link, valid.as_str())),

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
-use super::MailSettings;
+use super::{Links, MailSettings};
 use crate::clock::Clock;
 use crate::store::{LetterKind, NewLetter, Posted, Redeemed, Store, StoreError, User};
 
@@ -17,13 +18,26 @@ pub struct Mailer {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) settings: MailSettings,
+    /// Where links lead, as it is now.
+    pub(super) links: ArcSwap<Links>,
     pub(super) posted: Notify,
 }
 
 impl Mailer {
     /// A mailer on these foundations.
-    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, settings: MailSettings) -> Self {
-        Self { store, clock, settings, posted: Notify::new() }
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        settings: MailSettings,
+        links: Links,
+    ) -> Self {
+        let links = ArcSwap::from_pointee(links);
+        Self { store, clock, settings, links, posted: Notify::new() }
+    }
+
+    /// Has links lead elsewhere from the next letter on, those that wait too.
+    pub fn set_links(&self, links: Links) {
+        self.links.store(Arc::new(links));
     }
 
     /// Asks for a link to each active account with a password and that address. It takes as long

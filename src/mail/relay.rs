@@ -31,8 +31,9 @@ pub(super) struct Relay {
 
 impl Relay {
     /// Connects, agrees on TLS, and logs in.
-    pub(super) async fn connect(settings: &MailSettings) -> Result<Self, MailError> {
-        let opened = timeout(settings.timeout, open(settings)).await;
+    /// `hello` is who we say that we are.
+    pub(super) async fn connect(settings: &MailSettings, hello: &str) -> Result<Self, MailError> {
+        let opened = timeout(settings.timeout, open(settings, hello)).await;
         let connection = opened.unwrap_or_else(|_late| Err("no answer in time".into()));
         let connection = connection.map_err(MailError::Unreachable)?;
         Ok(Self { connection, wait: settings.timeout })
@@ -64,10 +65,9 @@ fn judge(error: smtp::Error) -> MailError {
 
 async fn open(
     settings: &MailSettings,
+    hello: &str,
 ) -> Result<AsyncSmtpConnection, Box<dyn Error + Send + Sync>> {
     let relay = &settings.relay;
-    let public = &settings.links.public;
-    let hello = public.host.as_str();
     let tcp = TcpStream::connect((relay.host.as_str(), relay.port)).await?;
     tcp.set_nodelay(true)?;
     let peer = tcp.peer_addr()?;

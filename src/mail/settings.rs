@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lettre::message::Mailbox;
 
-use super::{Links, Templates};
+use super::Templates;
 use crate::secret::Secret;
 use crate::store::QueueLimits;
 use crate::tls::ClientTls;
@@ -19,8 +19,6 @@ pub struct MailSettings {
     pub from: Sender,
     /// What they say.
     pub templates: Templates,
-    /// Where their links lead.
-    pub links: Links,
     /// Longest wait for the server: once until it is ready to take letters, once a letter.
     pub timeout: Duration,
     /// The wait before a second attempt; it doubles with each one, up to an hour.

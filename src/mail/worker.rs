@@ -82,17 +82,17 @@ impl Mailer {
         stop: &CancellationToken,
     ) -> Result<Outcome, MailError> {
         let Some(user) = self.store.user(letter.user).await? else { return Ok(Outcome::Void) };
+        let links = self.links.load_full();
         let mut ready = if let Some(relay) = relay.take() {
             relay
         } else {
             tokio::select! {
-                connected = Relay::connect(&self.settings) => connected?,
+                connected = Relay::connect(&self.settings, &links.public.host) => connected?,
                 () = stop.cancelled() => return Err(MailError::Stopped),
             }
         };
         // Made now and not when it was asked for: its time runs from here, and nothing but its
         // hash is ever kept.
-        let links = &self.settings.links;
         let link = match wanted(letter, &user) {
             None => None,
             Some(wanted) => {
@@ -104,7 +104,7 @@ impl Mailer {
             }
         };
         let link = link.as_ref().map(|(link, life)| (link.as_str(), *life));
-        let sealed = compose(&self.settings, letter, &user, link)?;
+        let sealed = compose(&self.settings, &links.public, letter, &user, link)?;
         ready.send(&sealed).await?;
         *relay = Some(ready);
         Ok(Outcome::Sent)

@@ -93,6 +93,9 @@ impl Accounts {
 
     /// Goes on under other rules, and returns those until now.
     pub fn set_rules(&self, rules: Arc<Rules>) -> Arc<Rules> {
+        if let (Some(mailer), Some(links)) = (&self.mailer, rules.links()) {
+            mailer.set_links(links.clone());
+        }
         self.rules.swap(rules)
     }
 

@@ -1,8 +1,6 @@
 //! The files that prove who we are, and whether they have changed since they were read.
 
-use std::fs::{self, Metadata};
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,25 +10,13 @@ use zeroize::Zeroizing;
 
 use super::leaf::Leaf;
 use super::{Certified, TlsError, certificates};
-
-/// Most bytes of a file: a mistaken path ends in a message.
-const LARGEST: u64 = 1024 * 1024;
+use crate::small_file::{self, Stamp};
 
 /// A file, and what it was like before it was read.
 #[derive(Clone, Debug)]
 struct Watched {
     path: PathBuf,
     stamp: Option<Stamp>,
-}
-
-/// Another file in its place, be it by rename or by a link that leads elsewhere, is another inode;
-/// one that is written again has another time or size.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Stamp {
-    file: (u64, u64),
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
 }
 
 /// What is wrong with a file. `Display` names it, and never says what is in it.
@@ -162,35 +148,15 @@ fn roots(found: &[CertificateDer<'static>]) -> Result<RootCertStore, TlsError> {
 
 impl Watched {
     fn read(path: &Path) -> Result<(Self, Zeroizing<Vec<u8>>), FileError> {
-        let wrong = |error: io::Error| FileError { path: path.to_owned(), error: error.into() };
-        let mut watched = Self { path: path.to_owned(), stamp: None };
         // Before it is read: what is written meanwhile is noticed at the next look.
-        watched.stamp = watched.look();
-        let file = fs::File::open(path).map_err(wrong)?;
-        // Room for everything at once: a buffer that grows leaves unwiped copies behind.
-        let size = file.metadata().map_err(wrong)?.len().min(LARGEST);
-        let room = usize::try_from(size).unwrap_or_default() + 1;
-        let mut content = Zeroizing::new(Vec::with_capacity(room));
-        file.take(LARGEST + 1).read_to_end(&mut content).map_err(wrong)?;
-        if content.len() as u64 > LARGEST {
-            return Err(wrong(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 1 MiB")));
-        }
+        let watched = Self { path: path.to_owned(), stamp: Stamp::of(path) };
+        let content = small_file::read(path)
+            .map_err(|error| FileError { path: path.to_owned(), error: error.into() })?;
         Ok((watched, content))
     }
 
     /// What the file is like now; `None` if there is none.
     fn look(&self) -> Option<Stamp> {
-        fs::metadata(&self.path).ok().map(|found| Stamp::of(&found))
-    }
-}
-
-impl Stamp {
-    fn of(file: &Metadata) -> Self {
-        Self {
-            file: (file.dev(), file.ino()),
-            size: file.size(),
-            modified: (file.mtime(), file.mtime_nsec()),
-            changed: (file.ctime(), file.ctime_nsec()),
-        }
+        Stamp::of(&self.path)
     }
 }

@@ -25,6 +25,13 @@ pub struct TokenSettings {
     pub sliding: bool,
 }
 
+impl TokenSettings {
+    /// The longest time for which a token can count from its making on.
+    pub fn longest(&self) -> Duration {
+        self.access.max(self.refresh).saturating_add(self.leeway)
+    }
+}
+
 impl Default for TokenSettings {
     fn default() -> Self {
         Self {

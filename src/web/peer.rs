@@ -153,12 +153,14 @@ impl Peer {
     }
 
     /// Whether a request for `host`, in lower case, is at the right place on this connection: it is
-    /// the host that the client asked for by TLS, or another one of the same certificate (RFC 9110
-    /// section 7.4, RFC 9113 section 9.1.1). Without such a name there is nothing to contradict.
+    /// the host that the client asked for by TLS, or both are hosts of the certificate that it was
+    /// shown (RFC 9110 section 7.4, RFC 9113 section 9.1.1). Without such a name there is nothing to
+    /// contradict.
     pub fn may_ask_for(&self, host: &str) -> bool {
         let Some(asked) = self.server_name() else { return true };
-        asked.trim_end_matches('.') == host
-            || self.shown.as_ref().is_some_and(|shown| shown.covers(host))
+        let asked = asked.trim_end_matches('.');
+        let both = |shown: &Arc<Leaf>| shown.covers(asked) && shown.covers(host);
+        asked == host || self.shown.as_ref().is_some_and(both)
     }
 
     /// The certificate that the client has shown.
@@ -194,5 +196,29 @@ pub(super) fn node(addr: IpAddr) -> String {
     match addr {
         IpAddr::V4(v4) => format!("for={v4}"),
         IpAddr::V6(v6) => format!("for=\"[{v6}]\""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_for_the_host_that_was_named_and_for_its_certificates_others() {
+        let made = rcgen::generate_simple_self_signed(["a.test".into(), "b.test".into()]).unwrap();
+        let leaf = Arc::new(Leaf::of(made.cert.der()).unwrap());
+        let peer = |asked| Peer::local().over_tls(asked).shown(&leaf);
+        for (asked, host, may) in [
+            (Some("a.test"), "a.test", true),
+            (Some("A.test."), "b.test", true),
+            (Some("a.test"), "c.test", false),
+            // Shown for want of another, it is not for the host that was named.
+            (Some("c.test"), "a.test", false),
+            (Some("c.test"), "c.test", true),
+            (None, "a.test", true),
+            (None, "c.test", true),
+        ] {
+            assert_eq!(peer(asked).may_ask_for(host), may, "{asked:?} {host}");
+        }
     }
 }

@@ -106,6 +106,20 @@ fn bad_link() -> Value {
     json!({ "token": ["Invalid value"] })
 }
 
+/// Also after a reload, and for letters that waited meanwhile.
+#[tokio::test]
+async fn links_lead_where_the_policy_says_when_they_are_sent() {
+    let mut post = Post::start().await;
+    post.asked().await;
+    let page = "[auth]\nreset_page = \"/elsewhere#{uid}/{token}\"\nreset = \"2h\"\n";
+    let policy = Policy::to(&post.stage.upstream).top("public = \"http://a.test:8080\"\n");
+    post.stage.gateway.reload(&policy.and(&post.smtp.policy()).and(page));
+    let text = post.asked().await.text();
+    assert!(text.contains("http://a.test:8080/elsewhere#"), "{text}");
+    assert!(text.contains("within 2 hours"), "{text}");
+    post.stage.finish_untouched().await;
+}
+
 #[tokio::test]
 async fn a_forgotten_password_is_replaced_by_a_link_once() {
     let mut post = Post::start().await;

@@ -95,6 +95,22 @@ async fn nobody_is_sent_to_a_host_that_is_not_ours() {
     stage.finish_untouched().await;
 }
 
+/// What stands before us may have another port.
+#[tokio::test]
+async fn a_client_is_sent_to_the_port_of_public_as_it_is_now() {
+    let (stage, _) = stage(Upstream::start().await, "public = \"https://gate.test\"").await;
+    let location = async || {
+        let reply = stage.send("GET /x HTTP/1.1\r\nHost: gate.test\r\n\r\n").await;
+        reply.one("location").to_owned()
+    };
+    assert_eq!(location().await, "https://gate.test/x");
+    let policy = Policy::to(&stage.upstream).top("public = \"https://gate.test:8443\"\n");
+    let listen = "listen = [\"127.0.0.1:0\", { addr = \"127.0.0.1:0\", tls = true }]\n";
+    stage.gateway.reload(&policy.top(listen).and(TABLES));
+    assert_eq!(location().await, "https://gate.test:8443/x");
+    stage.finish_untouched().await;
+}
+
 #[tokio::test]
 async fn over_tls_every_response_says_to_stay_there() {
     let upstream = Upstream::scripted(|seen| match seen.target() {

@@ -82,7 +82,7 @@ def one_way(name, words, url, version, tls, blob, part):
 
 
 def hosts(reach, plain, secure):
-    """Who asks for a host that the certificate it was shown is not for, or one that is not here, gets 421."""
+    """Who asks for another host than it named by TLS, or one that is not here, gets 421."""
     elsewhere = ["--resolve", f"other.test:{secure}:127.0.0.1", "-k"]
     for words in (["--http2"], ["--http1.1"]):
         host = curl(*reach, *words, "-H", "Host: other.test", "https://app.test/")
@@ -92,8 +92,8 @@ def hosts(reach, plain, secure):
         same("its code", other.json()["code"], "misdirected")
         name = ["--resolve", f"other.test:{secure}:127.0.0.1", "-k", "-H", "Host: app.test"]
         right = curl(*name, *words, f"https://other.test:{secure}/")
-        # Nobody's name: the default certificate was shown, and is for this host.
-        same("a host of the default certificate", right.status, 401)
+        # Nobody's name: the default certificate was shown, which is for this host and not for that.
+        same("another SNI than Host", right.status, 421)
     clear = curl("--http2-prior-knowledge", f"http://127.0.0.1:{plain}/")
     same("an address in place of the host", clear.status, 421)
 

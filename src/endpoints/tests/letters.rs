@@ -18,14 +18,13 @@ pub(super) fn mailer(store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) -> Arc<Mail
         relay,
         from: "no-reply@a.test".parse().unwrap(),
         templates: Templates::new(&[]).unwrap(),
-        links: Links::new(public),
         timeout: MailSettings::TIMEOUT,
         retry: MailSettings::RETRY,
         give_up: MailSettings::GIVE_UP,
         limits: MailSettings::LIMITS,
         notices: true,
     };
-    Arc::new(Mailer::new(Arc::clone(store), Arc::clone(clock), settings))
+    Arc::new(Mailer::new(Arc::clone(store), Arc::clone(clock), settings, Links::new(public)))
 }
 
 impl Room {

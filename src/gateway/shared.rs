@@ -1,0 +1,58 @@
+//! What all workers share of a plan.
+
+use std::sync::Arc;
+
+use http::Response;
+use http::header::{self, HeaderValue};
+
+use super::access_log;
+use super::intake::Hosts;
+use crate::endpoints::Endpoints;
+use crate::policy::Routes;
+use crate::proxy::{Rejection, X_REQUEST_ID};
+use crate::server::Violation;
+use crate::session::Sessions;
+use crate::web::{Body, Cors, MessageLimits, Peer, Public, RequestIds, Trust};
+
+/// Everything that one policy file decides about requests, but for the upstreams.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) endpoints: Endpoints,
+    pub(super) endpoint_cors: Option<Cors>,
+    /// Most header fields of a request over HTTP/2; over HTTP/1.1 the connection counts them.
+    pub(super) fields: usize,
+    pub(super) hosts: Hosts,
+    /// What clients over TLS are told of coming back in clear.
+    pub(super) hsts: Option<HeaderValue>,
+    pub(super) ids: Arc<RequestIds>,
+    pub(super) messages: MessageLimits,
+    pub(super) public: Option<Public>,
+    pub(super) routes: Arc<Routes>,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) trust: Trust,
+}
+
+impl Shared {
+    /// Has browsers come by TLS alone from now on (RFC 6797 section 7.2: not said in clear). An
+    /// upstream may have said it its own way.
+    pub(super) fn be_strict(&self, peer: &Peer, response: &mut Response<Body>) {
+        if peer.is_https()
+            && let Some(hsts) = &self.hsts
+        {
+            let headers = response.headers_mut();
+            headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
+        }
+    }
+
+    /// Answers in place of a request that is none.
+    pub(super) fn refuse(&self, violation: Violation, peer: &Peer) -> Response<Body> {
+        let id = self.ids.next();
+        let rejection = Rejection::from(violation);
+        let (status, code, _) = rejection.class();
+        access_log::malformed(peer.addr(), Some(&id), status, code, &rejection);
+        let mut response = rejection.into_response();
+        response.headers_mut().insert(X_REQUEST_ID, id);
+        self.be_strict(peer, &mut response);
+        response
+    }
+}
