@@ -10,6 +10,10 @@ mod audit;
 mod broken_off;
 #[path = "cli/check.rs"]
 mod check;
+#[path = "cli/diff.rs"]
+mod diff;
+#[path = "cli/explain.rs"]
+mod explain;
 #[path = "cli/export.rs"]
 mod export;
 #[path = "cli/harness.rs"]
@@ -28,3 +32,5 @@ mod reload;
 mod running;
 #[path = "cli/sessions.rs"]
 mod sessions;
+#[path = "cli/shadow.rs"]
+mod shadow;

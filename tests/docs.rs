@@ -423,17 +423,34 @@ mod command_line {
         agree(&page, &code);
     }
 
-    #[test]
-    fn the_check_on_the_page_is_what_check_says() {
-        let folder = tempfile::tempdir().expect("a folder");
+    /// What the program prints in that folder.
+    fn printed(folder: &Path, args: &[&str]) -> String {
         let program = env!("CARGO_BIN_EXE_portcullis");
-        let checked = std::process::Command::new(program)
-            .arg("check")
-            .current_dir(folder.path())
+        let ran = std::process::Command::new(program)
+            .args(args)
+            .current_dir(folder)
             .env_remove("PORTCULLIS_CONFIG")
             .output()
             .expect("the program runs");
-        let said = String::from_utf8(checked.stdout).expect("text");
+        String::from_utf8(ran.stdout).expect("text")
+    }
+
+    #[test]
+    fn the_check_on_the_page_is_what_check_says() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let said = printed(folder.path(), &["check"]);
         assert!(all_blocks("text").contains(&said), "{said}");
+    }
+
+    #[test]
+    fn the_explanation_on_the_page_is_what_explain_says() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let page = read("docs/policy.md");
+        let (before, _) = page.split_once("To `portcullis explain").expect("a question");
+        let policies = blocks(before, "toml");
+        let policy = policies.last().expect("the policy before it");
+        fs::write(folder.path().join("portcullis.toml"), policy).expect("a file");
+        let said = printed(folder.path(), &["explain", "GET", "/admin/users", "--as", "user"]);
+        assert!(blocks(&page, "text").contains(&said), "{said}");
     }
 }

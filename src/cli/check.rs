@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::out::Out;
 use super::policy_file::PolicyFile;
+use super::route_words::{cors, leads_to, limits, networks, on_trial, rates};
 use crate::config::{Checked, Config, ConfigError, Diagnostic};
-use crate::policy::{Allow, Rates, Rewrite, Route};
-use crate::web::Cors;
+use crate::policy::{Allow, Rewrite, Route};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -86,56 +86,13 @@ const fn is_open(route: &Route) -> bool {
 }
 
 fn row(route: &Route) -> [String; 4] {
-    let body = route.body.map(|body| format!("body {}", size(body)));
-    let timeout = route.timeout.map(humantime::format_duration);
-    let timeout = timeout.map(|timeout| format!("timeout {timeout}"));
-    let fresh = route.fresh.map(|within| format!("fresh {}", humantime::format_duration(within)));
-    let rates = rates(route);
-    let rates = (!rates.is_empty()).then(|| format!("rate {}", rates.join(", ")));
-    let cors = cors(route);
-    let cors = (!cors.is_empty()).then(|| format!("cors {}", cors.join(" ")));
-    let websocket = route.websocket.map(humantime::format_duration);
-    let websocket = websocket.map(|idle| format!("websocket idle {idle}"));
-    let tickets = (route.tickets && route.websocket.is_none()).then(|| "tickets".to_owned());
-    let outlive = route.outlive.map(humantime::format_duration);
-    let live = tickets.into_iter().chain(outlive.map(|outlive| format!("outlive {outlive}")));
-    let limits = fresh.into_iter().chain(rates).chain(body).chain(timeout).chain(websocket);
-    let limits = limits.chain(live).chain(cors);
-    let limits: Vec<_> = limits.collect();
+    let limits = limits(route);
     let limits = if limits.is_empty() { "-".to_owned() } else { limits.join(", ") };
-    let to = route.rewrite.as_ref().map(|rewrite| format!("{} ({rewrite})", route.to));
-    let to = to.unwrap_or_else(|| route.to.clone());
-    let allow = if route.from.is_empty() {
-        route.allow.to_string()
-    } else {
-        format!("{} from {}", route.allow, networks(route).join(", "))
-    };
-    [route.key.to_string(), to, allow, limits]
-}
-
-fn rates(route: &Route) -> Vec<String> {
-    route.rates.iter().flat_map(Rates::iter).map(ToString::to_string).collect()
-}
-
-fn cors(route: &Route) -> Vec<String> {
-    route.cors.iter().flat_map(Cors::origins).map(str::to_owned).collect()
-}
-
-fn networks(route: &Route) -> Vec<String> {
-    route.from.iter().map(ToString::to_string).collect()
-}
-
-/// Bytes as somebody may have written them.
-fn size(bytes: u64) -> String {
-    let units = [
-        (1 << 30, "GiB"),
-        (1_000_000_000, "GB"),
-        (1 << 20, "MiB"),
-        (1_000_000, "MB"),
-        (1024, "KiB"),
-    ];
-    let fits = units.iter().find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit));
-    fits.map_or_else(|| format!("{bytes}B"), |(unit, name)| format!("{}{name}", bytes / unit))
+    let trial = on_trial(route).map(|rule| format!(" (would allow: {rule})")).unwrap_or_default();
+    let from = networks(route).join(", ");
+    let from = if from.is_empty() { from } else { format!(" from {from}") };
+    let allow = format!("{}{trial}{from}", route.allow);
+    [route.key.to_string(), leads_to(route).into_owned(), allow, limits]
 }
 
 #[derive(Serialize)]
@@ -166,6 +123,8 @@ struct RouteReport {
     route: String,
     upstream: String,
     allow: String,
+    /// The rule that is on trial.
+    would_allow: Option<String>,
     open: bool,
     from: Vec<String>,
     strip: Option<String>,
@@ -185,6 +144,7 @@ impl From<&Arc<Route>> for RouteReport {
             route: route.key.to_string(),
             upstream: route.to.clone(),
             allow: route.allow.to_string(),
+            would_allow: on_trial(route),
             open: is_open(route),
             from: networks(route),
             strip: route.rewrite.as_ref().and_then(Rewrite::strip).map(str::to_owned),
@@ -235,22 +195,4 @@ fn json(
         }
     }
     Ok(out.json(&report)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_shown_as_they_are_written() {
-        for (bytes, shown) in [
-            (2_000_000, "2MB"),
-            (10 << 20, "10MiB"),
-            (10 << 30, "10GiB"),
-            (1500, "1500B"),
-            (0, "0B"),
-        ] {
-            assert_eq!(size(bytes), shown);
-        }
-    }
 }

@@ -7,6 +7,8 @@ mod act;
 mod api_key;
 mod audit;
 mod check;
+mod diff;
+mod explain;
 mod export;
 mod files;
 mod follow;
@@ -15,11 +17,14 @@ mod health;
 mod import;
 mod input;
 mod invite;
+mod judge;
 mod key;
 mod out;
 mod policy_file;
+mod progress;
 mod reach;
 mod reload;
+mod route_words;
 mod serve;
 mod session;
 mod times;
@@ -53,6 +58,10 @@ enum Command {
     Serve(serve::Args),
     /// Say everything that is wrong with a policy file, and what it lets through
     Check(check::Args),
+    /// Say what becomes of a request, and why, without sending one
+    Explain(explain::Args),
+    /// Say which requests of an access log would end otherwise under another policy
+    Diff(diff::Args),
     /// Add, show and change users
     User(Act<user::Action>),
     /// Show and end the sessions of a user
@@ -114,6 +123,8 @@ where
     match args.command.unwrap_or_else(|| Command::Serve(serve::Args::default())) {
         Command::Serve(args) => serve::run(args, &file, out, |log| Ok(start_log(log)?)),
         Command::Check(args) => check::run(args, file, out),
+        Command::Explain(args) => explain::run(args, &file, out),
+        Command::Diff(args) => soon(diff::run(args, out)),
         Command::User(args) => soon(user::run(args, &file, out)),
         Command::Session(args) => soon(session::run(args, &file, out)),
         Command::Invite(args) => soon(invite::run(args, &file, out)),

@@ -32,6 +32,11 @@ impl Out {
         self.write(&format!("{line}\n"))
     }
 
+    /// Lines of the result, with their ends.
+    pub(super) fn text(&mut self, text: &str) -> io::Result<()> {
+        self.write(text)
+    }
+
     /// The result, for machines: one document on one line.
     pub(super) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
         self.line(serde_json::to_string(value)?)

@@ -180,6 +180,7 @@ tables! {
     Route flawed {
         to: String,
         allow: Many<String>,
+        would_allow: Many<String>,
         from: Many<String>,
         strip: String,
         prefix: String,

@@ -1,5 +1,7 @@
 //! `[routes]` and `expect`: who gets where, and what the file says must be so.
 
+use std::sync::Arc;
+
 use toml::Spanned;
 
 use super::context::{Context, set};
@@ -10,7 +12,7 @@ use super::route_keys;
 use super::upstreams::Known;
 use crate::policy::{
     Allow, Conflict, ConflictKind, CredentialPolicy, Expectation, Key, Owned, Route, Routes,
-    Underscores,
+    Shadow, Underscores,
 };
 
 /// The path beside the endpoints' prefix that is the gateway's own.
@@ -86,9 +88,10 @@ fn route(
         None
     };
     let allow = match raw.allow {
-        Some(written) => allow(cx, written),
+        Some(written) => allow(cx, "allow", written),
         None => Some(Allow::user()),
     };
+    let shadow = shadow(cx, raw.would_allow, allow.as_ref());
     let from = raw.from.map_or_else(|| Some(Vec::new()), |from| route_keys::from(cx, from));
     let pattern = key.as_ref().ok().map(|key| &key.pattern);
     let rewrite = route_keys::rewrite(cx, pattern, raw.strip, raw.prefix);
@@ -105,9 +108,11 @@ fn route(
     let (credential, underscores) = passes(cx, raw.credential, raw.underscores);
     let mut route = Route {
         key: key.ok()?,
+        line: Some(cx.line(&written.span())),
         upstream: to?,
         to: upstreams.get(to?)?.name.clone(),
         allow: allow?,
+        shadow: shadow?,
         from: from?,
         rewrite: rewrite?,
         rates: rates?,
@@ -159,20 +164,37 @@ fn upstream(cx: &mut Context<'_>, to: &Spanned<String>, upstreams: &[Known]) -> 
     found
 }
 
-fn allow(cx: &mut Context<'_>, written: Spanned<Many<String>>) -> Option<Allow> {
+/// What `key` lets through: `allow`, or `would_allow`.
+fn allow(cx: &mut Context<'_>, key: &str, written: Spanned<Many<String>>) -> Option<Allow> {
     let at = written.span();
     let written = written.into_inner();
     let mut rules = Vec::new();
     for rule in &written.entries {
         match Allow::parse_rule(rule.get_ref()) {
             Ok(rule) => rules.push(rule),
-            Err(error) => cx.error(rule.span(), format!("`allow`: {error}")),
+            Err(error) => cx.error(rule.span(), format!("`{key}`: {error}")),
         }
     }
     if !written.complete || rules.len() < written.entries.len() {
         return None;
     }
-    Allow::any_of(rules).map_err(|error| cx.error(at, format!("`allow`: {error}"))).ok()
+    Allow::any_of(rules).map_err(|error| cx.error(at, format!("`{key}`: {error}"))).ok()
+}
+
+/// `would_allow`; `None` after a problem was noted.
+#[expect(clippy::option_option, reason = "no rule on trial is not a wrong one")]
+fn shadow(
+    cx: &mut Context<'_>,
+    written: Option<Spanned<Many<String>>>,
+    decides: Option<&Allow>,
+) -> Option<Option<Arc<Shadow>>> {
+    let Some(written) = written else { return Some(None) };
+    let at = written.span();
+    let rule = allow(cx, "would_allow", written)?;
+    if decides == Some(&rule) {
+        cx.problems.warn(at, "`would_allow` is what `allow` says; remove it, or try another rule");
+    }
+    Some(Some(Arc::new(Shadow::new(rule))))
 }
 
 type Placed = (Expectation, std::ops::Range<usize>);

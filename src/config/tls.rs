@@ -13,7 +13,7 @@ use super::listen::Listeners;
 use super::raw;
 use super::read::{Many, Read, Value};
 use crate::clock::{Clock, SystemClock};
-use crate::policy::Routes;
+use crate::policy::{Route, Routes};
 use crate::tls::{
     Authorities, ClientAuth, FileError, FileFault, MinVersion, Pair, Standing, TlsError,
     TlsSettings, twice,
@@ -127,7 +127,11 @@ pub(super) fn doubts(
 
 /// `cert:` rules that nobody can meet.
 fn unmet_rules(cx: &mut Context<'_>, routes: &Routes) {
-    for route in routes.iter().filter(|route| route.allow.asks_for_certificate()) {
+    let on_trial = |route: &Route| {
+        route.shadow.as_ref().is_some_and(|shadow| shadow.allow().asks_for_certificate())
+    };
+    let asks = |route: &Route| route.allow.asks_for_certificate() || on_trial(route);
+    for route in routes.iter().filter(|route| asks(route)) {
         let message = format!(
             "route `{}`: no listener asks for certificates, so nobody meets its `cert:`; \
              set `client_auth` in [tls] or at a listener",

@@ -8,11 +8,19 @@ use super::call::Reply;
 use super::error::EndpointError;
 use super::{Endpoints, reply};
 
+/// What `Allow` says.
+pub(super) const ALLOWED: &str = "GET, HEAD";
+
+/// Whether a method is answered.
+pub(super) fn takes(method: &Method) -> bool {
+    [Method::GET, Method::HEAD].contains(method)
+}
+
 /// Answers any method at that path.
 pub(super) fn answer(cx: &Endpoints, method: &Method) -> Reply {
-    if ![Method::GET, Method::HEAD].contains(method) {
+    if !takes(method) {
         let mut refused = reply::refused(EndpointError::Method(method.clone()), None);
-        let allow = HeaderValue::from_static("GET, HEAD");
+        let allow = HeaderValue::from_static(ALLOWED);
         refused.response.headers_mut().insert(ALLOW, allow);
         return refused;
     }

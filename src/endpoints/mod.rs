@@ -8,6 +8,7 @@
 //! (413, 408), fields (400). Statuses, texts and bodies are those of the project that the
 //! gateway takes over from, because its clients compare them.
 
+mod about;
 mod api_token;
 mod blacklist;
 mod call;
@@ -54,6 +55,7 @@ use serve::Request;
 use table::TABLE;
 use throttle::Limited;
 
+pub use about::{About, Switched};
 pub use call::{Call, Reply};
 pub use serve::Endpoints;
 pub use settings::{EndpointSettings, LoginFailure, Registration};

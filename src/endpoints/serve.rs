@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::Method;
 use serde_json::Value;
 
+use super::about::Switched;
 use super::call::{Call, Reply};
 use super::error::EndpointError;
 use super::fields::{Form, Values};
@@ -214,9 +215,15 @@ impl Endpoints {
 impl Served {
     /// Whether the endpoint is there at all.
     pub(super) const fn is_there(self, sessions: &Sessions) -> bool {
+        let (sliding, user_keys) = (sessions.sliding(), sessions.user_keys().is_some());
+        self.is_on(Switched { sliding, user_keys, mail: true })
+    }
+
+    /// The same, by the settings. Where there is no mail it says so.
+    pub(super) const fn is_on(self, switched: Switched) -> bool {
         match self {
-            Self::WithSlidingTokens => sessions.sliding(),
-            Self::WithUserKeys => sessions.user_keys().is_some(),
+            Self::WithSlidingTokens => switched.sliding,
+            Self::WithUserKeys => switched.user_keys,
             Self::Always | Self::WhileRegistrationIsOpen | Self::WithMail => true,
         }
     }

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use tracing::Level;
 
 use super::causes::chain;
+use crate::policy::Would;
 use crate::proxy::Rejection;
 use crate::web::{Body, BodyError, Takeover, Traffic};
 
@@ -56,6 +57,7 @@ struct Line {
     route: Option<String>,
     user: Option<String>,
     key: Option<u64>,
+    would: Option<&'static str>,
 }
 
 impl Record {
@@ -71,6 +73,7 @@ impl Record {
                 route: None,
                 user: None,
                 key: None,
+                would: None,
             })
         });
         let status = StatusCode::OK;
@@ -109,6 +112,13 @@ impl Record {
     pub(super) fn key(&mut self, key: Option<u64>) {
         if let Some(line) = &mut self.line {
             line.key = key;
+        }
+    }
+
+    /// What a rule on trial would have changed.
+    pub(super) fn would(&mut self, would: Option<Would>) {
+        if let Some(line) = &mut self.line {
+            line.would = would.map(Would::as_str);
         }
     }
 
@@ -175,6 +185,7 @@ impl Record {
                 route = line.route,
                 user = line.user,
                 key = line.key,
+                would = line.would,
                 bytes,
                 received = self.received,
                 complete = whole,

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::endpoints::Call;
 use crate::policy::Place;
 use crate::proxy::{
-    Exchange, Proxy, Rejection, X_REQUEST_ID, is_call, refuse_call, strip_identity,
+    Exchange, Known, Proxy, Rejection, X_REQUEST_ID, is_call, refuse_call, strip_identity,
 };
 use crate::server::{Handler, Violation};
 use crate::web::{Body, CanonicalPath, Cors, CrossOrigin, Peer, RequestBody, RequestIds};
@@ -192,19 +192,19 @@ impl State {
         };
         record.route(&route.key);
         *cross = route.cors.as_ref().map(|cors| cors.meet(&parts.headers));
-        let request_id = record.request_id().clone();
         let exchange = Exchange {
             route,
             path: &path,
             peer,
             origin: &origin,
-            request_id: &request_id,
+            request_id: &record.request_id().clone(),
             parts,
             body,
         };
-        let mut caller = None;
-        let answered = self.proxy.answer(exchange, &mut caller).await;
-        if let Some(caller) = caller {
+        let mut known = Known::default();
+        let answered = self.proxy.answer(exchange, &mut known).await;
+        record.would(known.would);
+        if let Some(caller) = known.caller {
             record.user(&caller.identity.user_id);
             record.key(caller.user_key());
         }

@@ -15,13 +15,13 @@ use crate::web::{HostName, MessageLimits, Peer};
 /// The hosts that this gateway serves: those that routes and `public` name, and unless `public` is
 /// set all others, too.
 #[derive(Debug)]
-pub(super) struct Hosts {
+pub(crate) struct Hosts {
     named: HashSet<String>,
     others: bool,
 }
 
 impl Hosts {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         let public = config.public.as_ref().map(|public| public.host.clone());
         let others = public.is_none();
         Self { named: named(&config.routes).chain(public).collect(), others }
@@ -32,7 +32,8 @@ impl Hosts {
         self.named.contains(name)
     }
 
-    fn serve(&self, name: &str) -> bool {
+    /// Whether a request for that host is looked at.
+    pub(crate) fn serve(&self, name: &str) -> bool {
         self.others || self.name(name)
     }
 }

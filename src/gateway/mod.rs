@@ -16,6 +16,7 @@ mod worker;
 
 pub use access_log::TARGET as ACCESS_LOG;
 pub use build::{BuildError, Builder, Gateway};
+pub(crate) use intake::Hosts;
 pub use reload::{Reloaded, Reloader};
 pub use run::ServeError;
 pub use service::GatewayService;

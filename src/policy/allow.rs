@@ -180,7 +180,11 @@ impl Term {
         }
     }
 
-    fn met_by(&self, identity: Option<&Identity>, certificate: Option<&ClientCertificate>) -> bool {
+    pub(super) fn met_by(
+        &self,
+        identity: Option<&Identity>,
+        certificate: Option<&ClientCertificate>,
+    ) -> bool {
         if let Self::Certificate(name) = self {
             return certificate.is_some_and(|certificate| certificate.is_named(name));
         }

@@ -1,27 +1,21 @@
 //! `expect` lines: the policy file says what it wants to be true of itself.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 
-use super::allow::{Allow, RuleError, Term, Verdict, authorize};
-use super::routes::{Ambiguous, Place, Routes};
-use crate::identity::{Claim, Identity};
-use crate::tls::ClientCertificate;
-use crate::web::{CanonicalPath, HostError, HostName};
+use super::allow::{RuleError, Verdict};
+use super::caller::Caller;
+use super::question::{self, Question, Ruling};
+use super::routes::{Ambiguous, Routes};
+use crate::web::{HostError, HostName};
 
 /// One line such as `role:admin POST /admin/users -> api`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Expectation {
     line: String,
-    caller: Option<Identity>,
-    certificate: Option<ClientCertificate>,
-    from: Option<IpAddr>,
-    method: Method,
-    host: String,
-    path: String,
+    question: Question,
     outcome: Outcome,
 }
 
@@ -84,12 +78,9 @@ impl Expectation {
         if words.is_empty() {
             return Err(ExpectationError::Shape);
         }
-        let (caller, certificate) = caller(&words.join(" "))?;
-        let capitals = method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
-        let method = Method::from_bytes(method.as_bytes())
-            .ok()
-            .filter(|_| capitals)
-            .ok_or_else(|| ExpectationError::Method(method.into()))?;
+        let caller = Caller::parse(&words.join(" "))?;
+        let method =
+            question::method(method).ok_or_else(|| ExpectationError::Method(method.into()))?;
         let (host, path) = url.split_at(url.find('/').ok_or(ExpectationError::Shape)?);
         let host = match host {
             "" => String::new(),
@@ -101,12 +92,12 @@ impl Expectation {
         let path = path.split('?').next().unwrap_or_default().to_owned();
         let outcome = Outcome::parse(outcome.trim())?;
         let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-        Ok(Self { line, caller, certificate, from, method, host, path, outcome })
+        Ok(Self { line, question: Question { caller, from, method, host, path }, outcome })
     }
 
     /// The address that the request is said to come from, for routes that ask for one.
     pub const fn from(&self) -> Option<IpAddr> {
-        self.from
+        self.question.from
     }
 
     /// Takes the request through path, route and rule, as a real one would go.
@@ -129,43 +120,29 @@ impl Expectation {
 
     /// What becomes of the request (`None`: the gateway's own endpoints decide), and why.
     fn ask(&self, routes: &Routes) -> (Option<Outcome>, String) {
-        let refused = |status, why: String| (Some(Outcome::Refused(status)), why);
-        if self.method == Method::CONNECT {
-            return refused(StatusCode::NOT_IMPLEMENTED, "as CONNECT always is".into());
-        }
-        if self.method == Method::TRACE {
-            return refused(StatusCode::METHOD_NOT_ALLOWED, "as TRACE always is".into());
-        }
-        let place = match CanonicalPath::parse(&self.path) {
-            Err(error) => return refused(StatusCode::BAD_REQUEST, format!("for: {error}")),
-            Ok(path) => routes.place(&self.host, &path, &self.method),
-        };
-        let route = match place {
-            Err(error @ Ambiguous) => {
-                return refused(StatusCode::BAD_REQUEST, format!("for: {error}"));
-            }
-            Ok(Place::Own) => return (None, "the path is the gateway's own, not a route's".into()),
-            Ok(Place::Nowhere) => {
-                return refused(StatusCode::NOT_FOUND, "for no route matches".into());
-            }
-            Ok(Place::MethodNotAllowed(allow)) => {
+        let ruling = self.question.ask(routes);
+        let why = match &ruling {
+            Ruling::Own => "the path is the gateway's own, not a route's".into(),
+            Ruling::Connect => "as CONNECT always is".into(),
+            Ruling::Trace => "as TRACE always is".into(),
+            Ruling::BadPath(error) => format!("for: {error}"),
+            Ruling::Ambiguous(_) => format!("for: {Ambiguous}"),
+            Ruling::Nowhere => "for no route matches".into(),
+            Ruling::MethodNotAllowed(allow) => {
                 let allow = String::from_utf8_lossy(allow.as_bytes());
-                let why = format!("for the most specific path takes {allow} only");
-                return refused(StatusCode::METHOD_NOT_ALLOWED, why);
+                format!("for the most specific path takes {allow} only")
             }
-            Ok(Place::Route(route)) => route,
+            Ruling::OtherAddresses(route) => {
+                format!("by the route `{}`, which takes other addresses", route.key)
+            }
+            Ruling::Judged(route, _) => {
+                format!("by the route `{}`, which allows {}", route.key, route.allow)
+            }
         };
-        // A line that names no address speaks of one that may.
-        if self.from.is_some_and(|client| !route.admits(client)) {
-            let why = format!("by the route `{}`, which takes other addresses", route.key);
-            return refused(StatusCode::FORBIDDEN, why);
+        if let Ruling::Judged(route, Verdict::Allowed) = ruling {
+            return (Some(Outcome::Forwarded(route.to.clone())), why);
         }
-        let why = format!("by the route `{}`, which allows {}", route.key, route.allow);
-        match authorize(&route.allow, self.caller.as_ref(), self.certificate.as_ref()) {
-            Verdict::Allowed => (Some(Outcome::Forwarded(route.to.clone())), why),
-            Verdict::NeedsIdentity => refused(StatusCode::UNAUTHORIZED, why),
-            Verdict::Forbidden => refused(StatusCode::FORBIDDEN, why),
-        }
+        (ruling.status().map(Outcome::Refused), why)
     }
 }
 
@@ -194,49 +171,4 @@ fn take_from(words: &mut Vec<&str>) -> Result<Option<IpAddr>, ExpectationError> 
     let mut taken = words.drain(at..words.len().min(at + 2)).skip(1);
     let address = taken.next().ok_or(ExpectationError::Shape)?;
     address.parse().map(Some).map_err(|_| ExpectationError::From(address.into()))
-}
-
-/// A caller of our own of whom just these terms are true, and its certificate; nobody for
-/// `anyone`, and for somebody who shows a certificate alone.
-fn caller(text: &str) -> Result<(Option<Identity>, Option<ClientCertificate>), RuleError> {
-    let Allow::Rules(rules) = Allow::parse_rule(text)? else { return Ok((None, None)) };
-    let (mut names, mut known) = (Vec::new(), false);
-    let mut caller = Identity {
-        user_id: String::new(),
-        username: String::new(),
-        email: None,
-        email_verified: false,
-        roles: Vec::new(),
-        claims: BTreeMap::new(),
-        session: None,
-        issuer: None,
-    };
-    for term in rules.into_iter().flatten() {
-        known |= !matches!(term, Term::Certificate(_));
-        match term {
-            Term::Certificate(name) => names.push(name),
-            Term::User => {}
-            Term::Role(role) => caller.roles.push(role),
-            Term::Named(name) => caller.username = name,
-            Term::Claim { name, value } => set_claim(&mut caller, name, value),
-        }
-    }
-    let certificate = (!names.is_empty()).then(|| ClientCertificate::named(names));
-    Ok((known.then_some(caller), certificate))
-}
-
-/// Gives the caller a claim where [`Identity::claim`] looks for it.
-fn set_claim(caller: &mut Identity, name: String, value: String) {
-    match name.as_str() {
-        "user_id" => caller.user_id = value,
-        "username" => caller.username = value,
-        "email" => (caller.email, caller.email_verified) = (Some(value), true),
-        "email_verified" => caller.email_verified = value == "true",
-        "roles" => caller.roles.push(value),
-        "sid" => caller.session = value.parse().ok(),
-        _ => match caller.claims.entry(name).or_insert_with(|| Claim::List(Vec::new())) {
-            Claim::List(values) => values.push(value),
-            Claim::Text(_) => {}
-        },
-    }
 }

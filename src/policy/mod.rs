@@ -2,20 +2,25 @@
 //!
 //! A request has one [place](Routes::place), found by host, canonical path and method; every
 //! other way in which a server could read the path must lead to the same one. Then
-//! [`authorize`] compares the caller with what the route allows. [`Expectation`]s ask the same
-//! two questions, so that a policy file can test itself.
+//! [`authorize`] compares the caller with what the route allows. A [`Question`] asks both without a
+//! request, and by [`Expectation`]s of such a policy file tests itself.
 
 mod allow;
+mod caller;
 mod expect;
 mod key;
+mod met;
 mod pattern;
+mod question;
 mod rate;
 mod response_headers;
 mod rewrite;
 mod routes;
+mod shadow;
 mod trie;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -23,25 +28,33 @@ use ipnet::IpNet;
 use crate::web::Cors;
 
 pub use allow::{Allow, RuleError, Term, Verdict, authorize};
+pub use caller::Caller;
 pub use expect::{Expectation, ExpectationError, ExpectationFailed};
 pub use key::{Key, KeyError, Methods};
+pub use met::Alternative;
 pub use pattern::{Pattern, PatternError};
+pub use question::{Question, Ruling, method};
 pub use rate::{By, Rate, Rates, TooMany};
 pub use response_headers::{ResponseHeaderError, ResponseHeaders};
 pub use rewrite::{Rewrite, RewriteError};
-pub use routes::{Ambiguous, Conflict, ConflictKind, Place, Routes};
+pub use routes::{Ambiguous, Conflict, ConflictKind, OtherReading, Place, Routes};
+pub use shadow::{Shadow, Would};
 
 /// One line of the routing table.
 #[derive(Clone, Debug)]
 pub struct Route {
     /// Which requests it is for.
     pub key: Key,
+    /// The line of the policy file that it begins in; `None` where it comes from no file.
+    pub line: Option<usize>,
     /// The name of the upstream.
     pub to: String,
     /// The number of the upstream in the configuration's list.
     pub upstream: usize,
     /// Who may use it.
     pub allow: Allow,
+    /// Who would be let through by a rule that is on trial.
+    pub shadow: Option<Arc<Shadow>>,
     /// The networks that a client may come from; empty is any.
     pub from: Vec<IpNet>,
     /// What becomes of the path on its way to the upstream.
@@ -81,6 +94,23 @@ impl Route {
         }
         let client = client.to_canonical();
         self.from.iter().any(|network| network.contains(&client))
+    }
+
+    /// The same with what `before`, which it replaces, has counted; `None` if nothing of it goes
+    /// on.
+    fn heir(&self, before: &Self) -> Option<Self> {
+        let rates = self.rates.as_ref().zip(before.rates.as_ref());
+        let rates = rates.filter(|(ours, theirs)| ours.are_alike(theirs)).map(|(_, used)| used);
+        let shadow = self.shadow.as_ref().zip(before.shadow.as_ref());
+        let shadow = shadow.filter(|(ours, theirs)| ours.allow() == theirs.allow());
+        let shadow = shadow.map(|(_, counted)| counted);
+        if rates.is_none() && shadow.is_none() {
+            return None;
+        }
+        let mut heir = self.clone();
+        heir.rates = rates.cloned().or(heir.rates);
+        heir.shadow = shadow.cloned().or(heir.shadow);
+        Some(heir)
     }
 }
 

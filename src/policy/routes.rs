@@ -1,5 +1,9 @@
 //! The table of routes: what belongs to a path, and whether everybody reads it so.
 
+mod readings;
+
+pub use readings::OtherReading;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -143,18 +147,16 @@ impl Routes {
         Ok(Self { table: routes, places, forms, scope, shadowed })
     }
 
-    /// The same with what was used of limits in `before`, for routes that have one as they had
-    /// it there.
+    /// The same with what was counted in `before`, of limits and of rules on trial, for routes
+    /// that have one as they had it there.
     #[must_use]
     pub fn inherit(mut self, before: &Self) -> Self {
-        let used = |route: &Route| {
-            let rates = before.of_key(&route.key)?.rates.as_ref()?;
-            route.rates.as_ref()?.are_alike(rates).then(|| rates.clone())
-        };
         for at in 0..self.table.len() {
             let Some(route) = self.table.get(at).cloned() else { continue };
-            let Some(rates) = used(&route) else { continue };
-            let heir = Arc::new(Route { rates: Some(rates), ..Route::clone(&route) });
+            let Some(heir) = before.of_key(&route.key).and_then(|old| route.heir(old)) else {
+                continue;
+            };
+            let heir = Arc::new(heir);
             let everywhere = self.places.iter_mut().flat_map(|place| &mut place.routes);
             for slot in self.table.iter_mut().chain(everywhere) {
                 if Arc::ptr_eq(slot, &route) {
@@ -200,14 +202,18 @@ impl Routes {
         if !path.all_readings(self.scope, |read| self.spot(read.form, host, read.bytes) == spot) {
             return Err(Ambiguous);
         }
+        Ok(self.at(spot, method))
+    }
+
+    fn at(&self, spot: Spot, method: &Method) -> Place<'_> {
         let at = match spot {
-            Spot::Own => return Ok(Place::Own),
-            Spot::Nowhere => return Ok(Place::Nowhere),
+            Spot::Own => return Place::Own,
+            Spot::Nowhere => return Place::Nowhere,
             Spot::Shared(at) => at,
         };
-        let Some(shared) = self.places.get(at) else { return Ok(Place::Nowhere) };
+        let Some(shared) = self.places.get(at) else { return Place::Nowhere };
         let route = shared.routes.iter().find(|route| route.key.methods.include(method));
-        Ok(route.map_or(Place::MethodNotAllowed(&shared.allow), Place::Route))
+        route.map_or(Place::MethodNotAllowed(&shared.allow), Place::Route)
     }
 
     /// The first route of exactly this path, whatever its other readings.

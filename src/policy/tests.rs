@@ -7,13 +7,16 @@ use crate::web::CanonicalPath;
 
 mod expectations;
 mod properties;
+mod shadows;
 
 fn route(key: &str, allow: &str, to: &str) -> Route {
     Route {
         key: Key::parse(key).unwrap(),
+        line: None,
         to: to.into(),
         upstream: 0,
         allow: Allow::parse_rule(allow).unwrap(),
+        shadow: None,
         from: Vec::new(),
         rewrite: None,
         rates: None,
@@ -35,7 +38,7 @@ fn owned() -> Owned {
     Owned { prefix: "/api/auth".into(), exact: vec!["/.well-known/jwks.json".into()] }
 }
 
-fn table(routes: &[(&str, &str, &str)]) -> Routes {
+pub(super) fn table(routes: &[(&str, &str, &str)]) -> Routes {
     let routes = routes.iter().map(|(key, allow, to)| route(key, allow, to)).collect();
     Routes::new(routes, owned()).unwrap()
 }

@@ -48,7 +48,7 @@ use watch::{Vigil, Watch};
 use watched::watched;
 
 use crate::clock::Clock;
-use crate::policy::{Allow, Route, Verdict, authorize};
+use crate::policy::{Allow, Route, Verdict, Would, authorize};
 use crate::session::{AuthError, Authenticated, Sessions};
 use crate::tls::ClientCertificate;
 use crate::web::{Authorization, Body, CanonicalPath, MessageLimits, Origin, Peer, RequestBody};
@@ -117,6 +117,15 @@ pub struct Exchange<'a> {
     pub body: RequestBody,
 }
 
+/// What became known of a request on its way, for the access log.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Who asks.
+    pub caller: Option<Arc<Authenticated>>,
+    /// What the rule on trial would have changed.
+    pub would: Option<Would>,
+}
+
 impl fmt::Debug for Exchange<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange").field("route", &self.route.key).finish_non_exhaustive()
@@ -165,8 +174,8 @@ impl Proxy {
         self.pool.sweep();
     }
 
-    /// The way of a proxied request, from its route to its response. `caller` is set as soon as
-    /// it is known, for the access log.
+    /// The way of a proxied request, from its route to its response. What becomes `known` is set
+    /// at once, for the access log.
     ///
     /// # Errors
     ///
@@ -174,7 +183,7 @@ impl Proxy {
     pub async fn answer(
         &self,
         exchange: Exchange<'_>,
-        caller: &mut Option<Arc<Authenticated>>,
+        known: &mut Known,
     ) -> Result<Response<Body>, Rejection> {
         let Exchange { route, path, peer, origin, request_id, mut parts, mut body } = exchange;
         if !route.admits(origin.client) {
@@ -187,7 +196,9 @@ impl Proxy {
             told: String::new(),
         };
         throttle.by_address()?;
+        let Known { caller, would } = known;
         *caller = self.authenticate(route, &mut parts).await?;
+        *would = tried(route, caller.as_deref(), peer.certificate());
         permit(&route.allow, caller.as_deref(), peer.certificate())?;
         self.recent(route, caller.as_deref())?;
         throttle.by_user(caller.as_deref())?;
@@ -196,14 +207,13 @@ impl Proxy {
         let way = self.http2(route, &parts, &mut body);
         let http2 = way.is_some();
         let handshake = upgrade::Handshake::of(route, http2, &mut parts, &body)?;
-        let known = caller.map(Arc::as_ref);
         let host = parts.headers.get(http::header::HOST).cloned();
         let outfit = prepare::Outfit {
             route,
             path,
             peer,
             origin,
-            caller: known,
+            caller: caller.map(Arc::as_ref),
             request_id,
             host,
             http2,
@@ -356,4 +366,15 @@ fn permit(
         Verdict::NeedsIdentity => Err(Rejection::NoCredentials),
         Verdict::Forbidden => Err(Rejection::Forbidden),
     }
+}
+
+/// What the rule on trial would have changed, if the route has one.
+fn tried(
+    route: &Route,
+    caller: Option<&Authenticated>,
+    certificate: Option<&ClientCertificate>,
+) -> Option<Would> {
+    let shadow = route.shadow.as_ref()?;
+    let identity = caller.map(|caller| &caller.identity);
+    shadow.judge(authorize(&route.allow, identity, certificate), identity, certificate)
 }

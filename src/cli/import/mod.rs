@@ -20,13 +20,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 
 use self::items::{Item, Items, Reading};
 use self::report::{Report, Sort};
 use super::out::Out;
 use super::policy_file::PolicyFile;
+use super::progress::progress;
 use super::reach::{Purpose, Reach, another_reply};
 use crate::admin::{Command, ImportRoles, Reply};
 use crate::clock::{Clock, SystemClock, Timestamp};
@@ -120,15 +120,6 @@ pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow:
     report.tell(args.json, out)?;
     read?;
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// On a terminal only.
-fn progress(length: u64) -> ProgressBar {
-    let bar = ProgressBar::new(length);
-    let style = "{bar:40} {percent}% {eta}";
-    bar.with_style(
-        ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
-    )
 }
 
 /// Sends one batch, and notes what became of it.

@@ -61,6 +61,35 @@ fn routes() {
 }
 
 #[test]
+fn rules_on_trial() {
+    says_in(
+        "upstreams.api.whoami = true\n[routes]",
+        &[
+            (
+                "'/x' = { to = 'api', would_allow = 'nobody' }",
+                "3:36: `would_allow`: `nobody` is no rule; write `anyone`, `user`, `role:x`, `user:name`, `claim:name=value` or `cert:name`",
+            ),
+            (
+                "'/x' = { to = 'api', would_allow = ['user', 'anyone'] }",
+                "3:36: `would_allow`: `anyone` stands alone; leave out the rest, or `anyone`",
+            ),
+            (
+                "'/x' = { to = 'api', would_allow = [] }",
+                "3:36: `would_allow`: empty rule; write \"user\" for every authenticated caller",
+            ),
+        ],
+    );
+    warns(
+        "routes.'/x' = { to = 'w', would_allow = ['user'] }",
+        "1:41: `would_allow` is what `allow` says; remove it, or try another rule",
+    );
+    warns(
+        "routes.'/x' = { to = 'w', would_allow = 'cert:a' }",
+        "1:1: route `/x`: no listener asks for certificates, so nobody meets its `cert:`; set `client_auth` in [tls] or at a listener",
+    );
+}
+
+#[test]
 fn expectations() {
     let head = "[upstreams]\nw.whoami = true\n[routes]\n'/*'.to = 'w'";
     let expect = |line: &str| refused(&format!("expect = ['{line}']\n{head}\n"));

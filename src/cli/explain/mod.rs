@@ -1,0 +1,55 @@
+//! `portcullis explain`: what becomes of a request, and why, without sending one.
+
+mod headers;
+mod path;
+mod request;
+mod text;
+mod told;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::judge::Judge;
+use super::out::Out;
+use super::policy_file::PolicyFile;
+use request::Asked;
+use text::text;
+use told::Told;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The method, in capitals
+    method: String,
+    /// A path, or a whole URL
+    url: String,
+    /// Who asks, as in `allow`: `user`, `role:x`, `user:name`, `claim:name=value`, `cert:name`;
+    /// all that are given are true of the caller. Left out: anyone
+    #[arg(long = "as", value_name = "WHO")]
+    who: Vec<String>,
+    /// The address that the request comes from. Left out: one that every route takes
+    #[arg(long, value_name = "IP")]
+    from: Option<IpAddr>,
+    /// The file to ask, in place of the one that would be used
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Done whatever the decision is.
+pub(super) fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
+    let named = args.file.map(PolicyFile::Named);
+    let file = named.as_ref().unwrap_or(file);
+    let judge = Judge::new(file.load()?.config);
+    let asked = Asked { method: &args.method, url: &args.url, who: &args.who, from: args.from };
+    let question = asked.question(judge.config.public.as_ref())?;
+    let told = Told::of(file.to_string(), &asked, &judge, &question);
+    if args.json {
+        out.json(&told)?;
+    } else {
+        out.text(&text(&told))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,80 @@
+//! Who a question speaks of: a caller of whom just the terms of a rule are true.
+
+use std::collections::BTreeMap;
+
+use super::allow::{Allow, RuleError, Term};
+use crate::identity::{Claim, Identity};
+use crate::tls::ClientCertificate;
+
+/// Somebody who asks, as far as a policy can tell callers apart.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Caller {
+    /// Whom its credential speaks for; `None` has none.
+    pub identity: Option<Identity>,
+    /// What its connection has shown.
+    pub certificate: Option<ClientCertificate>,
+}
+
+impl Caller {
+    /// A caller of our own of whom just these terms are true, and its certificate; nobody for
+    /// `anyone`, and for somebody who shows a certificate alone.
+    ///
+    /// ```
+    /// use portcullis::policy::Caller;
+    ///
+    /// let caller = Caller::parse("role:admin & claim:tenant=acme")?;
+    /// assert!(caller.identity.is_some_and(|admin| admin.has_role("admin")));
+    /// assert!(Caller::parse("anyone")?.identity.is_none());
+    /// # Ok::<(), portcullis::policy::RuleError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A [`RuleError`]; show it to whoever wrote the text.
+    pub fn parse(text: &str) -> Result<Self, RuleError> {
+        let Allow::Rules(rules) = Allow::parse_rule(text)? else { return Ok(Self::default()) };
+        let (mut names, mut known, mut identity) = (Vec::new(), false, nobody_yet());
+        for term in rules.into_iter().flatten() {
+            known |= !matches!(term, Term::Certificate(_));
+            match term {
+                Term::Certificate(name) => names.push(name),
+                Term::User => {}
+                Term::Role(role) => identity.roles.push(role),
+                Term::Named(name) => identity.username = name,
+                Term::Claim { name, value } => set_claim(&mut identity, name, value),
+            }
+        }
+        let certificate = (!names.is_empty()).then(|| ClientCertificate::named(names));
+        Ok(Self { identity: known.then_some(identity), certificate })
+    }
+}
+
+/// A user of our own of whom nothing else is known.
+fn nobody_yet() -> Identity {
+    Identity {
+        user_id: String::new(),
+        username: String::new(),
+        email: None,
+        email_verified: false,
+        roles: Vec::new(),
+        claims: BTreeMap::new(),
+        session: None,
+        issuer: None,
+    }
+}
+
+/// Gives the caller a claim where [`Identity::claim`] looks for it.
+fn set_claim(caller: &mut Identity, name: String, value: String) {
+    match name.as_str() {
+        "user_id" => caller.user_id = value,
+        "username" => caller.username = value,
+        "email" => (caller.email, caller.email_verified) = (Some(value), true),
+        "email_verified" => caller.email_verified = value == "true",
+        "roles" => caller.roles.push(value),
+        "sid" => caller.session = value.parse().ok(),
+        _ => match caller.claims.entry(name).or_insert_with(|| Claim::List(Vec::new())) {
+            Claim::List(values) => values.push(value),
+            Claim::Text(_) => {}
+        },
+    }
+}
