@@ -55,6 +55,7 @@ pub mod limit;
 #[cfg(test)]
 mod log_sink;
 pub mod mail;
+mod new_file;
 pub mod password;
 pub mod policy;
 mod printable;

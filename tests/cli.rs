@@ -6,12 +6,16 @@
 mod api_keys;
 #[path = "cli/audit.rs"]
 mod audit;
+#[path = "cli/backup.rs"]
+mod backup;
 #[path = "cli/broken_off.rs"]
 mod broken_off;
 #[path = "cli/check.rs"]
 mod check;
 #[path = "cli/diff.rs"]
 mod diff;
+#[path = "cli/disk.rs"]
+mod disk;
 #[path = "cli/explain.rs"]
 mod explain;
 #[path = "cli/export.rs"]
@@ -28,6 +32,8 @@ mod links;
 mod offline;
 #[path = "cli/reload.rs"]
 mod reload;
+#[path = "cli/restore.rs"]
+mod restore;
 #[path = "cli/running.rs"]
 mod running;
 #[path = "cli/sessions.rs"]

@@ -15,6 +15,8 @@ mod admission;
 mod build;
 #[path = "store_contract/disk.rs"]
 mod disk;
+#[path = "store_contract/formats.rs"]
+mod formats;
 #[path = "store_contract/groups.rs"]
 mod groups;
 #[path = "store_contract/keys.rs"]
@@ -23,6 +25,8 @@ mod keys;
 mod mail;
 #[path = "store_contract/moving.rs"]
 mod moving;
+#[path = "store_contract/redb_copy.rs"]
+mod redb_copy;
 #[path = "store_contract/redb_crash.rs"]
 mod redb_crash;
 #[path = "store_contract/redb_faults.rs"]

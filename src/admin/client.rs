@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
-use http::{Request, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::{Command, LONGEST_PATH, Refusal, Reply};
+use super::{BackupRequest, Command, LONGEST_PATH, Refusal, Reply};
 
 /// Longest wait for a connection.
 const CONNECTING: Duration = Duration::from_secs(5);
@@ -89,38 +91,68 @@ impl Client {
     pub async fn send(self, command: &Command) -> Result<Reply, ClientError> {
         let Self { stream, path } = self;
         let none = || ClientError::NoReply(path.clone());
-        let (status, body) = timeout(REPLYING, exchange(stream, command))
-            .await
-            .map_err(|_late| none())?
-            .ok_or_else(none)?;
+        // It may hold a password: wiped when the connection has let go of it.
+        let command = Zeroizing::new(serde_json::to_vec(command).map_err(|_| none())?);
+        let exchange = exchange(stream, Bytes::from_owner(command));
+        let (status, body) =
+            timeout(REPLYING, exchange).await.map_err(|_late| none())?.ok_or_else(none)?;
         if status == StatusCode::OK {
             return serde_json::from_slice(&body).map_err(|_| none());
         }
         let refusal: Refusal = serde_json::from_slice(&body).map_err(|_| none())?;
         Err(refusal.into())
     }
+
+    /// Asks for a backup, whose bytes come part by part. Where they end too early, the backup has
+    /// no end.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub async fn back_up(
+        self,
+        asked: &BackupRequest,
+    ) -> Result<mpsc::Receiver<Bytes>, ClientError> {
+        let Self { stream, path } = self;
+        let none = || ClientError::NoReply(path.clone());
+        let asked = serde_json::to_vec(asked).map_err(|_| none())?;
+        let begun = timeout(REPLYING, begin(stream, "/v1/backup", asked.into())).await;
+        let mut response = begun.map_err(|_late| none())?.ok_or_else(none)?;
+        if response.status() != StatusCode::OK {
+            let body = Limited::new(response.into_body(), LONGEST).collect();
+            let body = timeout(REPLYING, body).await.map_err(|_late| none())?;
+            let body = body.map_err(|_| none())?.to_bytes();
+            let refusal: Refusal = serde_json::from_slice(&body).map_err(|_| none())?;
+            return Err(refusal.into());
+        }
+        let (sender, parts) = mpsc::channel(4);
+        tokio::spawn(async move {
+            while let Ok(Some(Ok(frame))) = timeout(REPLYING, response.frame()).await {
+                let Ok(part) = frame.into_data() else { continue };
+                if sender.send(part).await.is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(parts)
+    }
 }
 
-async fn exchange(stream: UnixStream, command: &Command) -> Option<(StatusCode, Bytes)> {
-    // It may hold a password: wiped when the connection has let go of it.
-    let command = Zeroizing::new(serde_json::to_vec(command).ok()?);
-    let request = Request::post("/v1/command")
+async fn exchange(stream: UnixStream, command: Bytes) -> Option<(StatusCode, Bytes)> {
+    let response = begin(stream, "/v1/command", command).await?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), LONGEST).collect().await.ok()?;
+    Some((status, body.to_bytes()))
+}
+
+/// Sends a request, and has its connection go on by itself.
+async fn begin(stream: UnixStream, path: &str, body: Bytes) -> Option<Response<Incoming>> {
+    let request = Request::post(path)
         .header(HOST, "portcullis")
         .header(CONTENT_TYPE, "application/json")
-        .body(Full::new(Bytes::from_owner(command)))
+        .body(Full::new(body))
         .ok()?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
-    let exchange = async {
-        let response = sender.send_request(request).await.ok()?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), LONGEST).collect().await.ok()?;
-        Some((status, body.to_bytes()))
-    };
-    tokio::pin!(exchange);
-    tokio::select! {
-        biased;
-        answer = &mut exchange => answer,
-        // The connection may end in the very moment in which the answer is whole.
-        _ = connection => exchange.await,
-    }
+    tokio::spawn(connection);
+    sender.send_request(request).await.ok()
 }

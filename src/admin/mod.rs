@@ -3,6 +3,7 @@
 //!
 //! [`Door`] carries a [`Command`] out; [`AdminSocket`] lets commands in, [`Client`] sends them.
 
+mod backup;
 mod checks;
 mod client;
 mod command;
@@ -16,6 +17,7 @@ mod socket;
 mod transfer;
 mod view;
 
+pub use backup::{Backup, BackupError, BackupRequest, Head, Part, Rows};
 #[cfg(any(feature = "cli", test))]
 pub(crate) use checks::group as check_group;
 pub use client::{Client, ClientError};

@@ -120,7 +120,7 @@ impl From<KeyError> for Refusal {
 }
 
 /// An error with its causes: who may run commands may know them.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -1,4 +1,6 @@
-//! HTTP on the admin socket: `POST /v1/command`, `GET /healthz`, `GET /readyz`.
+//! HTTP on the admin socket: `POST /v1/command`, `POST /v1/backup`, `GET /healthz`, `GET /readyz`.
+
+mod stream;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -7,18 +9,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Command, Door, Refusal, RefusalKind};
+use self::stream::{Parts, Patience};
+use super::{BackupRequest, Command, Door, Refusal, RefusalKind};
 use crate::audit::{Origin, asked_by};
 
 /// Connections at once; further ones wait in the listener's queue.
@@ -27,12 +32,12 @@ const CONNECTIONS: usize = 16;
 const LONGEST: usize = 8 * 1024 * 1024;
 /// For the head of a request, and again for its body.
 const READING: Duration = Duration::from_secs(5);
-/// For a whole connection: one command, hashing included.
+/// For a whole connection: one command, hashing included; of a backup, for each part of it.
 const WHOLE: Duration = Duration::from_secs(60);
 /// For commands that are running when the end comes.
 const DRAIN: Duration = Duration::from_secs(5);
 
-type Answer = Response<Full<Bytes>>;
+type Answer = Response<Either<Full<Bytes>, Parts>>;
 
 pub(super) async fn serve(
     listener: &UnixListener,
@@ -78,9 +83,11 @@ fn operator(peer: &UnixStream, owner: u32) -> Option<u32> {
 }
 
 async fn converse(peer: UnixStream, door: Arc<Door>, closing: CancellationToken) {
+    let patience = Patience::new(WHOLE);
+    let more = patience.clone();
     let service = service_fn(move |request| {
-        let door = Arc::clone(&door);
-        async move { Ok::<_, Infallible>(answer(request, &door).await) }
+        let (door, patience) = (Arc::clone(&door), more.clone());
+        async move { Ok::<_, Infallible>(answer(request, &door, patience).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -95,14 +102,14 @@ async fn converse(peer: UnixStream, door: Arc<Door>, closing: CancellationToken)
         }
         connection.await
     };
-    match timeout(WHOLE, whole).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "admin connection"),
-        Err(_) => tracing::debug!("admin connection cut off"),
+    match patience.over(whole).await {
+        Some(Ok(())) => {}
+        Some(Err(error)) => tracing::debug!(%error, "admin connection"),
+        None => tracing::debug!("admin connection cut off"),
     }
 }
 
-async fn answer(request: Request<Incoming>, door: &Door) -> Answer {
+async fn answer(request: Request<Incoming>, door: &Door, patience: Patience) -> Answer {
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/healthz") => json(StatusCode::OK, &door.health()),
         (&Method::GET, "/readyz") => {
@@ -115,27 +122,46 @@ async fn answer(request: Request<Incoming>, door: &Door) -> Answer {
             Ok(reply) => json(StatusCode::OK, &reply),
             Err(refusal) => json(refusal.kind.status(), &refusal),
         },
+        (&Method::POST, "/v1/backup") => match back_up(request, door).await {
+            Ok(parts) => Response::new(Either::Right(Parts { parts, patience })),
+            Err(refusal) => json(refusal.kind.status(), &refusal),
+        },
         _ => {
-            let refusal = bad_request("there is `POST /v1/command`, `GET /healthz`, `GET /readyz`");
+            let refusal = bad_request(
+                "there is `POST /v1/command`, `POST /v1/backup`, `GET /healthz`, `GET /readyz`",
+            );
             json(StatusCode::NOT_FOUND, &refusal)
         }
     }
 }
 
 async fn run(request: Request<Incoming>, door: &Door) -> Result<super::Reply, Refusal> {
+    let command: Command = read(request).await?;
+    door.run(command).await
+}
+
+async fn back_up(
+    request: Request<Incoming>,
+    door: &Door,
+) -> Result<mpsc::Receiver<Bytes>, Refusal> {
+    let asked: BackupRequest = read(request).await?;
+    door.back_up(asked).await
+}
+
+/// What was asked for.
+async fn read<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Refusal> {
     let body = Limited::new(request.into_body(), LONGEST).collect();
     let body = timeout(READING, body).await;
     let body = body.map_err(|_late| bad_request("the command came too slowly"))?;
     let body = body.map_err(|_| bad_request("the command is cut off, or longer than 8 MiB"))?;
     // Serde's words may quote the value, which may be a password: only the place is told.
-    let command: Command = serde_json::from_slice(&body.to_bytes()).map_err(|error| {
+    serde_json::from_slice(&body.to_bytes()).map_err(|error| {
         bad_request(format!(
             "no command of this gateway (version {}), at column {}",
             env!("CARGO_PKG_VERSION"),
             error.column()
         ))
-    })?;
-    door.run(command).await
+    })
 }
 
 fn bad_request(detail: impl Into<String>) -> Refusal {
@@ -145,7 +171,7 @@ fn bad_request(detail: impl Into<String>) -> Refusal {
 fn json(status: StatusCode, value: &impl Serialize) -> Answer {
     // Maps with text keys and numbers only: writing them cannot fail.
     let body = serde_json::to_vec(value).unwrap_or_default();
-    let mut answer = Response::new(Full::from(body));
+    let mut answer = Response::new(Either::Left(Full::from(body)));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer

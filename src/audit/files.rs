@@ -1,8 +1,10 @@
 //! The files of a record: the one that is written, and older ones named after their first line.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::new_file;
 
 /// Digits of a number in a name: names sort as the numbers do.
 const DIGITS: usize = 20;
@@ -26,7 +28,7 @@ pub(super) fn older_name(path: &Path, first: u64) -> PathBuf {
 pub(super) fn older(path: &Path) -> io::Result<Vec<Older>> {
     let own = path.file_name().unwrap_or_default().as_encoded_bytes();
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder(path))? {
+    for entry in fs::read_dir(new_file::folder(path))? {
         let entry = entry?;
         let name = entry.file_name();
         let number = name.as_encoded_bytes().strip_prefix(own).and_then(number);
@@ -40,14 +42,4 @@ fn number(ending: &[u8]) -> Option<u64> {
     let digits = ending.strip_prefix(b".").filter(|digits| digits.len() == DIGITS)?;
     let digits = std::str::from_utf8(digits).ok()?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
-}
-
-pub(super) fn folder(path: &Path) -> &Path {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    parent.unwrap_or_else(|| Path::new("."))
-}
-
-/// A name lasts only when the folder that holds it does.
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(folder(path))?.sync_all()
 }

@@ -11,6 +11,7 @@ use super::files::{self, Older};
 use super::head::{Found, Head, HeadFile};
 use super::line::{self, Entry, Link};
 use super::{AuditError, AuditSettings};
+use crate::new_file::sync_folder;
 
 /// A record that is open for writing, by us alone.
 #[derive(Debug)]
@@ -208,7 +209,7 @@ impl Record {
             number = number.saturating_add(1);
         }
         fs::rename(&self.path, files::older_name(&self.path, number))?;
-        files::sync_folder(&self.path)?;
+        sync_folder(&self.path)?;
         self.current = Current::default();
         Ok(())
     }
@@ -231,7 +232,7 @@ impl Record {
 fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create_new(true).mode(0o600).open(path)?;
-    files::sync_folder(path)?;
+    sync_folder(path)?;
     Ok(file)
 }
 

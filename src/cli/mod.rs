@@ -6,7 +6,10 @@
 mod act;
 mod api_key;
 mod audit;
+mod backup;
 mod check;
+mod compact;
+mod contents;
 mod diff;
 mod explain;
 mod export;
@@ -24,6 +27,7 @@ mod policy_file;
 mod progress;
 mod reach;
 mod reload;
+mod restore;
 mod route_words;
 mod serve;
 mod session;
@@ -74,6 +78,12 @@ enum Command {
     Import(import::Args),
     /// Write everything: users with all that is theirs, groups, invitations
     Export(export::Args),
+    /// Make a backup of everything, also while the gateway runs
+    Backup(backup::Args),
+    /// Make a backup the store again, while no gateway runs
+    Restore(restore::Args),
+    /// Give the disk back what the store has no more use for, while no gateway runs
+    Compact(compact::Args),
     /// Roles that are given to many users at once
     Group(Act<group::Action>),
     /// The keys that sign tokens
@@ -131,6 +141,9 @@ where
         Command::ApiKey(args) => soon(api_key::run(args, &file, out)),
         Command::Import(args) => soon(import::run(args, &file, out)),
         Command::Export(args) => soon(export::run(args, &file, out)),
+        Command::Backup(args) => soon(backup::run(args, &file, out)),
+        Command::Restore(args) => soon(restore::run(args, &file, out)),
+        Command::Compact(args) => soon(compact::run(args, &file, out)),
         Command::Group(args) => soon(group::run(args, &file, out)),
         Command::Key(args) => soon(key::run(args, &file, out)),
         Command::Audit(args) => audit::run(args, &file, out),

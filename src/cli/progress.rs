@@ -2,7 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar for so many bytes; on a terminal only.
+/// A bar for so many bytes, or whatever is counted; on a terminal only.
 pub(super) fn progress(length: u64) -> ProgressBar {
     let bar = ProgressBar::new(length);
     let style = "{bar:40} {percent}% {eta}";

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use bytes::Bytes;
+use tokio::sync::mpsc;
 
 use super::out::Out;
-use crate::admin::{Client, ClientError, Command, Door, Reply};
+use crate::admin::{BackupRequest, Client, ClientError, Command, Door, Reply};
 use crate::audit::{self, Audit, Origin, asked_by};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::Config;
@@ -32,6 +34,8 @@ pub(super) enum Purpose {
     Rehearsal,
     /// To see or change the keys.
     Keys,
+    /// To copy all of it, keys and all.
+    Backup,
 }
 
 /// A way to the users.
@@ -68,12 +72,40 @@ impl Reach {
             }
         }
     }
+
+    /// Begins a backup.
+    pub(super) async fn back_up(
+        &self,
+        asked: &BackupRequest,
+    ) -> anyhow::Result<mpsc::Receiver<Bytes>> {
+        match self {
+            Self::Gateway(socket) => Ok(Client::connect(socket).await?.back_up(asked).await?),
+            Self::Store(door) => {
+                let origin = Origin::operator(rustix::process::geteuid().as_raw());
+                Ok(asked_by(origin, door.back_up(*asked)).await?)
+            }
+        }
+    }
+}
+
+/// Refuses where a gateway runs: whoever wants the store to itself does not want to wait for it.
+pub(super) async fn no_gateway(config: &Config, why: &str) -> anyhow::Result<()> {
+    let socket = &config.admin.socket;
+    match Client::connect(socket).await {
+        Ok(_answers) => {
+            Err(anyhow!("{}: a gateway runs: stop it first, for {why}", socket.display()))
+        }
+        Err(ClientError::NotRunning(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn open_store(config: &Config, purpose: Purpose, out: &mut Out) -> anyhow::Result<Door> {
     let mode = match purpose {
         Purpose::FirstUser | Purpose::Import => OpenMode::CreateIfMissing,
-        Purpose::Look | Purpose::Users | Purpose::Keys | Purpose::Rehearsal => OpenMode::Existing,
+        Purpose::Look | Purpose::Users | Purpose::Keys | Purpose::Rehearsal | Purpose::Backup => {
+            OpenMode::Existing
+        }
     };
     let new = !config.store.exists();
     let rehearses_first = new && purpose == Purpose::Rehearsal;
@@ -97,14 +129,21 @@ fn open_store(config: &Config, purpose: Purpose, out: &mut Out) -> anyhow::Resul
     // A rehearsal does nothing that would be recorded.
     let audit = match purpose {
         Purpose::Rehearsal => Audit::off(),
-        Purpose::Look | Purpose::Users | Purpose::FirstUser | Purpose::Import | Purpose::Keys => {
+        Purpose::Look
+        | Purpose::Users
+        | Purpose::FirstUser
+        | Purpose::Import
+        | Purpose::Keys
+        | Purpose::Backup => {
             let key = keys.derive(audit::KEY_PURPOSE);
             Audit::start(&config.audit, &key, Arc::clone(&clock))?
         }
     };
     let door = Door::new(Arc::new(accounts.with_audit(audit)), clock);
     Ok(match purpose {
-        Purpose::Keys | Purpose::Import | Purpose::Rehearsal => door.with_keys(Arc::new(keys)),
+        Purpose::Keys | Purpose::Import | Purpose::Rehearsal | Purpose::Backup => {
+            door.with_keys(Arc::new(keys))
+        }
         Purpose::Look | Purpose::Users | Purpose::FirstUser => door,
     })
 }
@@ -123,7 +162,8 @@ fn open_keys(
         Purpose::Import => KeyRing::open(settings, longest, now),
         // Nothing that is sealed now is kept.
         Purpose::Rehearsal => KeyRing::ephemeral(settings, now),
-        Purpose::FirstUser | Purpose::Users if config.audit.enabled => {
+        Purpose::Backup if settings.ring.exists() => KeyRing::open_existing(settings, longest, now),
+        Purpose::FirstUser | Purpose::Users | Purpose::Backup if config.audit.enabled => {
             let new = !settings.ring.exists();
             let path = settings.ring.clone();
             let opened = KeyRing::open(settings, longest, now);
@@ -132,7 +172,7 @@ fn open_keys(
             }
             opened
         }
-        Purpose::Look | Purpose::FirstUser | Purpose::Users => return Ok(None),
+        Purpose::Look | Purpose::FirstUser | Purpose::Users | Purpose::Backup => return Ok(None),
     };
     opened.map(Some).context("keys")
 }
@@ -148,7 +188,7 @@ pub(super) fn whole(path: &Path) -> PathBuf {
 }
 
 /// What to do about a store that does not open.
-fn explain(error: OpenError, config: &Config) -> anyhow::Error {
+pub(super) fn explain(error: OpenError, config: &Config) -> anyhow::Error {
     let told = anyhow!("{error}");
     match error {
         OpenError::Locked { .. } => anyhow!(

@@ -8,6 +8,7 @@ mod jwks;
 mod location;
 mod pair;
 mod remote;
+mod returned;
 mod ring;
 mod ring_file;
 mod seal;
@@ -20,6 +21,7 @@ pub use jwks::{JwkSet, JwksError, PublicKey};
 pub use location::{Location, RemoteSettings};
 pub use pair::VerifyingKey;
 pub use remote::RemoteKeys;
+pub use returned::{KeysInPlace, ReturnedKeys};
 pub use ring::{KeyInfo, KeyRing};
 pub use settings::{KeySettings, KeySource};
 

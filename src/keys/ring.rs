@@ -193,6 +193,17 @@ impl KeyRing {
         Ok(info)
     }
 
+    /// The key file as it is now, for a backup; `None` where the keys are in memory only.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`].
+    pub fn file(&self) -> Result<Option<Secret>, KeyError> {
+        // Not while another one is written.
+        let _alone = self.rotating.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(RingFile::read(&self.settings.ring)?.map(|file| file.to_secret()))
+    }
+
     /// A key of the ring's own for `purpose`, always the same, also after a rotation.
     pub fn derive(&self, purpose: &str) -> Secret {
         self.seal.derive(purpose)

@@ -1,9 +1,9 @@
 //! The file with the keys that the gateway makes itself.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,6 +12,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::{Algorithm, KeyError};
 use crate::clock::Timestamp;
+use crate::new_file::NewFile;
 use crate::secret::Secret;
 
 /// The only format there is so far; a file of another is refused.
@@ -81,18 +82,17 @@ impl RingFile {
     pub(super) fn write(&self, path: &Path) -> Result<(), KeyError> {
         let failed = |source| KeyError::Io { path: path.into(), source };
         let text = Zeroizing::new(self.encode());
-        let beside = beside(path);
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&beside).map_err(failed)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-        fs::rename(&beside, path).map_err(failed)?;
-        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let folder = File::open(folder.unwrap_or_else(|| Path::new("."))).map_err(failed)?;
-        folder.sync_all().map_err(failed)
+        let new = NewFile::create(path).map_err(failed)?;
+        new.file().write_all(text.as_bytes()).map_err(failed)?;
+        new.replace().map_err(failed)
     }
 
-    fn decode(text: &str) -> Option<Self> {
+    /// What stands in the file.
+    pub(super) fn to_secret(&self) -> Secret {
+        self.encode().into()
+    }
+
+    pub(super) fn decode(text: &str) -> Option<Self> {
         let document: Document = serde_json::from_str(text).ok()?;
         if document.version != VERSION {
             return None;
@@ -123,10 +123,4 @@ impl RingFile {
         };
         serde_json::to_string_pretty(&document).unwrap_or_default()
     }
-}
-
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    name.into()
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{AccountError, Accounts};
 use crate::identity::UserId;
 use crate::store::{
-    Arrival, Group, GroupArrival, InvitationArrival, KeptInvitation, Numbers, StoreError, Trial,
-    WholeUser,
+    Arrival, CopySink, Group, GroupArrival, InvitationArrival, KeptInvitation, Numbers, StoreError,
+    Trial, WholeUser,
 };
 
 impl Accounts {
@@ -121,5 +121,14 @@ impl Accounts {
     /// [`AccountError`].
     pub async fn numbers(&self, at_least: Numbers) -> Result<Numbers, AccountError> {
         Ok(self.store.numbers(at_least).await?)
+    }
+
+    /// Hands everything that is stored over, see [`crate::store::Store::copy_out`].
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; what was handed over is no copy then.
+    pub async fn copy_out(&self, sink: CopySink) -> Result<(), StoreError> {
+        self.store.copy_out(sink).await
     }
 }

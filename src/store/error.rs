@@ -67,6 +67,8 @@ pub enum OpenError {
         path: PathBuf,
         /// What is wrong with it.
         reason: &'static str,
+        /// Whether it is one of ours that this version does not know yet.
+        newer: bool,
         /// What the backend said, if it was the one to notice.
         #[source]
         source: Option<Box<dyn Error + Send + Sync>>,

@@ -3,6 +3,7 @@
 //! The trait speaks of no backend and assumes no single process: several gateways may share one
 //! store. `tests/store_contract.rs` states what every backend must do.
 
+mod copy;
 mod error;
 mod folding;
 mod group;
@@ -19,6 +20,7 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 
+pub use copy::{CopySink, Piece};
 pub use error::{OpenError, StoreError};
 pub use folding::{fold_case, looks};
 pub use group::{Group, GroupChange, GroupStore};
@@ -36,7 +38,7 @@ pub use record::{
     Creation, EndReason, Mark, NewSession, NewUser, PasswordHash, RefreshGrant, Rotation,
     RotationRequest, Session, SessionRef, SpentGrant, Standing, User, UserChange,
 };
-pub use redb::{OpenMode, RedbStore};
+pub use redb::{Compacted, Finish, FinishedDraft, HeldStore, OpenMode, RedbStore, StoreDraft};
 
 /// How many spent refresh tokens a session remembers for the grace period. A client that spends
 /// more than this within the grace is not a client that lost an answer.
@@ -264,4 +266,17 @@ pub trait Store: MailStore + GroupStore + InvitationStore + KeyStore + MovingSto
     ///
     /// See [`StoreError`].
     async fn sweep(&self, now: Timestamp) -> Result<usize, StoreError>;
+
+    /// Hands over everything that is stored, as it is at one moment, while others go on. `sink`
+    /// is called where it may block.
+    ///
+    /// A store that is backed up by means of its own need not do it.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`]; also where `sink` fails. What was handed over is no copy then.
+    async fn copy_out(&self, sink: CopySink) -> Result<(), StoreError> {
+        drop(sink);
+        Err(StoreError::Unavailable("this store is backed up by means of its own".into()))
+    }
 }

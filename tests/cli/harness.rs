@@ -66,7 +66,11 @@ impl Folder {
 
     /// Runs the binary to its end, with that on standard input.
     pub(crate) fn run_with(&self, args: &[&str], input: &[u8]) -> Ran {
-        let mut command = self.command(args);
+        Self::end_of(self.command(args), input)
+    }
+
+    /// What a command left behind, with that on its standard input.
+    pub(crate) fn end_of(mut command: Command, input: &[u8]) -> Ran {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         // It may end without reading, and that is its right.
@@ -100,12 +104,17 @@ impl Folder {
     /// Starts a gateway on a free port with limits as the shell's `ulimit` has them. What goes
     /// beyond them fails, and ends nobody.
     pub(crate) fn serve_within(&self, limits: &str) -> Gateway {
+        Self::start_as(self.command_within(limits, &["serve", "--listen", "127.0.0.1:0"]))
+    }
+
+    /// The binary with these arguments, within such limits.
+    pub(crate) fn command_within(&self, limits: &str, args: &[&str]) -> Command {
         let mut command = Command::new("bash");
         let script = format!("trap '' XFSZ; ulimit {limits}; exec \"$0\" \"$@\"");
         command.args(["-c", &script, env!("CARGO_BIN_EXE_portcullis")]);
-        command.args(["serve", "--listen", "127.0.0.1:0"]).current_dir(self.path());
+        command.args(args).current_dir(self.path());
         command.env_remove("RUST_LOG").env_remove("PORTCULLIS_CONFIG").stdin(Stdio::null());
-        Self::start_as(command)
+        command
     }
 
     fn start_as(mut command: Command) -> Gateway {
@@ -148,9 +157,16 @@ impl Gateway {
 
     /// Lets it write files of any size again.
     pub(crate) fn lift_file_size(&self) {
+        self.limit_file_size("unlimited");
+    }
+
+    /// Makes every write fail that would be behind so many bytes of a file, as on a full disk.
+    /// It has to have been started within limits.
+    pub(crate) fn limit_file_size(&self, bytes: &str) {
         let pid = self.child.id().to_string();
-        let mut lift = Command::new("prlimit");
-        assert!(lift.args(["--pid", &pid, "--fsize=unlimited:"]).status().unwrap().success());
+        let mut limit = Command::new("prlimit");
+        let size = format!("--fsize={bytes}:");
+        assert!(limit.args(["--pid", &pid, &size]).status().unwrap().success());
     }
 
     /// The answer to these bytes.
@@ -174,6 +190,24 @@ impl Gateway {
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// The answer to a GET with a token.
+    pub(crate) fn get(&self, path: &str, token: &str) -> String {
+        self.ask(&format!(
+            "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+             Authorization: Bearer {token}\r\n\r\n"
+        ))
+    }
+
+    /// The access and refresh token of a login that has to succeed.
+    pub(crate) fn log_in(&self, name: &str) -> [String; 2] {
+        let body = format!(r#"{{"username": "{name}", "password": "Tr1cky-Phrase-77"}}"#);
+        let answer = self.post("token/", &body);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let tokens: serde_json::Value = serde_json::from_str(body).unwrap();
+        ["access", "refresh"].map(|kind| tokens.get(kind).unwrap().as_str().unwrap().to_owned())
     }
 
     pub(crate) fn wait(&mut self) -> Option<i32> {

@@ -21,6 +21,8 @@ struct State {
     syncs: usize,
     /// How many more writes and syncs succeed.
     good: Option<usize>,
+    /// Whether the next read fails.
+    bad_read: bool,
     closed: bool,
     waiting: bool,
 }
@@ -43,6 +45,10 @@ impl Disk {
         disk
     }
 
+    pub(crate) fn size(&self) -> usize {
+        self.state().now.len()
+    }
+
     pub(crate) fn syncs(&self) -> usize {
         self.state().syncs
     }
@@ -50,6 +56,16 @@ impl Disk {
     /// Lets `count` more writes and syncs succeed, and none after them.
     pub(crate) fn fail_after(&self, count: usize) {
         self.state().good = Some(count);
+    }
+
+    /// Lets all writes and syncs succeed again.
+    pub(crate) fn mend(&self) {
+        self.state().good = None;
+    }
+
+    /// Makes the next read fail, and none after it.
+    pub(crate) fn fail_a_read(&self) {
+        self.state().bad_read = true;
     }
 
     /// Makes syncs wait.
@@ -97,7 +113,11 @@ impl StorageBackend for Disk {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        out.copy_from_slice(self.state().range(offset, out.len())?);
+        let mut state = self.state();
+        if std::mem::take(&mut state.bad_read) {
+            return Err(io::Error::other("a sector is broken"));
+        }
+        out.copy_from_slice(state.range(offset, out.len())?);
         Ok(())
     }
 

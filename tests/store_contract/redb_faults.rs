@@ -133,6 +133,88 @@ async fn a_broken_disk_is_unavailable_and_loses_no_promise() {
     assert!(survived, "the disk never got to the end");
 }
 
+/// Breaks the disk at each of its next operations in turn, and mends it: what is stored can be
+/// read all the time, and from then on the store is as good as before.
+#[tokio::test]
+async fn a_store_comes_back_when_its_disk_does() {
+    let mut survived = false;
+    for good in 0..400 {
+        let disk = Disk::default();
+        let store = open(&disk);
+        let ada = user(&store, "ada").await;
+        disk.fail_after(good);
+        let mut kept = vec!["ada".to_owned()];
+        let mut failed = false;
+        for number in 0..6 {
+            let name = format!("user{number}");
+            match store.create_user(new_user(&name)).await {
+                Ok(_) => kept.push(name),
+                Err(_) => failed = true,
+            }
+            for name in &kept {
+                assert!(store.user_by_name(name).await.unwrap().is_some(), "{name} at {good}");
+            }
+            assert_eq!(store.user(ada.id).await.unwrap(), Some(ada.clone()), "at {good}");
+        }
+        survived = !failed;
+        disk.mend();
+        kept.push("later".to_owned());
+        let later = user(&store, "later").await;
+        assert!(store.start_session(new_session(later.id)).await.unwrap().is_some());
+        for disk in [disk.after_power_loss(), disk.after_kill()] {
+            let store = open(&disk);
+            for name in &kept {
+                assert!(store.user_by_name(name).await.unwrap().is_some(), "{name} at {good}");
+            }
+            assert_eq!(store.users(None, 100).await.unwrap().last(), Some(&later));
+        }
+        if survived {
+            break;
+        }
+    }
+    assert!(survived, "the disk never got to the end");
+}
+
+/// Readers are many, and the one who meets the bad sector is not the only one who would suffer.
+#[tokio::test]
+async fn a_read_that_fails_once_is_no_failure() {
+    let disk = Disk::default();
+    let store = open(&disk);
+    for number in 0..100 {
+        user(&store, &format!("user{number}")).await;
+    }
+    drop(store);
+    // Nothing is in memory yet.
+    let store = open(&disk);
+    for number in 0..100 {
+        disk.fail_a_read();
+        let name = format!("user{number}");
+        assert!(store.user_by_name(&name).await.unwrap().is_some(), "{name}");
+    }
+    user(&store, "later").await;
+}
+
+/// A disk that is full for long makes the file no larger with each call that fails.
+#[tokio::test]
+async fn calls_that_fail_leave_nothing_behind() {
+    let disk = Disk::default();
+    let store = open(&disk);
+    user(&store, "ada").await;
+    let mut sizes = Vec::new();
+    for round in 0..60 {
+        // It breaks in the middle of a commit.
+        disk.fail_after(3);
+        assert!(store.create_user(new_user("bob")).await.is_err());
+        disk.mend();
+        if round % 10 == 9 {
+            user(&store, &format!("user{round}")).await;
+            sizes.push(disk.after_kill().size());
+        }
+    }
+    // The users that were made take some room.
+    assert!(sizes.last() <= sizes.first().map(|first| 2 * first).as_ref(), "{sizes:?}");
+}
+
 #[tokio::test]
 async fn a_kill_between_writes_loses_no_promise() {
     let disk = Disk::default();

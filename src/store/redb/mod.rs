@@ -1,18 +1,24 @@
 //! The embedded store: one redb file, one writing thread, any number of readers.
 
+mod all_tables;
 mod codec;
+mod copying;
 mod deleted;
+mod draft;
 mod groups;
 mod indexes;
 mod invitations;
 mod keys;
+mod lasting;
 mod letters;
+mod live;
 mod mail;
 mod moving;
 mod one_time;
 mod open;
 mod probe;
 mod recipes;
+mod rest;
 mod sessions;
 mod tables;
 mod user_keys;
@@ -22,19 +28,21 @@ mod writer;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use redb::{Database, ReadableDatabase};
 
+use self::live::Live;
 use self::tables::{Change, View};
 use self::writer::Writer;
 use super::record::{
     Creation, EndReason, NewSession, NewUser, PasswordHash, Rotation, RotationRequest, Session,
     SessionRef, Standing, User, UserChange,
 };
-use super::{Admission, Clashes, Store, StoreError, Terms};
+use super::{Admission, Clashes, CopySink, Store, StoreError, Terms};
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 
+pub use draft::{Finish, FinishedDraft, StoreDraft};
 pub use open::OpenMode;
+pub use rest::{Compacted, HeldStore};
 
 /// Sessions that one commit of a sweep removes at most, so that no login waits long for it.
 const SWEEP_STEP: usize = 512;
@@ -45,28 +53,26 @@ const SWEEP_STEP: usize = 512;
 /// queued to a thread of the store's own, and those that arrive together share one commit.
 /// Dropping the store blocks until what is queued is on disk, then frees the file.
 ///
-/// After a failed write redb trusts the file no more: every later call is
-/// [`StoreError::Unavailable`] until the store is opened again.
+/// While the disk takes no writes (it is full, or broken), changes are
+/// [`StoreError::Unavailable`] and what is stored can be read. It is asked again at the first
+/// change a second later: nothing has to be started anew.
 #[derive(Debug)]
 pub struct RedbStore {
     // First, so that it is dropped first: the thread ends before the file is closed.
     writer: Writer,
-    db: Arc<Database>,
+    live: Arc<Live>,
 }
 
 impl RedbStore {
     /// Reads the store as it is at one moment, off the async threads: the disk may be slow.
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&View) -> Result<T, StoreError> + Send + 'static,
+        work: impl Fn(&View) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let db = Arc::clone(&self.db);
-        tokio::task::spawn_blocking(move || {
-            let txn = db.begin_read().map_err(|error| StoreError::Unavailable(error.into()))?;
-            work(&View(txn))
-        })
-        .await
-        .map_err(|panicked| StoreError::Unavailable(panicked.into()))?
+        let live = Arc::clone(&self.live);
+        tokio::task::spawn_blocking(move || live.read(work))
+            .await
+            .map_err(|panicked| StoreError::Unavailable(panicked.into()))?
     }
 
     /// Changes the store; see [`Writer::call`].
@@ -218,6 +224,16 @@ impl Store for RedbStore {
             self.write(move |change| user_keys::bury(change, &step)).await?;
         }
         Ok(removed)
+    }
+
+    async fn copy_out(&self, mut sink: CopySink) -> Result<(), StoreError> {
+        let live = Arc::clone(&self.live);
+        // Not begun anew where the disk fails: half of it is told by then.
+        let copied = tokio::task::spawn_blocking(move || {
+            let (_age, view) = live.view();
+            copying::copy_out(&view?, &mut sink)
+        });
+        copied.await.map_err(|panicked| StoreError::Unavailable(panicked.into()))?
     }
 }
 

@@ -122,7 +122,7 @@ fn page(view: &View, after: Option<UserId>, limit: usize) -> Result<Vec<WholeUse
         .collect()
 }
 
-fn numbers<S: Source>(source: &S) -> Result<Numbers, StoreError> {
+pub(super) fn numbers<S: Source>(source: &S) -> Result<Numbers, StoreError> {
     Ok(Numbers {
         users: source.last(Counter::Users)?,
         sessions: source.last(Counter::Sessions)?,
@@ -131,7 +131,7 @@ fn numbers<S: Source>(source: &S) -> Result<Numbers, StoreError> {
     })
 }
 
-fn raise(change: &Change<'_>, to: Numbers) -> Result<(), StoreError> {
+pub(super) fn raise(change: &Change<'_>, to: Numbers) -> Result<(), StoreError> {
     change.raise(Counter::Users, to.users)?;
     change.raise(Counter::Sessions, to.sessions)?;
     change.raise(Counter::Invitations, to.invitations)?;

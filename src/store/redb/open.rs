@@ -3,22 +3,28 @@
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::os::unix::fs::OpenOptionsExt;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError};
 
+use super::lasting::Lasting;
+use super::live::Live;
 use super::probe::Probe;
-use super::tables::{self, COUNTED, FORMAT, INDEXED, META, VERSION};
+use super::tables::{COUNTED, FORMAT, INDEXED, META, VERSION};
 use super::writer::{self, Writer};
-use super::{RedbStore, indexes, recipes};
+use super::{RedbStore, all_tables, indexes, recipes};
+use crate::new_file::NewFile;
 use crate::store::{OpenError, StoreError};
 
 /// Pages kept in memory, in bytes.
 const CACHE: usize = 64 << 20;
+
+/// How long a disk that refused a write is left alone.
+const REST: Duration = Duration::from_secs(1);
 
 /// How each redb file begins.
 const MAGIC: [u8; 9] = *b"redb\x1A\x0A\xA9\x0D\x0A";
@@ -52,7 +58,10 @@ impl RedbStore {
         match std::fs::metadata(path) {
             Ok(found) if !found.is_file() => Err(place.foreign(ALIEN, None)),
             Ok(found) if found.len() == 0 => Err(place.foreign(EMPTY, None)),
-            Ok(_) => place.open(),
+            Ok(_) => {
+                let (disk, db) = place.open()?;
+                place.start(disk, db, REST)
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => match mode {
                 OpenMode::Existing => Err(OpenError::Missing { path: path.to_owned() }),
                 OpenMode::CreateIfMissing => place.create(),
@@ -79,11 +88,13 @@ impl RedbStore {
     pub fn with_backend(backend: impl StorageBackend) -> Result<Self, OpenError> {
         let place = Place(Path::new("storage"));
         let new = backend.len().map_err(|error| place.io(error))? == 0;
-        let db = place.database(backend)?;
+        let disk = Lasting::new(backend);
+        let db = place.database(disk.clone())?;
         if !new {
             place.check(&db)?;
         }
-        place.start(db)
+        // No disk that would have to be spared.
+        place.start(disk, db, Duration::ZERO)
     }
 }
 
@@ -101,10 +112,11 @@ impl<E: Into<redb::Error>> From<E> for Unprepared {
 
 /// Where the store is, for the errors.
 #[derive(Clone, Copy)]
-struct Place<'p>(&'p Path);
+pub(super) struct Place<'p>(pub(super) &'p Path);
 
 impl Place<'_> {
-    fn open(self) -> Result<RedbStore, OpenError> {
+    /// The database in a file that proves to be ours.
+    pub(super) fn open(self) -> Result<(Lasting, Database), OpenError> {
         let file = File::options().read(true).write(true).open(self.0);
         let mut file = file.map_err(|error| self.io(error))?;
         let mut head = Vec::new();
@@ -113,18 +125,18 @@ impl Place<'_> {
         if head != MAGIC {
             return Err(self.foreign(ALIEN, None));
         }
+        let disk = Lasting::new(self.backend(file)?);
         // redb may panic where a file was cut or altered. Nothing of the probe outlives that.
-        std::panic::catch_unwind(AssertUnwindSafe(|| self.probe(&file)))
-            .unwrap_or_else(|_panic| Err(self.foreign(DAMAGED, None)))?;
-        let db = self.database(self.backend(file)?)?;
+        std::panic::catch_unwind(AssertUnwindSafe(|| self.probe(disk.clone())))
+            .unwrap_or_else(|_panic| Err(self.damaged()))?;
+        let db = self.database(disk.clone())?;
         self.check(&db)?;
-        self.start(db)
+        Ok((disk, db))
     }
 
     /// Opens a view of the file and reads what marks it as ours.
-    fn probe(self, file: &File) -> Result<(), OpenError> {
-        let file = file.try_clone().map_err(|error| self.io(error))?;
-        let probe = Probe::new(self.backend(file)?).map_err(|error| self.io(error))?;
+    fn probe(self, disk: Lasting) -> Result<(), OpenError> {
+        let probe = Probe::new(disk).map_err(|error| self.io(error))?;
         let db = self.database(probe)?;
         self.check(&db)?;
         self.prepare(&db)
@@ -133,57 +145,29 @@ impl Place<'_> {
     fn create(self) -> Result<RedbStore, OpenError> {
         // Under another name until it is a store: who is killed meanwhile leaves nothing that the
         // next start would have to refuse.
-        let tag = getrandom::u64().map_err(|error| self.io(io::Error::other(error)))?;
-        let mut draft = self.0.as_os_str().to_owned();
-        draft.push(format!(".{tag:016x}.new"));
-        let draft = Path::new(&draft);
-        let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(draft);
-        let file = file.map_err(|error| self.io(error))?;
-        let made = self.backend(file).and_then(|file| self.database(file));
-        let made = made.and_then(|db| self.start(db));
-        let made = made.and_then(|store| self.publish(draft).map(|()| store));
-        // Its first name, or what became of nothing.
-        drop(std::fs::remove_file(draft));
-        let store = made?;
-        self.sync_directory().inspect_err(|_| drop(std::fs::remove_file(self.0)))?;
+        let new = NewFile::create(self.0).map_err(|error| self.io(error))?;
+        let disk = Lasting::new(self.backend(self.copy_of(new.file())?)?);
+        let store = self.start(disk.clone(), self.database(disk)?, REST)?;
+        new.publish().map_err(|error| self.io(error))?;
         Ok(store)
     }
 
-    /// Gives the file its name, which no other may have: a link follows no link, and takes over
-    /// no file that somebody else made meanwhile.
-    fn publish(self, draft: &Path) -> Result<(), OpenError> {
-        let linked = std::fs::hard_link(draft, self.0).or_else(|error| {
-            use io::ErrorKind::{NotFound, PermissionDenied, Unsupported};
-            let no_links = matches!(error.kind(), PermissionDenied | Unsupported);
-            match std::fs::symlink_metadata(self.0) {
-                Err(there) if no_links && there.kind() == NotFound => {
-                    std::fs::rename(draft, self.0)
-                }
-                _ => Err(error),
-            }
-        });
-        linked.map_err(|error| self.io(error))
+    pub(super) fn copy_of(self, file: &File) -> Result<File, OpenError> {
+        file.try_clone().map_err(|error| self.io(error))
     }
 
-    /// A file lasts only when the directory that names it does.
-    fn sync_directory(self) -> Result<(), OpenError> {
-        let parent = self.0.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let directory = File::open(parent.unwrap_or_else(|| Path::new(".")));
-        directory.and_then(|directory| directory.sync_all()).map_err(|error| self.io(error))
-    }
-
-    fn backend(self, file: File) -> Result<FileBackend, OpenError> {
+    pub(super) fn backend(self, file: File) -> Result<FileBackend, OpenError> {
         FileBackend::new(file).map_err(|error| self.refused(error))
     }
 
-    fn database(self, backend: impl StorageBackend) -> Result<Database, OpenError> {
+    pub(super) fn database(self, backend: impl StorageBackend) -> Result<Database, OpenError> {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE);
         builder.create_with_backend(backend).map_err(|error| self.refused(error))
     }
 
     /// Whether the database is ours, of a version we can read.
-    fn check(self, db: &Database) -> Result<(), OpenError> {
+    pub(super) fn check(self, db: &Database) -> Result<(), OpenError> {
         let damaged = |error: redb::Error| self.foreign(DAMAGED, Some(error.into()));
         let txn = db.begin_read().map_err(|error| damaged(error.into()))?;
         let meta = match txn.open_table(META) {
@@ -194,17 +178,17 @@ impl Place<'_> {
         let version = redb::ReadableTable::get(&meta, FORMAT).map_err(|e| damaged(e.into()))?;
         match version.map(|version| version.value()) {
             None => Err(self.foreign(ALIEN, None)),
-            Some(version) if version > VERSION => Err(self.foreign(NEWER, None)),
+            Some(version) if version > VERSION => Err(self.newer()),
             Some(_) => Ok(()),
         }
     }
 
     /// Makes the tables that are not there yet, fills those that an older version did not have,
     /// and marks the database as ours.
-    fn prepare(self, db: &Database) -> Result<(), OpenError> {
+    pub(super) fn prepare(self, db: &Database) -> Result<(), OpenError> {
         let prepare = || {
             let txn = writer::begin(db)?;
-            tables::create(&txn)?;
+            all_tables::create(&txn)?;
             let before = txn.open_table(META)?.insert(FORMAT, VERSION)?.map(|it| it.value());
             // A file that is new has nobody in it yet.
             if before.is_some_and(|version| version < COUNTED) {
@@ -217,17 +201,37 @@ impl Place<'_> {
             Ok(())
         };
         prepare().map_err(|error| match error {
-            Unprepared::Redb(redb::Error::Io(error)) => self.io(error),
-            Unprepared::Redb(error) => self.foreign(DAMAGED, Some(error.into())),
-            Unprepared::Store(error) => self.foreign(DAMAGED, Some(error.into())),
+            Unprepared::Redb(error) => self.failed(error),
+            Unprepared::Store(error) => self.spoiled(error),
         })
     }
 
-    fn start(self, db: Database) -> Result<RedbStore, OpenError> {
+    fn start(self, disk: Lasting, db: Database, rest: Duration) -> Result<RedbStore, OpenError> {
         self.prepare(&db)?;
-        let db = Arc::new(db);
-        let writer = Writer::start(Arc::clone(&db)).map_err(|error| self.io(error))?;
-        Ok(RedbStore { writer, db })
+        let live = Arc::new(Live::new(self.path(), disk, db, rest));
+        let writer = Writer::start(Arc::clone(&live)).map_err(|error| self.io(error))?;
+        Ok(RedbStore { writer, live })
+    }
+
+    pub(super) fn damaged(self) -> OpenError {
+        self.foreign(DAMAGED, None)
+    }
+
+    pub(super) fn newer(self) -> OpenError {
+        self.foreign(NEWER, None)
+    }
+
+    /// The disk's fault, or the file's.
+    pub(super) fn failed(self, error: redb::Error) -> OpenError {
+        if let redb::Error::Io(error) = error {
+            return self.io(error);
+        }
+        self.foreign(DAMAGED, Some(error.into()))
+    }
+
+    /// What is stored is not what has to be.
+    pub(super) fn spoiled(self, error: StoreError) -> OpenError {
+        self.foreign(DAMAGED, Some(error.into()))
     }
 
     fn refused(self, error: DatabaseError) -> OpenError {
@@ -250,10 +254,10 @@ impl Place<'_> {
         reason: &'static str,
         source: Option<Box<dyn Error + Send + Sync>>,
     ) -> OpenError {
-        OpenError::Foreign { path: self.path(), reason, source }
+        OpenError::Foreign { path: self.path(), reason, newer: reason == NEWER, source }
     }
 
-    fn io(self, source: io::Error) -> OpenError {
+    pub(super) fn io(self, source: io::Error) -> OpenError {
         OpenError::Io { path: self.path(), source }
     }
 

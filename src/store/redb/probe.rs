@@ -9,15 +9,16 @@ use std::io;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use redb::backends::FileBackend;
 use redb::{BackendError, StorageBackend};
+
+use super::lasting::Lasting;
 
 const PAGE: usize = 4096;
 
 /// A file with changes that are only in memory. It takes the real locks.
 #[derive(Debug)]
 pub(super) struct Probe {
-    file: FileBackend,
+    file: Lasting,
     changes: Mutex<Changes>,
 }
 
@@ -30,7 +31,7 @@ struct Changes {
 }
 
 impl Probe {
-    pub(super) fn new(file: FileBackend) -> io::Result<Self> {
+    pub(super) fn new(file: Lasting) -> io::Result<Self> {
         let len = file.len()?;
         Ok(Self { file, changes: Mutex::new(Changes { len, kept: len, pages: BTreeMap::new() }) })
     }
@@ -171,6 +172,7 @@ mod tests {
     use std::io::Write;
 
     use proptest::prelude::*;
+    use redb::backends::FileBackend;
 
     use super::*;
 
@@ -229,7 +231,7 @@ mod tests {
             let mut file = tempfile::NamedTempFile::new().unwrap();
             file.write_all(&before).unwrap();
             let backend = FileBackend::new(file.reopen().unwrap()).unwrap();
-            let probe = Probe::new(backend).unwrap();
+            let probe = Probe::new(Lasting::new(backend)).unwrap();
             let mut model = before.clone();
             for step in steps {
                 check(&probe, &mut model, step);

@@ -123,34 +123,6 @@ impl Counter {
     }
 }
 
-/// Makes the tables that are not there yet, for a table that was never made cannot be read.
-pub(super) fn create(txn: &WriteTransaction) -> Result<(), redb::Error> {
-    txn.open_table(META)?;
-    txn.open_table(USERS)?;
-    txn.open_table(NAMES)?;
-    txn.open_table(SESSIONS)?;
-    txn.open_table(USER_SESSIONS)?;
-    txn.open_table(ADOPTED)?;
-    txn.open_table(API_KEYS)?;
-    txn.open_table(API_KEY_HASHES)?;
-    txn.open_table(RECIPES)?;
-    txn.open_table(EMAILS)?;
-    txn.open_table(LOOKS)?;
-    txn.open_table(INVITATIONS)?;
-    txn.open_table(INVITATION_HASHES)?;
-    txn.open_table(DELETED)?;
-    txn.open_table(GROUPS)?;
-    txn.open_table(GROUP_NAMES)?;
-    txn.open_table(LETTERS)?;
-    txn.open_table(LETTERS_DUE)?;
-    txn.open_table(LETTERS_TO)?;
-    txn.open_table(ONE_TIME)?;
-    txn.open_table(USER_KEYS)?;
-    txn.open_table(USER_KEY_HASHES)?;
-    txn.open_table(KEYS_OF_USERS)?;
-    Ok(())
-}
-
 /// What a transaction can be asked, whether it may write or not.
 pub(super) trait Source {
     /// The table as this transaction sees it.

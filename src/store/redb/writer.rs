@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use redb::{Database, Durability, WriteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
+use super::live::{Ended, Live, Lost};
 use super::tables::Change;
 use crate::store::StoreError;
 
@@ -26,11 +27,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(db: Arc<Database>) -> std::io::Result<Self> {
+    pub(super) fn start(live: Arc<Live>) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || run(&db, jobs))?;
+            .spawn(move || run(&live, jobs))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
@@ -78,7 +79,7 @@ trait Job: Send {
     fn apply(&mut self, change: &Change<'_>) -> bool;
 
     /// Tells the caller the outcome of the last [`apply`](Self::apply), or why it is void.
-    fn answer(self: Box<Self>, lost: Option<&Arc<redb::Error>>);
+    fn answer(self: Box<Self>, lost: Option<&Arc<Lost>>);
 }
 
 struct Call<F, T> {
@@ -96,7 +97,7 @@ where
         self.outcome.insert((self.work)(change)).is_ok()
     }
 
-    fn answer(self: Box<Self>, lost: Option<&Arc<redb::Error>>) {
+    fn answer(self: Box<Self>, lost: Option<&Arc<Lost>>) {
         let outcome = match (lost, self.outcome) {
             (Some(error), _) => Err(StoreError::Unavailable(Box::new(Arc::clone(error)))),
             (None, Some(outcome)) => outcome,
@@ -107,19 +108,19 @@ where
     }
 }
 
-fn run(db: &Database, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
+fn run(live: &Live, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
     let mut batch = Vec::new();
     while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
-        serve(db, std::mem::take(&mut batch));
+        serve(live, std::mem::take(&mut batch));
     }
 }
 
 /// Serves the jobs in one transaction; if one of them spoils it, each in its own, so that its
 /// neighbours do not pay for it.
-fn serve(db: &Database, mut jobs: Vec<Box<dyn Job>>) {
-    let lost = match attempt(db, &mut jobs) {
+fn serve(live: &Live, mut jobs: Vec<Box<dyn Job>>) {
+    let lost = match live.write(|db| attempt(db, &mut jobs)) {
         Ok(Ended::JobFailed) if jobs.len() > 1 => {
-            return jobs.into_iter().for_each(|job| serve(db, vec![job]));
+            return jobs.into_iter().for_each(|job| serve(live, vec![job]));
         }
         Ok(_) => None,
         Err(error) => Some(Arc::new(error)),
@@ -127,14 +128,6 @@ fn serve(db: &Database, mut jobs: Vec<Box<dyn Job>>) {
     for job in jobs {
         job.answer(lost.as_ref());
     }
-}
-
-/// How a transaction ended.
-enum Ended {
-    /// All jobs are done, and durable.
-    Committed,
-    /// One did not succeed; nothing was changed.
-    JobFailed,
 }
 
 /// An error means that nothing was changed, or that nothing is known.
@@ -145,11 +138,11 @@ fn attempt(db: &Database, jobs: &mut [Box<dyn Job>]) -> Result<Ended, redb::Erro
         txn.abort()?;
         return Ok(Ended::JobFailed);
     }
-    if change.is_dirty() {
-        txn.commit()?;
-    } else {
+    if !change.is_dirty() {
         txn.abort()?;
+        return Ok(Ended::Unchanged);
     }
+    txn.commit()?;
     Ok(Ended::Committed)
 }
 
@@ -168,22 +161,26 @@ mod tests {
     use std::sync::mpsc as channel;
 
     use futures_util::future::{join, join_all, poll_immediate};
-    use redb::ReadableDatabase;
+    use std::time::Duration;
+
     use redb::backends::InMemoryBackend;
 
-    use super::super::tables::{self, NAMES, Source, View};
+    use super::super::all_tables;
+    use super::super::lasting::Lasting;
+    use super::super::tables::{NAMES, Source};
     use super::*;
 
-    fn database() -> Arc<Database> {
-        let db = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
+    fn database() -> Arc<Live> {
+        let disk = Lasting::new(InMemoryBackend::new());
+        let db = Database::builder().create_with_backend(disk.clone()).unwrap();
         let txn = begin(&db).unwrap();
-        tables::create(&txn).unwrap();
+        all_tables::create(&txn).unwrap();
         txn.commit().unwrap();
-        Arc::new(db)
+        Arc::new(Live::new("test".into(), disk, db, Duration::ZERO))
     }
 
-    fn stored(db: &Database, name: &str) -> Option<u64> {
-        View(db.begin_read().unwrap()).number(&NAMES, name).unwrap()
+    fn stored(live: &Live, name: &str) -> Option<u64> {
+        live.read(|view| view.number(&NAMES, name)).unwrap()
     }
 
     /// Keeps the thread busy until something is sent; what is queued meanwhile is one batch.

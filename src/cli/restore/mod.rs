@@ -1,0 +1,288 @@
+//! `portcullis restore`: a backup becomes the store, while no gateway runs.
+//!
+//! Everything is made beside its place and checked to the end before anything that is there is
+//! touched; then the key file, the line in the audit record, and the store, in this order: whoever
+//! is killed between them may begin again.
+
+mod keys;
+mod since;
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use self::keys::KeysPlan;
+use super::backup::STREAM;
+use super::contents::{Contents, ContentsView};
+use super::out::Out;
+use super::policy_file::PolicyFile;
+use super::progress::progress;
+use super::reach::{explain, no_gateway};
+use crate::admin::{Head, Part};
+use crate::audit::{Audit, Event, KEY_PURPOSE, Kind, Origin, asked_by};
+use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::config::Config;
+use crate::keys::{KeyRing, ReturnedKeys};
+use crate::new_file::keep_as;
+use crate::store::{Finish, FinishedDraft, HeldStore, OpenError, Piece, StoreDraft};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// What `portcullis backup` made; `-` for standard input
+    file: PathBuf,
+    #[command(flatten)]
+    how: How,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct How {
+    /// Take the place of a store that is there, which is kept beside it
+    #[arg(long)]
+    force: bool,
+    /// Leave sessions as they were at the backup: those that were ended since live again
+    #[arg(long)]
+    keep_sessions: bool,
+    /// Say what is in the backup and whether it is whole, and change nothing
+    #[arg(long, conflicts_with_all = ["force", "keep_sessions"])]
+    check: bool,
+}
+
+/// What was done, for machines.
+#[derive(Serialize)]
+struct Done<'a> {
+    store: &'a Path,
+    /// What was there before is kept so.
+    before: Option<PathBuf>,
+    logins: &'static str,
+    key_file: &'static str,
+    next_user: u64,
+    /// What was taken away since the backup, and is back: lines of the audit record.
+    undone: &'a [String],
+    #[serde(flatten)]
+    contents: ContentsView<'a>,
+}
+
+pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
+    let named = args.file.display().to_string();
+    if args.how.check {
+        return check(&args, out).with_context(|| named);
+    }
+    let config = file.load()?.config;
+    no_gateway(&config, "a store is restored while none does").await?;
+    // From here on nobody opens it.
+    let held = HeldStore::hold(&config.store).map_err(|error| explain(error, &config))?;
+    if held.is_some() && !args.how.force {
+        bail!(
+            "{}: there is a store; `--force` puts the backup in its place, and keeps it beside",
+            config.store.display()
+        );
+    }
+    let made = build(&args, &config, held.as_ref()).with_context(|| named)?;
+    let now = SystemClock.now();
+    made.keys.carry_out(now)?;
+    record(&config, &args, &made.contents, now).await?;
+    let before = publish(made.draft, &config.store, held.is_some(), now)?;
+    drop(held);
+    let undone = since::taken_away(&config.audit.path, made.contents.made());
+    let done = Done {
+        store: &config.store,
+        before,
+        logins: if args.how.keep_sessions { "kept" } else { "ended" },
+        key_file: made.keys.told(),
+        next_user: made.next_user,
+        undone: &undone,
+        contents: made.contents.view(),
+    };
+    if args.json {
+        out.json(&done)?;
+    } else {
+        tell(&done, &made.contents, &made.keys, out)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A store that is whole, and what has to be done before it is published.
+struct Made {
+    contents: Contents,
+    draft: FinishedDraft,
+    keys: KeysPlan,
+    next_user: u64,
+}
+
+/// Builds the store beside its place, and touches nothing else.
+fn build(args: &Args, config: &Config, held: Option<&HeldStore>) -> anyhow::Result<Made> {
+    let (mut draft, mut keys) = (None, KeysPlan::without(&config.keys.ring));
+    let bar = progress(0);
+    let read = Contents::read(open(&args.file)?, &bar, |head, part| {
+        let draft = match &mut draft {
+            Some(draft) => draft,
+            none => none.insert(begin(&config.store, head)?),
+        };
+        match part {
+            Part::Keys(text) => {
+                let returned = ReturnedKeys::read(&text);
+                let returned = returned.ok_or_else(|| anyhow!("its key file is none"))?;
+                keys = KeysPlan::new(returned, &config.keys.ring, args.how.force)?;
+            }
+            Part::Table(name) => draft.take(Piece::Table(&name)).map_err(spoiled)?,
+            Part::Rows(rows) => {
+                for (key, value) in rows.iter().flatten() {
+                    draft.take(Piece::Row { key, value }).map_err(spoiled)?;
+                }
+            }
+        }
+        Ok(())
+    });
+    bar.finish_and_clear();
+    let contents = read?;
+    let mut draft = draft.ok_or_else(|| anyhow!("there is nothing in it"))?;
+    draft.take(Piece::End).map_err(spoiled)?;
+    let now = SystemClock.now();
+    // Numbers of a store with other keys say nothing of this one.
+    let numbers = held.and_then(HeldStore::numbers).filter(|_| keys.may_be_the_same());
+    let end_logins = (!args.how.keep_sessions).then_some(now);
+    let draft = draft.finish(&Finish { later: numbers, end_logins }).map_err(spoiled)?;
+    if draft.counts() != contents.rows() {
+        bail!("the store that was made of it has not all of its rows");
+    }
+    let next_user = draft.numbers().users.saturating_add(1);
+    Ok(Made { contents, draft, keys, next_user })
+}
+
+fn begin(store: &Path, head: &Head) -> anyhow::Result<StoreDraft> {
+    StoreDraft::begin(store, head.store).map_err(spoiled)
+}
+
+/// It is the backup that cannot be used, and not the store that an error of the store would name.
+fn spoiled(error: OpenError) -> anyhow::Error {
+    let OpenError::Foreign { newer, source, .. } = error else { return error.into() };
+    if newer {
+        return anyhow!("the backup is of a newer portcullis: restore it with that one");
+    }
+    match source {
+        Some(source) => anyhow!("no store can be made of it: {source}"),
+        None => anyhow!("no store can be made of it"),
+    }
+}
+
+fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
+    if path.as_os_str() == STREAM {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        bail!("this is a folder");
+    }
+    Ok(Box::new(BufReader::with_capacity(1 << 16, file)))
+}
+
+fn check(args: &Args, out: &mut Out) -> anyhow::Result<ExitCode> {
+    let contents = Contents::read(open(&args.file)?, &ProgressBar::hidden(), |_, _| Ok(()))?;
+    if args.json {
+        out.json(&contents.view())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let keys = if contents.keys { "with" } else { "without" };
+    let (made, version) = (contents.made(), &contents.head.version);
+    out.line(format_args!("whole: {contents}, {keys} the key file"))?;
+    out.line(format_args!("made at {made} by portcullis {version}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says in the audit record that the past is back: what cannot be recorded is not done.
+async fn record(
+    config: &Config,
+    args: &Args,
+    contents: &Contents,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    // Without a key there is no record that could go on.
+    if !config.keys.ring.exists() {
+        return Ok(());
+    }
+    let keys = KeyRing::open_existing(config.keys.clone(), Duration::MAX, now).context("keys")?;
+    let key = keys.derive(KEY_PURPOSE);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let audit = Audit::start(&config.audit, &key, clock)?;
+    let sessions = if args.how.keep_sessions { "kept" } else { "ended" };
+    let event = Event::new(Kind::Command).with("command", "restore");
+    let event = event.with("made", contents.made().to_string()).with("sessions", sessions);
+    let origin = Origin::operator(rustix::process::geteuid().as_raw());
+    asked_by(origin, async { audit.note(event).keep().await }).await?;
+    Ok(())
+}
+
+/// Gives the store its name. Where there was one, there is one at any moment.
+fn publish(
+    draft: FinishedDraft,
+    store: &Path,
+    there: bool,
+    now: Timestamp,
+) -> anyhow::Result<Option<PathBuf>> {
+    if !there {
+        draft.publish()?;
+        return Ok(None);
+    }
+    let before = set_aside(store, now).with_context(|| store.display().to_string())?;
+    draft.replace()?;
+    Ok(Some(before))
+}
+
+/// Keeps a file under a name of its own.
+fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
+    let stamp = now.to_string().replace(['-', ':'], "");
+    for attempt in 0_u32.. {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".before-{stamp}"));
+        if attempt > 0 {
+            name.push(format!("-{attempt}"));
+        }
+        let name = PathBuf::from(name);
+        match keep_as(path, &name) {
+            Ok(()) => return Ok(name),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+fn tell(
+    done: &Done<'_>,
+    contents: &Contents,
+    keys: &KeysPlan,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    let made = contents.made();
+    out.line(format_args!(
+        "restored {contents}, as they were at {made}, to {}",
+        done.store.display()
+    ))?;
+    if let Some(before) = &done.before {
+        out.line(format_args!("the store that was there is kept as {}", before.display()))?;
+    }
+    out.line(if done.logins == "ended" {
+        "every session and token from before now is over, and so are links that were mailed"
+    } else {
+        "sessions are as they were at the backup: what was ended since lives again"
+    })?;
+    out.line(keys)?;
+    out.line(format_args!("the next user will have the id {}", done.next_user))?;
+    if !done.undone.is_empty() {
+        out.line("\nwhat the audit record says was taken away since, and is back now:")?;
+        for line in done.undone {
+            out.line(crate::audit::Shown(line))?;
+        }
+    }
+    Ok(())
+}

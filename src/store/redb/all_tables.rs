@@ -1,0 +1,65 @@
+//! What is done to every table, whatever it holds.
+
+use redb::{Key, Value, WriteTransaction};
+
+use super::tables::{
+    ADOPTED, API_KEY_HASHES, API_KEYS, DELETED, EMAILS, GROUP_NAMES, GROUPS, INVITATION_HASHES,
+    INVITATIONS, KEYS_OF_USERS, LETTERS, LETTERS_DUE, LETTERS_TO, LOOKS, META, NAMES, ONE_TIME,
+    RECIPES, SESSIONS, Table, USER_KEY_HASHES, USER_KEYS, USER_SESSIONS, USERS,
+};
+
+/// Something that is done to every table.
+pub(super) trait EachTable {
+    type Error;
+
+    fn visit<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        table: Table<K, V>,
+    ) -> Result<(), Self::Error>;
+}
+
+/// Does it to all tables there are.
+pub(super) fn each_table<E: EachTable>(each: &mut E) -> Result<(), E::Error> {
+    each.visit(&META)?;
+    each.visit(&USERS)?;
+    each.visit(&NAMES)?;
+    each.visit(&SESSIONS)?;
+    each.visit(&USER_SESSIONS)?;
+    each.visit(&ADOPTED)?;
+    each.visit(&API_KEYS)?;
+    each.visit(&API_KEY_HASHES)?;
+    each.visit(&RECIPES)?;
+    each.visit(&EMAILS)?;
+    each.visit(&LOOKS)?;
+    each.visit(&INVITATIONS)?;
+    each.visit(&INVITATION_HASHES)?;
+    each.visit(&DELETED)?;
+    each.visit(&GROUPS)?;
+    each.visit(&GROUP_NAMES)?;
+    each.visit(&LETTERS)?;
+    each.visit(&LETTERS_DUE)?;
+    each.visit(&LETTERS_TO)?;
+    each.visit(&ONE_TIME)?;
+    each.visit(&USER_KEYS)?;
+    each.visit(&USER_KEY_HASHES)?;
+    each.visit(&KEYS_OF_USERS)
+}
+
+/// Makes the tables that are not there yet, for a table that was never made cannot be read.
+pub(super) fn create(txn: &WriteTransaction) -> Result<(), redb::Error> {
+    each_table(&mut Create(txn))
+}
+
+struct Create<'t>(&'t WriteTransaction);
+
+impl EachTable for Create<'_> {
+    type Error = redb::Error;
+
+    fn visit<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        table: Table<K, V>,
+    ) -> Result<(), redb::Error> {
+        self.0.open_table(*table)?;
+        Ok(())
+    }
+}
