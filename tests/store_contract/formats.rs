@@ -15,7 +15,7 @@ use portcullis::store::{
     NewSession, NewToken, NewUser, OpenMode, PasswordHash, Purpose, QueueLimits, RedbStore,
     Rotation, SessionRef, Store, TokenRef, User, UserChange,
 };
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, ReadableDatabase, TableDefinition};
 
 use crate::build::{all_sessions, at, grant, key, made_key, new_key, new_session, request};
 
