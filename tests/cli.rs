@@ -12,6 +12,8 @@ mod backup;
 mod broken_off;
 #[path = "cli/check.rs"]
 mod check;
+#[path = "cli/compact.rs"]
+mod compact;
 #[path = "cli/diff.rs"]
 mod diff;
 #[path = "cli/disk.rs"]

@@ -1,6 +1,8 @@
 //! A disk that takes no more: what is known goes on, the rest is refused until there is room.
 
-use crate::harness::{Folder, Gateway};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::harness::{Folder, Gateway, post_to};
 
 /// A gateway with a user, and two logins of it, of which nobody has used the tokens so far.
 fn gateway(folder: &Folder) -> (Gateway, [[String; 2]; 2]) {
@@ -51,7 +53,7 @@ fn what_is_known_goes_on_while_nothing_can_be_written() {
 
         gateway.lift_file_size();
         comes_back(&gateway, LOGIN);
-        gateway.log_line("the store is written again");
+        log_in_until_told(&mut gateway, LOGIN);
         served(&gateway.get("/api/auth/profile/", &first));
         // The refresh token was not spent by those who were refused.
         served(&gateway.post("token/refresh/", &renew));
@@ -74,6 +76,33 @@ fn comes_back(gateway: &Gateway, login: &str) {
         refused(&answer);
         assert!(begun.elapsed().as_secs() < 20, "it does not come back: {answer}");
     }
+}
+
+/// The log says that the disk is well when it has been for a while.
+fn log_in_until_told(gateway: &mut Gateway, login: &str) {
+    let (address, told) = (gateway.address.clone(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !told.load(Ordering::Relaxed) {
+                served(&post_to(&address, "token/", login));
+            }
+        });
+        gateway.log_line("the store is written again");
+        told.store(true, Ordering::Relaxed);
+    });
+}
+
+/// What stood in its store and its key file is enough for a start.
+#[test]
+fn a_gateway_starts_on_a_full_disk() {
+    let folder = Folder::new();
+    let (mut gateway, [[access, _], _]) = gateway(&folder);
+    gateway.signal("TERM");
+    assert_eq!(gateway.wait(), Some(0));
+    let gateway = folder.serve_within("-S -f 16");
+    served(&gateway.get("/api/auth/profile/", &access));
+    refused(&gateway.post("token/", r#"{"username": "alice", "password": "Tr1cky-Phrase-77"}"#));
+    served(&gateway.get("/api/auth/profile/", &access));
 }
 
 /// A gateway that was told to end while its disk is full ends, and what it acknowledged is there.

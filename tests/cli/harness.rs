@@ -171,20 +171,12 @@ impl Gateway {
 
     /// The answer to these bytes.
     pub(crate) fn ask(&self, request: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        ask_at(&self.address, request)
     }
 
     /// A POST of JSON to one of the gateway's own endpoints.
     pub(crate) fn post(&self, path: &str, body: &str) -> String {
-        self.ask(&format!(
-            "POST /api/auth/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        ))
+        post_to(&self.address, path, body)
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -213,6 +205,24 @@ impl Gateway {
     pub(crate) fn wait(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
+}
+
+fn ask_at(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// The answer of the gateway at that address to a POST of JSON to one of its own endpoints.
+pub(crate) fn post_to(address: &str, path: &str, body: &str) -> String {
+    let request = format!(
+        "POST /api/auth/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    ask_at(address, &request)
 }
 
 impl Drop for Gateway {

@@ -252,32 +252,6 @@ fn a_restore_on_a_full_disk_changes_nothing() {
     assert!(folder.run(&["user", "list"]).done().contains("bob"));
 }
 
-#[test]
-fn a_store_is_compacted_at_rest() {
-    let folder = filled();
-    let gateway = folder.serve();
-    for _ in 0..40 {
-        gateway.log_in("ada");
-    }
-    let said = folder.run(&["compact"]).failed(1);
-    assert!(said.contains("a gateway runs: stop it first"), "{said}");
-    end(gateway);
-    let length = || std::fs::metadata(folder.file("portcullis.redb")).unwrap().len();
-    let before = length();
-    let told = report(&folder.run(&["compact", "--json"]).done());
-    assert_eq!((&told["before"], &told["after"]), (&json!(before), &json!(length())));
-    assert!(length() <= before);
-    let told = folder.run(&["compact"]).done();
-    assert!(told.contains("portcullis.redb: ") && told.contains(" before, "), "{told}");
-    folder.serve().log_in("bob");
-
-    let nothing = Folder::new();
-    assert!(nothing.run(&["compact"]).failed(1).contains("there is no store"));
-    nothing.write("portcullis.redb", "a letter to my aunt");
-    assert!(nothing.run(&["compact"]).failed(1).contains("this is no store of portcullis"));
-    assert_eq!(read(&nothing, "portcullis.redb"), b"a letter to my aunt");
-}
-
 fn data() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/stores")
 }
@@ -326,4 +300,19 @@ fn the_backup_of_the_present_form() {
     let target = data().join(format!("form-{form}.backup"));
     assert!(!target.exists(), "{} is there; it never changes", target.display());
     std::fs::write(target, backup).unwrap();
+}
+
+/// Root makes files that are root's, also in the folder of the one whom the gateway runs as.
+#[test]
+fn root_is_told_whose_the_files_should_be() {
+    let folder = filled();
+    folder.run(&["backup", "a.backup"]).done();
+    let other = elsewhere(&folder, "a.backup");
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root {
+        std::os::unix::fs::chown(other.path(), Some(12345), None).unwrap();
+    }
+    let ran = other.run(&["restore", "a.backup"]);
+    assert_eq!(ran.err.contains("(`chown 12345 portcullis.redb*`)"), is_root, "{ran:?}");
+    ran.done();
 }

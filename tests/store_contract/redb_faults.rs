@@ -80,6 +80,13 @@ async fn dropping_the_store_finishes_what_is_queued() {
     assert_eq!(open(&disk).users(None, 100).await.unwrap().len(), 20);
 }
 
+/// All of these users are there.
+async fn all_there(store: &Arc<dyn Store>, names: &[String], good: usize) {
+    for name in names {
+        assert!(store.user_by_name(name).await.unwrap().is_some(), "{name} at {good}");
+    }
+}
+
 /// Breaks the disk at each of its next operations in turn; whatever the store acknowledged
 /// before and meanwhile must be there in both kinds of wreck.
 #[tokio::test]
@@ -113,9 +120,7 @@ async fn a_broken_disk_is_unavailable_and_loses_no_promise() {
         drop(store);
         for wreck in wrecks {
             let store = open(&wreck);
-            for name in &kept {
-                assert!(store.user_by_name(name).await.unwrap().is_some(), "{name} at {good}");
-            }
+            all_there(&store, &kept, good).await;
             // Whatever became of the others, it became of all of each.
             let users = store.users(None, 100).await.unwrap();
             for user in &users {
@@ -151,9 +156,7 @@ async fn a_store_comes_back_when_its_disk_does() {
                 Ok(_) => kept.push(name),
                 Err(_) => failed = true,
             }
-            for name in &kept {
-                assert!(store.user_by_name(name).await.unwrap().is_some(), "{name} at {good}");
-            }
+            all_there(&store, &kept, good).await;
             assert_eq!(store.user(ada.id).await.unwrap(), Some(ada.clone()), "at {good}");
         }
         survived = !failed;
@@ -163,9 +166,7 @@ async fn a_store_comes_back_when_its_disk_does() {
         assert!(store.start_session(new_session(later.id)).await.unwrap().is_some());
         for disk in [disk.after_power_loss(), disk.after_kill()] {
             let store = open(&disk);
-            for name in &kept {
-                assert!(store.user_by_name(name).await.unwrap().is_some(), "{name} at {good}");
-            }
+            all_there(&store, &kept, good).await;
             assert_eq!(store.users(None, 100).await.unwrap().last(), Some(&later));
         }
         if survived {

@@ -9,6 +9,7 @@ mod since;
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -30,7 +31,7 @@ use crate::audit::{Audit, Event, KEY_PURPOSE, Kind, Origin, asked_by};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::Config;
 use crate::keys::{KeyRing, ReturnedKeys};
-use crate::new_file::keep_as;
+use crate::new_file::{folder, keep_as};
 use crate::store::{Finish, FinishedDraft, HeldStore, OpenError, Piece, StoreDraft};
 
 #[derive(Debug, clap::Args)]
@@ -108,7 +109,22 @@ pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow:
     } else {
         tell(&done, &made.contents, &made.keys, out)?;
     }
+    warn_of_root(&config.store, out);
     Ok(ExitCode::SUCCESS)
+}
+
+/// What root makes in the folder of somebody else is of no use to a gateway that runs as that one.
+fn warn_of_root(store: &Path, out: &mut Out) {
+    let owner = folder(store).metadata().map(|found| found.uid());
+    if let Ok(owner @ 1..) = owner
+        && rustix::process::geteuid().is_root()
+    {
+        let store = store.display();
+        out.note(format_args!(
+            "{store} and what is new beside it are root's, and the folder is user {owner}'s: if the \
+             gateway runs as that user, give them to it (`chown {owner} {store}*`)"
+        ));
+    }
 }
 
 /// A store that is whole, and what has to be done before it is published.

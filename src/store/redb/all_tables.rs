@@ -5,8 +5,9 @@ use redb::{Key, Value, WriteTransaction};
 use super::tables::{
     ADOPTED, API_KEY_HASHES, API_KEYS, DELETED, EMAILS, GROUP_NAMES, GROUPS, INVITATION_HASHES,
     INVITATIONS, KEYS_OF_USERS, LETTERS, LETTERS_DUE, LETTERS_TO, LOOKS, META, NAMES, ONE_TIME,
-    RECIPES, SESSIONS, Table, USER_KEY_HASHES, USER_KEYS, USER_SESSIONS, USERS,
+    RECIPES, SESSIONS, Source, Table, USER_KEY_HASHES, USER_KEYS, USER_SESSIONS, USERS, View,
 };
+use crate::store::StoreError;
 
 /// Something that is done to every table.
 pub(super) trait EachTable {
@@ -61,5 +62,23 @@ impl EachTable for Create<'_> {
     ) -> Result<(), redb::Error> {
         self.0.open_table(*table)?;
         Ok(())
+    }
+}
+
+/// Whether there are all of them.
+pub(super) fn are_there(view: &View) -> bool {
+    each_table(&mut Look(view)).is_ok()
+}
+
+struct Look<'v>(&'v View);
+
+impl EachTable for Look<'_> {
+    type Error = StoreError;
+
+    fn visit<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        table: Table<K, V>,
+    ) -> Result<(), StoreError> {
+        self.0.open(table).map(drop)
     }
 }

@@ -25,6 +25,9 @@ use crate::store::{OpenError, StoreError};
 /// How often a reader begins anew, in a database that was opened anew.
 const AGAIN: usize = 2;
 
+/// How many rests have to pass without a failure before the disk is said to be well.
+const CALM: u32 = 5;
+
 /// The database, for one writer and any number of readers.
 pub(super) struct Live {
     path: PathBuf,
@@ -48,8 +51,10 @@ struct Open {
 /// How writing went.
 #[derive(Default)]
 struct Outage {
-    /// The last write that failed, if none succeeded since.
+    /// The last write that failed.
     last: Option<Instant>,
+    /// Whether the log says that writes fail.
+    told: bool,
 }
 
 /// How a transaction ended.
@@ -125,13 +130,17 @@ impl Live {
         let written = self.attempt(work);
         match &written {
             Ok(Ended::Committed) => {
-                if outage.last.take().is_some() {
+                // On a disk that is almost full, a small write goes well now and then.
+                let calm = CALM * self.rest;
+                if outage.told && outage.last.is_none_or(|failed| failed.elapsed() >= calm) {
+                    outage.told = false;
                     tracing::info!(path = %self.path.display(), "the store is written again");
                 }
             }
             Ok(Ended::Unchanged | Ended::JobFailed) => {}
             Err(lost) => {
-                if outage.last.replace(Instant::now()).is_none() {
+                outage.last = Some(Instant::now());
+                if !std::mem::replace(&mut outage.told, true) {
                     let error: &dyn Error = lost;
                     let path = self.path.display();
                     tracing::error!(error, %path, "the store cannot be written: changes and logins are refused until it can");

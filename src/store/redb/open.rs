@@ -14,7 +14,7 @@ use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend, StorageErr
 use super::lasting::Lasting;
 use super::live::Live;
 use super::probe::Probe;
-use super::tables::{COUNTED, FORMAT, INDEXED, META, VERSION};
+use super::tables::{COUNTED, FORMAT, INDEXED, META, VERSION, View};
 use super::writer::{self, Writer};
 use super::{RedbStore, all_tables, indexes, recipes};
 use crate::new_file::NewFile;
@@ -185,8 +185,13 @@ impl Place<'_> {
 
     /// Makes the tables that are not there yet, fills those that an older version did not have,
     /// and marks the database as ours.
+    ///
+    /// Where there is nothing to do, nothing is written: a gateway starts on a full disk.
     pub(super) fn prepare(self, db: &Database) -> Result<(), OpenError> {
         let prepare = || {
+            if is_ready(db)? {
+                return Ok(());
+            }
             let txn = writer::begin(db)?;
             all_tables::create(&txn)?;
             let before = txn.open_table(META)?.insert(FORMAT, VERSION)?.map(|it| it.value());
@@ -264,4 +269,13 @@ impl Place<'_> {
     fn path(self) -> PathBuf {
         self.0.to_owned()
     }
+}
+
+/// Whether the database has everything that a store of ours has now.
+fn is_ready(db: &Database) -> Result<bool, redb::Error> {
+    let view = View(db.begin_read()?);
+    let marked = view.0.open_table(META);
+    let Ok(marked) = marked else { return Ok(false) };
+    let version = redb::ReadableTable::get(&marked, FORMAT)?.map(|version| version.value());
+    Ok(version == Some(VERSION) && all_tables::are_there(&view))
 }
