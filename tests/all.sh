@@ -38,6 +38,9 @@ tests/mail.sh
 echo "== TLS with openssl and curl"
 tests/tls.sh
 
+echo "== the manual pages"
+tests/man.sh
+
 echo "== bodies larger than memory"
 python3 tests/large_bodies.py "${CARGO_TARGET_DIR:-target}/release/portcullis"
 

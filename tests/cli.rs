@@ -14,10 +14,14 @@ mod broken_off;
 mod check;
 #[path = "cli/compact.rs"]
 mod compact;
+#[path = "cli/completions.rs"]
+mod completions;
 #[path = "cli/diff.rs"]
 mod diff;
 #[path = "cli/disk.rs"]
 mod disk;
+#[path = "cli/doctor.rs"]
+mod doctor;
 #[path = "cli/explain.rs"]
 mod explain;
 #[path = "cli/export.rs"]
@@ -26,6 +30,8 @@ mod export;
 mod harness;
 #[path = "cli/import.rs"]
 mod import;
+#[path = "cli/init.rs"]
+mod init;
 #[path = "cli/invite.rs"]
 mod invite;
 #[path = "cli/links.rs"]

@@ -296,12 +296,16 @@ fn every_policy_on_the_page_is_good() {
         }
     }
     fs::create_dir(folder.path().join("public")).expect("a folder");
+    let schema = jsonschema::validator_for(&portcullis::config::schema()).expect("a schema");
     let policies = all_blocks("toml");
     assert!(policies.len() >= 7, "{policies:?}");
     for policy in policies {
         let checked = Config::parse("page", &policy, folder.path());
         let checked = checked.unwrap_or_else(|error| panic!("{policy}\n{error}"));
         assert!(checked.warnings.is_empty(), "{policy}\n{:?}", checked.warnings);
+        let table: toml::Table = policy.parse().expect("TOML");
+        let errors = schema.iter_errors(&serde_json::to_value(table).expect("JSON")).count();
+        assert_eq!(errors, 0, "an editor finds fault with:\n{policy}");
     }
 }
 

@@ -114,6 +114,9 @@ pub struct Health {
     pub uptime: u64,
     /// Where it listens.
     pub listeners: Vec<String>,
+    /// SHA-256 of the policy file in force, in hex; empty from a gateway that does not tell.
+    #[serde(default)]
+    pub policy: String,
 }
 
 impl fmt::Display for Health {

@@ -16,7 +16,7 @@ pub(super) fn take_all_there_are(connections: usize) {
             tracing::warn!(%error, "the limit of open files stays as it is");
         }
     }
-    let needed = u64::try_from(connections).unwrap_or(u64::MAX).saturating_add(BESIDE);
+    let needed = needed(connections);
     // None is no limit.
     if let Some(granted) = getrlimit(Resource::Nofile).current.filter(|granted| *granted < needed) {
         tracing::warn!(
@@ -25,4 +25,9 @@ pub(super) fn take_all_there_are(connections: usize) {
             "the system grants fewer open files than [limits] connections needs; raise its limit"
         );
     }
+}
+
+/// How many it takes for so many connections.
+pub(super) fn needed(connections: usize) -> u64 {
+    u64::try_from(connections).unwrap_or(u64::MAX).saturating_add(BESIDE)
 }

@@ -9,8 +9,10 @@ mod audit;
 mod backup;
 mod check;
 mod compact;
+mod completions;
 mod contents;
 mod diff;
+mod doctor;
 mod explain;
 mod export;
 mod files;
@@ -18,10 +20,12 @@ mod follow;
 mod group;
 mod health;
 mod import;
+mod init;
 mod input;
 mod invite;
 mod judge;
 mod key;
+mod man;
 mod out;
 mod policy_file;
 mod progress;
@@ -29,6 +33,7 @@ mod reach;
 mod reload;
 mod restore;
 mod route_words;
+mod schema;
 mod serve;
 mod session;
 mod times;
@@ -39,7 +44,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Log;
 use act::Act;
@@ -60,6 +65,8 @@ struct Args {
 enum Command {
     /// Run the gateway (the default)
     Serve(serve::Args),
+    /// Ask three questions, and write a small policy file
+    Init(init::Args),
     /// Say everything that is wrong with a policy file, and what it lets through
     Check(check::Args),
     /// Say what becomes of a request, and why, without sending one
@@ -94,6 +101,14 @@ enum Command {
     Reload(reload::Args),
     /// Ask whether the running gateway is ready
     Health(health::Args),
+    /// Look for what is wrong around a good policy: servers, files, certificates, the clock
+    Doctor(doctor::Args),
+    /// Print a JSON Schema of the policy file, for editors
+    Schema,
+    /// Print what a shell needs to complete these commands
+    Completions(completions::Args),
+    /// Write the manual pages of these commands
+    Man(man::Args),
 }
 
 /// Runs what the arguments say. `start_log` starts the log of a gateway.
@@ -132,8 +147,9 @@ where
     let file = PolicyFile::find(args.config);
     match args.command.unwrap_or_else(|| Command::Serve(serve::Args::default())) {
         Command::Serve(args) => serve::run(args, &file, out, |log| Ok(start_log(log)?)),
+        Command::Init(args) => init::run(args, out),
         Command::Check(args) => check::run(args, file, out),
-        Command::Explain(args) => explain::run(args, &file, out),
+        Command::Explain(args) => soon(explain::run(args, &file, out)),
         Command::Diff(args) => soon(diff::run(args, out)),
         Command::User(args) => soon(user::run(args, &file, out)),
         Command::Session(args) => soon(session::run(args, &file, out)),
@@ -149,6 +165,10 @@ where
         Command::Audit(args) => audit::run(args, &file, out),
         Command::Reload(args) => soon(reload::run(args, &file, out)),
         Command::Health(args) => soon(health::run(args, &file, out)),
+        Command::Doctor(args) => soon(doctor::run(args, &file, out)),
+        Command::Schema => schema::run(out),
+        Command::Completions(args) => completions::run(args, Args::command(), out),
+        Command::Man(args) => man::run(args, Args::command(), out),
     }
 }
 

@@ -104,12 +104,13 @@ fn door(gateway: &Gateway, ready: Arc<AtomicBool>, follower: Arc<Follower>) -> A
     let listeners: Vec<_> = gateway.listeners().map(|one| one.addr.to_string()).collect();
     let started = clock.now();
     let health = {
-        let clock = Arc::clone(&clock);
+        let (clock, reloader) = (Arc::clone(&clock), gateway.reloader());
         move || Health {
             ready: ready.load(Ordering::Acquire),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime: clock.now().since(started).as_secs(),
             listeners: listeners.clone(),
+            policy: reloader.fingerprint(),
         }
     };
     let door = Door::new(Arc::clone(gateway.accounts()), clock);

@@ -22,7 +22,7 @@ pub(super) fn lines(listening: SocketAddr, prefix: &str) -> anyhow::Result<[Stri
 }
 
 /// An address that can be connected to: "all of this machine's" is none.
-fn reachable(listening: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(listening: SocketAddr) -> SocketAddr {
     let ip = match listening.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

@@ -3,10 +3,11 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
+use serde_json::{Value as Json, json};
 use toml::de::DeValue;
 
 use super::read::Scalar;
-use super::units;
+use super::{patterns, units};
 use crate::limit::Quota;
 use crate::policy;
 use crate::secret::Secret;
@@ -17,6 +18,10 @@ impl Scalar for String {
     fn scalar(value: DeValue<'_>) -> Option<Self> {
         if let DeValue::String(text) = value { Some(text.into_owned()) } else { None }
     }
+
+    fn form() -> Json {
+        json!({ "type": "string" })
+    }
 }
 
 impl Scalar for bool {
@@ -25,6 +30,20 @@ impl Scalar for bool {
     fn scalar(value: DeValue<'_>) -> Option<Self> {
         value.as_bool()
     }
+
+    fn form() -> Json {
+        json!({ "type": "boolean" })
+    }
+}
+
+/// A text that the whole of the pattern fits.
+fn text_like(pattern: &str) -> Json {
+    json!({ "type": "string", "pattern": format!("^(?:{pattern})$") })
+}
+
+/// A text that the pattern fits, or "off".
+fn or_off(pattern: &str) -> Json {
+    text_like(&format!("off|{pattern}"))
 }
 
 /// A whole number that is not negative.
@@ -33,9 +52,12 @@ fn whole(value: &DeValue<'_>) -> Option<u64> {
     u64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
-/// A number of things. A million is more than any key can mean, and no semaphore chokes on it.
+/// More than any key can mean, and no semaphore chokes on it.
+const MOST: u64 = 1_000_000;
+
+/// A number of things.
 fn count<T: TryFrom<u64>>(value: &DeValue<'_>) -> Option<T> {
-    whole(value).filter(|count| *count <= 1_000_000)?.try_into().ok()
+    whole(value).filter(|count| *count <= MOST)?.try_into().ok()
 }
 
 impl Scalar for usize {
@@ -43,6 +65,10 @@ impl Scalar for usize {
 
     fn scalar(value: DeValue<'_>) -> Option<Self> {
         count(&value)
+    }
+
+    fn form() -> Json {
+        json!({ "type": "integer", "minimum": 0, "maximum": MOST })
     }
 }
 
@@ -52,6 +78,10 @@ impl Scalar for NonZeroUsize {
     fn scalar(value: DeValue<'_>) -> Option<Self> {
         Self::new(count(&value)?)
     }
+
+    fn form() -> Json {
+        json!({ "type": "integer", "minimum": 1, "maximum": MOST })
+    }
 }
 
 impl Scalar for NonZeroU32 {
@@ -60,6 +90,10 @@ impl Scalar for NonZeroU32 {
     fn scalar(value: DeValue<'_>) -> Option<Self> {
         Self::new(count(&value)?)
     }
+
+    fn form() -> Json {
+        json!({ "type": "integer", "minimum": 1, "maximum": MOST })
+    }
 }
 
 impl Scalar for Duration {
@@ -67,6 +101,10 @@ impl Scalar for Duration {
 
     fn scalar(value: DeValue<'_>) -> Option<Self> {
         units::duration(value.as_str()?)
+    }
+
+    fn form() -> Json {
+        text_like(&patterns::duration())
     }
 }
 
@@ -79,6 +117,10 @@ impl Scalar for Span {
 
     fn scalar(value: DeValue<'_>) -> Option<Self> {
         Duration::scalar(value).filter(|span| !span.is_zero()).map(Self)
+    }
+
+    fn form() -> Json {
+        text_like(&patterns::above_zero())
     }
 }
 
@@ -93,6 +135,10 @@ impl Scalar for Size {
         let bytes = value.as_str().map_or_else(|| whole(&value), units::size)?;
         (bytes > 0).then_some(Self(bytes))
     }
+
+    fn form() -> Json {
+        json!({ "anyOf": [{ "type": "integer", "minimum": 1 }, text_like(&patterns::size())] })
+    }
 }
 
 /// Bytes a second; 0 is `"off"`.
@@ -106,6 +152,10 @@ impl Scalar for Rate {
         let text = value.as_str()?;
         if text == "off" { Some(Self(0)) } else { units::rate(text).map(Self) }
     }
+
+    fn form() -> Json {
+        or_off(&patterns::rate())
+    }
 }
 
 /// So many in so long; `None` is `"off"`.
@@ -118,6 +168,10 @@ impl Scalar for Throttle {
     fn scalar(value: DeValue<'_>) -> Option<Self> {
         let text = value.as_str()?;
         if text == "off" { Some(Self(None)) } else { units::quota(text).map(|q| Self(Some(q))) }
+    }
+
+    fn form() -> Json {
+        or_off(&patterns::quota())
     }
 }
 
@@ -135,6 +189,10 @@ impl Scalar for Lasting {
         }
         units::duration(text).filter(|span| !span.is_zero()).map(|span| Self(Some(span)))
     }
+
+    fn form() -> Json {
+        or_off(&patterns::above_zero())
+    }
 }
 
 /// So many in so long, and by whom they are counted.
@@ -147,6 +205,10 @@ impl Scalar for RouteRate {
 
     fn scalar(value: DeValue<'_>) -> Option<Self> {
         units::route_rate(value.as_str()?).map(Self)
+    }
+
+    fn form() -> Json {
+        text_like(&patterns::route_rate())
     }
 }
 
@@ -186,52 +248,16 @@ impl Scalar for Source {
             _ => None,
         }
     }
-}
 
-impl From<Span> for Duration {
-    fn from(Span(span): Span) -> Self {
-        span
-    }
-}
-
-impl From<Lasting> for Option<Duration> {
-    fn from(Lasting(span): Lasting) -> Self {
-        span
-    }
-}
-
-impl From<Throttle> for Option<Quota> {
-    fn from(Throttle(quota): Throttle) -> Self {
-        quota
-    }
-}
-
-impl From<Span> for Option<Duration> {
-    fn from(Span(span): Span) -> Self {
-        Some(span)
-    }
-}
-
-impl From<Size> for u64 {
-    fn from(Size(bytes): Size) -> Self {
-        bytes
-    }
-}
-
-impl From<Size> for usize {
-    fn from(Size(bytes): Size) -> Self {
-        Self::try_from(bytes).unwrap_or(Self::MAX)
-    }
-}
-
-impl From<Rate> for u64 {
-    fn from(Rate(bytes): Rate) -> Self {
-        bytes
-    }
-}
-
-impl From<Size> for Option<u64> {
-    fn from(Size(bytes): Size) -> Self {
-        Some(bytes)
+    fn form() -> Json {
+        let one = |key: &str| {
+            json!({
+                "type": "object",
+                "properties": { key: { "type": "string" } },
+                "required": [key],
+                "additionalProperties": false,
+            })
+        };
+        json!({ "anyOf": [{ "type": "string" }, one("file"), one("env"), one("url")] })
     }
 }

@@ -4,12 +4,14 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 use ipnet::IpNet;
+use serde_json::{Value as Json, json};
 use toml::Spanned;
 
 use super::context::Context;
 use super::diagnostic::Problems;
 use super::raw;
-use super::read::{Many, Read, Value};
+use super::read::{Many, Read, Scalar, Value};
+use super::schema::Defs;
 use super::tls::CLIENT_AUTH;
 use crate::policy::Routes;
 use crate::server::{ListenAddr, ListenerSettings};
@@ -69,6 +71,10 @@ impl Read for Listener {
             return raw::ListenEntry::read(key, value, problems).map(Self::Table);
         }
         String::read(key, value, problems).map(Self::Addr)
+    }
+
+    fn schema(at: &str, defs: &mut Defs) -> Json {
+        json!({ "anyOf": [String::form(), raw::ListenEntry::schema(at, defs)] })
     }
 }
 

@@ -18,10 +18,13 @@ mod listen;
 mod log;
 mod mail;
 mod nearest;
+mod patterns;
+mod plain;
 mod raw;
 mod read;
 mod route_keys;
 mod routes;
+mod schema;
 mod signing;
 mod tls;
 mod units;
@@ -58,6 +61,7 @@ use read::Read;
 
 pub use diagnostic::{ConfigError, Diagnostic};
 pub use log::{Log, LogFormat};
+pub use schema::schema;
 pub use written::Written;
 
 /// What the gateway runs with when it is given no file, and the description of every key.

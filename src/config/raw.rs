@@ -3,12 +3,14 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
+use serde_json::{Value as Json, json};
 use toml::Spanned;
 
 use super::diagnostic::Problems;
 use super::forms::{Lasting, Rate, RouteRate, Size, Source, Span, Throttle};
 use super::listen::Listener;
-use super::read::{Fields, Many, Named, Read, Value};
+use super::read::{Fields, Many, Named, Read, Scalar, Value};
+use super::schema::{Defs, Keys};
 use super::tls::Hsts;
 
 /// `health` of an upstream: a path, or a table with one.
@@ -24,6 +26,10 @@ impl Read for Health {
             return String::read(key, value, problems).map(Self::Path);
         }
         HealthCheck::read(key, value, problems).map(Self::Table)
+    }
+
+    fn schema(at: &str, defs: &mut Defs) -> Json {
+        json!({ "anyOf": [String::form(), HealthCheck::schema(at, defs)] })
     }
 }
 
@@ -45,6 +51,12 @@ macro_rules! tables {
                     let mut fields = Fields::open(key, value, known, problems)?;
                     $(let $key = fields.take(stringify!($key), problems);)*
                     Some(Self { $($flawed: fields.$flawed,)? $($key,)* })
+                }
+
+                fn schema(at: &str, defs: &mut Defs) -> Json {
+                    let mut keys = Keys::new(at);
+                    $(keys.add(stringify!($key), <$form>::schema, defs);)*
+                    keys.define(stringify!($name), defs)
                 }
             }
         )*

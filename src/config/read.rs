@@ -3,11 +3,13 @@
 //! serde's derive would do this in less text, but it ends at the first error; an operator wants
 //! all of them. It also quotes the offending value, which here may be a secret.
 
+use serde_json::{Value as Json, json};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::Problems;
 use super::nearest::hint;
+use super::schema::{Defs, named};
 
 /// A value as the parser gives it.
 pub(super) type Value<'i> = Spanned<DeValue<'i>>;
@@ -16,6 +18,9 @@ pub(super) type Value<'i> = Spanned<DeValue<'i>>;
 pub(super) trait Read: Sized {
     /// Reads the value of `key`; `None` after a problem was noted.
     fn read(key: &str, value: Value<'_>, problems: &mut Problems) -> Option<Self>;
+
+    /// What may stand `at` that key, in the words of JSON Schema.
+    fn schema(at: &str, defs: &mut Defs) -> Json;
 }
 
 /// What is one plain value.
@@ -25,6 +30,10 @@ pub(super) trait Scalar: Sized {
 
     /// The value, if it has that form.
     fn scalar(value: DeValue<'_>) -> Option<Self>;
+
+    /// That form in the words of JSON Schema: never narrower, and wider only where it cannot say
+    /// how large a number may become.
+    fn form() -> Json;
 }
 
 impl<T: Scalar> Read for T {
@@ -36,6 +45,10 @@ impl<T: Scalar> Read for T {
         }
         read
     }
+
+    fn schema(_: &str, _: &mut Defs) -> Json {
+        T::form()
+    }
 }
 
 /// A value that keeps its place.
@@ -43,6 +56,10 @@ impl<T: Read> Read for Spanned<T> {
     fn read(key: &str, value: Value<'_>, problems: &mut Problems) -> Option<Self> {
         let at = value.span();
         T::read(key, value, problems).map(|read| Self::new(at, read))
+    }
+
+    fn schema(at: &str, defs: &mut Defs) -> Json {
+        T::schema(at, defs)
     }
 }
 
@@ -86,6 +103,11 @@ impl<T: Read> Read for Many<T> {
         let entries: Vec<_> = read.collect();
         Some(Self { complete: entries.len() == written, entries })
     }
+
+    fn schema(at: &str, defs: &mut Defs) -> Json {
+        let one = T::schema(&format!("{at}[]"), defs);
+        json!({ "anyOf": [one, { "type": "array", "items": one }] })
+    }
 }
 
 /// A table whose keys the operator chooses, in the order of the file.
@@ -108,6 +130,11 @@ impl<T: Read> Read for Named<T> {
             Some((name, value))
         });
         Some(Self(read.collect()))
+    }
+
+    fn schema(at: &str, defs: &mut Defs) -> Json {
+        let each = T::schema(&named(at), defs);
+        json!({ "type": "object", "additionalProperties": each })
     }
 }
 

@@ -18,6 +18,7 @@ use crate::token::IssuerKeys;
 
 mod folders;
 mod messages;
+mod schema;
 
 /// The smallest file with a route.
 const ROUTE: &str = "upstreams.w.whoami = true\nroutes.\"/*\".to = \"w\"\n";
@@ -44,7 +45,9 @@ fn env(name: &str) -> Option<OsString> {
 }
 
 fn parse_at(base: &Path, text: &str) -> Result<Checked, ConfigError> {
-    parse("p.toml", text, base, &env)
+    let read = parse("p.toml", text, base, &env);
+    schema::agrees(text, &read);
+    read
 }
 
 fn parsed(text: &str) -> Result<Checked, ConfigError> {

@@ -5,13 +5,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use http::HeaderValue;
+use serde_json::{Value as Json, json};
 use toml::Spanned;
 
 use super::context::{Context, set};
 use super::diagnostic::Problems;
 use super::listen::Listeners;
 use super::raw;
-use super::read::{Many, Read, Value};
+use super::read::{Many, Read, Scalar, Value};
+use super::schema::Defs;
 use crate::clock::{Clock, SystemClock};
 use crate::policy::{Route, Routes};
 use crate::tls::{
@@ -43,6 +45,10 @@ impl Read for Hsts {
             return raw::HstsTable::read(key, value, problems).map(Self::Table);
         }
         Duration::read(key, value, problems).map(Self::Age)
+    }
+
+    fn schema(at: &str, defs: &mut Defs) -> Json {
+        json!({ "anyOf": [Duration::form(), raw::HstsTable::schema(at, defs)] })
     }
 }
 

@@ -116,6 +116,11 @@ impl Reloader {
         Reloaded { at_next_start, before }
     }
 
+    /// SHA-256 of the file in force, in hex.
+    pub fn fingerprint(&self) -> String {
+        self.0.plans.current().fingerprint.clone()
+    }
+
     /// Puts back what was in force before that reload.
     pub fn undo(&self, reloaded: &Reloaded) {
         let Inner { ground, plans, turn, .. } = &*self.0;

@@ -87,6 +87,11 @@ impl ClientTls {
         Ok(Self { config, made_from: Ingredients { roots, chain, protocols, name } })
     }
 
+    /// Whether it shows a certificate of its own to servers that ask.
+    pub fn shows_certificate(&self) -> bool {
+        !self.made_from.chain.is_empty()
+    }
+
     /// Shakes hands over `stream` with the server at `host`, a name or an IP address without
     /// brackets.
     ///

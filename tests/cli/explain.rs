@@ -154,6 +154,25 @@ fn the_file_may_be_named_and_wrong_questions_are_told_what_to_write() {
     }
 }
 
+#[test]
+fn the_policy_in_force_is_told_from_another() {
+    let folder = folder();
+    folder.write("portcullis.toml", &format!("{POLICY}[admin]\nwatch = false\n"));
+    let ask = ["explain", "GET", "/x", "--running"];
+    assert!(folder.run(&ask).failed(1).contains("no gateway answers"));
+    assert_eq!(explain(&folder, &["GET", "/x"])["in_force"], Value::Null);
+    let _gateway = folder.serve();
+    assert!(folder.run(&ask).done().starts_with("forwarded "));
+    assert_eq!(explain(&folder, &["GET", "/x"])["in_force"], true);
+    folder.write("portcullis.toml", &format!("# other\n{POLICY}[admin]\nwatch = false\n"));
+    assert!(folder.run(&ask).failed(1).contains("another policy in force"));
+    let ran = folder.run(&["explain", "GET", "/x"]);
+    assert!(ran.err.contains("another policy in force"), "{ran:?}");
+    assert!(ran.done().starts_with("forwarded "));
+    folder.run(&["reload"]).done();
+    assert!(folder.run(&ask).done().starts_with("forwarded "));
+}
+
 /// The status of a real request, and the code in its body, where it has one.
 fn sent(gateway: &Gateway, method: &str, host: &str, path: &str, token: Option<&str>) -> u64 {
     let bearer = token.map(|token| format!("Authorization: Bearer {token}\r\n"));

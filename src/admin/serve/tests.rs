@@ -24,6 +24,7 @@ fn door() -> Arc<Door> {
         Rules::default(),
     );
     Arc::new(Door::new(Arc::new(accounts), clock).with_health(|| Health {
+        policy: String::new(),
         ready: true,
         version: "9".into(),
         uptime: 61,

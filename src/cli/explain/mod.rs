@@ -10,9 +10,13 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::bail;
+
 use super::judge::Judge;
 use super::out::Out;
 use super::policy_file::PolicyFile;
+use crate::admin::{Client, Command, Reply};
+use crate::config::Config;
 use request::Asked;
 use text::text;
 use told::Told;
@@ -33,23 +37,48 @@ pub(super) struct Args {
     /// The file to ask, in place of the one that would be used
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
+    /// Answer only if the file is the policy in force in the running gateway
+    #[arg(long)]
+    running: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 /// Done whatever the decision is.
-pub(super) fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
     let named = args.file.map(PolicyFile::Named);
     let file = named.as_ref().unwrap_or(file);
     let judge = Judge::new(file.load()?.config);
+    let in_force = in_force(&judge.config).await;
+    match in_force {
+        None if args.running => bail!(
+            "{}: no gateway answers, or it is of another version",
+            judge.config.admin.socket.display()
+        ),
+        Some(false) if args.running => bail!(
+            "the running gateway has another policy in force than {file}; `portcullis reload` \
+             puts the file in force, or says what is wrong with it"
+        ),
+        Some(false) => {
+            out.note("note: the running gateway has another policy in force than this file");
+        }
+        Some(true) | None => {}
+    }
     let asked = Asked { method: &args.method, url: &args.url, who: &args.who, from: args.from };
     let question = asked.question(judge.config.public.as_ref())?;
-    let told = Told::of(file.to_string(), &asked, &judge, &question);
+    let told = Told::of(file.to_string(), in_force, &asked, &judge, &question);
     if args.json {
         out.json(&told)?;
     } else {
         out.text(&text(&told))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether that is the policy in force in the running gateway; `None` where none tells.
+async fn in_force(config: &Config) -> Option<bool> {
+    let client = Client::connect(&config.admin.socket).await.ok()?;
+    let Reply::Health(health) = client.send(&Command::Health).await.ok()? else { return None };
+    (!health.policy.is_empty()).then(|| health.policy == config.fingerprint)
 }

@@ -16,6 +16,8 @@ use crate::proxy::{Target, UpstreamSettings};
 #[derive(Debug, Serialize)]
 pub(super) struct Told {
     pub(super) file: String,
+    /// Whether a running gateway has it in force; `None` where none tells.
+    in_force: Option<bool>,
     pub(super) request: RequestTold,
     pub(super) decision: Decision,
     /// `None` where the path is refused before it has one reading.
@@ -94,7 +96,13 @@ pub(super) struct EndpointTold {
 }
 
 impl Told {
-    pub(super) fn of(file: String, asked: &Asked<'_>, judge: &Judge, question: &Question) -> Self {
+    pub(super) fn of(
+        file: String,
+        in_force: Option<bool>,
+        asked: &Asked<'_>,
+        judge: &Judge,
+        question: &Question,
+    ) -> Self {
         let (finding, config) = (judge.ask(question), &judge.config);
         let path = PathTold::of(&config.routes, question);
         let (decision, endpoint) = decision(&finding);
@@ -106,6 +114,7 @@ impl Told {
         let upstream = route.filter(|_| forwarded).zip(path.canonical.as_deref());
         Self {
             file,
+            in_force,
             request: RequestTold {
                 method: question.method.to_string(),
                 host: (!question.host.is_empty()).then(|| question.host.clone()),

@@ -1,0 +1,55 @@
+//! The certificates that clients are shown: how long, and for whom.
+
+use super::finding::{Findings, Level};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::tls::Standing;
+
+pub(super) fn look(config: &Config, findings: &mut Findings) {
+    let Some(tls) = config.tls.as_ref().filter(|_| config.listen.iter().any(|one| one.tls)) else {
+        return;
+    };
+    let now = SystemClock.now();
+    for pair in tls.pairs() {
+        let leaf = pair.leaf();
+        let mut names: Vec<_> = leaf.names().collect();
+        names.sort_unstable();
+        let whose = format!("the certificate for {}", names.join(", "));
+        let days = leaf.ends().since(now).as_secs() / (24 * 60 * 60);
+        let ends = leaf.ends();
+        match leaf.standing(now) {
+            Standing::Good => {
+                findings.ok("certificates", format!("{whose} is good for {days} days"));
+            }
+            Standing::EndsSoon(_) => findings.add(
+                Level::Warning,
+                "certificates",
+                format!("{whose} ends in {days} days, at {ends}"),
+                "renew it; the new files are read by themselves",
+            ),
+            Standing::Ended(_) => findings.add(
+                Level::Problem,
+                "certificates",
+                format!("{whose} ended at {ends}, and clients refuse it"),
+                "renew it; the new files are read by themselves",
+            ),
+            Standing::Early(starts) => findings.add(
+                Level::Problem,
+                "certificates",
+                format!("{whose} begins at {starts}, and clients refuse it until then"),
+                "wait, or look at the clock of this machine",
+            ),
+        }
+    }
+    let Some(public) = config.public.as_ref().filter(|public| public.https) else { return };
+    if tls.pairs().any(|pair| pair.leaf().covers(&public.host)) {
+        findings.ok("certificates", format!("one is for {}, as `public` says", public.host));
+    } else {
+        findings.add(
+            Level::Problem,
+            "certificates",
+            format!("none is for {}, which is `public`: clients refuse it there", public.host),
+            "get one for that name, or mend `public`",
+        );
+    }
+}

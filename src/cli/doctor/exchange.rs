@@ -1,0 +1,57 @@
+//! One request over a connection that is there, and its whole answer.
+
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+
+/// Most bytes of an answer that are read.
+const LONGEST: usize = 1 << 20;
+
+/// Asks in HTTP/2 or in HTTP/1.1, and waits no longer than `patience`.
+pub(super) async fn exchange<S>(
+    stream: S,
+    request: Request<Empty<Bytes>>,
+    h2: bool,
+    patience: Duration,
+) -> anyhow::Result<Response<Bytes>>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let io = TokioIo::new(stream);
+    let asking = async {
+        let response = if h2 {
+            let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
+            let _driven = Driven(tokio::spawn(async { drop(connection.await) }));
+            whole(sender.send_request(request).await?).await?
+        } else {
+            let (mut sender, connection) = http1::handshake(io).await?;
+            let _driven = Driven(tokio::spawn(async { drop(connection.await) }));
+            whole(sender.send_request(request).await?).await?
+        };
+        anyhow::Ok(response)
+    };
+    timeout(patience, asking).await.context("no answer in time")?
+}
+
+async fn whole(response: Response<hyper::body::Incoming>) -> anyhow::Result<Response<Bytes>> {
+    let (parts, body) = response.into_parts();
+    let body = Limited::new(body, LONGEST).collect().await.map_err(|error| anyhow!("{error}"))?;
+    Ok(Response::from_parts(parts, body.to_bytes()))
+}
+
+/// A connection that ends with its exchange.
+#[derive(Debug)]
+struct Driven(tokio::task::JoinHandle<()>);
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,86 @@
+//! Where a policy file has its secrets.
+
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+/// Keys whose value is a secret where it stands in the file itself.
+const INLINE: [&[&str]; 3] =
+    [&["auth", "signing", "secret"], &["auth", "signing", "key"], &["mail", "password"]];
+
+/// The secrets of a policy file.
+#[derive(Debug, Default)]
+pub(super) struct Secrets {
+    /// The files that they are in.
+    pub(super) files: Vec<PathBuf>,
+    /// Whether one stands in the policy itself.
+    pub(super) inline: bool,
+}
+
+/// Those of a file that has been checked; none where it cannot be read any more.
+pub(super) fn secrets(path: &Path) -> Secrets {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let file: Table = text.parse().unwrap_or_default();
+    let mut names = Vec::new();
+    collect(&file, false, &mut names);
+    names.sort_unstable();
+    names.dedup();
+    let base = path.parent().unwrap_or_else(|| Path::new(""));
+    let files = names.into_iter().map(|name| base.join(name)).collect();
+    Secrets { files, inline: INLINE.iter().any(|keys| is_text(&file, keys)) }
+}
+
+/// The names of files in `{ file = "..." }`, and of private keys of TLS. Key sets of issuers are
+/// public.
+fn collect(table: &Table, tls: bool, names: &mut Vec<String>) {
+    for (key, value) in table {
+        match value {
+            Value::String(name) if key == "file" && table.len() == 1 => names.push(name.clone()),
+            Value::String(name) if key == "key" && tls => names.push(name.clone()),
+            Value::Table(_) if key == "jwks" => {}
+            Value::Table(below) => collect(below, key == "tls", names),
+            Value::Array(entries) => {
+                // Those of `tls.certificates` are of the table that they stand in.
+                let below = entries.iter().filter_map(Value::as_table);
+                below.for_each(|below| collect(below, tls, names));
+            }
+            Value::String(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::Boolean(_)
+            | Value::Datetime(_) => {}
+        }
+    }
+}
+
+fn is_text(file: &Table, keys: &[&str]) -> bool {
+    let Some((last, tables)) = keys.split_last() else { return false };
+    let mut table = Some(file);
+    for key in tables {
+        table = table.and_then(|table| table.get(*key)).and_then(Value::as_table);
+    }
+    table.and_then(|table| table.get(*last)).is_some_and(Value::is_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_found_wherever_a_policy_may_have_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.toml");
+        let text = "auth.signing = { secret = { file = 'hs' }, previous = [{ file = 'old' }] }\n\
+                    tls = { cert = 'c', key = 'k', certificates = [{ cert = 'd', key = 'l' }] }\n\
+                    upstreams.a = { to = 'https://a', tls = { key = 'm', cert = 'n' } }\n\
+                    issuers = [{ jwks = { file = 'public' } }]\n\
+                    routes.'/key' = { to = 'a' }\n";
+        std::fs::write(&path, text).unwrap();
+        let found = secrets(&path);
+        let names: Vec<_> =
+            found.files.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!((names.as_slice(), found.inline), (&["hs", "k", "l", "m", "old"][..], false));
+        std::fs::write(&path, "mail.password = 'x'\n").unwrap();
+        assert!(secrets(&path).inline);
+    }
+}
