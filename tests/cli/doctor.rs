@@ -90,6 +90,7 @@ fn all_is_well_where_all_is_well() {
         ("policy", "it is in force in the running gateway"),
         ("gateway", "ready: portcullis"),
         ("public", "clients come to http://app.test"),
+        ("trust", "nobody may say who a client is"),
         ("expect", "1 lines hold"),
         ("files", "portcullis.keys, the keys, is its owner's alone"),
         ("files", "portcullis.sock, the admin socket, is its owner's alone"),

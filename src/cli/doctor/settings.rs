@@ -65,8 +65,9 @@ fn trust(config: &Config, findings: &mut Findings) {
     };
     let wide: Vec<_> = config.trust.iter().filter(is_wide).map(ToString::to_string).collect();
     if wide.is_empty() {
-        let count = config.trust.len();
-        findings.ok("trust", format!("{count} networks are believed about who a client is"));
+        let listed: Vec<_> = config.trust.iter().map(ToString::to_string).collect();
+        let who = if listed.is_empty() { "nobody".to_owned() } else { listed.join(", ") };
+        findings.ok("trust", format!("{who} may say who a client is"));
         return;
     }
     let level = if config.listen.iter().any(is_open) { Level::Problem } else { Level::Warning };
