@@ -55,6 +55,7 @@ pub mod limit;
 #[cfg(test)]
 mod log_sink;
 pub mod mail;
+pub mod metrics;
 mod new_file;
 pub mod password;
 pub mod policy;
@@ -74,7 +75,8 @@ pub mod web;
 
 pub use config::{Config, ConfigError};
 pub use gateway::{
-    ACCESS_LOG, BuildError, Builder, Gateway, GatewayService, Reloaded, Reloader, ServeError,
+    ACCESS_LOG, BuildError, Builder, Gateway, GatewayService, Metrics, Reloaded, Reloader,
+    ServeError, Worse,
 };
 pub use identity::{Identity, is_role_name};
 pub use secret::Secret;

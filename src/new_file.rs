@@ -36,6 +36,7 @@ impl NewFile {
     }
 
     /// Where it is until it has its name.
+    #[cfg(any(feature = "cli", test))]
     pub(crate) fn draft(&self) -> &Path {
         &self.draft
     }
@@ -87,6 +88,7 @@ impl Drop for NewFile {
 /// # Errors
 ///
 /// The system's.
+#[cfg(any(feature = "cli", test))]
 pub(crate) fn keep_as(path: &Path, name: &Path) -> io::Result<()> {
     fs::hard_link(path, name).or_else(|error| match fs::symlink_metadata(name) {
         Err(there) if no_links(&error) && there.kind() == io::ErrorKind::NotFound => {

@@ -41,6 +41,9 @@ tests/tls.sh
 echo "== the manual pages"
 tests/man.sh
 
+echo "== metrics in a real Prometheus"
+tests/metrics.sh
+
 echo "== bodies larger than memory"
 python3 tests/large_bodies.py "${CARGO_TARGET_DIR:-target}/release/portcullis"
 

@@ -38,6 +38,8 @@ mod invite;
 mod links;
 #[path = "cli/offline.rs"]
 mod offline;
+#[path = "cli/operators.rs"]
+mod operators;
 #[path = "cli/reload.rs"]
 mod reload;
 #[path = "cli/restore.rs"]

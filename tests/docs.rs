@@ -239,8 +239,8 @@ fn codes() -> BTreeSet<String> {
         "What the client",
         "=> \"",
     ));
-    codes.extend(words("src/gateway/access_log.rs", "fn broken", "\n}\n", "status, \""));
-    codes.extend(words("src/gateway/access_log.rs", "impl Drop for Record", "\n}\n", "Some(\""));
+    codes.extend(words("src/gateway/meters.rs", "fn broken", "\n    }\n", "let code = \""));
+    codes.extend(words("src/gateway/record/mod.rs", "impl Drop for Record", "\n}\n", "Some(\""));
     codes
 }
 
@@ -256,6 +256,47 @@ fn statuses(file: &str, from: &str, before: &str) -> BTreeSet<String> {
 #[test]
 fn every_code_is_in_the_table_and_no_other() {
     agree(&names(&table("docs/refusals.md"), 1), &codes());
+}
+
+/// Every family of numbers, under the name that a monitoring system has for it.
+fn metrics() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for file in ["state", "traffic", "accounts", "process"] {
+        let text = read(&format!("src/gateway/metrics/{file}.rs"));
+        for call in text.split("sheet.").skip(1) {
+            let (kind, rest) = call.split_once('(').expect("a call");
+            let Some(name) = rest.trim_start().strip_prefix('"') else { continue };
+            let name = name.split('"').next().expect("a name");
+            names.insert(match kind {
+                "counter" => format!("{name}_total"),
+                "info" => format!("{name}_info"),
+                _ => name.to_owned(),
+            });
+        }
+    }
+    assert!(names.len() > 25, "{names:?}");
+    names
+}
+
+#[test]
+fn every_metric_is_in_the_table_and_no_other() {
+    agree(&names(&table("docs/monitoring.md"), 0), &metrics());
+}
+
+/// A query about what nobody counts would stay silent for ever.
+#[test]
+fn alerts_and_dashboard_ask_for_what_is_counted() {
+    let counted = metrics();
+    for file in ["docs/monitoring/alerts.yml", "docs/monitoring/dashboard.json"] {
+        let text = read(file);
+        let names = text.split(|sign: char| !sign.is_ascii_alphanumeric() && sign != '_');
+        let asked: BTreeSet<_> = names
+            .filter(|name| name.starts_with("portcullis_") || name.starts_with("process_"))
+            .map(|name| name.trim_end_matches("_bucket").trim_end_matches("_count").to_owned())
+            .collect();
+        let unknown: Vec<_> = asked.difference(&counted).collect();
+        assert!(asked.len() > 10 && unknown.is_empty(), "{file}: nobody counts {unknown:?}");
+    }
 }
 
 #[test]
@@ -282,6 +323,7 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 fn every_policy_on_the_page_is_good() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("django-secret-key"), "x".repeat(50)).expect("a secret");
+    fs::write(folder.path().join("admin.token"), "x".repeat(64)).expect("a secret");
     fs::create_dir(folder.path().join("tls")).expect("a folder");
     for (host, cert, key) in [
         ("app", "cert.pem", "key.pem"),

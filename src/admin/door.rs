@@ -23,7 +23,17 @@ use crate::store::{User, UserChange};
 const PAGE: usize = 500;
 
 type HealthSource = Box<dyn Fn() -> Health + Send + Sync>;
+type MetricsSource = Box<dyn Fn() -> MetricsText + Send + Sync>;
 type PolicySource = Arc<dyn Fn(PolicyCommand) -> Result<PolicyView, Refusal> + Send + Sync>;
+
+/// What was counted, as a monitoring system reads it.
+#[derive(Clone, Debug)]
+pub struct MetricsText {
+    /// What the text is.
+    pub media_type: &'static str,
+    /// The text.
+    pub text: String,
+}
 
 /// Carries out what operators ask for, from the next request on.
 pub struct Door {
@@ -31,6 +41,7 @@ pub struct Door {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) keys: Option<Arc<KeyRing>>,
     health: Option<HealthSource>,
+    metrics: Option<MetricsSource>,
     policy: Option<PolicySource>,
 }
 
@@ -43,7 +54,7 @@ impl fmt::Debug for Door {
 impl Door {
     /// A door to the accounts. Commands that need more are refused until it is given.
     pub const fn new(accounts: Arc<Accounts>, clock: Arc<dyn Clock>) -> Self {
-        Self { accounts, clock, keys: None, health: None, policy: None }
+        Self { accounts, clock, keys: None, health: None, metrics: None, policy: None }
     }
 
     /// Opens the keys as well.
@@ -56,6 +67,12 @@ impl Door {
     #[must_use]
     pub fn with_health(self, health: impl Fn() -> Health + Send + Sync + 'static) -> Self {
         Self { health: Some(Box::new(health)), ..self }
+    }
+
+    /// Lets operators see what was counted.
+    #[must_use]
+    pub fn with_metrics(self, metrics: impl Fn() -> MetricsText + Send + Sync + 'static) -> Self {
+        Self { metrics: Some(Box::new(metrics)), ..self }
     }
 
     /// Lets operators change the policy. `obey` may take its time: it is called where that holds
@@ -71,6 +88,11 @@ impl Door {
     /// How the gateway is; `None` where none runs behind this door.
     pub fn health(&self) -> Option<Health> {
         self.health.as_ref().map(|health| health())
+    }
+
+    /// What was counted; `None` where nothing is.
+    pub fn metrics(&self) -> Option<MetricsText> {
+        self.metrics.as_ref().map(|metrics| metrics())
     }
 
     /// Carries out one command. A call that is dropped before it returns may or may not have

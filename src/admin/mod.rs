@@ -1,8 +1,10 @@
 //! The operator's door: what an operator can do, the same through the unix socket of a running
 //! gateway and, while none runs, by opening the store itself.
 //!
-//! [`Door`] carries a [`Command`] out; [`AdminSocket`] lets commands in, [`Client`] sends them.
+//! [`Door`] carries a [`Command`] out; [`AdminSocket`] and [`AdminListener`] let commands in,
+//! [`Client`] sends them.
 
+mod answer;
 mod backup;
 mod checks;
 mod client;
@@ -14,6 +16,8 @@ mod serve;
 mod sessions;
 mod settings;
 mod socket;
+mod stream;
+mod tcp;
 mod transfer;
 mod view;
 
@@ -25,15 +29,17 @@ pub use command::{
     ApiKeyAdd, ApiKeyList, Command, InvitationView, NewPassword, PolicyCommand, PolicyView, Reply,
     SecretLink, UserKeyView,
 };
-pub use door::Door;
+pub use door::{Door, MetricsText};
 pub use record::{
     DeletedRecord, GrantRecord, GroupRecord, Hidden, InvitationRecord, KeyRecord, MarkRecord,
     Reason, Record, SessionRecord, UserKeyRecord, UserRecord,
 };
 pub use refusal::{Refusal, RefusalKind};
 pub use sessions::SessionView;
-pub use settings::AdminSettings;
+pub(crate) use settings::SHORTEST_TOKEN;
+pub use settings::{AdminSettings, AdminTcp};
 pub use socket::{AdminSocket, SocketError};
+pub use tcp::{AdminBindError, AdminListener};
 pub use transfer::{ImportRoles, Outcome, Place};
 pub use view::{GroupView, Health, KeyView, UserView};
 

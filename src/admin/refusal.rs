@@ -36,6 +36,10 @@ pub enum RefusalKind {
     NotOurs,
     /// The request to the socket is none.
     BadRequest,
+    /// The request shows no token, or another one.
+    Unauthorized,
+    /// It is not for whoever asks.
+    Forbidden,
     /// Not now: the same command may succeed later.
     Unavailable,
 }
@@ -50,6 +54,8 @@ impl RefusalKind {
             Self::EmailTaken => "email_taken",
             Self::NotOurs => "not_ours",
             Self::BadRequest => "bad_request",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
             Self::Unavailable => "unavailable",
         }
     }
@@ -61,6 +67,8 @@ impl RefusalKind {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::NameTaken | Self::EmailTaken | Self::NotOurs => StatusCode::CONFLICT,
             Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }

@@ -1,6 +1,12 @@
 //! What the operator decides about the operator's door.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+
+use crate::secret::Secret;
+
+/// Fewest bytes of the token: more than anybody guesses.
+pub(crate) const SHORTEST_TOKEN: usize = 32;
 
 /// `[admin]`, checked.
 #[derive(Clone, Debug)]
@@ -9,11 +15,22 @@ pub struct AdminSettings {
     pub socket: PathBuf,
     /// Whether a policy file that has changed is put in force by itself.
     pub watch: bool,
+    /// Where the door is open over the network, too.
+    pub tcp: Option<AdminTcp>,
+}
+
+/// The operator's door over the network.
+#[derive(Clone, Debug)]
+pub struct AdminTcp {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// What whoever comes in has to show.
+    pub token: Secret,
 }
 
 impl Default for AdminSettings {
     /// `portcullis.sock`, where the process runs.
     fn default() -> Self {
-        Self { socket: "portcullis.sock".into(), watch: true }
+        Self { socket: "portcullis.sock".into(), watch: true, tcp: None }
     }
 }

@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixStream};
 
-use super::{Door, LONGEST_PATH, serve};
+use super::answer::Pass;
+use super::serve::{self, Entrance, Visitor};
+use super::{Door, LONGEST_PATH};
+use crate::audit::Origin;
 
 /// How long another gateway has to take our connection, when we ask whether there is one.
 const PROBE: Duration = Duration::from_secs(2);
@@ -85,7 +88,27 @@ impl AdminSocket {
     ///
     /// Dropping the future cuts them off; the socket is removed either way.
     pub async fn serve(self, door: Arc<Door>, shutdown: impl Future<Output = ()> + Send) {
-        serve::serve(&self.listener, self.owner, &door, shutdown).await;
+        serve::serve(&self, &door, shutdown).await;
+    }
+
+    /// Whom the peer runs as, if that is as we do, or root. The file's mode says the same, as
+    /// long as nobody changes it.
+    fn operator(&self, peer: &UnixStream) -> Option<u32> {
+        let uid = peer.peer_cred().ok()?.uid();
+        (uid == self.owner || uid == 0).then_some(uid)
+    }
+}
+
+impl Entrance for AdminSocket {
+    type Stream = UnixStream;
+
+    async fn next(&self) -> io::Result<Option<(UnixStream, Visitor)>> {
+        let (peer, _) = self.listener.accept().await?;
+        let Some(uid) = self.operator(&peer) else {
+            tracing::warn!("a stranger was refused at the admin socket");
+            return Ok(None);
+        };
+        Ok(Some((peer, Visitor { origin: Origin::operator(uid), pass: Pass::Owner })))
     }
 }
 

@@ -84,6 +84,45 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 35] = [
+        Self::RecordBegun,
+        Self::RecordMended,
+        Self::RecordBroken,
+        Self::RecordLost,
+        Self::Started,
+        Self::Reloaded,
+        Self::Stopped,
+        Self::LoggedIn,
+        Self::LoginFailed,
+        Self::Throttled,
+        Self::Registered,
+        Self::SessionEnded,
+        Self::TokenReused,
+        Self::LoggedOutEverywhere,
+        Self::UserAdded,
+        Self::UserDeleted,
+        Self::Activated,
+        Self::Deactivated,
+        Self::PasswordChanged,
+        Self::EmailChanged,
+        Self::RoleAdded,
+        Self::RoleRemoved,
+        Self::ClaimSet,
+        Self::ClaimRemoved,
+        Self::GroupJoined,
+        Self::GroupLeft,
+        Self::GroupAdded,
+        Self::GroupDeleted,
+        Self::GroupRoleAdded,
+        Self::GroupRoleRemoved,
+        Self::UserKeyAdded,
+        Self::UserKeyRevoked,
+        Self::KeyRotated,
+        Self::Command,
+        Self::CommandRefused,
+    ];
+
     /// Its name in the record.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,5 +1,6 @@
 //! The handle that everybody holds.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -9,13 +10,14 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::chain::{Chain, Of};
-use super::event::Event;
+use super::event::{Event, Kind};
 use super::line::Entry;
 use super::origin::Origin;
 use super::record::Record;
 use super::writer::{self, Job};
 use super::{AuditError, AuditSettings};
 use crate::clock::Clock;
+use crate::metrics::Tally;
 use crate::secret::Secret;
 use crate::store::User;
 
@@ -24,9 +26,13 @@ const QUEUE: usize = 4096;
 
 /// A handle to the record, or to none. Clones share it.
 ///
-/// Dropping the last one blocks until what is queued is on disk.
-#[derive(Clone, Default)]
-pub struct Audit(Option<Arc<Open>>);
+/// What happens is counted either way. Dropping the last one blocks until what is queued is on
+/// disk.
+#[derive(Clone)]
+pub struct Audit {
+    open: Option<Arc<Open>>,
+    counts: Arc<Tally>,
+}
 
 struct Open {
     queue: Option<mpsc::Sender<Job>>,
@@ -42,13 +48,28 @@ struct Open {
 #[must_use = "it is not recorded yet"]
 pub struct Note {
     audit: Audit,
+    kind: Kind,
     entry: Option<Entry>,
 }
 
 impl Audit {
     /// A handle that keeps nothing.
-    pub const fn off() -> Self {
-        Self(None)
+    pub fn off() -> Self {
+        Self::with(None)
+    }
+
+    fn with(open: Option<Arc<Open>>) -> Self {
+        Self { open, counts: Arc::new(Tally::of(Kind::ALL.map(Kind::as_str))) }
+    }
+
+    /// How often each kind of event came up, by its name.
+    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
+        self.counts.so_far()
+    }
+
+    /// How many events could not be recorded.
+    pub fn lost(&self) -> u64 {
+        self.open.as_ref().map_or(0, |open| open.lost.load(Ordering::Relaxed))
     }
 
     /// Opens the record and starts its thread; off if the settings say so. `key` makes the codes
@@ -78,7 +99,7 @@ impl Audit {
             .spawn(move || runtime.block_on(writer::run(record, jobs, losses)))
             .map_err(failed)?;
         let (queue, thread) = (Some(queue), Some(thread));
-        let audit = Self(Some(Arc::new(Open { queue, thread, lost, chain, clock })));
+        let audit = Self::with(Some(Arc::new(Open { queue, thread, lost, chain, clock })));
         for event in events {
             audit.record(event);
         }
@@ -93,17 +114,18 @@ impl Audit {
 
     /// Settles what happened, when, and who asked.
     pub fn note(&self, event: Event) -> Note {
-        let entry = self.0.as_ref().map(|open| Entry {
+        let kind = event.kind;
+        let entry = self.open.as_ref().map(|open| Entry {
             at: open.clock.now(),
             event,
             origin: Origin::current(),
         });
-        Note { audit: self.clone(), entry }
+        Note { audit: self.clone(), kind, entry }
     }
 
     /// What a text is known again by, without being read: for what may be a secret.
     pub fn digest(&self, text: &str) -> String {
-        let code = self.0.as_ref().map(|open| open.chain.code(Of::Text, text));
+        let code = self.open.as_ref().map(|open| open.chain.code(Of::Text, text));
         code.unwrap_or_default().chars().take(16).collect()
     }
 }
@@ -131,12 +153,13 @@ impl Note {
     ///
     /// [`AuditError::NotKept`] if it is urgent and not on disk; it was logged and counted.
     pub async fn keep(self) -> Result<(), AuditError> {
-        if !self.entry.as_ref().is_some_and(|entry| entry.event.kind.is_urgent()) {
+        if self.entry.is_none() || !self.kind.is_urgent() {
             self.send(None);
             return Ok(());
         }
-        let Self { audit, entry } = self;
-        let (Some(open), Some(entry)) = (&audit.0, entry) else { return Ok(()) };
+        let Self { audit, kind, entry } = self;
+        audit.counts.count(kind.as_str());
+        let (Some(open), Some(entry)) = (&audit.open, entry) else { return Ok(()) };
         let stopped =
             || AuditError::NotKept(io::Error::other("its thread has stopped").to_string());
         let (waiting, outcome) = oneshot::channel();
@@ -152,11 +175,18 @@ impl Note {
     }
 
     fn send(self, waiting: Option<oneshot::Sender<Result<(), AuditError>>>) {
-        let (Some(open), Some(entry)) = (&self.audit.0, self.entry) else { return };
+        self.audit.counts.count(self.kind.as_str());
+        let (Some(open), Some(entry)) = (&self.audit.open, self.entry) else { return };
         let job = Job { entry, waiting };
         if open.queue.as_ref().is_none_or(|queue| queue.try_send(job).is_err()) {
             open.lost.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self::off()
     }
 }
 
@@ -174,6 +204,6 @@ impl Drop for Open {
 
 impl fmt::Debug for Audit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Audit(on)" } else { "Audit(off)" })
+        f.write_str(if self.open.is_some() { "Audit(on)" } else { "Audit(off)" })
     }
 }

@@ -34,12 +34,19 @@ pub enum Actor {
     User(UserId),
     /// An operator, by the uid of the process that asks.
     Operator(u32),
+    /// An operator who showed the token, over the network.
+    RemoteOperator,
 }
 
 impl Origin {
     /// An operator's.
     pub const fn operator(uid: u32) -> Self {
         Self { actor: Actor::Operator(uid), address: None, request: None }
+    }
+
+    /// An operator's who comes over the network.
+    pub const fn remote_operator(address: IpAddr) -> Self {
+        Self { actor: Actor::RemoteOperator, address: Some(address), request: None }
     }
 
     /// That of the task that runs now; the gateway's own where nobody asks.
@@ -62,6 +69,7 @@ impl fmt::Display for Actor {
             Self::Client => f.write_str("client"),
             Self::User(id) => write!(f, "user:{id}"),
             Self::Operator(uid) => write!(f, "uid:{uid}"),
+            Self::RemoteOperator => f.write_str("operator"),
         }
     }
 }

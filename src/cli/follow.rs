@@ -125,18 +125,29 @@ impl Follower {
     }
 
     fn refused(&self, error: &ConfigError) -> Refusal {
+        self.reloader.refused();
         let detail = error.to_string();
         tracing::error!(file = %self.file, "not reloaded, the earlier policy stands: {detail}");
         Refusal::new(RefusalKind::Invalid, detail)
     }
 
+    /// Ends a trial that nobody has confirmed in time, and at once one that does harm.
     fn judge_trial(&self) {
         let mut state = self.state();
-        let is_over = state.trial.as_ref().is_some_and(|trial| trial.until <= Instant::now());
+        let Some(trial) = &state.trial else { return };
+        let worse = self.reloader.worse_since(&trial.reloaded);
+        let is_over = worse.is_some() || trial.until <= Instant::now();
         let Some(trial) = state.trial.take_if(|_| is_over) else { return };
         self.reloader.undo(&trial.reloaded);
         drop(state);
-        tracing::error!(file = %self.file, "nobody confirmed the policy: the earlier one is back");
+        match worse {
+            Some(worse) => {
+                tracing::error!(file = %self.file, %worse, "the policy does harm: the earlier one is back");
+            }
+            None => {
+                tracing::error!(file = %self.file, "nobody confirmed the policy: the earlier one is back");
+            }
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::builder::ValueParser;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::files;
@@ -15,9 +16,9 @@ use super::out::Out;
 use super::policy_file::PolicyFile;
 use super::reach::whole;
 use super::try_lines;
-use crate::admin::{AdminSocket, Door, Health};
+use crate::admin::{AdminListener, AdminSettings, AdminSocket, Door, Health, MetricsText};
 use crate::config::{Checked, Config, Log};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Metrics};
 use crate::server::{ListenAddr, ListenerSettings};
 use crate::tls::ServerTls;
 
@@ -62,7 +63,8 @@ pub(super) fn run(
 
 async fn serve(config: Config, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
     let prefix = config.endpoints.prefix.clone();
-    let (socket, watched) = (config.admin.socket.clone(), config.admin.watch);
+    let AdminSettings { socket, watch, tcp } = config.admin.clone();
+    let delay = config.connections.drain_delay;
     let made = [("store", config.store.clone()), ("key file", config.keys.ring.clone())];
     let made: Vec<_> = made.into_iter().filter(|(_, path)| !path.exists()).collect();
     let mut gateway = Gateway::builder(config).build()?;
@@ -72,29 +74,41 @@ async fn serve(config: Config, file: &PolicyFile, out: &mut Out) -> anyhow::Resu
     gateway.bind()?;
     // After the store: its lock has said that no other gateway has these users.
     let admin = AdminSocket::bind(&socket).await?;
+    let remote = match tcp {
+        Some(tcp) => Some(AdminListener::bind(tcp).await?),
+        None => None,
+    };
     let mut signals = Signals::listen()?;
     let ready = Arc::new(AtomicBool::new(true));
     signals.tls = gateway.tls().map(Arc::clone);
     let follower = Arc::new(Follower::new(file.clone(), gateway.reloader()));
     let door = door(&gateway, Arc::clone(&ready), Arc::clone(&follower));
     let closing = CancellationToken::new();
-    let admin = tokio::spawn(admin.serve(door, closing.clone().cancelled_owned()));
     let listeners: Vec<_> = gateway.listeners().collect();
     announce(&listeners, file, &prefix, out)?;
+    let mut doors = JoinSet::new();
+    if let Some(remote) = remote {
+        out.line(format_args!("operators at http://{}", remote.addr()))?;
+        doors.spawn(remote.serve(Arc::clone(&door), closing.clone().cancelled_owned()));
+    }
+    doors.spawn(admin.serve(door, closing.clone().cancelled_owned()));
     let served = gateway
         .run(async move {
             tokio::select! {
                 () = signals.end(&follower) => {}
-                () = follower.follow(watched) => {}
+                () = follower.follow(watch) => {}
             }
             ready.store(false, Ordering::Release);
             tracing::info!("draining; a second signal ends at once");
             tokio::spawn(signals.end_at_once());
+            tokio::time::sleep(delay).await;
         })
         .await;
     // Operators are let in to the very end: they may want to know what it waits for.
     closing.cancel();
-    admin.await?;
+    while let Some(ended) = doors.join_next().await {
+        ended?;
+    }
     served?;
     Ok(ExitCode::SUCCESS)
 }
@@ -115,6 +129,11 @@ fn door(gateway: &Gateway, ready: Arc<AtomicBool>, follower: Arc<Follower>) -> A
     };
     let door = Door::new(Arc::clone(gateway.accounts()), clock);
     let door = door.with_keys(Arc::clone(gateway.keys())).with_health(health);
+    let metrics = gateway.metrics();
+    let door = door.with_metrics(move || MetricsText {
+        media_type: Metrics::CONTENT_TYPE,
+        text: metrics.text(),
+    });
     Arc::new(door.with_policy(move |command| follower.obey(command)))
 }
 

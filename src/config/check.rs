@@ -9,10 +9,9 @@ use toml::Spanned;
 use super::context::{Context, inner, set};
 use super::read::Many;
 use super::{
-    Config, KEYS, STORE, Written, audit, auth, identity, import, issuers, limits, listen, log,
-    mail, raw, route_keys, routes, signing, tls, upstreams,
+    Config, KEYS, STORE, Written, admin, audit, auth, identity, import, issuers, limits, listen,
+    log, mail, raw, route_keys, routes, signing, tls, upstreams,
 };
-use crate::admin::AdminSettings;
 use crate::web::TrustHeaders;
 
 /// Checks one table after the other: none hides the problems of another.
@@ -35,7 +34,7 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let (tokens, sessions) = auth::tokens_and_sessions(cx, auth, public.as_ref());
     let identity = identity::check(cx, raw.identity, keys.algorithm);
     let issuers = issuers::check(cx, inner(raw.issuers), tokens.issuer.as_deref());
-    let admin = admin(cx, inner(raw.admin));
+    let admin = admin::check(cx, inner(raw.admin));
     let audit = audit::check(cx, inner(raw.audit), &store, &keys.ring);
     let upstreams = inner(raw.upstreams);
     let known = upstreams::known(&upstreams);
@@ -104,13 +103,6 @@ fn store(cx: &mut Context<'_>, written: Option<Spanned<String>>) -> PathBuf {
         cx.error(at, message);
     }
     store
-}
-
-fn admin(cx: &mut Context<'_>, raw: raw::Admin) -> AdminSettings {
-    let AdminSettings { socket, mut watch } = AdminSettings::default();
-    let socket = cx.path_or(socket, raw.socket);
-    set(&mut watch, raw.watch);
-    AdminSettings { socket, watch }
 }
 
 fn warn_without_routes(cx: &mut Context<'_>, none: bool) {

@@ -29,6 +29,7 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::Limits) -> (ConnectionLimits
     set(&mut connections.h2_streams, raw.h2_streams);
     set(&mut connections.connections, raw.connections);
     set(&mut connections.drain, raw.drain);
+    set(&mut connections.drain_delay, raw.drain_delay);
     set(&mut messages.target, raw.target);
     set(&mut messages.body, raw.body);
     set(&mut messages.auth_body, raw.auth_body);

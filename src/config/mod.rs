@@ -4,6 +4,7 @@
 //! rooms below are built from. A file with anything wrong gives no `Config` but every problem at
 //! once, each at its place.
 
+mod admin;
 mod audit;
 mod auth;
 mod check;

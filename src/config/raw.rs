@@ -147,6 +147,7 @@ tables! {
         h2_streams: NonZeroU32,
         connections: NonZeroUsize,
         drain: Duration,
+        drain_delay: Duration,
     }
 
     /// An entry of `[upstreams]`
@@ -322,6 +323,8 @@ tables! {
     Admin {
         socket: String,
         watch: bool,
+        listen: String,
+        token: Source,
     }
 
     /// `[mail]`

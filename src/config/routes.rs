@@ -102,13 +102,13 @@ fn route(
     let streams = route_keys::streams(cx, raw.websocket, raw.idle, known);
     let websocket = streams.as_ref().is_some_and(|streams| streams.websocket.is_some());
     let fresh = route_keys::fresh(cx, raw.fresh, allow.as_ref(), raw.tickets.as_ref());
-    let asks_for_login = matches!(fresh, Some(Some(_)));
-    let tickets = websocket && !asks_for_login;
+    let tickets = websocket && !matches!(fresh, Some(Some(_)));
     let tickets = route_keys::tickets(cx, key.as_ref().ok(), raw.tickets, tickets);
     let (credential, underscores) = passes(cx, raw.credential, raw.underscores);
     let mut route = Route {
         key: key.ok()?,
         line: Some(cx.line(&written.span())),
+        number: 0,
         upstream: to?,
         to: upstreams.get(to?)?.name.clone(),
         allow: allow?,

@@ -31,8 +31,13 @@ pub struct Reply {
     pub response: Response<Body>,
     /// The stable code of a refusal.
     pub code: Option<&'static str>,
-    /// The id of the user who was let in or made.
+    /// What the endpoint is called in [`Endpoints::paths`](super::Endpoints::paths); `None` where
+    /// there is none.
+    pub endpoint: Option<&'static str>,
+    /// The id of the user who was let in or made, or who called.
     pub user: Option<String>,
+    /// The number of the API key that was shown.
+    pub key: Option<u64>,
     /// Why it was refused, with its causes. For the log, never for the client.
     pub error: Option<Box<dyn Error + Send + Sync>>,
 }

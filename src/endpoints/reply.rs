@@ -51,7 +51,7 @@ pub(super) fn done(outcome: Outcome, allow: HeaderValue) -> Reply {
     if let Some(cookie) = outcome.cookie {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
-    Reply { response, code: None, user: outcome.user, error: None }
+    Reply { user: outcome.user, ..plain(response) }
 }
 
 /// The reply to a call that did not.
@@ -68,7 +68,12 @@ pub(super) fn refused(error: EndpointError, allow: Option<HeaderValue>) -> Reply
     if let Some(wait) = answer.retry_after {
         headers.insert(header::RETRY_AFTER, seconds(wait).into());
     }
-    Reply { response, code: Some(code), user: None, error: Some(Box::new(error)) }
+    Reply { code: Some(code), error: Some(Box::new(error)), ..plain(response) }
+}
+
+/// A reply of which nothing more is known.
+pub(super) const fn plain(response: Response<Body>) -> Reply {
+    Reply { response, code: None, endpoint: None, user: None, key: None, error: None }
 }
 
 /// A JSON answer with its length, and nothing else. Compact; what is not ASCII stays readable.

@@ -95,16 +95,33 @@ impl Endpoints {
     /// A call that is dropped may have had its effect: an account made, a token rotated.
     pub async fn answer(&self, call: Call<'_>) -> Reply {
         if call.path == JWKS_PATH {
-            return jwks::answer(self, call.method);
+            let reply = jwks::answer(self, call.method);
+            return Reply { endpoint: Some(JWKS_PATH), ..reply };
         }
         let Some((resource, id)) = self.resource(call.path) else {
             return reply::refused(EndpointError::NotFound, None);
         };
         let id = id.unwrap_or_default().to_owned();
-        match self.serve(resource, id, call).await {
+        let mut caller = None;
+        let reply = match self.serve(resource, id, call, &mut caller).await {
             Ok(outcome) => reply::done(outcome, resource.allow()),
             Err(error) => reply::refused(error, Some(resource.allow())),
+        };
+        let user = || caller.as_ref().map(|caller| caller.identity.user_id.clone());
+        Reply {
+            endpoint: Some(resource.first.path),
+            user: reply.user.or_else(user),
+            key: caller.as_ref().and_then(|caller| caller.user_key()),
+            ..reply
         }
+    }
+
+    /// The endpoints that there are: what each is called, and its path as clients write it.
+    pub fn paths(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let all = Resource::all().filter(|resource| resource.first.served.is_there(&self.sessions));
+        let prefix = &self.settings.prefix;
+        let ours = all.map(move |all| (all.first.path, format!("{prefix}/{}/", all.first.path)));
+        ours.chain([(JWKS_PATH, JWKS_PATH.to_owned())])
     }
 
     /// The steps before the method; what they took of a limit is given back where it did not
@@ -114,24 +131,24 @@ impl Endpoints {
         resource: Resource,
         id: String,
         call: Call<'_>,
+        caller: &mut Option<Arc<Authenticated>>,
     ) -> Result<Outcome, EndpointError> {
         negotiate::accepts_json(call.headers)?;
         let asked = resource.row(call.method);
         let row = asked.unwrap_or(resource.first);
-        let (mut caller, mut shut_out) = (None, None);
+        let mut shut_out = None;
         match row.caller {
             Caller::Anybody => {}
-            Caller::User => caller = Some(profile::caller(&self.sessions, call.headers).await?),
+            Caller::User => *caller = Some(profile::caller(&self.sessions, call.headers).await?),
             Caller::Person => {
-                let person = profile::caller(&self.sessions, call.headers).await?;
+                let person = caller.insert(profile::caller(&self.sessions, call.headers).await?);
                 if person.user_key().is_some() {
                     return Err(EndpointError::KeyMayNot);
                 }
-                caller = Some(person);
             }
-            Caller::Known => caller = Some(profile::known(&self.sessions, call.headers).await?),
+            Caller::Known => *caller = Some(profile::known(&self.sessions, call.headers).await?),
             Caller::Either => match profile::caller(&self.sessions, call.headers).await {
-                Ok(user) => caller = Some(user),
+                Ok(user) => *caller = Some(user),
                 Err(error) => shut_out = Some(error),
             },
         }
@@ -151,10 +168,10 @@ impl Endpoints {
         let result = match asked {
             Some(row) => match caller.as_ref().and_then(|caller| caller.user) {
                 Some(user) => {
-                    let run = self.run(row, id, call, caller, shut_out);
+                    let run = self.run(row, id, call, caller.clone(), shut_out);
                     asked_by(Origin::of_user(user), run).await
                 }
-                None => self.run(row, id, call, caller, shut_out).await,
+                None => self.run(row, id, call, caller.clone(), shut_out).await,
             },
             None if *call.method == Method::OPTIONS => {
                 let invites = self.settings.register == Registration::Invite;

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use super::census::Census;
 use super::front::Front;
 use super::plan::{self, Ground, Plans};
+use super::reload::Reloads;
 use crate::audit::{self, Audit, AuditError, Event, Kind};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::{Config, Written};
 use crate::keys::{KeyError, KeyRing};
 use crate::mail::Mailer;
 use crate::password::{PasswordError, Passwords};
-use crate::server::{BindError, Bound, ConnectionLimits, ListenerSettings};
+use crate::server::{BindError, Bound, ConnectionLimits, ListenerSettings, Slots};
 use crate::session::{Accounts, Foundations, Sessions};
 use crate::store::{OpenError, OpenMode, RedbStore, Store};
 use crate::tls::{ListenerTls, ServerTls, TlsError};
@@ -157,7 +159,7 @@ impl Builder {
         );
         let accounts = Arc::new(accounts.with_audit(audit.clone()).with_mail(mailer));
         let foundations = Foundations {
-            store,
+            store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             keys: Arc::clone(&keys),
             revisions,
@@ -167,7 +169,8 @@ impl Builder {
         let sessions = Sessions::new(foundations, config.sessions.clone(), config.tokens.clone());
         let sessions = sessions.with_audit(audit).with_mail(accounts.mailer().cloned());
         let ids = Arc::new(RequestIds::new());
-        let ground = Ground { accounts, keys, clock, ids };
+        let reloads = Reloads::new(now);
+        let ground = Ground { accounts, keys, clock, ids, store, reloads };
         let mut gateway = Gateway::assemble(config, Arc::new(sessions), ground);
         gateway.tls = tls;
         Ok(gateway)
@@ -209,7 +212,10 @@ pub struct Gateway {
     pub(super) plans: Arc<Plans>,
     /// What stood in the policy file at the start.
     pub(super) written: Written,
+    pub(super) census: Arc<Census>,
+    pub(super) started: Timestamp,
     pub(super) limits: Arc<ConnectionLimits>,
+    pub(super) slots: Slots,
     pub(super) workers: usize,
     pub(super) tls: Option<Arc<ServerTls>>,
     pub(super) listen: Vec<ListenerSettings>,
@@ -229,8 +235,11 @@ impl Gateway {
         let written = std::mem::take(&mut config.written);
         Self {
             plans: Arc::new(Plans::new(ground.plan(config, sessions, None))),
+            census: Arc::new(Census::new()),
+            started: ground.clock.now(),
             ground: Arc::new(ground),
             written,
+            slots: Slots::new(&limits),
             limits: Arc::new(limits),
             workers,
             tls: None,
@@ -278,6 +287,9 @@ impl Gateway {
 
     /// A front with connections of its own, for one worker.
     pub(super) fn front(&self) -> Arc<Front> {
-        Arc::new(Front::new(Arc::clone(&self.plans), Arc::clone(&self.ground.clock)))
+        let front = Front::new(Arc::clone(&self.plans), Arc::clone(&self.ground.clock));
+        let front = Arc::new(front);
+        self.census.enlist(&front);
+        front
     }
 }

@@ -1,7 +1,6 @@
 //! The way of a request, from its head to the surface that answers it, and back.
 
 use std::net::IpAddr;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -11,14 +10,16 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
-use super::access_log::{self, Record};
 use super::http2;
 use super::intake;
+use super::meters::Meters;
 use super::plan::{Plan, Plans};
+use super::record::Record;
 use super::shared::Shared;
 use crate::audit::{Actor, Origin, asked_by};
 use crate::clock::Clock;
 use crate::endpoints::Call;
+use crate::metrics::Spread;
 use crate::policy::Place;
 use crate::proxy::{
     Exchange, Known, Proxy, Rejection, X_REQUEST_ID, is_call, refuse_call, strip_identity,
@@ -45,6 +46,7 @@ struct State {
     plan: Arc<Plan>,
     shared: Arc<Shared>,
     proxy: Proxy,
+    meters: Arc<Meters>,
 }
 
 impl Front {
@@ -54,7 +56,8 @@ impl Front {
         let (sessions, messages) = (Arc::clone(&shared.sessions), shared.messages.clone());
         let in_force = Arc::clone(&plans.in_force);
         let proxy = Proxy::new(sessions, plan.upstreams.clone(), messages, clock, in_force);
-        let state = ArcSwap::from_pointee(State { plan, shared, proxy });
+        let meters = Arc::new(Meters::new(&shared, None));
+        let state = ArcSwap::from_pointee(State { plan, shared, proxy, meters });
         Self { plans, state, turn: Mutex::default() }
     }
 
@@ -77,6 +80,17 @@ impl Front {
         }
     }
 
+    /// What was counted here so far.
+    pub(super) fn meters(&self) -> Arc<Meters> {
+        Arc::clone(&self.now().meters)
+    }
+
+    /// Shows how long each upstream took to its response heads, by its name.
+    pub(super) fn each_upstream(&self, show: impl FnMut(&str, Spread)) {
+        let mut show = show;
+        self.now().proxy.heads().for_each(|(name, spread)| show(name, spread));
+    }
+
     fn now(&self) -> Arc<State> {
         let state = self.state.load_full();
         if self.plans.is_current(&state.plan) { state } else { self.follow() }
@@ -92,7 +106,8 @@ impl Front {
         let shared = Arc::clone(&plan.shared);
         let (sessions, messages) = (Arc::clone(&shared.sessions), shared.messages.clone());
         let proxy = state.proxy.successor(sessions, plan.upstreams.clone(), messages);
-        let next = Arc::new(State { plan, shared, proxy });
+        let meters = Arc::new(Meters::new(&shared, Some(&state.meters)));
+        let next = Arc::new(State { plan, shared, proxy, meters });
         self.state.store(Arc::clone(&next));
         next
     }
@@ -112,12 +127,13 @@ impl State {
         if version == Version::HTTP_2 {
             body.linger();
         }
-        let abandoned = body.abandoned();
+        let trace = body.trace();
         // To a CONNECT the 200 of a refused call would open a tunnel.
         let is_call = parts.version == Version::HTTP_2
             && parts.method != Method::CONNECT
             && is_call(&parts.headers);
-        let mut record = Record::start(&parts, self.shared.ids.next(), peer.addr());
+        let (id, meters) = (self.shared.ids.next(), Arc::clone(&self.meters));
+        let mut record = Record::start(&parts, id, peer.addr(), meters, trace.clone());
         let mut cross = None;
         let answered = self.route(parts, body, peer, &mut record, &mut cross).await;
         let mut response = answered.unwrap_or_else(|rejection| {
@@ -131,9 +147,7 @@ impl State {
         }
         // What is left of the request ends its connection, except that of HTTP/2. A client that
         // is not told would send the next one there, and lose it.
-        if version != Version::HTTP_2
-            && abandoned.is_some_and(|abandoned| abandoned.load(Ordering::Acquire))
-        {
+        if version != Version::HTTP_2 && trace.is_some_and(|trace| trace.is_abandoned()) {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response.headers_mut().insert(X_REQUEST_ID, record.request_id().clone());
@@ -190,7 +204,7 @@ impl State {
             }
             Place::Nowhere => return Err(Rejection::NoRoute),
         };
-        record.route(&route.key);
+        record.route(route.number, &route.key);
         *cross = route.cors.as_ref().map(|cors| cors.meet(&parts.headers));
         let exchange = Exchange {
             route,
@@ -227,7 +241,7 @@ impl State {
             Place::MethodNotAllowed(_) | Place::Nowhere => return Ok(None),
         };
         let Some(rule) = &route.cors else { return Ok(None) };
-        record.route(&route.key);
+        record.route(route.number, &route.key);
         if route.admits(client) { Ok(Some(rule)) } else { Err(Rejection::AddressForbidden) }
     }
 
@@ -248,9 +262,13 @@ impl State {
             request: Some(record.request_id().clone()),
         };
         let reply = asked_by(origin, self.shared.endpoints.answer(call)).await;
+        if let Some(endpoint) = reply.endpoint {
+            record.endpoint(endpoint);
+        }
         if let Some(user) = &reply.user {
             record.user(user);
         }
+        record.key(reply.key);
         if let Some(code) = reply.code {
             let error =
                 reply.error.as_deref().map(|error| error as &(dyn std::error::Error + 'static));
@@ -275,7 +293,8 @@ impl Handler for Front {
     }
 
     fn refuse(&self, violation: Violation, peer: &Peer) -> Response<Body> {
-        self.now().shared.refuse(violation, peer)
+        let now = self.now();
+        now.shared.refuse(violation, peer, &now.meters)
     }
 
     fn trusts(&self, peer: IpAddr) -> bool {
@@ -283,6 +302,6 @@ impl Handler for Front {
     }
 
     fn broken(&self, peer: &Peer, error: &hyper::Error) {
-        access_log::broken(peer.addr(), error);
+        self.now().meters.broken(peer.addr(), error);
     }
 }

@@ -3,10 +3,15 @@
 mod access_log;
 mod build;
 mod causes;
+mod census;
 mod front;
 mod http2;
 mod intake;
+mod meters;
+mod metrics;
+mod outcomes;
 mod plan;
+mod record;
 mod redirect;
 mod reload;
 mod run;
@@ -16,7 +21,10 @@ mod worker;
 
 pub use access_log::TARGET as ACCESS_LOG;
 pub use build::{BuildError, Builder, Gateway};
+#[cfg(feature = "cli")]
 pub(crate) use intake::Hosts;
+pub use metrics::Metrics;
+pub use outcomes::Worse;
 pub use reload::{Reloaded, Reloader};
 pub use run::ServeError;
 pub use service::GatewayService;

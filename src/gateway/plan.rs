@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::intake::Hosts;
+use super::reload::Reloads;
 use super::shared::Shared;
 use crate::audit::{Event, Kind};
 use crate::clock::Clock;
@@ -15,6 +16,7 @@ use crate::keys::KeyRing;
 use crate::policy::Routes;
 use crate::proxy::{InForce, Upstreams};
 use crate::session::{Accounts, Rules, Sessions};
+use crate::store::Store;
 use crate::web::{RequestIds, Trust};
 
 /// What stays for the life of a gateway.
@@ -24,6 +26,8 @@ pub(super) struct Ground {
     pub(super) keys: Arc<KeyRing>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<RequestIds>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) reloads: Reloads,
 }
 
 /// What one policy file decides.

@@ -8,8 +8,9 @@ use http::request::Parts;
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
-use super::access_log::{self, Record};
+use super::meters::Meters;
 use super::plan::Plans;
+use super::record::Record;
 use super::shared::Shared;
 use super::{http2, intake};
 use crate::proxy::{Rejection, X_REQUEST_ID};
@@ -25,6 +26,7 @@ pub(super) struct Redirect {
     pub(super) plans: Arc<Plans>,
     /// Where TLS is spoken here, unless that is its own port.
     pub(super) port: Option<u16>,
+    pub(super) meters: Arc<Meters>,
 }
 
 impl Redirect {
@@ -68,7 +70,8 @@ impl Handler for Redirect {
         let (mut parts, _body) = request.into_parts();
         let version = parts.version;
         let plan = self.plans.current();
-        let mut record = Record::start(&parts, plan.shared.ids.next(), peer.addr());
+        let (id, meters) = (plan.shared.ids.next(), Arc::clone(&self.meters));
+        let mut record = Record::start(&parts, id, peer.addr(), meters, None);
         let answered = self.answer(&plan.shared, &mut parts, &peer, &mut record);
         let mut response = answered.unwrap_or_else(|rejection| {
             let (status, code, _) = rejection.class();
@@ -85,7 +88,7 @@ impl Handler for Redirect {
     }
 
     fn refuse(&self, violation: Violation, peer: &Peer) -> Response<Body> {
-        self.plans.current().shared.refuse(violation, peer)
+        self.plans.current().shared.refuse(violation, peer, &self.meters)
     }
 
     fn trusts(&self, peer: IpAddr) -> bool {
@@ -93,6 +96,6 @@ impl Handler for Redirect {
     }
 
     fn broken(&self, peer: &Peer, error: &hyper::Error) {
-        access_log::broken(peer.addr(), error);
+        self.meters.broken(peer.addr(), error);
     }
 }

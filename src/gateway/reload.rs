@@ -1,14 +1,19 @@
 //! Another policy for a gateway that runs.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Gateway;
+use super::census::Census;
+use super::outcomes::{Outcomes, Worse};
 use super::plan::{Earlier, Ground, Plans};
+use crate::clock::Timestamp;
 use crate::config::{Config, Written};
+use crate::metrics::Tally;
 
 /// Keys that are read at the start and never again. A file may change them; the gateway goes on as
 /// it is.
-const AT_THE_START: [&str; 25] = [
+const AT_THE_START: [&str; 26] = [
     "listen",
     "workers",
     "tls.cert",
@@ -34,6 +39,7 @@ const AT_THE_START: [&str; 25] = [
     "limits.idle_timeout",
     "limits.h2_streams",
     "limits.drain",
+    "limits.drain_delay",
 ];
 
 /// Puts another policy in force while a gateway runs. Clones are one.
@@ -79,9 +85,50 @@ pub struct Reloader(Arc<Inner>);
 struct Inner {
     ground: Arc<Ground>,
     plans: Arc<Plans>,
+    census: Arc<Census>,
     at_the_start: Written,
     /// One reload at a time.
     turn: Mutex<()>,
+}
+
+/// What came of policy files that were read again.
+#[derive(Debug)]
+pub(super) struct Reloads {
+    pub(super) outcomes: Tally,
+    refused: AtomicBool,
+    /// In milliseconds since 1970.
+    since: AtomicU64,
+}
+
+const TAKEN: &str = "taken";
+const REFUSED: &str = "refused";
+const UNDONE: &str = "undone";
+
+impl Reloads {
+    /// None so far.
+    pub(super) fn new(now: Timestamp) -> Self {
+        let outcomes = Tally::of([TAKEN, REFUSED, UNDONE]);
+        let since = AtomicU64::new(now.as_millis());
+        Self { outcomes, refused: AtomicBool::default(), since }
+    }
+
+    /// Whether the file that was read last is in force, or none was refused.
+    pub(super) fn last_was_good(&self) -> bool {
+        !self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Since when what is in force is so.
+    pub(super) fn since(&self) -> Timestamp {
+        Timestamp::from_millis(self.since.load(Ordering::Relaxed))
+    }
+
+    fn note(&self, outcome: &'static str, now: Timestamp) {
+        self.outcomes.count(outcome);
+        self.refused.store(outcome == REFUSED, Ordering::Relaxed);
+        if outcome != REFUSED {
+            self.since.store(now.as_millis(), Ordering::Relaxed);
+        }
+    }
 }
 
 /// What a reload did not change, and the way back from it.
@@ -90,6 +137,8 @@ pub struct Reloaded {
     /// Keys and tables that are not as they were at the start: they count from the next start on.
     pub at_next_start: Vec<&'static str>,
     before: Earlier,
+    /// How requests had ended until then.
+    outcomes: Outcomes,
 }
 
 impl Gateway {
@@ -98,6 +147,7 @@ impl Gateway {
         Reloader(Arc::new(Inner {
             ground: Arc::clone(&self.ground),
             plans: Arc::clone(&self.plans),
+            census: Arc::clone(&self.census),
             at_the_start: self.written.clone(),
             turn: Mutex::default(),
         }))
@@ -107,13 +157,22 @@ impl Gateway {
 impl Reloader {
     /// Puts a policy in force. It was checked, so nothing can be wrong with it.
     pub fn reload(&self, config: Config) -> Reloaded {
-        let Inner { ground, plans, at_the_start, turn } = &*self.0;
+        let Inner { ground, plans, census, at_the_start, turn } = &*self.0;
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let written = config.written.clone();
         let changed = |key: &&str| written.differs(at_the_start, key);
         let at_next_start = AT_THE_START.into_iter().filter(changed).collect();
+        let outcomes = census.outcomes();
         let before = ground.replace(plans, config);
-        Reloaded { at_next_start, before }
+        ground.reloads.note(TAKEN, ground.clock.now());
+        Reloaded { at_next_start, before, outcomes }
+    }
+
+    /// What that reload has made worse, if that can be told yet: many more requests fail, or are
+    /// denied, than before it.
+    pub fn worse_since(&self, reloaded: &Reloaded) -> Option<Worse> {
+        let before = &reloaded.outcomes;
+        self.0.census.outcomes().since(before).worse_than(before)
     }
 
     /// SHA-256 of the file in force, in hex.
@@ -126,5 +185,12 @@ impl Reloader {
         let Inner { ground, plans, turn, .. } = &*self.0;
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         ground.go_back(plans, &reloaded.before);
+        ground.reloads.note(UNDONE, ground.clock.now());
+    }
+
+    /// Counts a policy that could not be put in force, for whoever watches over the gateway.
+    pub fn refused(&self) {
+        let ground = &self.0.ground;
+        ground.reloads.note(REFUSED, ground.clock.now());
     }
 }

@@ -13,7 +13,7 @@ use super::front::Front;
 use super::redirect::Redirect;
 use super::worker::{Listening, Worker};
 use crate::audit::{Event, Kind};
-use crate::server::{Acceptor, Bound, ListenAddr, ListenerSettings, Preamble, Slots, SocketFile};
+use crate::server::{Acceptor, Bound, ListenAddr, ListenerSettings, Preamble, SocketFile};
 use crate::session::Sessions;
 use crate::tls::{ListenerTls, TlsError};
 
@@ -113,8 +113,7 @@ impl Gateway {
         let keeper = tokio::spawn(Front::keep_house(Arc::downgrade(&front)));
         let mail = self.send_mail(&drain);
         let limits = Arc::clone(&self.limits);
-        let slots = Slots::new(&limits);
-        let acceptor = Acceptor::new(front, limits, slots, drain.clone());
+        let acceptor = Acceptor::new(front, limits, self.slots.clone(), drain.clone());
         tokio::select! {
             accepted = acceptor.accept_tcp(listener, Preamble::default()) => accepted.map_err(ServeError::Worker)?,
             () = shutdown => {}
@@ -146,15 +145,17 @@ impl Gateway {
     }
 
     fn workers(&mut self, drain: &CancellationToken) -> io::Result<Vec<Worker>> {
-        let slots = Slots::new(&self.limits);
-        let redirect = Redirect { plans: Arc::clone(&self.plans), port: self.secure_port() };
-        let redirect = Arc::new(redirect);
+        let redirect = Arc::new(Redirect {
+            plans: Arc::clone(&self.plans),
+            port: self.secure_port(),
+            meters: Arc::clone(&self.census.redirects),
+        });
         let mut workers: Vec<_> = (0..self.workers)
             .map(|_| Worker {
                 front: self.front(),
                 redirect: Arc::clone(&redirect),
                 limits: Arc::clone(&self.limits),
-                slots: slots.clone(),
+                slots: self.slots.clone(),
                 drain: drain.clone(),
                 serving: Listening::default(),
                 redirecting: Listening::default(),

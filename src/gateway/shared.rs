@@ -7,6 +7,7 @@ use http::header::{self, HeaderValue};
 
 use super::access_log;
 use super::intake::Hosts;
+use super::meters::Meters;
 use crate::endpoints::Endpoints;
 use crate::policy::Routes;
 use crate::proxy::{Rejection, X_REQUEST_ID};
@@ -45,10 +46,16 @@ impl Shared {
     }
 
     /// Answers in place of a request that is none.
-    pub(super) fn refuse(&self, violation: Violation, peer: &Peer) -> Response<Body> {
+    pub(super) fn refuse(
+        &self,
+        violation: Violation,
+        peer: &Peer,
+        meters: &Meters,
+    ) -> Response<Body> {
         let id = self.ids.next();
         let rejection = Rejection::from(violation);
         let (status, code, _) = rejection.class();
+        meters.malformed(status, code);
         access_log::malformed(peer.addr(), Some(&id), status, code, &rejection);
         let mut response = rejection.into_response();
         response.headers_mut().insert(X_REQUEST_ID, id);

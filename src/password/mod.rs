@@ -19,6 +19,7 @@ use foreign::Cost;
 pub use foreign::{HashFault, recognize};
 pub(crate) use policy::is_word_sign;
 pub use policy::{Attribute, Weakness};
+pub use pool::Load;
 pub use settings::PasswordSettings;
 
 /// Why a password could not be hashed or checked.
@@ -78,6 +79,11 @@ impl Passwords {
     /// Most characters of a password at registration.
     pub const fn longest(&self) -> usize {
         self.settings.max
+    }
+
+    /// What the hashing threads have to do.
+    pub const fn load(&self) -> &Arc<Load> {
+        self.pool.load()
     }
 
     /// Hashes a new password.

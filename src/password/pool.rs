@@ -1,15 +1,16 @@
 //! Hashing on its own few threads: a flood of logins costs a queue, not the gateway.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::{PasswordError, PasswordSettings};
+use crate::metrics::{Counter, Durations, Spread};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -18,6 +19,32 @@ type Job = Box<dyn FnOnce() + Send>;
 pub(super) struct Pool {
     queue: SyncSender<Job>,
     wait: Duration,
+    load: Arc<Load>,
+}
+
+/// What the hashing threads have to do, and have done.
+#[derive(Debug, Default)]
+pub struct Load {
+    waiting: AtomicUsize,
+    hashes: Durations,
+    refused: Counter,
+}
+
+impl Load {
+    /// How many wait for their turn, or have just gone away from it.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// How long each took, from its turn on.
+    pub fn hashes(&self) -> Spread {
+        self.hashes.so_far()
+    }
+
+    /// How many were turned away because there were too many.
+    pub fn refused(&self) -> u64 {
+        self.refused.total()
+    }
 }
 
 const WAITING: u8 = 0;
@@ -33,7 +60,11 @@ impl Pool {
             let jobs = Arc::clone(&jobs);
             thread::Builder::new().name(format!("hashing-{number}")).spawn(move || work(&jobs))?;
         }
-        Ok(Self { queue, wait: settings.queue_wait })
+        Ok(Self { queue, wait: settings.queue_wait, load: Arc::default() })
+    }
+
+    pub(super) const fn load(&self) -> &Arc<Load> {
+        &self.load
     }
 
     /// Runs `work` on a hashing thread.
@@ -46,20 +77,28 @@ impl Pool {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PasswordError> {
         let state = Arc::new(AtomicU8::new(WAITING));
-        let ticket = Arc::clone(&state);
+        let (ticket, load) = (Arc::clone(&state), Arc::clone(&self.load));
         let (answer, mut answered) = oneshot::channel();
         let job = Box::new(move || {
+            load.waiting.fetch_sub(1, Ordering::Relaxed);
             let mine =
                 ticket.compare_exchange(WAITING, STARTED, Ordering::AcqRel, Ordering::Acquire);
             if mine.is_ok() && !answer.is_closed() {
+                let begun = Instant::now();
+                let result = work();
+                load.hashes.note(begun.elapsed());
                 // The caller may be gone by now; then nobody wants the result.
-                drop(answer.send(work()));
+                drop(answer.send(result));
             }
         });
-        match self.queue.try_send(job) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => return Err(PasswordError::Busy(self.wait)),
-            Err(TrySendError::Disconnected(_)) => return Err(PasswordError::Failed),
+        // Before it can be done.
+        self.load.waiting.fetch_add(1, Ordering::Relaxed);
+        if let Err(error) = self.queue.try_send(job) {
+            self.load.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(match error {
+                TrySendError::Full(_) => self.busy(),
+                TrySendError::Disconnected(_) => PasswordError::Failed,
+            });
         }
         match tokio::time::timeout(self.wait, &mut answered).await {
             Ok(result) => result.map_err(|_| PasswordError::Failed),
@@ -67,11 +106,16 @@ impl Pool {
                 let gone =
                     state.compare_exchange(WAITING, ABANDONED, Ordering::AcqRel, Ordering::Acquire);
                 if gone.is_ok() {
-                    return Err(PasswordError::Busy(self.wait));
+                    return Err(self.busy());
                 }
                 answered.await.map_err(|_| PasswordError::Failed)
             }
         }
+    }
+
+    fn busy(&self) -> PasswordError {
+        self.load.refused.count();
+        PasswordError::Busy(self.wait)
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Route {
     pub key: Key,
     /// The line of the policy file that it begins in; `None` where it comes from no file.
     pub line: Option<usize>,
+    /// Its place in the list of routes. [`Routes::new`] sets it.
+    pub number: usize,
     /// The name of the upstream.
     pub to: String,
     /// The number of the upstream in the configuration's list.

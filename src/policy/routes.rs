@@ -128,7 +128,9 @@ impl Routes {
             conflicts.extend(shadowed);
             return Err(conflicts);
         }
-        let routes: Vec<_> = routes.into_iter().map(Arc::new).collect();
+        let numbered = routes.into_iter().enumerate();
+        let routes: Vec<_> =
+            numbered.map(|(number, route)| Arc::new(Route { number, ..route })).collect();
         let mut groups: Vec<Vec<Arc<Route>>> = Vec::new();
         for route in &routes {
             let same = |group: &&mut Vec<Arc<Route>>| {

@@ -13,6 +13,7 @@ fn route(key: &str, allow: &str, to: &str) -> Route {
     Route {
         key: Key::parse(key).unwrap(),
         line: None,
+        number: 0,
         to: to.into(),
         upstream: 0,
         allow: Allow::parse_rule(allow).unwrap(),

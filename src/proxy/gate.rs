@@ -116,7 +116,6 @@ impl<T> Gate<T> {
     }
 
     /// How many wait.
-    #[cfg(test)]
     pub(super) fn waiting(&self) -> u64 {
         self.state.load(Ordering::Acquire) / ONE_WAITS
     }

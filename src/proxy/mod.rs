@@ -29,6 +29,7 @@ mod tunnel;
 mod turn;
 mod upgrade;
 mod upstream;
+mod upstreams;
 mod watch;
 mod watched;
 mod whoami;
@@ -38,16 +39,19 @@ mod tests;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, Version};
 use http_body::Body as _;
 
+use upstream::Upstream;
 use watch::{Vigil, Watch};
 use watched::watched;
 
 use crate::clock::Clock;
+use crate::metrics::{Durations, Spread};
 use crate::policy::{Allow, Route, Verdict, Would, authorize};
 use crate::session::{AuthError, Authenticated, Sessions};
 use crate::tls::ClientCertificate;
@@ -57,33 +61,8 @@ pub use grpc::{is_call, refuse_call};
 pub use prepare::{X_REQUEST_ID, strip_identity};
 pub use rejection::{RefusedCredential, Rejection};
 pub use settings::{Address, Backend, FolderSettings, HealthSettings, Target, UpstreamSettings};
+pub use upstreams::{ServerState, UpstreamState, Upstreams};
 pub use watch::InForce;
-
-/// The upstreams, as all workers share them.
-#[derive(Clone, Debug)]
-pub struct Upstreams(Vec<Arc<upstream::Upstream>>);
-
-impl Upstreams {
-    /// The upstreams of a configuration, in its order.
-    pub fn new(settings: impl IntoIterator<Item = UpstreamSettings>) -> Self {
-        Self(Vec::new()).successor(settings)
-    }
-
-    /// The upstreams of another configuration. Those that are in this one too go on: what is known
-    /// of their servers, and what is under way there.
-    #[must_use]
-    pub fn successor(&self, settings: impl IntoIterator<Item = UpstreamSettings>) -> Self {
-        let one = |settings: UpstreamSettings| {
-            let known = self.0.iter().find(|upstream| upstream.settings == settings);
-            known.cloned().unwrap_or_else(|| Arc::new(upstream::Upstream::new(settings)))
-        };
-        Self(settings.into_iter().map(one).collect())
-    }
-
-    fn position(&self, upstream: &Arc<upstream::Upstream>) -> Option<usize> {
-        self.0.iter().position(|known| Arc::ptr_eq(known, upstream))
-    }
-}
 
 /// A proxy of one worker: the shared upstreams, and connections of its own.
 #[derive(Debug)]
@@ -96,6 +75,8 @@ pub struct Proxy {
     limits: MessageLimits,
     clock: Arc<dyn Clock>,
     vigil: Arc<Vigil>,
+    /// How long each upstream took to its response heads.
+    heads: Vec<Arc<Durations>>,
 }
 
 /// A request that has found its route. Identity and forwarding fields are gone from it; `Debug`
@@ -145,7 +126,8 @@ impl Proxy {
         let pool = Arc::new(pool::Pool::new(&upstreams.0, |_| None));
         let channels = upstreams.0.iter().map(http2::channels).collect();
         let vigil = Arc::new(Vigil::new(in_force));
-        Self { sessions, upstreams, pool, channels, limits, clock, vigil }
+        let heads = upstreams.0.iter().map(|_| Arc::default()).collect();
+        Self { sessions, upstreams, pool, channels, limits, clock, vigil, heads }
     }
 
     /// The proxy of the same worker under another configuration. Connections to upstreams that
@@ -165,8 +147,21 @@ impl Proxy {
             open.unwrap_or_else(|| http2::channels(upstream))
         });
         let channels = channels.collect();
+        // By name: a server more is no reason to begin anew.
+        let heads = upstreams.0.iter().map(|upstream| {
+            let name = |known: &Arc<Upstream>| known.settings.name == upstream.settings.name;
+            let at = self.upstreams.0.iter().position(name);
+            at.and_then(|at| self.heads.get(at)).cloned().unwrap_or_default()
+        });
+        let heads = heads.collect();
         let (clock, vigil) = (Arc::clone(&self.clock), Arc::clone(&self.vigil));
-        Self { sessions, upstreams, pool, channels, limits, clock, vigil }
+        Self { sessions, upstreams, pool, channels, limits, clock, vigil, heads }
+    }
+
+    /// How long each upstream took to its response heads, by its name.
+    pub fn heads(&self) -> impl Iterator<Item = (&str, Spread)> {
+        let names = self.upstreams.0.iter().map(|upstream| upstream.settings.name.as_str());
+        names.zip(&self.heads).map(|(name, heads)| (name, heads.so_far()))
     }
 
     /// Closes upstream connections that waited too long. To be called every few seconds.
@@ -352,7 +347,17 @@ impl Proxy {
         let idle = route.idle;
         let sending =
             send::Sending { pool, number, upstream, patience, idle, handshake, clock, ours, http2 };
-        sending.send(parts, body, watch).await
+        let began = Instant::now();
+        let sent = sending.send(parts, body, watch).await;
+        match &sent {
+            Ok(_) => {
+                if let Some(heads) = self.heads.get(number) {
+                    heads.note(began.elapsed());
+                }
+            }
+            Err(why) => upstream.failures.count(why.code()),
+        }
+        sent
     }
 }
 

@@ -13,6 +13,7 @@ use super::resolver::Resolver;
 use super::standing::{Change, Standing};
 use super::{Address, Backend, Rejection, Target, UpstreamSettings};
 use crate::clock::Clock;
+use crate::metrics::Tally;
 
 /// An upstream, shared by all workers.
 #[derive(Debug)]
@@ -21,10 +22,12 @@ pub(super) struct Upstream {
     pub(super) servers: Vec<Server>,
     /// Instead of servers.
     pub(super) folder: Option<Folder>,
-    gate: Gate<Flight>,
+    pub(super) gate: Gate<Flight>,
     dice: Dice,
     /// How many do the health checks that the settings ask for.
     pub(super) checked: AtomicUsize,
+    /// Requests without a response head, by their code.
+    pub(super) failures: Tally,
 }
 
 /// One server of an upstream.
@@ -35,7 +38,7 @@ pub(super) struct Server {
     pub(super) host: HeaderValue,
     pub(super) resolver: Resolver,
     weight: u32,
-    in_flight: AtomicUsize,
+    pub(super) in_flight: AtomicUsize,
     pub(super) standing: Standing,
 }
 
@@ -79,7 +82,8 @@ impl Upstream {
         };
         let gate = Gate::new(settings.in_flight, settings.queue);
         let checked = AtomicUsize::new(0);
-        Self { settings, servers, folder, gate, dice: Dice::new(), checked }
+        let (dice, failures) = (Dice::new(), Tally::default());
+        Self { settings, servers, folder, gate, dice, checked, failures }
     }
 
     /// Takes a place; where all are taken, waits for one in the line, as long as the operator

@@ -10,15 +10,36 @@ use tokio_util::task::TaskTracker;
 use super::connection::{self, Drain, Serving};
 use super::listener::{Accepted, Listener};
 use super::{ConnectionLimits, Handler, Preamble};
+use crate::metrics::Counter;
 
 /// How many connections there may be, over all workers.
 #[derive(Clone, Debug)]
-pub struct Slots(Arc<Semaphore>);
+pub struct Slots {
+    free: Arc<Semaphore>,
+    most: usize,
+    accepted: Arc<Counter>,
+}
 
 impl Slots {
     /// As many as `limits` say.
     pub fn new(limits: &ConnectionLimits) -> Self {
-        Self(Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))))
+        let most = limits.connections.min(Semaphore::MAX_PERMITS);
+        Self { free: Arc::new(Semaphore::new(most)), most, accepted: Arc::default() }
+    }
+
+    /// How many there may be at once.
+    pub const fn most(&self) -> usize {
+        self.most
+    }
+
+    /// How many there are now.
+    pub fn open(&self) -> usize {
+        self.most.saturating_sub(self.free.available_permits())
+    }
+
+    /// How many there were in all.
+    pub fn accepted(&self) -> u64 {
+        self.accepted.total()
     }
 }
 
@@ -97,7 +118,7 @@ impl<H: Handler> Acceptor<H> {
             drain: self.drain.clone(),
         });
         loop {
-            let slots = Arc::clone(&self.slots.0);
+            let slots = Arc::clone(&self.slots.free);
             let next = async {
                 // The slot last: held while nobody comes here, it would be missing where
                 // somebody does. Further connections stay in the kernel's queue.
@@ -108,6 +129,7 @@ impl<H: Handler> Acceptor<H> {
                 () = self.drain.begun() => return,
                 next = next => next,
             };
+            self.slots.accepted.count();
             let serving = Arc::clone(&serving);
             self.connections.spawn(async move {
                 let _slot = slot;

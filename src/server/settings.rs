@@ -76,6 +76,9 @@ pub struct ConnectionLimits {
     pub connections: usize,
     /// How long running requests may go on after the end was asked for.
     pub drain: Duration,
+    /// How long the gateway says that it is not ready before it stops accepting, so that whoever
+    /// sends it clients has time to send them elsewhere.
+    pub drain_delay: Duration,
 }
 
 impl Default for ConnectionLimits {
@@ -90,6 +93,7 @@ impl Default for ConnectionLimits {
             idle_timeout: Duration::from_secs(75),
             connections: 10_000,
             drain: Duration::from_secs(30),
+            drain_delay: Duration::ZERO,
         }
     }
 }

@@ -87,6 +87,7 @@ impl Sessions {
         if let Some(known) = self.cache.get(credential, &self.revisions, now)
             && known.scheme() == scheme
         {
+            self.lookups.known.count();
             self.uses.note(&known, now);
             return Ok(Some(known));
         }
@@ -100,6 +101,7 @@ impl Sessions {
         let entry =
             Entry { value: Arc::clone(&value), revision: learnt.revision, expires: learnt.until };
         self.cache.insert(credential, entry);
+        self.lookups.learnt.count();
         self.uses.note(&value, now);
         Ok(Some(value))
     }

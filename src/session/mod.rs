@@ -32,6 +32,7 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::keys::KeyRing;
 use crate::mail::Mailer;
+use crate::metrics::{BusyCounter, Counter};
 use crate::store::Store;
 use crate::token::{IssuerSettings, Revisions, Signer, TokenCache, TokenSettings, Verifier};
 use crate::web::IdentityHeaders;
@@ -74,6 +75,15 @@ pub struct Foundations {
     pub issuers: Vec<IssuerSettings>,
 }
 
+/// How often a good credential was known already.
+#[derive(Debug, Default)]
+pub struct Lookups {
+    /// A look-up in memory was all.
+    pub known: BusyCounter,
+    /// It was verified, and its user read from the store.
+    pub learnt: Counter,
+}
+
 /// The sessions of all users, and the one place where a credential becomes an identity.
 #[derive(Debug)]
 pub struct Sessions {
@@ -86,6 +96,7 @@ pub struct Sessions {
     verifier: Verifier,
     signer: Signer,
     cache: TokenCache<Authenticated>,
+    lookups: Arc<Lookups>,
     tickets: Arc<tickets::Tickets>,
     uses: Arc<uses::Uses>,
     audit: Audit,
@@ -110,6 +121,7 @@ impl Sessions {
             verifier,
             signer,
             cache,
+            lookups: Arc::default(),
             tickets: Arc::default(),
             uses: Arc::default(),
             audit,
@@ -139,6 +151,7 @@ impl Sessions {
             verifier,
             signer: Signer::new(Arc::clone(&self.keys), tokens),
             cache: TokenCache::default(),
+            lookups: Arc::clone(&self.lookups),
             tickets: Arc::clone(&self.tickets),
             uses: Arc::clone(&self.uses),
             audit: self.audit.clone(),
@@ -180,6 +193,11 @@ impl Sessions {
     /// Whether sliding tokens are issued and accepted.
     pub const fn sliding(&self) -> bool {
         self.signer.settings().sliding
+    }
+
+    /// How often a good credential was known already.
+    pub fn lookups(&self) -> &Lookups {
+        &self.lookups
     }
 
     /// How the refusal of a credential in the `Authorization` header reads.

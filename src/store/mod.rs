@@ -3,6 +3,7 @@
 //! The trait speaks of no backend and assumes no single process: several gateways may share one
 //! store. `tests/store_contract.rs` states what every backend must do.
 
+mod commits;
 mod copy;
 mod error;
 mod folding;
@@ -20,6 +21,7 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 
+pub use commits::Commits;
 pub use copy::{CopySink, Piece};
 pub use error::{OpenError, StoreError};
 pub use folding::{fold_case, looks};
@@ -75,6 +77,11 @@ pub const SPENT_KEPT: usize = 8;
 /// ```
 #[async_trait]
 pub trait Store: MailStore + GroupStore + InvitationStore + KeyStore + MovingStore {
+    /// What writing has cost so far, where the store counts that.
+    fn commits(&self) -> Option<&Commits> {
+        None
+    }
+
     /// Makes a user under the next free id. Of any number of concurrent calls with one name
     /// exactly one is [`Creation::Created`].
     ///

@@ -1,7 +1,7 @@
 //! The side that is called: listeners with TLS, and the files that they are made from.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -57,6 +57,12 @@ impl ServerTls {
             terms: RwLock::new(Arc::new(terms)),
             again: Notify::new(),
         })
+    }
+
+    /// When each certificate that is shown ends, by its file.
+    pub fn ends(&self) -> Vec<(PathBuf, Timestamp)> {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.pairs.iter().map(|pair| (pair.path().to_owned(), pair.leaf().ends())).collect()
     }
 
     /// Has the files read again, whether they seem to have changed or not, by whoever

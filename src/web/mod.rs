@@ -39,6 +39,6 @@ pub use path::{CanonicalPath, PathError};
 pub use peer::Peer;
 pub use public::Public;
 pub use readings::{Form, Reading, Scope};
-pub use request_body::{BodyFault, Pulse, RequestBody};
+pub use request_body::{BodyFault, BodyTrace, Pulse, RequestBody};
 pub(crate) use takeover::{Takeover, Traffic, Upgradable};
 pub use vary::{lists, vary_by};

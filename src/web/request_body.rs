@@ -45,12 +45,32 @@ struct Inner {
     held: Option<Bytes>,
     /// Why it ended early, for whoever sees only that the request failed.
     fault: Arc<OnceLock<BodyFault>>,
-    /// Whether it was given up before its end.
-    abandoned: Arc<AtomicBool>,
+    /// What became of it, for whoever answers the request.
+    trace: Arc<BodyTrace>,
     ended: bool,
     /// Whether trailers are asked for, and those that came before their turn.
     trailers: bool,
     last: Option<Frame<Bytes>>,
+}
+
+/// What became of a request body.
+#[derive(Debug, Default)]
+pub struct BodyTrace {
+    abandoned: AtomicBool,
+    received: AtomicU64,
+}
+
+impl BodyTrace {
+    /// Whether nobody read it to its end. Its connection is then no good for another request, and
+    /// the client has to be told (RFC 9112 section 9.6).
+    pub fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire)
+    }
+
+    /// How many bytes of it came so far.
+    pub fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
 }
 
 /// Beats with every piece that goes the other way, while both sides of a call may speak or
@@ -115,7 +135,7 @@ impl RequestBody {
             left: limits.body,
             patience: Patience { timeout, least, seen: 0, timer: None, pulse: None },
             fault: Arc::default(),
-            abandoned: Arc::default(),
+            trace: Arc::default(),
             ended: false,
             trailers: false,
             last: None,
@@ -165,10 +185,9 @@ impl RequestBody {
         self.0.as_ref().map(|inner| Arc::clone(&inner.fault))
     }
 
-    /// Where it will stand that nobody read it to its end. Its connection is then no good for
-    /// another request, and the client has to be told (RFC 9112 section 9.6).
-    pub fn abandoned(&self) -> Option<Arc<AtomicBool>> {
-        self.0.as_ref().map(|inner| Arc::clone(&inner.abandoned))
+    /// Where it will stand what became of it.
+    pub fn trace(&self) -> Option<Arc<BodyTrace>> {
+        self.0.as_ref().map(|inner| Arc::clone(&inner.trace))
     }
 
     /// Reads the whole body.
@@ -249,6 +268,7 @@ impl Inner {
                 return Poll::Ready(Err(BodyFault::TooLarge));
             };
             self.left = left;
+            self.trace.received.fetch_add(length, Ordering::Relaxed);
             self.patience.arrived(length);
             if let Some(declared) = &mut self.declared {
                 *declared = declared.saturating_sub(length);
@@ -265,7 +285,7 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         if !self.ended && !self.source.is_end_stream() {
-            self.abandoned.store(true, Ordering::Release);
+            self.trace.abandoned.store(true, Ordering::Release);
         }
     }
 }

@@ -113,6 +113,23 @@ fn a_policy_that_nobody_confirms_goes_away() {
     assert!(refused.contains("no policy waits to be confirmed"), "{refused}");
 }
 
+/// Whoever tries it out has all night, but its users have not.
+#[test]
+fn a_policy_on_trial_that_does_harm_goes_at_once() {
+    let folder = Folder::new();
+    folder.write("portcullis.toml", &policy("anyone"));
+    let mut gateway = folder.serve();
+    (0..30).for_each(|_| assert_eq!(status(&gateway), "200"));
+    folder.write("portcullis.toml", &policy("user"));
+    folder.run(&["reload", "--confirm", "1h"]).done();
+    (0..20).for_each(|_| assert_eq!(status(&gateway), "401"));
+    let told = gateway.log_line("the policy does harm");
+    assert!(told.contains("401 and 403 are 100 % of 20 requests, and were 0 % before"), "{told}");
+    assert_eq!(status(&gateway), "200");
+    let refused = folder.run(&["reload", "--keep"]).failed(1);
+    assert!(refused.contains("no policy waits to be confirmed"), "{refused}");
+}
+
 #[test]
 fn one_that_is_confirmed_stays_and_one_that_is_taken_back_goes_at_once() {
     let (folder, mut gateway) = start();

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis::clock::{ManualClock, Timestamp};
 use portcullis::config::Config;
@@ -11,7 +12,7 @@ use portcullis::keys::KeyRing;
 use portcullis::server::ListenAddr;
 use portcullis::session::Accounts;
 use portcullis::store::{RedbStore, Store};
-use portcullis::{Gateway, GatewayService, Reloaded, Reloader};
+use portcullis::{Gateway, GatewayService, Metrics, Reloaded, Reloader};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -19,7 +20,7 @@ use tokio::task::JoinHandle;
 
 use super::tokens::{NOW, SECRET};
 use super::wire::{Conn, Reply, exchange};
-use super::{Upstream, soon};
+use super::{LIMIT, Upstream, soon};
 
 /// A policy file: three routes to one upstream, cheap hashes, no throttles, a shared secret.
 #[derive(Clone, Debug)]
@@ -198,7 +199,7 @@ impl Setup {
             told.await.ok();
         };
         let (accounts, keys) = (Arc::clone(gateway.accounts()), Arc::clone(gateway.keys()));
-        let reloader = gateway.reloader();
+        let (reloader, metrics) = (gateway.reloader(), gateway.metrics());
         let (addrs, serving) = if self.binds {
             gateway.bind().expect("no port");
             let addrs = gateway.listeners().filter_map(|listener| match listener.addr {
@@ -215,7 +216,7 @@ impl Setup {
             (vec![addr], tokio::spawn(serving))
         };
         let ends = Some(Ends { shutdown, serving });
-        TestGateway { addr: addrs[0], addrs, accounts, keys, reloader, setup: self, ends }
+        TestGateway { addr: addrs[0], addrs, accounts, keys, metrics, reloader, setup: self, ends }
     }
 }
 
@@ -232,7 +233,8 @@ pub(crate) struct TestGateway {
     pub(crate) addrs: Vec<SocketAddr>,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) keys: Arc<KeyRing>,
-    reloader: Reloader,
+    pub(crate) metrics: Metrics,
+    pub(crate) reloader: Reloader,
     setup: Setup,
     ends: Option<Ends>,
 }
@@ -282,6 +284,18 @@ impl TestGateway {
     /// Puts back what was in force before.
     pub(crate) fn undo(&self, reloaded: &Reloaded) {
         self.reloader.undo(reloaded);
+    }
+
+    /// Waits until the metrics have that line: a response is counted when its last byte has left,
+    /// and its client may be quicker.
+    pub(crate) async fn shows(&self, line: &str) {
+        let shown = async {
+            while !self.metrics.text().lines().any(|found| found == line) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let late = tokio::time::timeout(LIMIT, shown).await.is_err();
+        assert!(!late, "no `{line}` in\n{}", self.metrics.text());
     }
 
     /// Asks it to end; returns what becomes ready when it has.

@@ -38,6 +38,7 @@ mod live_h2;
 mod live_logins;
 mod logins;
 mod mail;
+mod metrics;
 mod own_keys;
 mod password_change;
 mod paths;

@@ -3,11 +3,15 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::admin::{AdminSocket, Client, ClientError, Health, Reply, SocketError};
+use crate::admin::{
+    AdminListener, AdminSocket, AdminTcp, Client, ClientError, Command, Health, MetricsText,
+    RefusalKind, Reply, SocketError,
+};
 use crate::clock::{Clock, SystemClock};
 use crate::password::{PasswordSettings, Passwords};
 use crate::session::{Accounts, Rules};
@@ -23,13 +27,15 @@ fn door() -> Arc<Door> {
         Arc::new(Revisions::default()),
         Rules::default(),
     );
-    Arc::new(Door::new(Arc::new(accounts), clock).with_health(|| Health {
+    let door = Door::new(Arc::new(accounts), clock).with_health(|| Health {
         policy: String::new(),
         ready: true,
         version: "9".into(),
         uptime: 61,
         listeners: vec!["127.0.0.1:8080".into()],
-    }))
+    });
+    let metrics = || MetricsText { media_type: "text/x", text: "some 1\n".into() };
+    Arc::new(door.with_metrics(metrics))
 }
 
 /// A socket that is served until it is told to stop.
@@ -105,6 +111,84 @@ async fn probes_ask_by_plain_http() {
 }
 
 #[tokio::test]
+async fn what_was_counted_is_there_as_text() {
+    let served = Served::start().await;
+    let answer = served.raw(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains("content-type: text/x"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\nsome 1\n"), "{answer}");
+    served.stop().await;
+}
+
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+/// Over the network: the answer to a request with these field lines.
+async fn remote(request: &str, fields: &str) -> String {
+    let settings =
+        AdminTcp { addr: "127.0.0.1:0".parse().unwrap(), token: TOKEN.to_owned().into() };
+    let listener = AdminListener::bind(settings).await.unwrap();
+    let addr = listener.addr();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(listener.serve(door(), async { drop(stopped.await) }));
+    let mut stream = tokio::net::TcpStream::connect(addr).await.unwrap();
+    let body = r#"{"command":"health"}"#;
+    let head = format!("{request} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n", body.len());
+    stream.write_all(format!("{head}{fields}\r\n{body}").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    drop(stop);
+    serving.await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn over_the_network_a_token_opens_the_door_and_nothing_else_does() {
+    let bearer = format!("Authorization: Bearer {TOKEN}\r\n");
+    let twice = format!("{bearer}{bearer}");
+    let longer = format!("Authorization: Bearer {TOKEN}0\r\n");
+    let page = format!("{bearer}Origin: https://a.test\r\n");
+    let null = format!("{bearer}Origin: null\r\n");
+    let same = format!("{bearer}Sec-Fetch-Site: same-origin\r\n");
+    let typed = format!("{bearer}Sec-Fetch-Site: none\r\n");
+    let basic = format!("Authorization: Basic {TOKEN}\r\n");
+    for (fields, status) in [
+        ("", 401),
+        (&*basic, 401),
+        ("Authorization: Bearer\r\n", 401),
+        ("Authorization: Bearer x\r\n", 401),
+        (&longer, 401),
+        (&twice, 401),
+        (&page, 403),
+        (&null, 403),
+        (&same, 403),
+        (&typed, 200),
+        (&bearer, 200),
+    ] {
+        for request in ["POST /v1/command", "GET /metrics"] {
+            let answer = remote(request, fields).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{fields} {answer}");
+            assert_eq!(answer.contains("some 1") || answer.contains("uptime"), status == 200);
+            assert!(!answer.contains(TOKEN), "{answer}");
+            assert_eq!(answer.contains("www-authenticate: Bearer realm"), status == 401);
+        }
+        let answer = remote("GET /other", fields).await;
+        let expected = if status == 200 { 404 } else { status };
+        assert!(answer.starts_with(&format!("HTTP/1.1 {expected} ")), "{fields} {answer}");
+    }
+}
+
+/// Whoever probes has no token, and learns one bit.
+#[tokio::test]
+async fn over_the_network_probes_need_no_token() {
+    let answer = remote("GET /readyz", "").await;
+    assert!(answer.ends_with("\r\n\r\n{\"ready\":true}"), "{answer}");
+    let answer = remote("GET /healthz", "").await;
+    assert!(answer.ends_with("\r\n\r\n{\"alive\":true}"), "{answer}");
+    let known = remote("GET /readyz", &format!("Authorization: Bearer {TOKEN}\r\n")).await;
+    assert!(known.contains("\"uptime\":61"), "{known}");
+}
+
+#[tokio::test]
 async fn what_is_no_command_is_refused_and_not_repeated() {
     let served = Served::start().await;
     let post = |body: &str| {
@@ -117,7 +201,7 @@ async fn what_is_no_command_is_refused_and_not_repeated() {
     let answer = served.raw(post(body).as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     assert!(!answer.contains("123454321"), "{answer}");
-    let answer = served.raw(post(&" ".repeat(LONGEST + 1)).as_bytes()).await;
+    let answer = served.raw(post(&" ".repeat(8 * 1024 * 1024 + 1)).as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     let answer = served.raw(b"GET /v1/command HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");

@@ -36,7 +36,7 @@ use super::record::{
     Creation, EndReason, NewSession, NewUser, PasswordHash, Rotation, RotationRequest, Session,
     SessionRef, Standing, User, UserChange,
 };
-use super::{Admission, Clashes, CopySink, Store, StoreError, Terms};
+use super::{Admission, Clashes, Commits, CopySink, Store, StoreError, Terms};
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 
@@ -86,6 +86,10 @@ impl RedbStore {
 
 #[async_trait]
 impl Store for RedbStore {
+    fn commits(&self) -> Option<&Commits> {
+        Some(self.writer.commits())
+    }
+
     async fn create_user(&self, user: NewUser) -> Result<Creation, StoreError> {
         self.write(move |change| users::create(change, &user)).await
     }

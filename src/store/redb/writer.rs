@@ -6,13 +6,14 @@
 use std::fmt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use redb::{Database, Durability, WriteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
 use super::live::{Ended, Live, Lost};
 use super::tables::Change;
-use crate::store::StoreError;
+use crate::store::{Commits, StoreError};
 
 /// Calls that may wait; the next caller waits for a place.
 const QUEUE: usize = 1024;
@@ -24,15 +25,22 @@ const BATCH: usize = 256;
 pub(super) struct Writer {
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
+    commits: Arc<Commits>,
 }
 
 impl Writer {
     pub(super) fn start(live: Arc<Live>) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
+        let commits = Arc::<Commits>::default();
+        let counted = Arc::clone(&commits);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || run(&live, jobs))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+            .spawn(move || run(&live, &counted, jobs))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread), commits })
+    }
+
+    pub(super) fn commits(&self) -> &Commits {
+        &self.commits
     }
 
     /// Has `work` done in a transaction, and answers when that is on disk.
@@ -108,22 +116,26 @@ where
     }
 }
 
-fn run(live: &Live, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
+fn run(live: &Live, commits: &Commits, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
     let mut batch = Vec::new();
     while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
-        serve(live, std::mem::take(&mut batch));
+        commits.changes.add(batch.len() as u64);
+        serve(live, commits, std::mem::take(&mut batch));
     }
 }
 
 /// Serves the jobs in one transaction; if one of them spoils it, each in its own, so that its
 /// neighbours do not pay for it.
-fn serve(live: &Live, mut jobs: Vec<Box<dyn Job>>) {
-    let lost = match live.write(|db| attempt(db, &mut jobs)) {
+fn serve(live: &Live, commits: &Commits, mut jobs: Vec<Box<dyn Job>>) {
+    let lost = match live.write(|db| attempt(db, commits, &mut jobs)) {
         Ok(Ended::JobFailed) if jobs.len() > 1 => {
-            return jobs.into_iter().for_each(|job| serve(live, vec![job]));
+            return jobs.into_iter().for_each(|job| serve(live, commits, vec![job]));
         }
         Ok(_) => None,
-        Err(error) => Some(Arc::new(error)),
+        Err(error) => {
+            commits.failed.count();
+            Some(Arc::new(error))
+        }
     };
     for job in jobs {
         job.answer(lost.as_ref());
@@ -131,7 +143,11 @@ fn serve(live: &Live, mut jobs: Vec<Box<dyn Job>>) {
 }
 
 /// An error means that nothing was changed, or that nothing is known.
-fn attempt(db: &Database, jobs: &mut [Box<dyn Job>]) -> Result<Ended, redb::Error> {
+fn attempt(
+    db: &Database,
+    commits: &Commits,
+    jobs: &mut [Box<dyn Job>],
+) -> Result<Ended, redb::Error> {
     let txn = begin(db)?;
     let change = Change::new(&txn);
     if !jobs.iter_mut().all(|job| job.apply(&change)) {
@@ -142,7 +158,9 @@ fn attempt(db: &Database, jobs: &mut [Box<dyn Job>]) -> Result<Ended, redb::Erro
         txn.abort()?;
         return Ok(Ended::Unchanged);
     }
+    let begun = Instant::now();
     txn.commit()?;
+    commits.durations.note(begun.elapsed());
     Ok(Ended::Committed)
 }
 

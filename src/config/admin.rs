@@ -1,0 +1,69 @@
+//! `[admin]`: the operator's door.
+
+use std::net::SocketAddr;
+
+use toml::Spanned;
+
+use super::context::{Context, set};
+use super::forms::Source;
+use super::raw;
+use crate::admin::{AdminSettings, AdminTcp, SHORTEST_TOKEN};
+
+pub(super) fn check(cx: &mut Context<'_>, raw: raw::Admin) -> AdminSettings {
+    let AdminSettings { socket, mut watch, .. } = AdminSettings::default();
+    let socket = cx.path_or(socket, raw.socket);
+    set(&mut watch, raw.watch);
+    AdminSettings { socket, watch, tcp: tcp(cx, raw.listen, raw.token) }
+}
+
+fn tcp(
+    cx: &mut Context<'_>,
+    listen: Option<Spanned<String>>,
+    token: Option<Spanned<Source>>,
+) -> Option<AdminTcp> {
+    let (listen, token) = match (listen, token) {
+        (None, None) => return None,
+        (Some(listen), Some(token)) => (listen, token),
+        (Some(listen), None) => {
+            let form = "token = { file = \"admin.token\" }";
+            let problem = format!("`listen` opens the operator's door; add {form}");
+            cx.error(listen.span(), problem);
+            return None;
+        }
+        (None, Some(token)) => {
+            let form = "listen = \"127.0.0.1:9901\"";
+            cx.error(
+                token.span(),
+                format!("`token` is for `listen`, which is not there; add {form}"),
+            );
+            return None;
+        }
+    };
+    let addr = addr(cx, &listen);
+    let at = token.span();
+    let token = cx.secret("token", token)?;
+    if token.expose().len() < SHORTEST_TOKEN {
+        let problem = format!(
+            "`token` is shorter than {SHORTEST_TOKEN} bytes, and could be guessed; make one with \
+             `openssl rand -hex 32`"
+        );
+        cx.error(at, problem);
+        return None;
+    }
+    Some(AdminTcp { addr: addr?, token })
+}
+
+fn addr(cx: &mut Context<'_>, listen: &Spanned<String>) -> Option<SocketAddr> {
+    let at = listen.span();
+    let Ok(addr) = listen.get_ref().parse::<SocketAddr>() else {
+        cx.error(at, "`listen` must be an IP address and port, as in \"127.0.0.1:9901\"");
+        return None;
+    };
+    if !addr.ip().is_loopback() {
+        let warning = "others than this machine can reach the operator's door, and the token \
+                       goes there in clear; listen at 127.0.0.1, or see to it that only the \
+                       monitoring network reaches it";
+        cx.problems.warn(at, warning);
+    }
+    Some(addr)
+}

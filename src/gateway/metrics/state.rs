@@ -1,0 +1,49 @@
+//! What runs, under which policy, with which certificates.
+
+use std::fmt;
+
+use super::Sources;
+use super::sheet::Sheet;
+use crate::clock::Timestamp;
+
+impl Sources {
+    pub(super) fn state(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+        let version = [("version", env!("CARGO_PKG_VERSION"))];
+        sheet.info("portcullis_build", "Which portcullis this is", &version)?;
+        let plan = self.plans.current();
+        let fingerprint = [("sha256", plan.fingerprint.as_str())];
+        sheet.info("portcullis_policy", "SHA-256 of the policy file in force", &fingerprint)?;
+        let reloads = &self.ground.reloads;
+        let outcomes = reloads.outcomes.so_far();
+        sheet.counter(
+            "portcullis_policy_reloads",
+            "Policy files that were read again, by what came of it",
+            outcomes.iter().map(|(outcome, count)| ([("outcome", *outcome)], *count)),
+        )?;
+        let good = f64::from(u8::from(reloads.last_was_good()));
+        sheet.gauge(
+            "portcullis_policy_last_reload_successful",
+            "1 unless the policy file was read again last and refused",
+            [([], good)],
+        )?;
+        sheet.gauge(
+            "portcullis_policy_in_force_timestamp_seconds",
+            "Since when the policy is in force",
+            [([], moment(reloads.since()))],
+        )?;
+        let Some(tls) = &self.tls else { return Ok(()) };
+        let ends = tls.ends();
+        let ends: Vec<_> =
+            ends.iter().map(|(file, end)| (file.display().to_string(), *end)).collect();
+        sheet.gauge(
+            "portcullis_certificate_expiry_timestamp_seconds",
+            "When a certificate that clients are shown ends",
+            ends.iter().map(|(file, end)| ([("file", file.as_str())], moment(*end))),
+        )
+    }
+}
+
+/// Seconds since 1970, exact to the millisecond for some 280,000 years.
+pub(super) fn moment(at: Timestamp) -> f64 {
+    std::time::Duration::from_millis(at.as_millis()).as_secs_f64()
+}

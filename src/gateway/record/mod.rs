@@ -1,0 +1,224 @@
+//! What is known of a request, from its head to the last byte of its answer: then it is counted,
+//! and has its line in the access log.
+
+mod ending;
+
+use std::error::Error;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::header::{self, HeaderValue};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{Method, Response, StatusCode};
+use http_body::Body as _;
+
+use super::access_log::{self, End};
+use super::causes::chain;
+use super::meters::{Met, Meters, Passage};
+use crate::policy::Would;
+use crate::web::{Body, BodyTrace, Takeover};
+use ending::{Recorded, Tunnelled};
+
+/// A request under way. Dropped without an answer, its client has gone.
+#[derive(Debug)]
+pub(super) struct Record {
+    request_id: HeaderValue,
+    started: Instant,
+    meters: Arc<Meters>,
+    met: Met,
+    status: StatusCode,
+    code: Option<&'static str>,
+    /// Its body, where it has one.
+    body: Option<Arc<BodyTrace>>,
+    /// What came from the client after the connection was taken over.
+    tunnelled: Option<u64>,
+    /// Nothing is gathered while nobody listens.
+    line: Option<Box<Line>>,
+    is_over: bool,
+}
+
+/// What its line says beside the outcome.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) client: IpAddr,
+    pub(super) method: Method,
+    /// Without the query, which may hold secrets.
+    pub(super) path: String,
+    pub(super) host: String,
+    pub(super) route: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) key: Option<u64>,
+    pub(super) would: Option<&'static str>,
+}
+
+impl Record {
+    pub(super) fn start(
+        parts: &Parts,
+        request_id: HeaderValue,
+        peer: IpAddr,
+        meters: Arc<Meters>,
+        body: Option<Arc<BodyTrace>>,
+    ) -> Self {
+        let line = access_log::is_wanted().then(|| {
+            Box::new(Line {
+                client: peer,
+                method: parts.method.clone(),
+                path: parts.uri.path().to_owned(),
+                host: host(parts).to_owned(),
+                route: None,
+                user: None,
+                key: None,
+                would: None,
+            })
+        });
+        Self {
+            request_id,
+            started: Instant::now(),
+            meters,
+            met: Met::Nowhere,
+            status: StatusCode::OK,
+            code: None,
+            body,
+            tunnelled: None,
+            line,
+            is_over: false,
+        }
+    }
+
+    pub(super) const fn request_id(&self) -> &HeaderValue {
+        &self.request_id
+    }
+
+    pub(super) fn keep_id(&mut self, id: HeaderValue) {
+        self.request_id = id;
+    }
+
+    pub(super) fn client(&mut self, client: IpAddr) {
+        if let Some(line) = &mut self.line {
+            line.client = client;
+        }
+    }
+
+    /// The route, as the operator wrote it.
+    pub(super) fn route(&mut self, number: usize, key: &impl ToString) {
+        self.met = Met::Route(number);
+        if let Some(line) = &mut self.line {
+            line.route = Some(key.to_string());
+        }
+    }
+
+    /// It was for an endpoint of ours.
+    pub(super) const fn endpoint(&mut self, path: &'static str) {
+        self.met = Met::Endpoint(path);
+    }
+
+    /// The id of the caller.
+    pub(super) fn user(&mut self, user: &str) {
+        if let Some(line) = &mut self.line {
+            line.user = Some(user.to_owned());
+        }
+    }
+
+    /// The number of the key that the caller showed.
+    pub(super) fn key(&mut self, key: Option<u64>) {
+        if let Some(line) = &mut self.line {
+            line.key = key;
+        }
+    }
+
+    /// What a rule on trial would have changed.
+    pub(super) fn would(&mut self, would: Option<Would>) {
+        if let Some(line) = &mut self.line {
+            line.would = would.map(Would::as_str);
+        }
+    }
+
+    /// Why the request was refused. What the operator should mend gives a line of its own, with
+    /// its causes; a client's mistake only where it is asked for.
+    pub(super) fn refused(
+        &mut self,
+        status: StatusCode,
+        code: &'static str,
+        error: Option<&(dyn Error + 'static)>,
+    ) {
+        self.code = Some(code);
+        let Some(error) = error else { return };
+        let id = self.request_id.to_str().unwrap_or_default();
+        if status.is_server_error() {
+            tracing::warn!(request_id = id, code, error = chain(error), "request failed");
+        } else {
+            tracing::debug!(request_id = id, code, error = chain(error), "request refused");
+        }
+    }
+
+    /// Ends it when the response is over: at once if that is whole, at its end if it is a stream
+    /// or takes the connection over.
+    pub(super) fn finish(mut self, mut response: Response<Body>) -> Response<Body> {
+        self.status = response.status();
+        if let Some(takeover) = response.extensions_mut().remove::<Takeover>() {
+            let traffic = takeover.traffic();
+            let ending = Tunnelled { record: self, traffic };
+            response.extensions_mut().insert(takeover.keeping(ending));
+            return response;
+        }
+        let (parts, body) = response.into_parts();
+        let body = match body.size_hint().exact() {
+            // The server sends the head alone, and never asks such a body for its end.
+            _ if body.is_end_stream() => {
+                self.end(0, true);
+                body
+            }
+            Some(length) if !body.is_stream() => {
+                self.end(length, true);
+                body
+            }
+            _ => Body::stream(Recorded { body, record: self, sent: 0, whole: false }),
+        };
+        Response::from_parts(parts, body)
+    }
+
+    /// Counts it and writes its line, once.
+    fn end(&mut self, sent: u64, whole: bool) {
+        if std::mem::replace(&mut self.is_over, true) {
+            return;
+        }
+        let took = self.started.elapsed();
+        let (met, status, code) = (self.met, self.status, self.code);
+        let received = self.body.as_ref().map_or(0, |body| body.received());
+        let received = received + self.tunnelled.unwrap_or_default();
+        self.meters.note(Passage { met, status, took, received, sent });
+        if let Some(code) = code {
+            self.meters.common().refusals.count(code);
+        }
+        if let Some(line) = self.line.take() {
+            let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+            let end = End { status, code, received: self.tunnelled, sent, whole, micros };
+            access_log::write(&self.request_id, &line, end);
+        }
+    }
+}
+
+impl Drop for Record {
+    /// A request whose client went away before there was an answer: an upstream may have acted
+    /// on it all the same. 499 is what nginx writes then.
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.status = StatusCode::from_u16(499).unwrap_or(self.status);
+            self.code = Some("client_gone");
+            self.end(0, false);
+        }
+    }
+}
+
+/// The host that a request names: HTTP/2 has it in the target. Without user information, which
+/// no request may have there, but which would be a secret.
+fn host(parts: &Parts) -> &str {
+    let field = || parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let named = parts.uri.authority().map(Authority::as_str).or_else(field).unwrap_or_default();
+    named.rsplit('@').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
