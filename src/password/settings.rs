@@ -41,9 +41,15 @@ impl Default for PasswordSettings {
             memory: NonZeroU32::MIN.saturating_add(19 * 1024 - 1),
             passes: NonZeroU32::MIN.saturating_add(1),
             lanes: NonZeroU32::MIN,
-            at_once: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            at_once: all_cores_but_one(),
             queue: 64,
             queue_wait: Duration::from_secs(5),
         }
     }
+}
+
+/// One is left to those who do not log in. Where there is only one, they share it.
+fn all_cores_but_one() -> NonZeroUsize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    NonZeroUsize::new(cores.saturating_sub(1)).unwrap_or(NonZeroUsize::MIN)
 }
