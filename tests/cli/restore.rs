@@ -97,6 +97,12 @@ fn a_store_that_is_there_is_kept_and_its_numbers_go_on() {
 
     let said = folder.run(&["restore", "a.backup", "--force"]).failed(1);
     assert!(said.contains("a gateway runs: stop it first"), "{said}");
+    // Its lock says the same where its socket is not known.
+    folder.write("other.toml", "[admin]\nsocket = \"other.sock\"\n");
+    for args in [&["restore", "a.backup", "--force"][..], &["compact"], &["backup", "b.backup"]] {
+        let said = folder.run(&[&["--config", "other.toml"], args].concat()).failed(1);
+        assert!(said.contains("the store is in use by another process"), "{args:?}: {said}");
+    }
     end(gateway);
     let before = read(&folder, "portcullis.redb");
     let said = folder.run(&["restore", "a.backup"]).failed(1);

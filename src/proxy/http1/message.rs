@@ -201,9 +201,9 @@ impl Message {
     fn end(&mut self) -> Result<(), Broken> {
         match self.coding {
             // Fewer bytes than were announced would leave the server waiting for them.
-            Coding::Length(_) => return Err(Broken::Body),
+            Coding::Length(1..) => return Err(Broken::Body),
             Coding::Chunked => self.put(b"0\r\n\r\n"),
-            Coding::Over => {}
+            Coding::Length(0) | Coding::Over => {}
         }
         self.begun = true;
         self.coding = Coding::Over;
