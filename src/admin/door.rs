@@ -3,24 +3,21 @@
 mod groups;
 mod invitations;
 mod user_keys;
+mod users;
 
 use std::fmt;
 use std::sync::Arc;
 
+use self::users::reply;
+pub(super) use self::users::unknown;
 use super::{
-    Command, Health, KeyView, NewPassword, PolicyCommand, PolicyView, Refusal, RefusalKind, Reply,
-    SecretLink, UserView, checks,
+    Command, Health, KeyView, PolicyCommand, PolicyView, Refusal, RefusalKind, Reply, checks,
 };
 use crate::audit::{Event, Kind};
 use crate::clock::Clock;
-use crate::identity::UserId;
 use crate::keys::KeyRing;
-use crate::printable::Printable;
-use crate::session::{Accounts, NewAccount, Registered};
-use crate::store::{User, UserChange};
-
-/// Most users of one reply.
-const PAGE: usize = 500;
+use crate::session::Accounts;
+use crate::store::UserChange;
 
 type HealthSource = Box<dyn Fn() -> Health + Send + Sync>;
 type MetricsSource = Box<dyn Fn() -> MetricsText + Send + Sync>;
@@ -188,103 +185,6 @@ impl Door {
         obeyed.map_err(|_panicked| no_gateway())?.map(Reply::Policy)
     }
 
-    async fn add(
-        &self,
-        name: &str,
-        email: &str,
-        roles: Vec<String>,
-        password: Option<NewPassword>,
-        force: bool,
-    ) -> Result<Reply, Refusal> {
-        let username = checks::username(name)?;
-        let email = checks::email(email)?;
-        roles.iter().try_for_each(|role| checks::role(role))?;
-        if let Some(password) = &password {
-            checks::password(self.accounts.passwords(), password, (&username, &email), force)?;
-        }
-        let password = password.map(|password| password.0);
-        let account = NewAccount { username, email, password, roles };
-        match self.accounts.create(account).await? {
-            Registered::Created(user) => {
-                tracing::info!(user = %user.id, "user added by an operator");
-                Ok(reply(user))
-            }
-            // Operators need no invitation, and may make names that look like others.
-            Registered::NameTaken | Registered::NameAlike | Registered::NotInvited => {
-                let detail = format!("there is a user `{}` already", Printable(name));
-                Err(Refusal::new(RefusalKind::NameTaken, detail))
-            }
-            Registered::EmailTaken => {
-                let detail = "there is a user with that address already, and `unique_email` is set";
-                Err(Refusal::new(RefusalKind::EmailTaken, detail))
-            }
-        }
-    }
-
-    async fn list(&self, after: Option<u64>, limit: usize) -> Result<Reply, Refusal> {
-        let limit = limit.clamp(1, PAGE);
-        let users = self.accounts.list(after.map(UserId), limit).await?;
-        let next = users.last().filter(|_| users.len() == limit).map(|user| user.id.0);
-        Ok(Reply::Users { users: users.into_iter().map(UserView::from).collect(), next })
-    }
-
-    pub(super) async fn find(&self, name: &str) -> Result<User, Refusal> {
-        self.accounts.find(name).await?.ok_or_else(|| unknown(name))
-    }
-
-    async fn set_password(
-        &self,
-        name: &str,
-        password: NewPassword,
-        force: bool,
-    ) -> Result<Reply, Refusal> {
-        let user = self.find(name).await?;
-        let facts = (user.username.as_str(), user.email.as_str());
-        checks::password(self.accounts.passwords(), &password, facts, force)?;
-        if !self.accounts.set_password(user.id, password.0).await? {
-            return Err(unknown(name));
-        }
-        tracing::info!(user = %user.id, "password set by an operator");
-        Ok(reply(self.find(name).await?))
-    }
-
-    async fn change(&self, name: &str, change: UserChange) -> Result<Reply, Refusal> {
-        let user = self.find(name).await?;
-        let changed = self.accounts.change(user.id, change).await?;
-        tracing::info!(user = %user.id, "user changed by an operator");
-        changed.map(reply).ok_or_else(|| unknown(name))
-    }
-
-    async fn delete(&self, name: &str) -> Result<Reply, Refusal> {
-        let user = self.find(name).await?;
-        if !self.accounts.delete(user.id).await? {
-            return Err(unknown(name));
-        }
-        tracing::info!(user = %user.id, "user deleted by an operator");
-        Ok(Reply::Deleted { username: user.username })
-    }
-
-    async fn reset_link(&self, name: &str) -> Result<Reply, Refusal> {
-        let user = self.find(name).await?;
-        if !self.accounts.makes_links() {
-            let detail = "links are made from `public`, and the policy file has none; \
-                          add public = \"https://app.example.com\"";
-            return Err(Refusal::invalid(detail));
-        }
-        if !user.active {
-            let detail = format!("`{}` is shut out; activate the user first", Printable(name));
-            return Err(Refusal::invalid(detail));
-        }
-        let made = self.accounts.reset_link(&user).await?;
-        let (link, expires) = made.ok_or_else(|| {
-            let detail = format!("`{}` was changed just now; try again", Printable(name));
-            Refusal::new(RefusalKind::Unavailable, detail)
-        })?;
-        tracing::info!(user = %user.id, "reset link made by an operator");
-        let (username, expires) = (user.username, expires.to_string());
-        Ok(Reply::Link { username, link: SecretLink(link), expires })
-    }
-
     fn signing_keys(&self) -> Result<Reply, Refusal> {
         let keys = self.keys()?.list().into_iter().map(KeyView::from).collect();
         Ok(Reply::Keys { keys })
@@ -310,17 +210,8 @@ impl Door {
     }
 }
 
-fn reply(user: User) -> Reply {
-    Reply::User(user.into())
-}
-
 fn no_gateway() -> Refusal {
     Refusal::new(RefusalKind::Unavailable, "no gateway runs here")
-}
-
-pub(super) fn unknown(name: &str) -> Refusal {
-    let detail = format!("there is no user `{}`", Printable(name));
-    Refusal::new(RefusalKind::NotFound, detail)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 
 use super::http2;
@@ -179,7 +179,7 @@ impl State {
         }
         let host = intake::check(&mut parts, &shared.messages, &shared.hosts, peer)?;
         if parts.method == Method::OPTIONS && parts.uri.path() == "*" {
-            return Ok(about_the_server());
+            return Ok(intake::about_the_server());
         }
         let raw = parts.uri.path().to_owned();
         let path = CanonicalPath::parse(&raw)?;
@@ -276,15 +276,6 @@ impl State {
         }
         reply.response
     }
-}
-
-/// `OPTIONS *` asks about the server, not about a resource (RFC 9110 section 9.3.7).
-fn about_the_server() -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-    response.headers_mut().insert(header::ALLOW, allow);
-    response
 }
 
 impl Handler for Front {

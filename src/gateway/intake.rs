@@ -5,12 +5,12 @@ use std::collections::HashSet;
 
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
-use http::{Method, Version};
+use http::{Method, Response, StatusCode, Version};
 
 use crate::config::Config;
 use crate::policy::Routes;
 use crate::proxy::Rejection;
-use crate::web::{HostName, MessageLimits, Peer};
+use crate::web::{Body, HostName, MessageLimits, Peer};
 
 /// The hosts that this gateway serves: those that routes and `public` name, and unless `public` is
 /// set all others, too.
@@ -154,4 +154,13 @@ fn host(parts: &Parts, usual: u16) -> Result<Option<HostName<'_>>, Rejection> {
 fn read(field: &HeaderValue) -> Result<HostName<'_>, Rejection> {
     let text = field.to_str().map_err(|_| Rejection::BadHost(None))?;
     HostName::parse(text).map_err(|error| Rejection::BadHost(Some(error)))
+}
+
+/// `OPTIONS *` asks about the server, not about a resource (RFC 9110 section 9.3.7).
+pub(super) fn about_the_server() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    response.headers_mut().insert(header::ALLOW, allow);
+    response
 }

@@ -1,9 +1,11 @@
 //! The path of a proxied request, one module a step; [`Proxy::answer`] is the stack.
 
 mod aside;
+mod caller;
 mod choice;
 mod connect;
 mod dial;
+mod exchange;
 mod folder;
 mod frames;
 mod gate;
@@ -37,26 +39,26 @@ mod whoami;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, Version};
+use http::{Response, Version};
 use http_body::Body as _;
 
+use caller::judge;
 use upstream::Upstream;
 use watch::{Vigil, Watch};
 use watched::watched;
 
 use crate::clock::Clock;
 use crate::metrics::{Durations, Spread};
-use crate::policy::{Allow, Route, Verdict, Would, authorize};
-use crate::session::{AuthError, Authenticated, Sessions};
-use crate::tls::ClientCertificate;
-use crate::web::{Authorization, Body, CanonicalPath, MessageLimits, Origin, Peer, RequestBody};
+use crate::policy::Route;
+use crate::session::Sessions;
+use crate::web::{Body, MessageLimits, RequestBody};
 
+pub use exchange::{Exchange, Known};
 pub use grpc::{is_call, refuse_call};
 pub use prepare::{X_REQUEST_ID, strip_identity};
 pub use rejection::{RefusedCredential, Rejection};
@@ -77,40 +79,6 @@ pub struct Proxy {
     vigil: Arc<Vigil>,
     /// How long each upstream took to its response heads.
     heads: Vec<Arc<Durations>>,
-}
-
-/// A request that has found its route. Identity and forwarding fields are gone from it; `Debug`
-/// leaves its head out, which holds the credential.
-pub struct Exchange<'a> {
-    /// Its route.
-    pub route: &'a Arc<Route>,
-    /// Its path in the one reading that counts.
-    pub path: &'a CanonicalPath<'a>,
-    /// The connection's other end.
-    pub peer: &'a Peer,
-    /// Where it came from.
-    pub origin: &'a Origin,
-    /// Its id.
-    pub request_id: &'a HeaderValue,
-    /// Head.
-    pub parts: Parts,
-    /// Body.
-    pub body: RequestBody,
-}
-
-/// What became known of a request on its way, for the access log.
-#[derive(Debug, Default)]
-pub struct Known {
-    /// Who asks.
-    pub caller: Option<Arc<Authenticated>>,
-    /// What the rule on trial would have changed.
-    pub would: Option<Would>,
-}
-
-impl fmt::Debug for Exchange<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange").field("route", &self.route.key).finish_non_exhaustive()
-    }
 }
 
 impl Proxy {
@@ -191,10 +159,9 @@ impl Proxy {
             told: String::new(),
         };
         throttle.by_address()?;
-        let Known { caller, would } = known;
-        *caller = self.authenticate(route, &mut parts).await?;
-        *would = tried(route, caller.as_deref(), peer.certificate());
-        permit(&route.allow, caller.as_deref(), peer.certificate())?;
+        known.caller = self.authenticate(route, &mut parts).await?;
+        judge(route, known, peer.certificate())?;
+        let caller = &known.caller;
         self.recent(route, caller.as_deref())?;
         throttle.by_user(caller.as_deref())?;
         body.limit(route.body.unwrap_or(self.limits.body))?;
@@ -238,56 +205,6 @@ impl Proxy {
             opened.announce(&mut response);
         }
         Ok(response)
-    }
-
-    /// A credential of ours must be good wherever it is sent: on a route for anyone, a caller
-    /// with a broken one would be taken for somebody else than it believes to be.
-    async fn authenticate(
-        &self,
-        route: &Route,
-        parts: &mut Parts,
-    ) -> Result<Option<Arc<Authenticated>>, Rejection> {
-        if route.tickets {
-            let tickets = ticket::take(&mut parts.uri)?;
-            if !tickets.is_empty() {
-                return self.redeem(route, parts, &tickets).await.map(Some);
-            }
-        }
-        let known = self.sessions.authenticate(&parts.headers).await;
-        known.map_err(|error| self.refused(error))
-    }
-
-    /// Whom the ticket of a request speaks for. All that it brought are used up.
-    async fn redeem(
-        &self,
-        route: &Route,
-        parts: &Parts,
-        tickets: &[Vec<u8>],
-    ) -> Result<Arc<Authenticated>, Rejection> {
-        let scope = route.key.to_string();
-        let mut redeemed = Err(AuthError::Ticket);
-        for ticket in tickets {
-            redeemed = self.sessions.redeem_ticket(ticket, &scope).await;
-        }
-        if tickets.len() > 1 || Authorization::of(&parts.headers) != Authorization::Absent {
-            return Err(Rejection::AmbiguousTicket);
-        }
-        if ![Method::GET, Method::HEAD].contains(&parts.method) {
-            redeemed = Err(AuthError::Ticket);
-        }
-        redeemed.map_err(|error| self.refused(error))
-    }
-
-    /// Whether the caller's login is as recent as the route asks.
-    fn recent(&self, route: &Route, caller: Option<&Authenticated>) -> Result<(), Rejection> {
-        let Some(within) = route.fresh else { return Ok(()) };
-        let now = self.clock.now();
-        let is_recent = caller.is_some_and(|caller| caller.logged_in_within(within, now));
-        if is_recent { Ok(()) } else { Err(Rejection::StaleLogin(within)) }
-    }
-
-    fn refused(&self, error: AuthError) -> Rejection {
-        RefusedCredential { error, presented: self.sessions.in_header() }.into()
     }
 
     /// How the route's upstream is spoken to in HTTP/2, if it is.
@@ -359,27 +276,4 @@ impl Proxy {
         }
         sent
     }
-}
-
-fn permit(
-    allow: &Allow,
-    caller: Option<&Authenticated>,
-    certificate: Option<&ClientCertificate>,
-) -> Result<(), Rejection> {
-    match authorize(allow, caller.map(|caller| &caller.identity), certificate) {
-        Verdict::Allowed => Ok(()),
-        Verdict::NeedsIdentity => Err(Rejection::NoCredentials),
-        Verdict::Forbidden => Err(Rejection::Forbidden),
-    }
-}
-
-/// What the rule on trial would have changed, if the route has one.
-fn tried(
-    route: &Route,
-    caller: Option<&Authenticated>,
-    certificate: Option<&ClientCertificate>,
-) -> Option<Would> {
-    let shadow = route.shadow.as_ref()?;
-    let identity = caller.map(|caller| &caller.identity);
-    shadow.judge(authorize(&route.allow, identity, certificate), identity, certificate)
 }

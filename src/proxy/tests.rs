@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 

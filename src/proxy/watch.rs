@@ -10,8 +10,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::time::{Instant, sleep};
 
-use super::{RefusedCredential, Rejection, permit};
-use crate::policy::{Route, Routes};
+use super::caller::permit;
+use super::{RefusedCredential, Rejection};
+use crate::policy::{Route, Routes, authorize};
 use crate::session::{AuthError, Authenticated, Sessions, Stance};
 use crate::store::StoreError;
 use crate::tls::ClientCertificate;
@@ -94,7 +95,8 @@ impl Watch {
                     let in_force = self.vigil.in_force.load();
                     let route = in_force.routes.of_key(&self.route.key);
                     self.route = Arc::clone(route.ok_or(Rejection::NoRoute)?);
-                    permit(&self.route.allow, Some(&caller), self.certificate.as_ref())?;
+                    let who = Some(&caller.identity);
+                    permit(authorize(&self.route.allow, who, self.certificate.as_ref()))?;
                     self.caller = caller;
                 }
                 // What was true a moment ago stands until the next look.

@@ -10,9 +10,9 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
-use tokio::time::{Instant, Sleep};
 
 use super::lingering::Source;
+use super::patience::{Patience, Pulse};
 use super::{BodyError, MessageLimits};
 
 /// Why a request body ends early.
@@ -73,43 +73,6 @@ impl BodyTrace {
     }
 }
 
-/// Beats with every piece that goes the other way, while both sides of a call may speak or
-/// listen as long as they like.
-#[derive(Debug, Default)]
-pub struct Pulse(AtomicU64);
-
-impl Pulse {
-    /// Something went to the client.
-    pub fn beat(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// Measures the time that we wait for the client, not the time that it waits for us.
-struct Patience {
-    timeout: Duration,
-    /// Fewest bytes in `timeout` of waiting.
-    least: u64,
-    seen: u64,
-    timer: Option<Pin<Box<Sleep>>>,
-    /// What counts beside bytes.
-    pulse: Option<Listened>,
-}
-
-/// A pulse, and how far it was when somebody last listened.
-struct Listened {
-    pulse: Arc<Pulse>,
-    heard: u64,
-}
-
-impl Listened {
-    /// Whether it has beaten since.
-    fn beaten(&mut self) -> bool {
-        let count = self.pulse.0.load(Ordering::Relaxed);
-        std::mem::replace(&mut self.heard, count) != count
-    }
-}
-
 impl RequestBody {
     /// No body.
     pub const fn empty() -> Self {
@@ -133,7 +96,7 @@ impl RequestBody {
             held: None,
             source: Source::new(source),
             left: limits.body,
-            patience: Patience { timeout, least, seen: 0, timer: None, pulse: None },
+            patience: Patience::new(timeout, least),
             fault: Arc::default(),
             trace: Arc::default(),
             ended: false,
@@ -171,13 +134,7 @@ impl RequestBody {
     /// Lets the client be silent for `idle` in place of the ordinary limits, and for longer as
     /// long as the pulse beats, which is to be told of what goes the other way.
     pub fn converse(&mut self, idle: Duration) -> Option<Arc<Pulse>> {
-        let inner = self.0.as_mut()?;
-        let pulse = Arc::<Pulse>::default();
-        let patience = &mut inner.patience;
-        patience.timeout = idle;
-        patience.least = 1;
-        patience.pulse = Some(Listened { pulse: Arc::clone(&pulse), heard: 0 });
-        Some(pulse)
+        self.0.as_mut().map(|inner| inner.patience.converse(idle))
     }
 
     /// Where the reason of an early end will stand.
@@ -286,32 +243,6 @@ impl Drop for Inner {
     fn drop(&mut self) {
         if !self.ended && !self.source.is_end_stream() {
             self.trace.abandoned.store(true, Ordering::Release);
-        }
-    }
-}
-
-impl Patience {
-    /// Ready when too little came in too long a wait.
-    fn poll_exhausted(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let timeout = self.timeout;
-        loop {
-            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
-            ready!(timer.as_mut().poll(cx));
-            let beaten = self.pulse.as_mut().is_some_and(Listened::beaten);
-            if self.seen < self.least && !beaten {
-                return Poll::Ready(());
-            }
-            self.seen = 0;
-            timer.as_mut().reset(Instant::now() + timeout);
-        }
-    }
-
-    fn arrived(&mut self, bytes: u64) {
-        self.seen = self.seen.saturating_add(bytes);
-        // Past its deadline only because nobody looked: it was us who kept the client waiting.
-        if self.timer.as_ref().is_some_and(|timer| timer.is_elapsed()) {
-            self.timer = None;
-            self.seen = 0;
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{Door, PAGE};
+use super::Door;
+use super::users::PAGE;
 use crate::admin::{InvitationView, Refusal, RefusalKind, Reply, checks};
 use crate::session::Leave;
 

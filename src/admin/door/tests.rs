@@ -2,7 +2,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::*;
-use crate::admin::InvitationView;
+use crate::admin::{InvitationView, NewPassword, UserView};
 use crate::clock::{ManualClock, Timestamp};
 use crate::keys::{Algorithm, KeySettings, KeySource};
 use crate::password::{PasswordSettings, Passwords};

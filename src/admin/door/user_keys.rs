@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Door, PAGE, unknown};
+use super::Door;
+use super::users::{PAGE, unknown};
 use crate::admin::{ApiKeyAdd, ApiKeyList, Refusal, RefusalKind, Reply, UserKeyView, checks};
 use crate::printable::Printable;
 use crate::session::{KeyMade, NewKey, check_key_name};

@@ -1,0 +1,92 @@
+//! Who asks, and whether they may.
+
+use std::sync::Arc;
+
+use http::Method;
+use http::request::Parts;
+
+use super::{Known, Proxy, RefusedCredential, Rejection, ticket};
+use crate::policy::{Route, Verdict, authorize};
+use crate::session::{AuthError, Authenticated};
+use crate::tls::ClientCertificate;
+use crate::web::Authorization;
+
+impl Proxy {
+    /// A credential of ours must be good wherever it is sent: on a route for anyone, a caller
+    /// with a broken one would be taken for somebody else than it believes to be.
+    pub(super) async fn authenticate(
+        &self,
+        route: &Route,
+        parts: &mut Parts,
+    ) -> Result<Option<Arc<Authenticated>>, Rejection> {
+        if route.tickets {
+            let tickets = ticket::take(&mut parts.uri)?;
+            if !tickets.is_empty() {
+                return self.redeem(route, parts, &tickets).await.map(Some);
+            }
+        }
+        let known = self.sessions.authenticate(&parts.headers).await;
+        known.map_err(|error| self.refused(error))
+    }
+
+    /// Whom the ticket of a request speaks for. All that it brought are used up.
+    async fn redeem(
+        &self,
+        route: &Route,
+        parts: &Parts,
+        tickets: &[Vec<u8>],
+    ) -> Result<Arc<Authenticated>, Rejection> {
+        let scope = route.key.to_string();
+        let mut redeemed = Err(AuthError::Ticket);
+        for ticket in tickets {
+            redeemed = self.sessions.redeem_ticket(ticket, &scope).await;
+        }
+        if tickets.len() > 1 || Authorization::of(&parts.headers) != Authorization::Absent {
+            return Err(Rejection::AmbiguousTicket);
+        }
+        if ![Method::GET, Method::HEAD].contains(&parts.method) {
+            redeemed = Err(AuthError::Ticket);
+        }
+        redeemed.map_err(|error| self.refused(error))
+    }
+
+    /// Whether the caller's login is as recent as the route asks.
+    pub(super) fn recent(
+        &self,
+        route: &Route,
+        caller: Option<&Authenticated>,
+    ) -> Result<(), Rejection> {
+        let Some(within) = route.fresh else { return Ok(()) };
+        let now = self.clock.now();
+        let is_recent = caller.is_some_and(|caller| caller.logged_in_within(within, now));
+        if is_recent { Ok(()) } else { Err(Rejection::StaleLogin(within)) }
+    }
+
+    pub(super) fn refused(&self, error: AuthError) -> Rejection {
+        RefusedCredential { error, presented: self.sessions.in_header() }.into()
+    }
+}
+
+/// Whether the route may be used by a caller, or by nobody in particular. What its rule on trial
+/// would have done becomes known either way.
+pub(super) fn judge(
+    route: &Route,
+    known: &mut Known,
+    certificate: Option<&ClientCertificate>,
+) -> Result<(), Rejection> {
+    let identity = known.caller.as_ref().map(|caller| &caller.identity);
+    let verdict = authorize(&route.allow, identity, certificate);
+    if let Some(shadow) = &route.shadow {
+        known.would = shadow.judge(verdict, identity, certificate);
+    }
+    permit(verdict)
+}
+
+/// What a verdict means to a request.
+pub(super) const fn permit(verdict: Verdict) -> Result<(), Rejection> {
+    match verdict {
+        Verdict::Allowed => Ok(()),
+        Verdict::NeedsIdentity => Err(Rejection::NoCredentials),
+        Verdict::Forbidden => Err(Rejection::Forbidden),
+    }
+}

@@ -1,0 +1,45 @@
+//! What the proxy is asked, and what becomes known on the way.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderValue;
+use http::request::Parts;
+
+use crate::policy::{Route, Would};
+use crate::session::Authenticated;
+use crate::web::{CanonicalPath, Origin, Peer, RequestBody};
+
+/// A request that has found its route. Identity and forwarding fields are gone from it; `Debug`
+/// leaves its head out, which holds the credential.
+pub struct Exchange<'a> {
+    /// Its route.
+    pub route: &'a Arc<Route>,
+    /// Its path in the one reading that counts.
+    pub path: &'a CanonicalPath<'a>,
+    /// The connection's other end.
+    pub peer: &'a Peer,
+    /// Where it came from.
+    pub origin: &'a Origin,
+    /// Its id.
+    pub request_id: &'a HeaderValue,
+    /// Head.
+    pub parts: Parts,
+    /// Body.
+    pub body: RequestBody,
+}
+
+/// What became known of a request on its way, for the access log.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Who asks.
+    pub caller: Option<Arc<Authenticated>>,
+    /// What the rule on trial would have changed.
+    pub would: Option<Would>,
+}
+
+impl fmt::Debug for Exchange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("route", &self.route.key).finish_non_exhaustive()
+    }
+}
