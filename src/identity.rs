@@ -122,6 +122,15 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// The same with no role beyond those in `scopes`, where there are any to keep to.
+    #[must_use]
+    pub fn narrowed(mut self, scopes: Option<&[String]>) -> Self {
+        if let Some(scopes) = scopes {
+            self.roles.retain(|role| scopes.contains(role));
+        }
+        self
+    }
+
     /// The claim of that name, as `[identity]` and `claim:` rules read it.
     pub fn claim(&self, name: &str) -> Option<Cow<'_, Claim>> {
         let text = |value: &str| (!value.is_empty()).then(|| Cow::Owned(Claim::Text(value.into())));

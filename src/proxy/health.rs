@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use super::connect::connect;
 use super::standing::Change;
 use super::upstream::{Server, Upstream};
-use super::{HealthSettings, UpstreamSettings, Upstreams, http2, resolver};
+use super::{Address, HealthSettings, Rejection, UpstreamSettings, Upstreams, http2, resolver};
 
 /// Who asks.
 const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
@@ -150,18 +150,11 @@ async fn ask(
     health: &HealthSettings,
 ) -> Result<StatusCode, Box<dyn Error + Send + Sync>> {
     let stream = TokioIo::new(connect(settings, server).await?);
-    let mut request = Request::new(Empty::<Bytes>::new());
-    *request.uri_mut() = health.path.clone().into();
-    let headers = request.headers_mut();
-    headers.insert(header::HOST, server.host.clone());
-    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-    headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+    let request = health.request(&server.address, settings.h2)?;
     if settings.h2 {
-        let (mut parts, body) = request.into_parts();
-        http2::address(&mut parts, &server.address)?;
         let (mut sender, connection) =
             client::http2::handshake(TokioExecutor::new(), stream).await?;
-        let answer = sender.send_request(Request::from_parts(parts, body));
+        let answer = sender.send_request(request);
         return driven(connection, answer).await;
     }
     let (mut sender, connection) = client::http1::handshake(stream).await?;
@@ -196,7 +189,28 @@ async fn driven<B>(
 }
 
 impl HealthSettings {
-    fn accepts(&self, status: StatusCode) -> bool {
+    /// What a server at that address is asked.
+    pub(crate) fn request(
+        &self,
+        address: &Address,
+        h2: bool,
+    ) -> Result<Request<Empty<Bytes>>, Rejection> {
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = self.path.clone().into();
+        let headers = request.headers_mut();
+        headers.insert(header::HOST, address.host());
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+        if !h2 {
+            return Ok(request);
+        }
+        let (mut parts, body) = request.into_parts();
+        http2::address(&mut parts, address)?;
+        Ok(Request::from_parts(parts, body))
+    }
+
+    /// Whether an answer with that status is a good one.
+    pub(crate) fn accepts(&self, status: StatusCode) -> bool {
         if self.status.is_empty() { status.is_success() } else { self.status.contains(&status) }
     }
 }

@@ -210,16 +210,7 @@ impl Flight {
 
 impl Server {
     fn new(Backend { address, weight }: Backend) -> Self {
-        let text = match &address {
-            Address::Tcp { host, port } | Address::Tls { host, port } if host.contains(':') => {
-                format!("[{host}]:{port}")
-            }
-            Address::Tcp { host, port: 80 } | Address::Tls { host, port: 443 } => host.clone(),
-            Address::Tcp { host, port } | Address::Tls { host, port } => format!("{host}:{port}"),
-            Address::Unix(_) => "localhost".to_owned(),
-        };
-        let host = HeaderValue::from_str(&text);
-        let host = host.unwrap_or_else(|_| HeaderValue::from_static("upstream"));
+        let host = address.host();
         let resolver = match &address {
             Address::Tcp { host, port } | Address::Tls { host, port } => Resolver::new(host, *port),
             Address::Unix(_) => Resolver::Fixed(Vec::new()),
@@ -232,6 +223,22 @@ impl Server {
             in_flight: AtomicUsize::new(0),
             standing: Standing::default(),
         }
+    }
+}
+
+impl Address {
+    /// `Host` for what nobody has named one for.
+    pub(super) fn host(&self) -> HeaderValue {
+        let text = match self {
+            Self::Tcp { host, port } | Self::Tls { host, port } if host.contains(':') => {
+                format!("[{host}]:{port}")
+            }
+            Self::Tcp { host, port: 80 } | Self::Tls { host, port: 443 } => host.clone(),
+            Self::Tcp { host, port } | Self::Tls { host, port } => format!("{host}:{port}"),
+            Self::Unix(_) => "localhost".to_owned(),
+        };
+        let host = HeaderValue::from_str(&text);
+        host.unwrap_or_else(|_| HeaderValue::from_static("upstream"))
     }
 }
 

@@ -270,9 +270,5 @@ impl Authenticated {
 
 /// The owner as it is now, with no role beyond those that the key names.
 pub(super) fn key_identity(user: &User, key: &UserKey) -> Identity {
-    let mut identity = own_identity(user, None);
-    if let Some(scopes) = &key.scopes {
-        identity.roles.retain(|role| scopes.contains(role));
-    }
-    identity
+    own_identity(user, None).narrowed(key.scopes.as_deref())
 }

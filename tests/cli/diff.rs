@@ -184,17 +184,20 @@ callers were judged by the roles that they have now; `rate`, `fresh` and `body` 
 fn foreign_lines_are_counted_and_passed_over() {
     let folder = folder();
     let log = format!(
-        "{}not json\n\n{{\"target\":\"other\",\"status\":200}}\n\u{fffd}\n{}\n{}{}",
+        "{}not json\n\n{{\"target\":\"other\",\"status\":200}}\n\u{fffd}\n{}\n{}{}{}{}",
         line(r#""method":"GET","path":"/gone/a","status":200,"route":"/gone/*""#),
         "y".repeat(2 << 20),
         line(r#""method":"GET","path":"/gone/b","status":400,"code":"bad_framing""#),
         line(r#""method":"GET","path":"/gone/c","status":200,"route":"/older/*""#),
+        // With a method that is none, and answered by a listener that only redirects.
+        line(r#""method":"G T","path":"/gone/d","status":200"#),
+        line(r#""method":"GET","path":"/gone/e","status":308"#),
     );
     let told = diff(&folder, &log, &[]);
     assert_eq!(groups(&told), ["2 GET /gone/*: api => /*: me"]);
     assert_eq!(
         (&told["foreign"], &told["malformed"], &told["other_policy"]),
-        (&4.into(), &1.into(), &1.into())
+        (&4.into(), &3.into(), &1.into())
     );
 }
 

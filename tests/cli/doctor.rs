@@ -157,6 +157,8 @@ fn servers_that_do_not_answer_are_problems() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (well, ill, late) =
         (server("127.0.0.1:0", WELL), server("127.0.0.1:0", ILL), server("127.0.0.1:0", LATE));
+    // The gateway looks at the head of an answer, and so does this.
+    let half = server("127.0.0.1:0", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nno");
     for (upstream, area, level, part) in [
         (format!("to = \"http://{nobody}\""), "upstreams", "problem", "no connection ("),
         (
@@ -167,6 +169,7 @@ fn servers_that_do_not_answer_are_problems() {
         ),
         (format!("to = \"http://localhost:{}\"", well.port()), "names", "ok", "localhost is "),
         (format!("to = \"http://{well}\""), "upstreams", "ok", "connected"),
+        (format!("to = \"http://{half}\", health = \"/h\""), "upstreams", "ok", "/h is 200"),
         (format!("to = \"http://{ill}\", health = \"/h\""), "upstreams", "problem", "/h is 500"),
         (
             format!("to = \"http://{ill}\", health = {{ path = \"/h\", status = [500] }}"),

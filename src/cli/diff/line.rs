@@ -57,8 +57,8 @@ pub(super) enum Sender {
     Unasked,
 }
 
-/// Codes of what is refused for its form, whatever the policy says.
-const FORM: [&str; 10] = [
+/// Codes of what is refused for its form, or for coming in clear, whatever the policy says.
+const FORM: [&str; 11] = [
     "bad_field",
     "bad_framing",
     "bad_host",
@@ -66,6 +66,7 @@ const FORM: [&str; 10] = [
     "expectation",
     "head_too_large",
     "host_mismatch",
+    "in_clear",
     "malformed",
     "target_too_long",
     "too_many_fields",
@@ -86,7 +87,9 @@ impl Read {
         let (Some(method), Some(path)) = named else { return Self::Before };
         let host = line.host.take().unwrap_or_default();
         let refused = line.code.as_deref().filter(|_| line.route.is_none());
-        if refused.is_some_and(|code| FORM.contains(&code)) {
+        // A listener that only redirects has answered it: nothing else of ours says 308.
+        let redirected = line.status == 308 && line.route.is_none() && line.code.is_none();
+        if redirected || refused.is_some_and(|code| FORM.contains(&code)) {
             return Self::Before;
         }
         Self::Request(Box::new(Request { method, host, path, line }))
@@ -113,6 +116,28 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Renamed ones would be judged as if a route had decided them.
+    #[test]
+    fn the_codes_are_those_of_refusals() {
+        let page = include_str!("../../../docs/refusals.md");
+        for code in FORM.iter().chain(&UNASKED) {
+            assert!(page.contains(&format!("| `{code}` |")), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_only_redirects_is_decided_by_no_rule() {
+        let text = |rest: &str| {
+            let line = r#"{"target":"portcullis::access","method":"GET","path":"/x""#;
+            format!("{line},{rest}}}").into_bytes()
+        };
+        let is_before = |rest: &str| matches!(Read::of(&text(rest)), Read::Before);
+        assert!(is_before(r#""status":308"#));
+        assert!(is_before(r#""status":403,"code":"in_clear""#));
+        assert!(!is_before(r#""status":308,"route":"/x""#));
+        assert!(!is_before(r#""status":404,"code":"no_route""#));
+    }
 
     fn line(fields: &str) -> Vec<u8> {
         format!(r#"{{"target":"portcullis::access","status":200{fields}}}"#).into_bytes()

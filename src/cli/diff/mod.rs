@@ -128,8 +128,11 @@ impl Comparison {
             Sender::Foreign | Sender::Unasked => Judged::AnyUser,
         };
         let report = &mut self.report;
+        let Some(question) = question(&request, &judged) else {
+            report.malformed += 1;
+            return Ok(());
+        };
         report.requests += 1;
-        let Some(question) = question(&request, &judged) else { return Ok(()) };
         let (before, after) = (self.old.ask(&question), self.new.ask(&question));
         let found = route(&before).map(|route| route.key.to_string());
         let was = &request.line.route;

@@ -34,13 +34,10 @@ impl People {
         id: u64,
         key: Option<u64>,
     ) -> anyhow::Result<Option<Identity>> {
-        let Some(mut identity) = self.look_up(id).await? else { return Ok(None) };
+        let Some(identity) = self.look_up(id).await? else { return Ok(None) };
         let Some(key) = key else { return Ok(Some(identity)) };
         let Some(scopes) = self.scopes(&identity.username, key).await? else { return Ok(None) };
-        if let Some(scopes) = scopes {
-            identity.roles.retain(|role| scopes.contains(role));
-        }
-        Ok(Some(identity))
+        Ok(Some(identity.narrowed(scopes.as_deref())))
     }
 
     async fn look_up(&mut self, id: u64) -> anyhow::Result<Option<Identity>> {

@@ -11,15 +11,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-/// Most bytes of an answer that are read.
-const LONGEST: usize = 1 << 20;
-
-/// Asks in HTTP/2 or in HTTP/1.1, and waits no longer than `patience`.
+/// Asks in HTTP/2 or in HTTP/1.1, waits no longer than `patience`, and reads a body of `most` bytes
+/// at most; with 0 the head is all that is waited for.
 pub(super) async fn exchange<S>(
     stream: S,
     request: Request<Empty<Bytes>>,
     h2: bool,
     patience: Duration,
+    most: usize,
 ) -> anyhow::Result<Response<Bytes>>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -29,20 +28,26 @@ where
         let response = if h2 {
             let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
             let _driven = Driven(tokio::spawn(async { drop(connection.await) }));
-            whole(sender.send_request(request).await?).await?
+            whole(sender.send_request(request).await?, most).await?
         } else {
             let (mut sender, connection) = http1::handshake(io).await?;
             let _driven = Driven(tokio::spawn(async { drop(connection.await) }));
-            whole(sender.send_request(request).await?).await?
+            whole(sender.send_request(request).await?, most).await?
         };
         anyhow::Ok(response)
     };
     timeout(patience, asking).await.context("no answer in time")?
 }
 
-async fn whole(response: Response<hyper::body::Incoming>) -> anyhow::Result<Response<Bytes>> {
+async fn whole(
+    response: Response<hyper::body::Incoming>,
+    most: usize,
+) -> anyhow::Result<Response<Bytes>> {
     let (parts, body) = response.into_parts();
-    let body = Limited::new(body, LONGEST).collect().await.map_err(|error| anyhow!("{error}"))?;
+    if most == 0 {
+        return Ok(Response::from_parts(parts, Bytes::new()));
+    }
+    let body = Limited::new(body, most).collect().await.map_err(|error| anyhow!("{error}"))?;
     Ok(Response::from_parts(parts, body.to_bytes()))
 }
 

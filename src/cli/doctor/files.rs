@@ -26,8 +26,10 @@ pub(super) fn look(config: &Config, file: &PolicyFile, findings: &mut Findings) 
     if let Some(path) = file.path() {
         policy(path, &secrets, findings);
     }
-    let mut folders: Vec<&Path> = [&config.store, &config.admin.socket, &config.audit.path]
+    let ours = [&config.store, &config.keys.ring, &config.admin.socket, &config.audit.path];
+    let mut folders: Vec<&Path> = ours
         .into_iter()
+        .chain(&secrets.files)
         .filter_map(|path| path.parent())
         .chain(file.path().and_then(Path::parent))
         .collect();

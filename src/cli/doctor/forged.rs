@@ -17,12 +17,15 @@ use crate::cli::try_lines::reachable;
 use crate::config::Config;
 use crate::policy::{Allow, Caller, Question, Route, Ruling, Verdict};
 use crate::proxy::Target;
+use crate::server::ListenAddr;
 
 const AREA: &str = "identity";
 /// What no gateway would write.
 const FORGED: &str = "forged-by-doctor";
 /// For a whole exchange with a gateway on this machine.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Most bytes of an answer that are read.
+const LONGEST: usize = 1 << 20;
 const ADD: &str =
     "a route to an upstream `{ whoami = true }` with allow = \"anyone\" lets this be tried";
 
@@ -89,14 +92,17 @@ fn mirror(config: &Config, route: &Route) -> Option<Question> {
 
 /// Where the gateway listens in clear.
 fn in_clear(config: &Config, running: &Health) -> Option<SocketAddr> {
-    let tls = |addr: &SocketAddr| {
-        config.listen.iter().any(|one| {
-            (one.tls || one.redirect || one.proxy_protocol)
-                && one.addr.to_string() == addr.to_string()
-        })
+    let is_other = |addr: &SocketAddr| {
+        let others = config.listen.iter().filter(|it| it.tls || it.redirect || it.proxy_protocol);
+        let mut others = others.filter_map(|it| match it.addr {
+            ListenAddr::Tcp(addr) => Some(addr),
+            ListenAddr::Unix(_) => None,
+        });
+        // Port 0 is any, once it is listened at.
+        others.any(|other| other.ip() == addr.ip() && [0, addr.port()].contains(&other.port()))
     };
     let listening = running.listeners.iter().filter_map(|text| text.parse().ok());
-    listening.filter(|addr| !tls(addr)).map(reachable).next()
+    listening.filter(|addr| !is_other(addr)).map(reachable).next()
 }
 
 /// What became of the made-up headers.
@@ -113,7 +119,7 @@ async fn try_it(config: &Config, question: &Question, at: SocketAddr) -> anyhow:
         request.headers_mut().append(name.clone(), HeaderValue::from_static(FORGED));
     }
     let stream = TcpStream::connect(at).await?;
-    let response = exchange(stream, request, false, PATIENCE).await?;
+    let response = exchange(stream, request, false, PATIENCE, LONGEST).await?;
     let status = response.status();
     if !status.is_success() {
         anyhow::bail!("it answered {}", status.as_u16());

@@ -5,8 +5,13 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// Keys whose value is a secret where it stands in the file itself.
-const INLINE: [&[&str]; 3] =
-    [&["auth", "signing", "secret"], &["auth", "signing", "key"], &["mail", "password"]];
+const INLINE: [&[&str]; 5] = [
+    &["admin", "token"],
+    &["auth", "signing", "secret"],
+    &["auth", "signing", "key"],
+    &["auth", "signing", "previous"],
+    &["mail", "password"],
+];
 
 /// The secrets of a policy file.
 #[derive(Debug, Default)]
@@ -59,7 +64,10 @@ fn is_text(file: &Table, keys: &[&str]) -> bool {
     for key in tables {
         table = table.and_then(|table| table.get(*key)).and_then(Value::as_table);
     }
-    table.and_then(|table| table.get(*last)).is_some_and(Value::is_str)
+    match table.and_then(|table| table.get(*last)) {
+        Some(Value::Array(entries)) => entries.iter().any(Value::is_str),
+        value => value.is_some_and(Value::is_str),
+    }
 }
 
 #[cfg(test)]
@@ -80,7 +88,24 @@ mod tests {
         let names: Vec<_> =
             found.files.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
         assert_eq!((names.as_slice(), found.inline), (&["hs", "k", "l", "m", "old"][..], false));
-        std::fs::write(&path, "mail.password = 'x'\n").unwrap();
-        assert!(secrets(&path).inline);
+        for keys in INLINE {
+            for value in ["'x'", "['x']"] {
+                std::fs::write(&path, format!("{} = {value}\n", keys.join("."))).unwrap();
+                assert!(secrets(&path).inline, "{keys:?} = {value}");
+            }
+        }
+    }
+
+    /// A secret that the policy file has a key for, and the list has not, would not be looked after.
+    #[test]
+    fn every_key_that_takes_a_secret_is_in_the_list() {
+        let raw = include_str!("../../config/raw.rs");
+        let fields = raw.lines().filter_map(|line| line.trim().split_once(": "));
+        let secret = fields.filter(|(_, kind)| kind.trim_end_matches(',').contains("Source"));
+        let mut keys: Vec<_> = secret.map(|(key, _)| key).filter(|key| *key != "jwks").collect();
+        let mut listed: Vec<_> = INLINE.iter().filter_map(|keys| keys.last().copied()).collect();
+        keys.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(listed, keys);
     }
 }

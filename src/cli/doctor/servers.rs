@@ -4,10 +4,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use bytes::Bytes;
-use http::header::{DATE, HOST};
-use http::{Request, StatusCode, Version};
-use http_body_util::Empty;
+use http::header::DATE;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::timeout;
@@ -66,7 +63,9 @@ async fn server(
 ) {
     let shown = format!("{} {address}", upstream.name);
     let (host, port) = match address {
-        Address::Unix(path) => return unix(upstream, &shown, path, findings).await,
+        Address::Unix(path) => {
+            return unix(upstream, (&shown, address), path, findings).await;
+        }
         Address::Tcp { host, port } | Address::Tls { host, port } => (host, *port),
     };
     let Some(found) = look_up(upstream, &shown, host, port, findings).await else { return };
@@ -91,7 +90,7 @@ async fn server(
         }
     };
     if let Address::Tcp { .. } = address {
-        return well(upstream, &shown, stream, findings).await;
+        return well(upstream, (&shown, address), stream, findings).await;
     }
     let Some(tls) = &upstream.tls else { return };
     match timeout(upstream.connect, tls.connect(host, stream)).await {
@@ -103,7 +102,7 @@ async fn server(
                 return findings.add(Level::Problem, AREA, found, next);
             }
             findings.ok(AREA, format!("{shown}: its certificate is good"));
-            well(upstream, &shown, stream, findings).await;
+            well(upstream, (&shown, address), stream, findings).await;
         }
         Ok(Err(error)) => {
             let next =
@@ -180,7 +179,12 @@ fn around(shown: &str, found: &[SocketAddr], proof: Option<&str>, findings: &mut
     }
 }
 
-async fn unix(upstream: &UpstreamSettings, shown: &str, path: &Path, findings: &mut Findings) {
+async fn unix(
+    upstream: &UpstreamSettings,
+    (shown, address): (&str, &Address),
+    path: &Path,
+    findings: &mut Findings,
+) {
     let connected = timeout(upstream.connect, UnixStream::connect(path)).await;
     let stream = match connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
         Ok(stream) => stream,
@@ -207,19 +211,24 @@ async fn unix(upstream: &UpstreamSettings, shown: &str, path: &Path, findings: &
         ),
         _ => findings.ok("around", format!("{shown}: its owner and group alone can connect")),
     }
-    well(upstream, shown, stream, findings).await;
+    well(upstream, (shown, address), stream, findings).await;
 }
 
 /// Asks whether the server is well, if the policy says where.
-async fn well<S>(upstream: &UpstreamSettings, shown: &str, stream: S, findings: &mut Findings)
-where
+async fn well<S>(
+    upstream: &UpstreamSettings,
+    (shown, address): (&str, &Address),
+    stream: S,
+    findings: &mut Findings,
+) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let Some(health) = &upstream.health else {
         return findings.ok(AREA, format!("{shown}: connected"));
     };
-    let asked = match request(upstream, shown, health.path.as_str()) {
-        Ok(request) => exchange(stream, request, upstream.h2, health.timeout).await,
+    // What the gateway asks, and no more of the answer than it looks at.
+    let asked = match health.request(address, upstream.h2) {
+        Ok(request) => exchange(stream, request, upstream.h2, health.timeout, 0).await,
         Err(error) => Err(error.into()),
     };
     let response = match asked {
@@ -235,28 +244,10 @@ where
         clock::compare(shown, date, findings);
     }
     let status = response.status();
-    if is_good(status, &health.status) {
+    if health.accepts(status) {
         return findings.ok(AREA, format!("{shown}: {} is {}", health.path, status.as_u16()));
     }
     let found = format!("{shown}: {} is {}", health.path, status.as_u16());
     let next = "look at the server, or mend `health`";
     findings.add(Level::Problem, AREA, found, next);
-}
-
-fn is_good(status: StatusCode, wanted: &[StatusCode]) -> bool {
-    if wanted.is_empty() { status.is_success() } else { wanted.contains(&status) }
-}
-
-fn request(
-    upstream: &UpstreamSettings,
-    shown: &str,
-    path: &str,
-) -> Result<Request<Empty<Bytes>>, http::Error> {
-    let (_, address) = shown.split_once(' ').unwrap_or(("", shown));
-    let (scheme, authority) = address.split_once("://").unwrap_or(("http", "localhost"));
-    if upstream.h2 {
-        let target = format!("{scheme}://{authority}{path}");
-        return Request::get(target).version(Version::HTTP_2).body(Empty::new());
-    }
-    Request::get(path).header(HOST, authority).body(Empty::new())
 }

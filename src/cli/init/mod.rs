@@ -3,14 +3,16 @@
 mod ask;
 mod written;
 
-use std::fs::OpenOptions;
+use std::fs::Permissions;
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
 use super::out::Out;
+use crate::new_file::NewFile;
 use ask::Ask;
 use written::{Answers, Draft};
 
@@ -81,13 +83,14 @@ pub(super) fn run(args: Args, out: &mut Out) -> anyhow::Result<ExitCode> {
 }
 
 fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
-    let made = OpenOptions::new().write(true).create_new(true).open(path);
-    let mut file = match made {
+    let new = NewFile::create(path)?;
+    new.file().write_all(text.as_bytes())?;
+    // There is no secret in it, and the gateway may run as somebody else.
+    new.file().set_permissions(Permissions::from_mode(0o644))?;
+    match new.publish() {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             bail!("it is there by now, and nothing is ever overwritten")
         }
-        made => made?,
-    };
-    file.write_all(text.as_bytes())?;
-    Ok(file.sync_all()?)
+        published => Ok(published?),
+    }
 }
