@@ -98,6 +98,14 @@ pub(crate) fn keep_as(path: &Path, name: &Path) -> io::Result<()> {
     })
 }
 
+/// Where a link leads, so that what it leads to is replaced and the link stays; any other path as it
+/// is, and a link that leads nowhere.
+pub(crate) fn behind_links(path: &Path) -> PathBuf {
+    let is_link = path.symlink_metadata().is_ok_and(|found| found.is_symlink());
+    let behind = if is_link { path.canonicalize().ok() } else { None };
+    behind.unwrap_or_else(|| path.to_owned())
+}
+
 /// Waits until the names in the folder of that file are on disk: a file lasts only when the folder
 /// that names it does.
 ///
@@ -151,6 +159,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         drop(NewFile::create(&folder.path().join("a")).unwrap());
         assert!(listed(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn a_link_is_followed_to_where_it_leads() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("a"), "").unwrap();
+        std::os::unix::fs::symlink("a", path("one")).unwrap();
+        std::os::unix::fs::symlink(path("one"), path("two")).unwrap();
+        std::os::unix::fs::symlink("nowhere", path("lost")).unwrap();
+        let end = path("a").canonicalize().unwrap();
+        assert_eq!([behind_links(&path("one")), behind_links(&path("two"))], [end.clone(), end]);
+        for name in ["a", "lost", "nothing"] {
+            assert_eq!(behind_links(&path(name)), path(name));
+        }
     }
 
     #[test]

@@ -44,6 +44,8 @@ mod operators;
 mod reload;
 #[path = "cli/restore.rs"]
 mod restore;
+#[path = "cli/restore_keys.rs"]
+mod restore_keys;
 #[path = "cli/running.rs"]
 mod running;
 #[path = "cli/sessions.rs"]

@@ -119,6 +119,7 @@ impl From<KeyError> for Refusal {
             | KeyError::NotFetched
             | KeyError::Missing(_)
             | KeyError::Foreign(_)
+            | KeyError::Newer(_)
             | KeyError::Exposed(_)
             | KeyError::Damaged
             | KeyError::Io { .. } => RefusalKind::Unavailable,

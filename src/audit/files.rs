@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::head;
 use crate::new_file;
 
 /// Digits of a number in a name: names sort as the numbers do.
@@ -24,6 +25,18 @@ pub(super) fn older_name(path: &Path, first: u64) -> PathBuf {
     name.into()
 }
 
+/// Every file of the record at that path: the one that is written, whether it is there or not, the
+/// sealed head, and the older ones.
+///
+/// # Errors
+///
+/// That of the system.
+pub fn files_of(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let older = found(older(path))?.unwrap_or_default().into_iter();
+    let current = [path.to_owned(), head::beside(path)];
+    Ok(current.into_iter().chain(older.map(|older| older.path)).collect())
+}
+
 /// The older files of a record, the oldest first.
 pub(super) fn older(path: &Path) -> io::Result<Vec<Older>> {
     let own = path.file_name().unwrap_or_default().as_encoded_bytes();
@@ -36,6 +49,15 @@ pub(super) fn older(path: &Path) -> io::Result<Vec<Older>> {
     }
     found.sort_unstable();
     Ok(found)
+}
+
+/// `None` where there is no such file.
+pub(super) fn found<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
+    match outcome {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn number(ending: &[u8]) -> Option<u64> {

@@ -29,6 +29,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use event::{Event, Kind};
+pub use files::files_of;
 pub use handle::{Audit, Note};
 pub use origin::{Actor, Origin, asked_by};
 pub use read::{Follower, Shown, last_lines};

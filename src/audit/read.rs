@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::files;
+use super::files::{self, found};
 use super::line::claimed;
 use crate::printable::Printable;
 
@@ -88,14 +88,6 @@ impl Follower {
     fn note_last(&mut self, lines: &[String]) {
         let last = lines.last().and_then(|line| claimed(line.as_bytes()));
         self.last = last.unwrap_or_default().max(self.last);
-    }
-}
-
-fn found<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
-    match outcome {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

@@ -13,10 +13,12 @@ use tokio::sync::mpsc;
 
 use super::contents::{Contents, ContentsView};
 use super::out::Out;
+use super::own_files::ours_at;
 use super::policy_file::PolicyFile;
 use super::progress::progress;
 use super::reach::{Purpose, Reach};
 use crate::admin::BackupRequest;
+use crate::config::Config;
 use crate::new_file::NewFile;
 
 /// The file that stands for standard output, or input.
@@ -55,10 +57,10 @@ pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow:
         bail!("standard output is the backup; `--json` goes with a file");
     }
     let named = args.file.display().to_string();
-    if !to_stream {
-        judge(&args).with_context(|| named.clone())?;
-    }
     let config = file.load()?.config;
+    if !to_stream {
+        judge(&args, &config, file).with_context(|| named.clone())?;
+    }
     let reach = Reach::open(config, Purpose::Backup, out).await?;
     let parts = reach.back_up(&BackupRequest { keys: !args.without_keys }).await?;
     let incoming = Incoming { parts, part: Bytes::new() };
@@ -84,7 +86,10 @@ pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow:
 }
 
 /// Whether the file can be made, before anything is asked for.
-fn judge(args: &Args) -> anyhow::Result<()> {
+fn judge(args: &Args, config: &Config, file: &PolicyFile) -> anyhow::Result<()> {
+    if let Some(what) = ours_at(&args.file, config, file)? {
+        bail!("this is the place of {what}, which no backup takes; name another file");
+    }
     match args.file.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error.into()),

@@ -27,6 +27,7 @@ mod judge;
 mod key;
 mod man;
 mod out;
+mod own_files;
 mod policy_file;
 mod progress;
 mod reach;

@@ -33,6 +33,9 @@ pub enum KeyError {
     /// The key file is no key file.
     #[error("{}: not a key file of portcullis, or damaged; put a backup in its place", .0.display())]
     Foreign(PathBuf),
+    /// The key file is one of ours that this version does not know yet.
+    #[error("{}: this key file was written by a newer portcullis: run that one", .0.display())]
+    Newer(PathBuf),
     /// Others may read the key file.
     #[error("{}: others may read this key file; run `chmod 600` on it and think about `portcullis key rotate`", .0.display())]
     Exposed(PathBuf),

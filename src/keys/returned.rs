@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::KeyError;
 use super::ring_file::RingFile;
+use super::{KeyError, KeyRing, KeySettings};
+use crate::clock::Timestamp;
 use crate::secret::Secret;
 
 /// The key file of a backup.
@@ -15,9 +16,11 @@ pub struct ReturnedKeys(RingFile);
 pub enum KeysInPlace {
     /// Nothing.
     None,
-    /// The same file, or an earlier or later one of the same gateway: what was sealed with the one
-    /// is opened with the other.
+    /// The same file, or a later one of the same gateway: what was sealed with the one is opened
+    /// with the other.
     Same,
+    /// An earlier one of the same gateway: it knows nothing of a key that signs by now.
+    Earlier,
     /// That of another gateway, or something else.
     Others,
 }
@@ -33,14 +36,38 @@ impl ReturnedKeys {
     ///
     /// # Errors
     ///
-    /// [`KeyError::Io`], if that cannot be found out.
+    /// [`KeyError`], if that cannot be found out: others may read the file, say, or a newer version
+    /// wrote it.
     pub fn in_place(&self, path: &Path) -> Result<KeysInPlace, KeyError> {
-        match RingFile::read(path) {
-            Ok(None) => Ok(KeysInPlace::None),
-            Ok(Some(there)) if there.seal.matches(self.0.seal.expose()) => Ok(KeysInPlace::Same),
-            Err(error @ KeyError::Io { .. }) => Err(error),
-            Ok(Some(_)) | Err(_) => Ok(KeysInPlace::Others),
-        }
+        let there = match RingFile::read(path) {
+            Ok(Some(there)) => there,
+            Ok(None) => return Ok(KeysInPlace::None),
+            Err(KeyError::Foreign(_)) => return Ok(KeysInPlace::Others),
+            Err(error) => return Err(error),
+        };
+        Ok(match there.seal.matches(self.0.seal.expose()) {
+            false => KeysInPlace::Others,
+            true if there.is_before(&self.0) => KeysInPlace::Earlier,
+            true => KeysInPlace::Same,
+        })
+    }
+
+    /// Whether a gateway with these settings can go on with it.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`], if not.
+    pub fn suit(&self, settings: &KeySettings, now: Timestamp) -> Result<(), KeyError> {
+        KeyRing::in_memory(settings.clone(), self.0.clone(), now).map(drop)
+    }
+
+    /// Puts it where there is none, at once and durably.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Io`], also where somebody else made one meanwhile, which stays.
+    pub fn publish(&self, path: &Path) -> Result<(), KeyError> {
+        self.0.publish(path)
     }
 
     /// Puts it there, at once and durably, whatever was there before.
@@ -48,7 +75,7 @@ impl ReturnedKeys {
     /// # Errors
     ///
     /// [`KeyError::Io`].
-    pub fn put(&self, path: &Path) -> Result<(), KeyError> {
+    pub fn replace(&self, path: &Path) -> Result<(), KeyError> {
         self.0.write(path)
     }
 }

@@ -57,10 +57,7 @@ impl KeyRing {
         longest: Duration,
         now: Timestamp,
     ) -> Result<Self, KeyError> {
-        let mut file = match RingFile::read(&settings.ring)? {
-            Some(file) => file,
-            None => RingFile { seal: Seal::generate()?.material().clone(), keys: Vec::new() },
-        };
+        let mut file = RingFile::read(&settings.ring)?.map_or_else(RingFile::generate, Ok)?;
         let before = file.keys.len();
         let fresh = before == 0 && !settings.ring.exists();
         if matches!(settings.source, KeySource::Made) {
@@ -93,7 +90,15 @@ impl KeyRing {
     ///
     /// [`KeyError`] if `settings` do not fit each other.
     pub fn ephemeral(settings: KeySettings, now: Timestamp) -> Result<Self, KeyError> {
-        let mut file = RingFile { seal: Seal::generate()?.material().clone(), keys: Vec::new() };
+        Self::in_memory(settings, RingFile::generate()?, now)
+    }
+
+    /// The keys that [`open`](Self::open) would have, did it find that file.
+    pub(super) fn in_memory(
+        settings: KeySettings,
+        mut file: RingFile,
+        now: Timestamp,
+    ) -> Result<Self, KeyError> {
         if matches!(settings.source, KeySource::Made) {
             ensure_current(&mut file.keys, settings.algorithm, now)?;
         }

@@ -1,7 +1,8 @@
 //! The file with the keys that the gateway makes itself.
 
+use std::cmp::Ordering;
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -10,16 +11,17 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::seal::Seal;
 use super::{Algorithm, KeyError};
 use crate::clock::Timestamp;
-use crate::new_file::NewFile;
+use crate::new_file::{NewFile, behind_links};
 use crate::secret::Secret;
 
 /// The only format there is so far; a file of another is refused.
 const VERSION: u32 = 1;
 
 /// What the file holds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RingFile {
     /// Seals secrets in the store.
     pub(super) seal: Secret,
@@ -54,6 +56,17 @@ struct Entry {
     retired: Option<u64>,
 }
 
+/// What is the same in every format.
+#[derive(Deserialize)]
+struct Marked {
+    version: u32,
+}
+
+/// Whether a newer version wrote it.
+fn is_newer(text: &str) -> bool {
+    serde_json::from_str(text).is_ok_and(|marked: Marked| marked.version > VERSION)
+}
+
 impl Drop for Document {
     fn drop(&mut self) {
         self.seal.zeroize();
@@ -69,22 +82,63 @@ impl RingFile {
         let text = match fs::read_to_string(path) {
             Ok(text) => Zeroizing::new(text),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            // No text at all.
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                return Err(KeyError::Foreign(path.into()));
+            }
             Err(error) => return Err(KeyError::Io { path: path.into(), source: error }),
         };
         let mode = fs::metadata(path).map(|meta| meta.permissions().mode()).unwrap_or_default();
         if mode & 0o077 != 0 {
             return Err(KeyError::Exposed(path.into()));
         }
+        if is_newer(&text) {
+            return Err(KeyError::Newer(path.into()));
+        }
         Self::decode(&text).map(Some).ok_or_else(|| KeyError::Foreign(path.into()))
     }
 
-    /// Replaces the file at once and durably: a crash leaves the old or the new one.
+    /// What the first file of a gateway begins with.
+    pub(super) fn generate() -> Result<Self, KeyError> {
+        Ok(Self { seal: Seal::generate()?.material().clone(), keys: Vec::new() })
+    }
+
+    /// Replaces the file at once and durably: a crash leaves the old or the new one. A link to it
+    /// goes on leading to it.
     pub(super) fn write(&self, path: &Path) -> Result<(), KeyError> {
-        let failed = |source| KeyError::Io { path: path.into(), source };
+        let new = self.draft(&behind_links(path));
+        new.and_then(NewFile::replace).map_err(|source| KeyError::Io { path: path.into(), source })
+    }
+
+    /// Makes the file, durably, where there is none; one that somebody else made meanwhile stays.
+    pub(super) fn publish(&self, path: &Path) -> Result<(), KeyError> {
+        let new = self.draft(path);
+        new.and_then(NewFile::publish).map_err(|source| KeyError::Io { path: path.into(), source })
+    }
+
+    fn draft(&self, path: &Path) -> io::Result<NewFile> {
         let text = Zeroizing::new(self.encode());
-        let new = NewFile::create(path).map_err(failed)?;
-        new.file().write_all(text.as_bytes()).map_err(failed)?;
-        new.replace().map_err(failed)
+        let new = NewFile::create(path)?;
+        new.file().write_all(text.as_bytes())?;
+        Ok(new)
+    }
+
+    /// Whether keys were rotated between this file and the other one.
+    pub(super) fn is_before(&self, other: &Self) -> bool {
+        let newest = |file: &Self| file.keys.iter().map(|key| key.created).max();
+        let has = |file: &Self, key: Option<&MadeKey>| {
+            key.is_some_and(|key| file.keys.iter().any(|it| it.pkcs8.matches(key.pkcs8.expose())))
+        };
+        match newest(self).cmp(&newest(other)) {
+            Ordering::Less => true,
+            Ordering::Greater => false,
+            // Within one second: the later one knows the current key of the earlier one.
+            Ordering::Equal => !has(self, other.current()) && has(other, self.current()),
+        }
+    }
+
+    fn current(&self) -> Option<&MadeKey> {
+        self.keys.iter().find(|key| key.retired.is_none())
     }
 
     /// What stands in the file.

@@ -145,11 +145,13 @@ fn another_algorithm_makes_a_new_key_and_keeps_the_old_for_its_tokens() {
 fn a_key_file_that_cannot_be_used_is_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(folder.path(), Algorithm::Es256);
-    for text in ["", "{}", "-----BEGIN PRIVATE KEY-----", r#"{"version":2,"seal":"","keys":[]}"#] {
+    let newer = r#"{"version":2,"cipher":"?"}"#;
+    for text in ["", "{}", "-----BEGIN PRIVATE KEY-----", r#"{"version":0}"#, newer] {
         fs::write(&settings.ring, text).unwrap();
         fs::set_permissions(&settings.ring, fs::Permissions::from_mode(0o600)).unwrap();
-        let refused = KeyRing::open(settings.clone(), LONGEST, NOW);
-        assert!(matches!(refused, Err(KeyError::Foreign(_))), "{text:?}");
+        let refused = KeyRing::open(settings.clone(), LONGEST, NOW).unwrap_err();
+        assert_eq!(matches!(refused, KeyError::Newer(_)), text == newer, "{text:?}");
+        assert_eq!(matches!(refused, KeyError::Foreign(_)), text != newer, "{text:?}");
         assert_eq!(fs::read_to_string(&settings.ring).unwrap(), text);
     }
     fs::set_permissions(&settings.ring, fs::Permissions::from_mode(0o640)).unwrap();
@@ -159,6 +161,31 @@ fn a_key_file_that_cannot_be_used_is_left_as_it_is() {
     let refused = KeyRing::open_existing(settings.clone(), LONGEST, NOW);
     assert!(matches!(refused, Err(KeyError::Missing(_))));
     assert!(!settings.ring.exists());
+}
+
+#[test]
+fn a_file_is_before_another_if_keys_were_rotated_between_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path(), Algorithm::Es256);
+    let ring = KeyRing::open(settings.clone(), LONGEST, NOW).unwrap();
+    let returned = || ReturnedKeys::read(&ring.file().unwrap().unwrap()).unwrap();
+    let first = returned();
+    assert_eq!(first.in_place(&settings.ring).unwrap(), KeysInPlace::Same);
+    for seconds in [0, 0, 5] {
+        let before = returned();
+        ring.rotate(NOW.plus(Duration::from_secs(seconds))).unwrap();
+        let after = returned();
+        // The one with the other in its place, both ways.
+        assert_eq!(before.in_place(&settings.ring).unwrap(), KeysInPlace::Same, "{seconds}");
+        before.replace(&settings.ring).unwrap();
+        assert_eq!(after.in_place(&settings.ring).unwrap(), KeysInPlace::Earlier, "{seconds}");
+        assert!(matches!(after.publish(&settings.ring), Err(KeyError::Io { .. })));
+        after.replace(&settings.ring).unwrap();
+    }
+    first.suit(&settings, NOW).unwrap();
+    let shared = KeySource::Shared(Secret::from("short".to_owned()));
+    let other = KeySettings { source: shared, algorithm: Algorithm::Hs256, ..settings };
+    assert!(matches!(first.suit(&other, NOW), Err(KeyError::ShortSecret)));
 }
 
 #[test]

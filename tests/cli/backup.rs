@@ -1,7 +1,7 @@
 //! Backups: of a gateway that runs and of a store at rest, to a file and through a pipe.
 
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -110,6 +110,55 @@ fn a_file_that_is_there_is_overwritten_only_when_asked() {
     folder.run(&["backup", "a.backup", "--force"]).done();
     folder.run(&["restore", "--check", "a.backup"]).done();
     assert_eq!(beside(&folder), ["a.backup", "folder"]);
+}
+
+/// The gateway would go on with a store that has no name any more, and lose it at its end.
+#[test]
+fn a_backup_takes_the_place_of_nothing_that_the_gateway_lives_on() {
+    let folder = filled();
+    folder.write(
+        "portcullis.toml",
+        "[auth.signing]\nalgorithm = \"HS256\"\nsecret = { file = \"shared\" }\n",
+    );
+    folder.write("shared", "not-for-production-but-long-enough");
+    std::fs::create_dir(folder.file("sub")).unwrap();
+    std::os::unix::fs::symlink("portcullis.redb", folder.file("link")).unwrap();
+    std::fs::hard_link(folder.file("portcullis.keys"), folder.file("second.keys")).unwrap();
+    let precious = ["portcullis.redb", "portcullis.keys", "portcullis.toml", "shared"];
+    let file = |name: &str| std::fs::metadata(folder.file(name)).unwrap().ino();
+    let before = precious.map(file);
+    let targets = [
+        ("portcullis.redb", "the store"),
+        ("./sub/../portcullis.redb", "the store"),
+        ("link", "the store"),
+        ("portcullis.keys", "the key file"),
+        ("second.keys", "the key file"),
+        ("portcullis.toml", "the policy file"),
+        ("portcullis.sock", "the admin socket"),
+        ("portcullis.audit", "the audit record"),
+        ("portcullis.audit.head", "the audit record"),
+        ("shared", "a secret"),
+    ];
+    let refused = || {
+        for (target, what) in targets {
+            for args in [&["backup", target][..], &["backup", "--force", target]] {
+                let said = folder.run(args).failed(1);
+                assert!(said.contains(&format!("{target}: this is the place of {what}")), "{said}");
+            }
+        }
+        assert_eq!(precious.map(file), before);
+    };
+    let bytes = || precious.map(|name| std::fs::read(folder.file(name)).unwrap());
+    let at_rest = bytes();
+    refused();
+    assert!(bytes() == at_rest);
+    let mut gateway = folder.serve();
+    refused();
+    folder.run(&["user", "deactivate", "bob"]).done();
+    gateway.signal("TERM");
+    assert_eq!(gateway.wait(), Some(0));
+    let bob = report(&folder.run(&["user", "show", "bob", "--json"]).done());
+    assert_eq!(bob["active"], json!(false), "{bob:#}");
 }
 
 #[test]

@@ -8,12 +8,12 @@ use crate::backup::{beside, filled};
 use crate::harness::{Folder, Gateway};
 use crate::import::report;
 
-fn read(folder: &Folder, name: &str) -> Vec<u8> {
+pub(crate) fn read(folder: &Folder, name: &str) -> Vec<u8> {
     std::fs::read(folder.file(name)).unwrap()
 }
 
 /// Another folder with that file.
-fn elsewhere(folder: &Folder, name: &str) -> Folder {
+pub(crate) fn elsewhere(folder: &Folder, name: &str) -> Folder {
     let other = Folder::new();
     std::fs::copy(folder.file(name), other.file(name)).unwrap();
     other

@@ -7,7 +7,7 @@ mod exchange;
 mod files;
 mod finding;
 mod forged;
-mod secrets;
+pub(super) mod secrets;
 mod servers;
 mod settings;
 

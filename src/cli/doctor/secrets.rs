@@ -15,15 +15,15 @@ const INLINE: [&[&str]; 5] = [
 
 /// The secrets of a policy file.
 #[derive(Debug, Default)]
-pub(super) struct Secrets {
+pub(in crate::cli) struct Secrets {
     /// The files that they are in.
-    pub(super) files: Vec<PathBuf>,
+    pub(in crate::cli) files: Vec<PathBuf>,
     /// Whether one stands in the policy itself.
     pub(super) inline: bool,
 }
 
 /// Those of a file that has been checked; none where it cannot be read any more.
-pub(super) fn secrets(path: &Path) -> Secrets {
+pub(in crate::cli) fn secrets(path: &Path) -> Secrets {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let file: Table = text.parse().unwrap_or_default();
     let mut names = Vec::new();

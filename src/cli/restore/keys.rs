@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 
 use super::set_aside;
 use crate::clock::Timestamp;
-use crate::keys::{KeysInPlace, ReturnedKeys};
+use crate::keys::{KeySettings, KeysInPlace, ReturnedKeys};
 
 /// What is to be done about the key file, and why.
 pub(super) struct KeysPlan {
@@ -27,6 +27,8 @@ enum What {
     Stays,
     /// There is none.
     Comes(ReturnedKeys),
+    /// There is an earlier one, which is set aside: with it, the key that signed last would be lost.
+    Renews(ReturnedKeys),
     /// There is another one, which is set aside.
     Replaces(ReturnedKeys),
 }
@@ -36,10 +38,22 @@ impl KeysPlan {
         Self { path: path.to_owned(), what: What::NotThere { present: path.exists() } }
     }
 
-    pub(super) fn new(keys: ReturnedKeys, path: &Path, force: bool) -> anyhow::Result<Self> {
-        let what = match keys.in_place(path)? {
+    /// Decides, before anything is touched, and only what a gateway can go on with.
+    pub(super) fn new(
+        keys: ReturnedKeys,
+        settings: &KeySettings,
+        force: bool,
+        now: Timestamp,
+    ) -> anyhow::Result<Self> {
+        let path = &settings.ring;
+        let in_place = keys.in_place(path)?;
+        if in_place != KeysInPlace::Same {
+            keys.suit(settings, now).context("its keys cannot be used with the policy file")?;
+        }
+        let what = match in_place {
             KeysInPlace::None => What::Comes(keys),
             KeysInPlace::Same => What::Stays,
+            KeysInPlace::Earlier => What::Renews(keys),
             KeysInPlace::Others if force => What::Replaces(keys),
             KeysInPlace::Others => bail!(
                 "{}: this is the key file of another store; `--force` puts that of the backup in \
@@ -52,16 +66,16 @@ impl KeysPlan {
 
     /// Whether the store that is there may be a later state of the one that comes back.
     pub(super) const fn may_be_the_same(&self) -> bool {
-        matches!(self.what, What::Stays | What::NotThere { .. })
+        matches!(self.what, What::Stays | What::Renews(_) | What::NotThere { .. })
     }
 
     pub(super) fn carry_out(&self, now: Timestamp) -> anyhow::Result<()> {
         match &self.what {
             What::NotThere { .. } | What::Stays => {}
-            What::Comes(keys) => keys.put(&self.path)?,
-            What::Replaces(keys) => {
+            What::Comes(keys) => keys.publish(&self.path)?,
+            What::Renews(keys) | What::Replaces(keys) => {
                 set_aside(&self.path, now).with_context(|| self.path.display().to_string())?;
-                keys.put(&self.path)?;
+                keys.replace(&self.path)?;
             }
         }
         Ok(())
@@ -73,7 +87,7 @@ impl KeysPlan {
             What::NotThere { .. } => "not in the backup",
             What::Stays => "kept",
             What::Comes(_) => "restored",
-            What::Replaces(_) => "replaced",
+            What::Renews(_) | What::Replaces(_) => "replaced",
         }
     }
 }
@@ -95,6 +109,11 @@ impl fmt::Display for KeysPlan {
                 f,
                 "the key file is back as {path}; if one of its keys was retired because others \
                  knew it, run `portcullis key rotate`"
+            ),
+            What::Renews(_) => write!(
+                f,
+                "the key file is back as {path}; the one that was there was older, and is kept \
+                 beside it"
             ),
             What::Replaces(_) => {
                 write!(f, "the key file is back as {path}; the other one is kept beside it")

@@ -4,35 +4,33 @@
 //! touched; then the key file, the line in the audit record, and the store, in this order: whoever
 //! is killed between them may begin again.
 
+mod build;
 mod keys;
 mod since;
 
-use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
+use self::build::{build, open};
 use self::keys::KeysPlan;
-use super::backup::STREAM;
 use super::contents::{Contents, ContentsView};
 use super::out::Out;
 use super::policy_file::PolicyFile;
-use super::progress::progress;
 use super::reach::{explain, no_gateway};
-use crate::admin::{Head, Part};
 use crate::audit::{Audit, Event, KEY_PURPOSE, Kind, Origin, asked_by};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::Config;
-use crate::keys::{KeyRing, ReturnedKeys};
-use crate::new_file::{folder, keep_as};
-use crate::store::{Finish, FinishedDraft, HeldStore, OpenError, Piece, StoreDraft};
+use crate::keys::KeyRing;
+use crate::new_file::{behind_links, folder, keep_as};
+use crate::store::{FinishedDraft, HeldStore};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -78,9 +76,13 @@ pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow:
     if args.how.check {
         return check(&args, out).with_context(|| named);
     }
-    let config = file.load()?.config;
+    let mut config = file.load()?.config;
+    // A link stays: what it leads to is replaced.
+    for path in [&mut config.store, &mut config.keys.ring] {
+        *path = behind_links(path);
+    }
     no_gateway(&config, "a store is restored while none does").await?;
-    // From here on nobody opens it.
+    // From here on nobody opens it. Where there is none, nobody is kept from making one.
     let held = HeldStore::hold(&config.store).map_err(|error| explain(error, &config))?;
     if held.is_some() && !args.how.force {
         bail!(
@@ -89,6 +91,9 @@ pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow:
         );
     }
     let made = build(&args, &config, held.as_ref()).with_context(|| named)?;
+    if held.is_none() {
+        still_nobody(&config).await?;
+    }
     let now = SystemClock.now();
     made.keys.carry_out(now)?;
     record(&config, &args, &made.contents, now).await?;
@@ -113,6 +118,19 @@ pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow:
     Ok(ExitCode::SUCCESS)
 }
 
+/// A backup may take long to come. Refuses where somebody else began a store meanwhile; where one
+/// begins right now, neither its store nor its key file is replaced.
+async fn still_nobody(config: &Config) -> anyhow::Result<()> {
+    no_gateway(config, "it was started meanwhile; nothing was changed").await?;
+    if config.store.symlink_metadata().is_ok() {
+        bail!(
+            "{}: somebody made this store meanwhile; nothing was changed",
+            config.store.display()
+        );
+    }
+    Ok(())
+}
+
 /// What root makes in the folder of somebody else is of no use to a gateway that runs as that one.
 fn warn_of_root(store: &Path, out: &mut Out) {
     let owner = folder(store).metadata().map(|found| found.uid());
@@ -125,81 +143,6 @@ fn warn_of_root(store: &Path, out: &mut Out) {
              gateway runs as that user, give them to it (`chown {owner} {store}*`)"
         ));
     }
-}
-
-/// A store that is whole, and what has to be done before it is published.
-struct Made {
-    contents: Contents,
-    draft: FinishedDraft,
-    keys: KeysPlan,
-    next_user: u64,
-}
-
-/// Builds the store beside its place, and touches nothing else.
-fn build(args: &Args, config: &Config, held: Option<&HeldStore>) -> anyhow::Result<Made> {
-    let (mut draft, mut keys) = (None, KeysPlan::without(&config.keys.ring));
-    let bar = progress(0);
-    let read = Contents::read(open(&args.file)?, &bar, |head, part| {
-        let draft = match &mut draft {
-            Some(draft) => draft,
-            none => none.insert(begin(&config.store, head)?),
-        };
-        match part {
-            Part::Keys(text) => {
-                let returned = ReturnedKeys::read(&text);
-                let returned = returned.ok_or_else(|| anyhow!("its key file is none"))?;
-                keys = KeysPlan::new(returned, &config.keys.ring, args.how.force)?;
-            }
-            Part::Table(name) => draft.take(Piece::Table(&name)).map_err(spoiled)?,
-            Part::Rows(rows) => {
-                for (key, value) in rows.iter().flatten() {
-                    draft.take(Piece::Row { key, value }).map_err(spoiled)?;
-                }
-            }
-        }
-        Ok(())
-    });
-    bar.finish_and_clear();
-    let contents = read?;
-    let mut draft = draft.ok_or_else(|| anyhow!("there is nothing in it"))?;
-    draft.take(Piece::End).map_err(spoiled)?;
-    let now = SystemClock.now();
-    // Numbers of a store with other keys say nothing of this one.
-    let numbers = held.and_then(HeldStore::numbers).filter(|_| keys.may_be_the_same());
-    let end_logins = (!args.how.keep_sessions).then_some(now);
-    let draft = draft.finish(&Finish { later: numbers, end_logins }).map_err(spoiled)?;
-    if draft.counts() != contents.rows() {
-        bail!("the store that was made of it has not all of its rows");
-    }
-    let next_user = draft.numbers().users.saturating_add(1);
-    Ok(Made { contents, draft, keys, next_user })
-}
-
-fn begin(store: &Path, head: &Head) -> anyhow::Result<StoreDraft> {
-    StoreDraft::begin(store, head.store).map_err(spoiled)
-}
-
-/// It is the backup that cannot be used, and not the store that an error of the store would name.
-fn spoiled(error: OpenError) -> anyhow::Error {
-    let OpenError::Foreign { newer, source, .. } = error else { return error.into() };
-    if newer {
-        return anyhow!("the backup is of a newer portcullis: restore it with that one");
-    }
-    match source {
-        Some(source) => anyhow!("no store can be made of it: {source}"),
-        None => anyhow!("no store can be made of it"),
-    }
-}
-
-fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
-    if path.as_os_str() == STREAM {
-        return Ok(Box::new(io::stdin().lock()));
-    }
-    let file = File::open(path)?;
-    if file.metadata()?.is_dir() {
-        bail!("this is a folder");
-    }
-    Ok(Box::new(BufReader::with_capacity(1 << 16, file)))
 }
 
 fn check(args: &Args, out: &mut Out) -> anyhow::Result<ExitCode> {
@@ -226,7 +169,7 @@ async fn record(
     if !config.keys.ring.exists() {
         return Ok(());
     }
-    let keys = KeyRing::open_existing(config.keys.clone(), Duration::MAX, now).context("keys")?;
+    let keys = KeyRing::open(config.keys.clone(), Duration::MAX, now).context("keys")?;
     let key = keys.derive(KEY_PURPOSE);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let audit = Audit::start(&config.audit, &key, clock)?;
