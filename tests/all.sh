@@ -44,6 +44,9 @@ tests/man.sh
 echo "== metrics in a real Prometheus"
 tests/metrics.sh
 
+echo "== units, Compose files and manifest, and restarts under load"
+tests/deploy.sh
+
 echo "== bodies larger than memory"
 python3 tests/large_bodies.py "${CARGO_TARGET_DIR:-target}/release/portcullis"
 

@@ -26,6 +26,8 @@ mod doctor;
 mod explain;
 #[path = "cli/export.rs"]
 mod export;
+#[path = "cli/handed.rs"]
+mod handed;
 #[path = "cli/harness.rs"]
 mod harness;
 #[path = "cli/import.rs"]

@@ -26,6 +26,7 @@ mod invite;
 mod judge;
 mod key;
 mod man;
+mod manager;
 mod out;
 mod own_files;
 mod policy_file;

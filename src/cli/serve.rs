@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::files;
 use super::follow::Follower;
+use super::manager;
 use super::out::Out;
 use super::policy_file::PolicyFile;
 use super::reach::whole;
@@ -19,7 +20,7 @@ use super::try_lines;
 use crate::admin::{AdminListener, AdminSettings, AdminSocket, Door, Health, MetricsText};
 use crate::config::{Checked, Config, Log};
 use crate::gateway::{Gateway, Metrics};
-use crate::server::{ListenAddr, ListenerSettings};
+use crate::server::{Given, ListenAddr, ListenerSettings};
 use crate::tls::ServerTls;
 
 #[derive(Debug, Default, clap::Args)]
@@ -53,15 +54,21 @@ pub(super) fn run(
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
+    let given = manager::sockets(&config.listen)?;
     files::take_all_there_are(config.connections.connections);
     // The gateway's workers have runtimes of their own; here are the signals, the admin socket
     // and what happens now and then.
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(1).thread_name("housekeeping").enable_all().build()?;
-    runtime.block_on(serve(config, file, out))
+    runtime.block_on(serve(config, given, file, out))
 }
 
-async fn serve(config: Config, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
+async fn serve(
+    config: Config,
+    given: Given,
+    file: &PolicyFile,
+    out: &mut Out,
+) -> anyhow::Result<ExitCode> {
     let prefix = config.endpoints.prefix.clone();
     let AdminSettings { socket, watch, tcp } = config.admin.clone();
     let delay = config.connections.drain_delay;
@@ -71,7 +78,7 @@ async fn serve(config: Config, file: &PolicyFile, out: &mut Out) -> anyhow::Resu
     for (what, path) in made {
         out.line(format_args!("made a new {what} at {}", whole(&path).display()))?;
     }
-    gateway.bind()?;
+    gateway.bind_with(given)?;
     // After the store: its lock has said that no other gateway has these users.
     let admin = AdminSocket::bind(&socket).await?;
     let remote = match tcp {
@@ -92,6 +99,7 @@ async fn serve(config: Config, file: &PolicyFile, out: &mut Out) -> anyhow::Resu
         doors.spawn(remote.serve(Arc::clone(&door), closing.clone().cancelled_owned()));
     }
     doors.spawn(admin.serve(door, closing.clone().cancelled_owned()));
+    manager::ready();
     let served = gateway
         .run(async move {
             tokio::select! {
@@ -99,6 +107,7 @@ async fn serve(config: Config, file: &PolicyFile, out: &mut Out) -> anyhow::Resu
                 () = follower.follow(watch) => {}
             }
             ready.store(false, Ordering::Release);
+            manager::stopping();
             tracing::info!("draining; a second signal ends at once");
             tokio::spawn(signals.end_at_once());
             tokio::time::sleep(delay).await;
@@ -196,7 +205,11 @@ impl Signals {
                         tls.read_again();
                     }
                     let follower = Arc::clone(follower);
-                    tokio::task::spawn_blocking(move || follower.reread());
+                    manager::reloading();
+                    tokio::task::spawn_blocking(move || {
+                        follower.reread();
+                        manager::ready();
+                    });
                 }
             }
         }

@@ -12,7 +12,7 @@ use crate::config::{Config, Written};
 use crate::keys::{KeyError, KeyRing};
 use crate::mail::Mailer;
 use crate::password::{PasswordError, Passwords};
-use crate::server::{BindError, Bound, ConnectionLimits, ListenerSettings, Slots};
+use crate::server::{BindError, Bound, ConnectionLimits, Given, ListenerSettings, Slots};
 use crate::session::{Accounts, Foundations, Sessions};
 use crate::store::{OpenError, OpenMode, RedbStore, Store};
 use crate::tls::{ListenerTls, ServerTls, TlsError};
@@ -254,8 +254,17 @@ impl Gateway {
     ///
     /// [`BindError`]; addresses that were bound before it are free again when this is dropped.
     pub fn bind(&mut self) -> Result<(), BindError> {
+        self.bind_with(Given::default())
+    }
+
+    /// Likewise, but takes these sockets for the listeners that they are for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Gateway::bind`].
+    pub fn bind_with(&mut self, mut given: Given) -> Result<(), BindError> {
         for listener in std::mem::take(&mut self.listen) {
-            self.bound.push(Bound::bind(&listener, self.workers)?);
+            self.bound.push(Bound::bind(&listener, self.workers, &mut given)?);
         }
         Ok(())
     }

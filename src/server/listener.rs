@@ -9,7 +9,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use super::{ListenAddr, ListenerSettings};
+use super::{Given, ListenAddr, ListenerSettings};
 use crate::web::Peer;
 
 /// How long to wait after the machine refused a connection for want of files or memory.
@@ -49,25 +49,32 @@ pub(crate) struct SocketFile {
 /// The sockets of one `listen` entry.
 #[derive(Debug)]
 pub enum Sockets {
-    /// One for each worker, on one port (`SO_REUSEPORT`): the kernel deals connections out.
+    /// One for each worker, on one port (`SO_REUSEPORT`): the kernel deals connections out. Where
+    /// the socket was given, all are that one.
     Tcp(Vec<std::net::TcpListener>),
     /// One, whose connections are handed to the workers in turn. Its file is removed when the
-    /// drain begins.
+    /// drain begins, unless the socket was given.
     Unix(std::os::unix::net::UnixListener),
 }
 
 impl Bound {
-    /// Binds one entry for `workers` workers.
+    /// Binds one entry for `workers` workers, or takes the socket that was given for it.
     ///
     /// # Errors
     ///
     /// [`BindError`]; nothing is listened at.
-    pub fn bind(settings: &ListenerSettings, workers: usize) -> Result<Self, BindError> {
-        let bound = match &settings.addr {
-            ListenAddr::Tcp(addr) => {
+    pub fn bind(
+        settings: &ListenerSettings,
+        workers: usize,
+        given: &mut Given,
+    ) -> Result<Self, BindError> {
+        let bound = match (given.take(&settings.addr, workers), &settings.addr) {
+            (Err(error), _) => Err(error),
+            (Ok(Some(sockets)), addr) => Ok((addr.clone(), sockets, None)),
+            (Ok(None), ListenAddr::Tcp(addr)) => {
                 bind_tcp(*addr, workers).map(|(addr, sockets)| (addr, sockets, None))
             }
-            ListenAddr::Unix(path) => bind_unix(path),
+            (Ok(None), ListenAddr::Unix(path)) => bind_unix(path),
         };
         match bound {
             Ok((addr, sockets, file)) => {

@@ -1,6 +1,7 @@
 //! Listeners and connections: from an accepted socket to a request and back.
 
 mod connection;
+mod given;
 mod head;
 mod listener;
 mod preamble;
@@ -17,6 +18,7 @@ use hyper::body::Incoming;
 
 use crate::web::{Body, Peer};
 
+pub use given::{Given, GivenError};
 pub use head::{Bounds, Stop, Violation, Walked, Walker};
 pub(crate) use listener::SocketFile;
 pub use listener::{BindError, Bound, Sockets};

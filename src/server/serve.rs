@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -11,6 +12,10 @@ use super::connection::{self, Drain, Serving};
 use super::listener::{Accepted, Listener};
 use super::{ConnectionLimits, Handler, Preamble};
 use crate::metrics::Counter;
+
+/// How long whoever has just come in has to say what for, before waiting connections are closed:
+/// a client whose connection was taken sends its request, and does not send it twice.
+const FIRST_WORDS: Duration = Duration::from_millis(250);
 
 /// How many connections there may be, over all workers.
 #[derive(Clone, Debug)]
@@ -51,20 +56,23 @@ pub struct Acceptor<H> {
     handler: Arc<H>,
     limits: Arc<ConnectionLimits>,
     slots: Slots,
+    /// No more connections are taken.
+    closing: CancellationToken,
+    /// What those that there are hear of it.
     drain: Drain,
     connections: TaskTracker,
 }
 
 impl<H: Handler> Acceptor<H> {
-    /// An acceptor that ends when `drain` is cancelled.
+    /// An acceptor that ends when `closing` is cancelled.
     pub fn new(
         handler: Arc<H>,
         limits: Arc<ConnectionLimits>,
         slots: Slots,
-        drain: CancellationToken,
+        closing: CancellationToken,
     ) -> Self {
-        let drain = Drain::new(drain);
-        Self { handler, limits, slots, drain, connections: TaskTracker::new() }
+        let (drain, connections) = (Drain::new(), TaskTracker::new());
+        Self { handler, limits, slots, closing, drain, connections }
     }
 
     /// Accepts from a TCP listener until the drain begins.
@@ -104,6 +112,8 @@ impl<H: Handler> Acceptor<H> {
     /// runtime ends.
     pub async fn drained(&self) -> usize {
         self.connections.close();
+        drop(tokio::time::timeout(FIRST_WORDS, self.connections.wait()).await);
+        self.drain.begin();
         let all_ended = tokio::time::timeout(self.limits.drain, self.connections.wait()).await;
         let open = if all_ended.is_ok() { 0 } else { self.connections.len() };
         self.drain.end().await;
@@ -126,7 +136,7 @@ impl<H: Handler> Acceptor<H> {
                 (accepted, slots.acquire_owned().await)
             };
             let (accepted, slot) = tokio::select! {
-                () = self.drain.begun() => return,
+                () = self.closing.cancelled() => return,
                 next = next => next,
             };
             self.slots.accepted.count();
@@ -147,5 +157,12 @@ impl<H: Handler> Acceptor<H> {
                 }
             });
         }
+    }
+}
+
+impl<H> Drop for Acceptor<H> {
+    /// Connections that go on without it are told, too.
+    fn drop(&mut self) {
+        self.drain.begin();
     }
 }

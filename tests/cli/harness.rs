@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -75,7 +75,15 @@ impl Folder {
         let mut child = command.spawn().unwrap();
         // It may end without reading, and that is its right.
         drop(child.stdin.take().unwrap().write_all(input));
-        let output = child.wait_with_output().unwrap();
+        Self::left_by(child.wait_with_output().unwrap())
+    }
+
+    /// What a command left behind, with the standard input that it has.
+    pub(crate) fn end_of_given(mut command: Command) -> Ran {
+        Self::left_by(command.output().unwrap())
+    }
+
+    fn left_by(output: Output) -> Ran {
         Ran {
             code: output.status.code(),
             out: String::from_utf8(output.stdout).unwrap(),
@@ -117,7 +125,8 @@ impl Folder {
         command
     }
 
-    fn start_as(mut command: Command) -> Gateway {
+    /// Starts a gateway by that command, and waits until it says where it listens.
+    pub(crate) fn start_as(mut command: Command) -> Gateway {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let err = BufReader::new(child.stderr.take().unwrap());
@@ -207,7 +216,7 @@ impl Gateway {
     }
 }
 
-fn ask_at(address: &str, request: &str) -> String {
+pub(crate) fn ask_at(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();

@@ -21,9 +21,18 @@ pub(in crate::server) struct Drain {
 }
 
 impl Drain {
-    /// A drain that begins when `begins` is cancelled.
-    pub(in crate::server) fn new(begins: CancellationToken) -> Self {
-        Self { begins, ends: CancellationToken::new(), taken: TaskTracker::new() }
+    /// A drain that has not begun.
+    pub(in crate::server) fn new() -> Self {
+        Self {
+            begins: CancellationToken::new(),
+            ends: CancellationToken::new(),
+            taken: TaskTracker::new(),
+        }
+    }
+
+    /// Lets the connections know: what runs is finished, what waits is closed.
+    pub(in crate::server) fn begin(&self) {
+        self.begins.cancel();
     }
 
     /// Waits for its beginning.

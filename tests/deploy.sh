@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# The files below docs/deploy, read by the programs that they are for, and the gateway under what they
+# ask of it: `tests/deploy.sh [BINARY]`. Installs systemd, Compose and strace from Debian's packages
+# (nothing of them is started), and a validator of Kubernetes' schemas in a venv.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+binary=$(realpath "${1:-$target/release/portcullis}")
+venv=$target/deploy-venv
+# Of 100; less is better. It has 14.
+EXPOSURE=15
+
+missing=()
+need() { command -v "$1" >/dev/null || missing+=("$2"); }
+need systemd-analyze systemd
+need systemd-socket-activate systemd
+need docker-compose docker-compose
+need strace strace
+need openssl openssl
+need curl curl
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "installing ${missing[*]}"
+  apt-get update -q >/dev/null
+  RUNLEVEL=1 apt-get install -q -y --no-install-recommends "${missing[@]}" >/dev/null
+fi
+if ! "$venv/bin/python" -c 'import kubernetes_validate, yaml' 2>/dev/null; then
+  python3 -m venv --clear "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check 'kubernetes-validate>=1.30,<2' 'pyyaml>=6,<7'
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+fail() {
+  echo "DEPLOY: $*" >&2
+  exit 1
+}
+# What a validator has to find, so that its silence means something.
+refuses() { if "$@" >"$work/said" 2>&1; then fail "no fault found by: $*"; fi; }
+
+echo "-- systemd reads the units"
+root=$work/root
+install -D -m 755 "$binary" "$root/usr/local/bin/portcullis"
+for unit in portcullis.service portcullis.socket; do
+  install -D -m 644 "docs/deploy/systemd/$unit" "$root/etc/systemd/system/$unit"
+done
+for unit in portcullis.service portcullis.socket; do
+  verify() { systemd-analyze verify --man=no --recursive-errors=no --root="$root" "$unit" 2>&1; }
+  said=$(verify) || fail "$unit: $said"
+  [ -z "$said" ] || fail "$unit: $said"
+  sed -i 's/^Description=/Descripion=/' "$root/etc/systemd/system/$unit"
+  [ -n "$(verify || true)" ] || fail "systemd-analyze finds no fault in a wrong key"
+  cp "docs/deploy/systemd/$unit" "$root/etc/systemd/system/$unit"
+done
+security() {
+  systemd-analyze security --no-pager --offline=yes --root="$root" --threshold="$1" portcullis.service
+}
+security $EXPOSURE >"$work/security" || { cat "$work/security"; fail "it leaves more than $EXPOSURE of 100"; }
+tail -n 1 "$work/security"
+refuses security 1
+mkdir -p "$root/etc/sysusers.d"
+cp docs/deploy/systemd/portcullis.sysusers "$root/etc/sysusers.d/portcullis.conf"
+systemd-sysusers --root="$root"
+grep -q '^portcullis:' "$root/etc/passwd" || fail "systemd-sysusers made no user"
+
+echo "-- Compose reads its files, and the gateway their policies"
+tls() { openssl req -x509 -newkey rsa:2048 -nodes -days 90 -subj /CN=app -addext subjectAltName=DNS:app.example.com \
+  -keyout "$1/key.pem" -out "$1/cert.pem" 2>/dev/null; }
+for way in front-door sidecar; do
+  cp -r "docs/deploy/$way" "$work/$way"
+  docker-compose -f "$work/$way/compose.yml" config --quiet
+  sed 's/read_only: true/read_onyl: true/' "$work/$way/compose.yml" >"$work/$way/wrong.yml"
+  refuses docker-compose -f "$work/$way/wrong.yml" config --quiet
+  mkdir "$work/$way/policy/tls" && tls "$work/$way/policy/tls"
+  "$binary" check "$work/$way/policy/portcullis.toml"
+done
+
+echo "-- Kubernetes' schemas, and the policy of the manifest"
+PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" tests/deploy/manifest.py docs/deploy/kubernetes/sidecar.yml "$work"
+"$binary" check "$work/portcullis.toml"
+
+echo "-- the gateway under systemd's filter of system calls, and with a socket of systemd's"
+PYTHONDONTWRITEBYTECODE=1 python3 tests/deploy/main.py "$binary" docs/deploy/systemd/portcullis.service
