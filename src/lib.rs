@@ -40,6 +40,7 @@
 #[doc = include_str!("../docs/library.md")]
 struct Pages;
 
+pub mod acme;
 pub mod admin;
 pub mod audit;
 #[cfg(feature = "cli")]

@@ -38,6 +38,9 @@ tests/mail.sh
 echo "== TLS with openssl and curl"
 tests/tls.sh
 
+echo "== certificates from an ACME server"
+tests/acme.sh
+
 echo "== the manual pages"
 tests/man.sh
 

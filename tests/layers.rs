@@ -13,7 +13,7 @@ const LEVELS: [&str; 10] = [
     "proxy endpoints admin pages forward_auth",
     "session policy",
     "token",
-    "keys limit password audit mail server",
+    "keys limit password audit mail server acme",
     "store web",
     "tls",
     "identity secret clock metrics printable small_file new_file log_sink",

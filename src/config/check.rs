@@ -1,28 +1,27 @@
 //! From the file as written to settings: one table after the other.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use toml::Spanned;
 
 use super::context::{Context, inner, set};
-use super::read::Many;
+use super::read::{Many, Named};
 use super::{
     Config, KEYS, STORE, Written, admin, audit, auth, identity, import, issuers, limits, listen,
     log, mail, raw, route_keys, routes, signing, tls, upstreams,
 };
+use crate::proxy::UpstreamSettings;
 use crate::web::TrustHeaders;
 
 /// Checks one table after the other: none hides the problems of another.
 pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let mut listen = listen::listen(cx, raw.listen);
-    let tls = tls::check(cx, raw.tls, &mut listen);
-    let public = listen::public(cx, raw.public);
-    let (trust, trust_headers) = trusted(cx, raw.trust, raw.trust_headers);
-    listen::reachable(cx, listen.first_proxied.clone(), &trust);
-    let workers = workers(raw.workers);
     let store = store(cx, inner(raw.store).path);
+    let tls = tls::check(cx, raw.tls, &mut listen, &store);
+    let public = listen::public(cx, raw.public);
+    let (trust, trust_headers) = trusted(cx, raw.trust, raw.trust_headers, &listen);
     let (connections, messages) = limits::check(cx, inner(raw.limits));
     let mut auth = inner(raw.auth);
     let keys = signing::check(cx, inner(auth.signing.take()), store.with_extension(KEYS));
@@ -38,19 +37,21 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let audit = audit::check(cx, inner(raw.audit), &store, &keys.ring);
     let upstreams = inner(raw.upstreams);
     let known = upstreams::known(&upstreams);
-    let upstreams = upstreams::check(cx, upstreams, &[&store, &keys.ring, &audit.path]);
+    let upstreams = kept_apart(cx, upstreams, &[&store, &keys.ring, &audit.path], tls.as_ref());
     warn_without_routes(cx, raw.routes.is_none());
     let routes = inner(raw.routes);
     let (routes, expect) = routes::check(cx, routes, raw.expect, &known, &endpoints.prefix)?;
     tls::doubts(cx, tls.as_ref(), &listen, &routes, public.as_ref());
     listen::redirects(cx, &listen, &routes, public.as_ref());
+    let (tls, acme) = tls.map(|placed| (placed.settings, placed.acme)).unzip();
     Some(Config {
         listen: listen.settings,
-        tls: tls.map(|(_, settings)| settings),
+        tls,
+        acme: acme.flatten(),
         public,
         trust,
         trust_headers,
-        workers,
+        workers: workers(raw.workers),
         store,
         connections,
         messages,
@@ -77,13 +78,28 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     })
 }
 
+/// The upstreams, none of which may serve files of ours.
+fn kept_apart(
+    cx: &mut Context<'_>,
+    upstreams: Named<raw::Upstream>,
+    ours: &[&Path],
+    tls: Option<&tls::Placed>,
+) -> Vec<UpstreamSettings> {
+    let issued = tls.and_then(tls::Placed::issued);
+    let ours: Vec<_> = ours.iter().copied().chain(issued.as_deref()).collect();
+    upstreams::check(cx, upstreams, &ours)
+}
+
 fn trusted(
     cx: &mut Context<'_>,
     trust: Option<Spanned<Many<String>>>,
     headers: Option<Spanned<String>>,
+    listeners: &listen::Listeners,
 ) -> (Vec<IpNet>, TrustHeaders) {
     let trusts = trust.as_ref().is_some_and(|trust| !trust.get_ref().is_empty());
-    (listen::trust(cx, trust), listen::trust_headers(cx, headers, trusts))
+    let trust = listen::trust(cx, trust);
+    listen::reachable(cx, listeners.first_proxied.clone(), &trust);
+    (trust, listen::trust_headers(cx, headers, trusts))
 }
 
 fn workers(written: Option<Spanned<NonZeroUsize>>) -> NonZeroUsize {

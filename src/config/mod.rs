@@ -4,6 +4,7 @@
 //! rooms below are built from. A file with anything wrong gives no `Config` but every problem at
 //! once, each at its place.
 
+mod acme;
 mod admin;
 mod audit;
 mod auth;
@@ -11,6 +12,7 @@ mod check;
 mod context;
 mod diagnostic;
 mod forms;
+mod hsts;
 mod identity;
 mod import;
 mod issuers;
@@ -42,6 +44,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
+use crate::acme::AcmeSettings;
 use crate::admin::{AdminSettings, ImportRoles};
 use crate::audit::AuditSettings;
 use crate::endpoints::EndpointSettings;
@@ -99,6 +102,8 @@ pub struct Config {
     pub listen: Vec<ListenerSettings>,
     /// How listeners speak TLS; present if one does.
     pub tls: Option<TlsSettings>,
+    /// Who issues a certificate for listeners with TLS, if anybody does.
+    pub acme: Option<AcmeSettings>,
     /// `public`: the origin that links, cookies and the Host check use.
     pub public: Option<Public>,
     /// Peers whose forwarding headers count.

@@ -8,10 +8,10 @@ use toml::Spanned;
 
 use super::diagnostic::Problems;
 use super::forms::{Lasting, Rate, RouteRate, Size, Source, Span, Throttle};
+use super::hsts::Hsts;
 use super::listen::Listener;
 use super::read::{Fields, Many, Named, Read, Scalar, Value};
 use super::schema::{Defs, Keys};
-use super::tls::Hsts;
 
 /// `health` of an upstream: a path, or a table with one.
 #[derive(Debug)]
@@ -117,6 +117,16 @@ tables! {
         client_auth: String,
         poll: Span,
         hsts: Hsts,
+        acme: Acme,
+    }
+
+    /// `[tls.acme]`
+    Acme flawed {
+        domains: Many<String>,
+        email: String,
+        directory: String,
+        ca: String,
+        terms_accepted: bool,
     }
 
     /// An entry of `[[tls.certificates]]`

@@ -1,19 +1,16 @@
 //! `[tls]`: who the gateway is to its clients, and who they are to it.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use http::HeaderValue;
-use serde_json::{Value as Json, json};
 use toml::Spanned;
 
 use super::context::{Context, set};
-use super::diagnostic::Problems;
 use super::listen::Listeners;
-use super::raw;
-use super::read::{Many, Read, Scalar, Value};
-use super::schema::Defs;
+use super::read::Many;
+use super::{acme, hsts, raw};
+use crate::acme::AcmeSettings;
 use crate::clock::{Clock, SystemClock};
 use crate::policy::{Route, Routes};
 use crate::tls::{
@@ -29,43 +26,34 @@ pub(super) const CLIENT_AUTH: [(&str, ClientAuth); 3] = [
     ("required", ClientAuth::Required),
 ];
 
-/// The shortest time that browsers take into their lists.
-const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-
-/// `hsts`: a time, or a table with one.
-#[derive(Debug)]
-pub(super) enum Hsts {
-    Age(Duration),
-    Table(raw::HstsTable),
-}
-
-impl Read for Hsts {
-    fn read(key: &str, value: Value<'_>, problems: &mut Problems) -> Option<Self> {
-        if value.get_ref().is_table() {
-            return raw::HstsTable::read(key, value, problems).map(Self::Table);
-        }
-        Duration::read(key, value, problems).map(Self::Age)
-    }
-
-    fn schema(at: &str, defs: &mut Defs) -> Json {
-        json!({ "anyOf": [Duration::form(), raw::HstsTable::schema(at, defs)] })
-    }
-}
-
 /// The settings, and where the table stands.
-pub(super) type Placed = (Range<usize>, TlsSettings);
+#[derive(Debug)]
+pub(super) struct Placed {
+    at: Range<usize>,
+    pub(super) settings: TlsSettings,
+    pub(super) acme: Option<AcmeSettings>,
+}
+
+impl Placed {
+    /// The file of the certificate that an authority issues.
+    pub(super) fn issued(&self) -> Option<PathBuf> {
+        self.acme.as_ref().map(AcmeSettings::certificate)
+    }
+}
 
 /// Reads the certificates and their keys, and tells the listeners what of the table is theirs.
 pub(super) fn check(
     cx: &mut Context<'_>,
     raw: Option<Spanned<raw::Tls>>,
     listeners: &mut Listeners,
+    store: &Path,
 ) -> Option<Placed> {
     let asked = listeners.first_tls.clone();
     let Some(raw) = raw else {
         if let Some(at) = asked {
-            let form = "`cert = \"cert.pem\"` and `key = \"key.pem\"`";
-            cx.error(at, format!("TLS needs a certificate; add a table [tls] with {form}"));
+            let message = "TLS needs a certificate; add a table [tls] with `cert = \"cert.pem\"` \
+                           and `key = \"key.pem\"`, or a table [tls.acme]";
+            cx.error(at, message);
         }
         return None;
     };
@@ -87,16 +75,27 @@ pub(super) fn check(
         let asks = listeners.first_to_ask().or(usual_at);
         cx.error(asks.unwrap_or_else(|| at.clone()), message);
     }
-    let default = pair(cx, at.clone(), raw.flawed, raw.cert.take(), raw.key.take());
+    let issued = raw.acme.take().map(|raw| acme::check(cx, raw, store, &listeners.settings));
+    let default = if issued.is_some() && raw.cert.is_none() && raw.key.is_none() {
+        None
+    } else {
+        Some(pair(cx, at.clone(), raw.flawed, raw.cert.take(), raw.key.take()))
+    };
     let more = more(cx, raw.certificates.take());
-    let mut settings = TlsSettings::new(default?);
+    let acme = issued.map_or(Some(None), |acme| acme.map(Some))?;
+    let awaited = acme.as_ref().map(|acme| acme::awaited(cx, &at, acme));
+    let mut settings = match (default, awaited.clone()) {
+        (None, Some(awaited)) => TlsSettings::awaiting(awaited),
+        (default, _) => TlsSettings::new(default??),
+    };
+    settings.awaited = awaited;
     settings.more = more?;
     settings.client_ca = client_ca;
     set(&mut settings.strict_sni, raw.strict_sni);
     let words = [("1.2", MinVersion::Tls12), ("1.3", MinVersion::Tls13)];
     cx.choice("min", &mut settings.min, raw.min, &words);
     set::<Duration>(&mut settings.poll, raw.poll);
-    settings.hsts = raw.hsts.and_then(|hsts| hsts_value(cx, hsts));
+    settings.hsts = raw.hsts.and_then(|hsts| hsts::value(cx, hsts));
     let pairs: Vec<_> = settings.pairs().cloned().collect();
     for again in twice(&pairs) {
         let hidden = pairs.get(again.hidden).map_or_else(String::new, shown);
@@ -104,7 +103,7 @@ pub(super) fn check(
         let message = format!("{hidden} is not shown for `{name}`: one before it is for it, too");
         cx.problems.warn(at.clone(), message);
     }
-    Some((at, settings))
+    Some(Placed { at, settings, acme })
 }
 
 /// What is likely to be a mistake once it is known which hosts there are and who may what.
@@ -118,8 +117,13 @@ pub(super) fn doubts(
     if !listeners.ask() {
         unmet_rules(cx, routes);
     }
-    let Some((at, settings)) = tls.filter(|_| listeners.first_tls.is_some()) else { return };
-    let covered = |host: &str| settings.pairs().any(|pair| pair.leaf().covers(host));
+    let Some(tls) = tls.filter(|_| listeners.first_tls.is_some()) else { return };
+    let Placed { at, settings, acme } = tls;
+    let issued = |host: &str| {
+        acme.as_ref().is_some_and(|acme| acme.domains.iter().any(|domain| domain == host))
+    };
+    let covered =
+        |host: &str| issued(host) || settings.pairs().any(|pair| pair.leaf().covers(host));
     let named = routes.iter().filter_map(|route| route.key.host.as_deref());
     let public = public.filter(|public| public.https).map(|public| public.host.as_str());
     let mut hosts: Vec<_> = named.chain(public).filter(|host| !covered(host)).collect();
@@ -249,36 +253,4 @@ const fn wrong(error: &FileError) -> &'static str {
             "`key` does not fit `cert`; give the key that its first certificate was made for"
         }
     }
-}
-
-/// RFC 6797 section 6.1, and what the browsers' lists ask for on top.
-fn hsts_value(cx: &mut Context<'_>, written: Spanned<Hsts>) -> Option<HeaderValue> {
-    let at = written.span();
-    let (age, include_subdomains, preload) = match written.into_inner() {
-        Hsts::Age(age) => (age, false, false),
-        Hsts::Table(table) => {
-            let on = |key: Option<Spanned<bool>>| key.is_some_and(Spanned::into_inner);
-            let Some(age) = table.max_age else {
-                if !table.flawed {
-                    cx.error(at, "no `max_age`; add one such as \"365d\"");
-                }
-                return None;
-            };
-            (age.into_inner(), on(table.include_subdomains), on(table.preload))
-        }
-    };
-    if preload && (age < A_YEAR || !include_subdomains) {
-        let message = "with `preload` browsers want max_age = \"365d\" at least and \
-                       include_subdomains = true; set both, or leave it out";
-        cx.error(at, message);
-        return None;
-    }
-    let mut value = format!("max-age={}", age.as_secs());
-    if include_subdomains {
-        value.push_str("; includeSubDomains");
-    }
-    if preload {
-        value.push_str("; preload");
-    }
-    HeaderValue::try_from(value).ok()
 }

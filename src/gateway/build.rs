@@ -6,6 +6,7 @@ use super::census::Census;
 use super::front::Front;
 use super::plan::{self, Ground, Plans};
 use super::reload::Reloads;
+use crate::acme::Acme;
 use crate::audit::{self, Audit, AuditError, Event, Kind};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::{Config, Written};
@@ -124,6 +125,7 @@ impl Builder {
             let tls = tls.as_ref().ok_or(TlsError::NoIdentity)?;
             ListenerTls::new(tls, listener.client_auth)?;
         }
+        let acme = acme(&config, &clock)?;
         // The store first: its lock keeps a second gateway from making other keys.
         let store = match store {
             Some(store) => store,
@@ -170,11 +172,19 @@ impl Builder {
         let sessions = sessions.with_audit(audit).with_mail(accounts.mailer().cloned());
         let ids = Arc::new(RequestIds::new());
         let reloads = Reloads::new(now);
-        let ground = Ground { accounts, keys, clock, ids, store, reloads };
+        let ground = Ground { acme, accounts, keys, clock, ids, store, reloads };
         let mut gateway = Gateway::assemble(config, Arc::new(sessions), ground);
         gateway.tls = tls;
         Ok(gateway)
     }
+}
+
+/// Who orders certificates; nobody where no client would be shown one.
+fn acme(config: &Config, clock: &Arc<dyn Clock>) -> Result<Option<Arc<Acme>>, TlsError> {
+    let shown = config.listen.iter().any(|listener| listener.tls);
+    let settings = config.acme.clone().filter(|_| shown);
+    let made = settings.map(|settings| Acme::new(settings, Arc::clone(clock))).transpose()?;
+    Ok(made.map(Arc::new))
 }
 
 /// A gateway, ready to serve.

@@ -25,7 +25,7 @@ use crate::proxy::{
     Exchange, Known, Proxy, Rejection, X_REQUEST_ID, is_call, refuse_call, strip_identity,
 };
 use crate::server::{Handler, Violation};
-use crate::web::{Body, CanonicalPath, Cors, CrossOrigin, Peer, RequestBody, RequestIds};
+use crate::web::{Body, CanonicalPath, Cors, CrossOrigin, Peer, RequestBody};
 
 /// How often connections that waited too long are looked for.
 const LOOK: Duration = Duration::from_secs(5);
@@ -168,14 +168,14 @@ impl State {
         strip_identity(shared.sessions.headers(), &mut parts.headers);
         let origin = shared.trust.take(peer, &mut parts.headers);
         record.client(origin.client);
-        if origin.trusted
-            && let Some(id) = parts.headers.get(X_REQUEST_ID)
-            && RequestIds::is_keepable(id)
-        {
-            record.keep_id(id.clone());
+        if let Some(id) = intake::kept_id(&parts, origin.trusted) {
+            record.keep_id(id);
         }
         if parts.version == Version::HTTP_2 {
             http2::check(&mut parts, shared.fields)?;
+        }
+        if let Some(proof) = shared.prove(&parts, peer) {
+            return Ok(proof);
         }
         let host = intake::check(&mut parts, &shared.messages, &shared.hosts, peer)?;
         if parts.method == Method::OPTIONS && parts.uri.path() == "*" {

@@ -9,8 +9,8 @@ use http::{Method, Response, StatusCode, Version};
 
 use crate::config::Config;
 use crate::policy::Routes;
-use crate::proxy::Rejection;
-use crate::web::{Body, HostName, MessageLimits, Peer};
+use crate::proxy::{Rejection, X_REQUEST_ID};
+use crate::web::{Body, HostName, MessageLimits, Peer, RequestIds};
 
 /// The hosts that this gateway serves: those that routes and `public` name, and unless `public` is
 /// set all others, too.
@@ -79,6 +79,12 @@ pub(super) fn check(
         parts.headers.insert(header::HOST, host);
     }
     Ok(name)
+}
+
+/// The id that a request came with, if whoever sent it is `trusted`.
+pub(super) fn kept_id(parts: &Parts, trusted: bool) -> Option<HeaderValue> {
+    let id = parts.headers.get(X_REQUEST_ID).filter(|_| trusted)?;
+    RequestIds::is_keepable(id).then(|| id.clone())
 }
 
 /// The host as it is to be sent, unless it stands so already.

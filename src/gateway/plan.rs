@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::intake::Hosts;
 use super::reload::Reloads;
 use super::shared::Shared;
+use crate::acme::Acme;
 use crate::audit::{Event, Kind};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -22,6 +23,7 @@ use crate::web::{RequestIds, Trust};
 /// What stays for the life of a gateway.
 #[derive(Debug)]
 pub(super) struct Ground {
+    pub(super) acme: Option<Arc<Acme>>,
     pub(super) accounts: Arc<Accounts>,
     pub(super) keys: Arc<KeyRing>,
     pub(super) clock: Arc<dyn Clock>,
@@ -82,6 +84,7 @@ impl Ground {
             endpoints = endpoints.inherit(&before.shared.endpoints);
         }
         let shared = Shared {
+            challenges: self.acme.as_ref().map(|acme| Arc::clone(acme.challenges())),
             endpoints,
             endpoint_cors: config.endpoint_cors,
             fields: config.connections.headers,

@@ -17,7 +17,8 @@ use crate::proxy::{Rejection, X_REQUEST_ID};
 use crate::server::{Handler, Violation};
 use crate::web::{Body, Peer};
 
-/// Answers every request for a host of ours with where it is served over TLS, and no other.
+/// Answers every request for a host of ours with where it is served over TLS, and no other; but
+/// an authority that issues certificates finds its proofs.
 ///
 /// Nothing else is served: no route, no endpoint, no upstream. A credential that comes here went
 /// over the network in clear; it is refused, so that somebody mends the client.
@@ -40,6 +41,9 @@ impl Redirect {
         record.client(shared.trust.take(peer, &mut parts.headers).client);
         if parts.version == Version::HTTP_2 {
             http2::check(parts, shared.fields)?;
+        }
+        if let Some(proof) = shared.prove(parts, peer) {
+            return Ok(proof);
         }
         let host = intake::check(parts, &shared.messages, &shared.hosts, peer)?;
         if !shared.hosts.name(&host) {

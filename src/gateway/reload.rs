@@ -13,7 +13,7 @@ use crate::metrics::Tally;
 
 /// Keys that are read at the start and never again. A file may change them; the gateway goes on as
 /// it is.
-const AT_THE_START: [&str; 26] = [
+const AT_THE_START: [&str; 27] = [
     "listen",
     "workers",
     "tls.cert",
@@ -24,6 +24,7 @@ const AT_THE_START: [&str; 26] = [
     "tls.client_ca",
     "tls.client_auth",
     "tls.poll",
+    "tls.acme",
     "store",
     "admin",
     "audit",

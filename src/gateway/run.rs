@@ -214,10 +214,13 @@ impl Gateway {
 
     /// Takes up new certificates. Never ends.
     async fn keep_certificates(&self) {
-        match &self.tls {
-            Some(tls) => tls.keep(self.clock()).await,
-            None => std::future::pending().await,
-        }
+        let Some(tls) = &self.tls else { return std::future::pending().await };
+        let obtained = async {
+            if let Some(acme) = &self.ground.acme {
+                Box::pin(acme.keep(tls)).await;
+            }
+        };
+        futures_util::future::join(tls.keep(self.clock()), obtained).await;
     }
 
     /// Removes dead sessions now and then. Never ends.

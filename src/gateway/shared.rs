@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use http::Response;
 use http::header::{self, HeaderValue};
+use http::request::Parts;
 
 use super::access_log;
 use super::intake::Hosts;
 use super::meters::Meters;
+use crate::acme::Challenges;
 use crate::endpoints::Endpoints;
 use crate::policy::Routes;
 use crate::proxy::{Rejection, X_REQUEST_ID};
@@ -18,6 +20,8 @@ use crate::web::{Body, Cors, MessageLimits, Peer, Public, RequestIds, Trust};
 /// Everything that one policy file decides about requests, but for the upstreams.
 #[derive(Debug)]
 pub(super) struct Shared {
+    /// What an authority that issues certificates asks for, if there is one.
+    pub(super) challenges: Option<Arc<Challenges>>,
     pub(super) endpoints: Endpoints,
     pub(super) endpoint_cors: Option<Cors>,
     /// Most header fields of a request over HTTP/2; over HTTP/1.1 the connection counts them.
@@ -43,6 +47,13 @@ impl Shared {
             let headers = response.headers_mut();
             headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
         }
+    }
+
+    /// The answer to an authority that looks for a proof, before anything else is asked: the host
+    /// need not be one that is served. Proofs are given in clear alone.
+    pub(super) fn prove(&self, parts: &Parts, peer: &Peer) -> Option<Response<Body>> {
+        let challenges = self.challenges.as_ref().filter(|_| !peer.is_https())?;
+        challenges.answer(&parts.method, parts.uri.path())
     }
 
     /// Answers in place of a request that is none.

@@ -97,6 +97,45 @@ impl Pair {
     }
 }
 
+/// A file with a certificate and its key that somebody in this process writes, and may not have
+/// written yet.
+#[derive(Clone, Debug)]
+pub struct Awaited {
+    file: Watched,
+    pair: Option<Pair>,
+}
+
+impl Awaited {
+    /// Reads the file, if it is there. One that is broken counts as one that is not: another will
+    /// take its place.
+    pub fn read(path: &Path) -> (Self, Option<FileError>) {
+        let file = Watched { path: path.to_owned(), stamp: Stamp::of(path) };
+        let read = file.stamp.map(|_| Pair::read(path, path)).transpose();
+        let (pair, error) = read.map_or_else(|error| (None, Some(error)), |pair| (pair, None));
+        (Self { file, pair }, error)
+    }
+
+    /// What the file holds.
+    pub const fn pair(&self) -> Option<&Pair> {
+        self.pair.as_ref()
+    }
+
+    /// As [`Pair::again`].
+    pub(super) fn again(&mut self, always: bool) -> Option<Result<(), FileError>> {
+        if let Some(pair) = &mut self.pair {
+            return pair.again(always);
+        }
+        let stamp = self.file.look();
+        if !always && stamp == self.file.stamp {
+            return None;
+        }
+        self.file.stamp = stamp;
+        stamp?;
+        let read = Pair::read(&self.file.path, &self.file.path);
+        Some(read.map(|read| self.pair = Some(read)))
+    }
+}
+
 /// Whose word the certificate of a client needs.
 #[derive(Clone, Debug)]
 pub struct Authorities {

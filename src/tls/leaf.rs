@@ -92,6 +92,11 @@ impl Leaf {
         self.names.iter().cloned().chain(wildcards)
     }
 
+    /// When it begins.
+    pub const fn starts(&self) -> Timestamp {
+        self.starts
+    }
+
     /// When it ends.
     pub const fn ends(&self) -> Timestamp {
         self.ends

@@ -12,7 +12,7 @@ mod terms;
 
 pub use client::{ClientTls, Roots, client_config};
 pub use error::TlsError;
-pub use files::{Authorities, FileError, FileFault, Pair};
+pub use files::{Authorities, Awaited, FileError, FileFault, Pair};
 pub use holder::ClientCertificate;
 pub use leaf::{Leaf, SOON, Standing};
 pub use pem::{Certified, certificates};

@@ -2,15 +2,15 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustls::crypto::aws_lc_rs::Ticketer;
 use tokio::sync::Notify;
 
 use super::TlsError;
-use super::files::{Authorities, FileError, Pair};
-use super::leaf::Standing;
+use super::files::{Awaited, FileError, Pair};
+use super::leaf::{Leaf, Standing};
 use super::settings::{ClientAuth, TlsSettings};
 use super::terms::{Fixed, Shown, Terms, twice};
 use crate::clock::{Clock, Timestamp};
@@ -25,14 +25,10 @@ const COMPLAINT: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct ServerTls {
     fixed: Fixed,
     poll: Duration,
-    files: Mutex<Files>,
+    /// With what the files hold now.
+    settings: Mutex<TlsSettings>,
     terms: RwLock<Arc<Terms>>,
     again: Notify,
-}
-
-struct Files {
-    pairs: Vec<Pair>,
-    authorities: Option<Authorities>,
 }
 
 impl ServerTls {
@@ -47,13 +43,11 @@ impl ServerTls {
             strict_sni: settings.strict_sni,
             ticketer: Ticketer::new()?,
         };
-        let pairs: Vec<_> = settings.pairs().cloned().collect();
-        let files = Files { pairs, authorities: settings.client_ca.clone() };
-        let terms = Terms::new(&fixed, &files.pairs, files.authorities.as_ref())?;
+        let terms = terms(&fixed, settings)?;
         Ok(Self {
             fixed,
             poll: settings.poll,
-            files: Mutex::new(files),
+            settings: Mutex::new(settings.clone()),
             terms: RwLock::new(Arc::new(terms)),
             again: Notify::new(),
         })
@@ -61,8 +55,15 @@ impl ServerTls {
 
     /// When each certificate that is shown ends, by its file.
     pub fn ends(&self) -> Vec<(PathBuf, Timestamp)> {
-        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        files.pairs.iter().map(|pair| (pair.path().to_owned(), pair.leaf().ends())).collect()
+        let settings = self.settings();
+        settings.pairs().map(|pair| (pair.path().to_owned(), pair.leaf().ends())).collect()
+    }
+
+    /// What the certificate says that was [awaited](TlsSettings::awaited), once it is there.
+    pub fn awaited(&self) -> Option<Arc<Leaf>> {
+        let settings = self.settings();
+        let pair = settings.awaited.as_ref().and_then(Awaited::pair);
+        pair.map(|pair| Arc::clone(pair.leaf()))
     }
 
     /// Has the files read again, whether they seem to have changed or not, by whoever
@@ -98,25 +99,26 @@ impl ServerTls {
         }
     }
 
+    /// Takes up the files that have changed at once, for who has written one. It blocks.
+    pub fn take_up(&self, now: Timestamp) {
+        self.look(false, now);
+    }
+
     /// Takes up the files that have changed. A pair that is broken, or half written, stays what it
     /// was until it changes again.
     fn look(&self, always: bool, now: Timestamp) {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        let files = &mut *files;
+        let mut settings = self.settings();
+        let TlsSettings { default, more, awaited, client_ca, .. } = &mut *settings;
         let mut changed = false;
-        for pair in &mut files.pairs {
-            match pair.again(always) {
-                Some(Ok(())) => {
-                    changed = true;
-                    let ends = pair.leaf().ends();
-                    tracing::info!(file = %pair.path().display(), %ends, "certificate read");
-                    complain(pair, now);
-                }
-                Some(Err(error)) => kept(&error),
-                None => {}
-            }
+        for pair in default.iter_mut().chain(more) {
+            let read = pair.again(always);
+            changed |= taken(read, Some(pair), now);
         }
-        if let Some(authorities) = &mut files.authorities {
+        if let Some(awaited) = awaited {
+            let read = awaited.again(always);
+            changed |= taken(read, awaited.pair(), now);
+        }
+        if let Some(authorities) = client_ca {
             match authorities.again(always) {
                 Some(Ok(())) => {
                     changed = true;
@@ -130,12 +132,13 @@ impl ServerTls {
         if !changed {
             return;
         }
-        for twice in twice(&files.pairs) {
-            let hidden = files.pairs.get(twice.hidden).map_or_else(|| Path::new(""), Pair::path);
+        let pairs: Vec<_> = settings.pairs().cloned().collect();
+        for twice in twice(&pairs) {
+            let hidden = pairs.get(twice.hidden).map_or_else(|| Path::new(""), Pair::path);
             let file = hidden.display();
             tracing::warn!(name = %twice.name, %file, "another certificate is for that name, too");
         }
-        match Terms::new(&self.fixed, &files.pairs, files.authorities.as_ref()) {
+        match terms(&self.fixed, &settings) {
             Ok(terms) => {
                 *self.terms.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(terms);
             }
@@ -147,8 +150,11 @@ impl ServerTls {
     }
 
     fn complain(&self, now: Timestamp) {
-        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        files.pairs.iter().for_each(|pair| complain(pair, now));
+        self.settings().pairs().for_each(|pair| complain(pair, now));
+    }
+
+    fn settings(&self) -> MutexGuard<'_, TlsSettings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now(&self) -> Arc<Terms> {
@@ -171,8 +177,7 @@ impl ListenerTls {
     /// [`TlsError::NoAuthorities`] if they are asked and nobody's word would count.
     pub fn new(tls: &Arc<ServerTls>, client_auth: ClientAuth) -> Result<Self, TlsError> {
         let listener = Self { tls: Arc::clone(tls), client_auth };
-        let files = tls.files.lock().unwrap_or_else(PoisonError::into_inner);
-        if client_auth != ClientAuth::Off && files.authorities.is_none() {
+        if client_auth != ClientAuth::Off && tls.settings().client_ca.is_none() {
             return Err(TlsError::NoAuthorities);
         }
         Ok(listener)
@@ -187,6 +192,28 @@ impl ListenerTls {
 impl fmt::Debug for ServerTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerTls").field("poll", &self.poll).finish_non_exhaustive()
+    }
+}
+
+fn terms(fixed: &Fixed, settings: &TlsSettings) -> Result<Terms, TlsError> {
+    let pairs: Vec<_> = settings.pairs().cloned().collect();
+    Terms::new(fixed, &pairs, settings.has_default(), settings.client_ca.as_ref())
+}
+
+/// Says what became of a pair that was looked at, and whether it is another one.
+fn taken(read: Option<Result<(), FileError>>, pair: Option<&Pair>, now: Timestamp) -> bool {
+    match (read, pair) {
+        (Some(Ok(())), Some(pair)) => {
+            let ends = pair.leaf().ends();
+            tracing::info!(file = %pair.path().display(), %ends, "certificate read");
+            complain(pair, now);
+            true
+        }
+        (Some(Err(error)), _) => {
+            kept(&error);
+            false
+        }
+        (Some(Ok(())) | None, _) => false,
     }
 }
 

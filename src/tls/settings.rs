@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use super::files::{Authorities, Pair};
+use super::files::{Authorities, Awaited, Pair};
 
 /// Whether the clients of a listener show certificates.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -31,10 +31,12 @@ pub enum MinVersion {
 /// The table `[tls]`, checked, with what its files held.
 #[derive(Clone, Debug)]
 pub struct TlsSettings {
-    /// For clients that name no host, or an unknown one.
-    pub default: Pair,
+    /// For clients that name no host, or an unknown one; `None` where that is the awaited one.
+    pub default: Option<Pair>,
     /// For those that name a host of theirs.
     pub more: Vec<Pair>,
+    /// One that is issued while the gateway runs.
+    pub awaited: Option<Awaited>,
     /// A client that names an unknown host is refused.
     pub strict_sni: bool,
     /// The oldest version.
@@ -53,9 +55,20 @@ impl TlsSettings {
 
     /// Everything at its default, but for the certificate.
     pub const fn new(default: Pair) -> Self {
+        Self::of(Some(default), None)
+    }
+
+    /// The same for a certificate that is yet to be issued: until then no client is shown
+    /// anything.
+    pub const fn awaiting(awaited: Awaited) -> Self {
+        Self::of(None, Some(awaited))
+    }
+
+    const fn of(default: Option<Pair>, awaited: Option<Awaited>) -> Self {
         Self {
             default,
             more: Vec::new(),
+            awaited,
             strict_sni: false,
             min: MinVersion::Tls12,
             client_ca: None,
@@ -64,8 +77,18 @@ impl TlsSettings {
         }
     }
 
-    /// All certificates, the default first.
+    /// All certificates that there are, the default first if there is one.
     pub fn pairs(&self) -> impl Iterator<Item = &Pair> {
-        std::iter::once(&self.default).chain(&self.more)
+        let awaited = self.awaited.as_ref().and_then(Awaited::pair);
+        let (first, last) = match &self.default {
+            Some(default) => (Some(default), awaited),
+            None => (awaited, None),
+        };
+        first.into_iter().chain(&self.more).chain(last)
+    }
+
+    /// Whether there is something for clients that name no host.
+    pub(super) fn has_default(&self) -> bool {
+        self.default.is_some() || self.awaited.as_ref().is_some_and(|one| one.pair().is_some())
     }
 }

@@ -47,6 +47,8 @@ pub(super) struct Terms {
     /// By what follows their `*.`.
     wildcards: HashMap<String, usize>,
     strict_sni: bool,
+    /// Whether the first is for clients that name no host.
+    has_default: bool,
     off: Vec<Arc<Shown>>,
     /// Both empty where nobody's word would count.
     optional: Vec<Arc<Shown>>,
@@ -66,6 +68,7 @@ impl Terms {
     pub(super) fn new(
         fixed: &Fixed,
         pairs: &[Pair],
+        has_default: bool,
         authorities: Option<&Authorities>,
     ) -> Result<Self, TlsError> {
         let (names, wildcards, _) = by_name(pairs);
@@ -74,6 +77,7 @@ impl Terms {
             names,
             wildcards,
             strict_sni: fixed.strict_sni,
+            has_default,
             off: of(ClientAuth::Off)?,
             optional: Vec::new(),
             required: Vec::new(),
@@ -95,8 +99,9 @@ impl Terms {
         let known = asked.map(|name| self.find(name));
         let place = match known {
             Some(None) if self.strict_sni => return None,
-            Some(found) => found.unwrap_or_default(),
-            None => 0,
+            Some(Some(found)) => found,
+            Some(None) | None if self.has_default => 0,
+            Some(None) | None => return None,
         };
         shown.get(place).cloned()
     }

@@ -11,6 +11,7 @@
     reason = "whatever a test does not expect fails it"
 )]
 
+mod acme;
 mod addresses;
 mod audit;
 mod bodies;

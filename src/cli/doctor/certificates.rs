@@ -41,8 +41,17 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
             ),
         }
     }
+    if tls.awaited.as_ref().is_some_and(|awaited| awaited.pair().is_none()) {
+        findings.add(
+            Level::Warning,
+            "certificates",
+            "none has been issued yet by the authority in [tls.acme]",
+            "start the gateway; its log says why, if there is none a minute later",
+        );
+    }
     let Some(public) = config.public.as_ref().filter(|public| public.https) else { return };
-    if tls.pairs().any(|pair| pair.leaf().covers(&public.host)) {
+    let issued = config.acme.iter().flat_map(|acme| &acme.domains).any(|it| *it == public.host);
+    if issued || tls.pairs().any(|pair| pair.leaf().covers(&public.host)) {
         findings.ok("certificates", format!("one is for {}, as `public` says", public.host));
     } else {
         findings.add(

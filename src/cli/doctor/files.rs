@@ -19,6 +19,10 @@ pub(super) fn look(config: &Config, file: &PolicyFile, findings: &mut Findings) 
     private("the keys", &config.keys.ring, findings);
     private("the admin socket", &config.admin.socket, findings);
     private("the audit record", &config.audit.path, findings);
+    if let Some(acme) = &config.acme {
+        private("the account at the authority", &acme.account(), findings);
+        private("the certificate with its key", &acme.certificate(), findings);
+    }
     let secrets = file.path().map(secrets).unwrap_or_default();
     for path in &secrets.files {
         private("a secret", path, findings);

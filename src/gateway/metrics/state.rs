@@ -31,6 +31,10 @@ impl Sources {
             "Since when the policy is in force",
             [([], moment(reloads.since()))],
         )?;
+        self.certificates(sheet)
+    }
+
+    fn certificates(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
         let Some(tls) = &self.tls else { return Ok(()) };
         let ends = tls.ends();
         let ends: Vec<_> =
@@ -39,6 +43,18 @@ impl Sources {
             "portcullis_certificate_expiry_timestamp_seconds",
             "When a certificate that clients are shown ends",
             ends.iter().map(|(file, end)| ([("file", file.as_str())], moment(*end))),
+        )?;
+        let Some(acme) = &self.ground.acme else { return Ok(()) };
+        let outcomes = acme.outcomes();
+        sheet.counter(
+            "portcullis_certificate_orders",
+            "Certificates that were ordered from an authority, by what came of it",
+            outcomes.iter().map(|(outcome, count)| ([("outcome", *outcome)], *count)),
+        )?;
+        sheet.gauge(
+            "portcullis_certificate_order_failure_timestamp_seconds",
+            "When an order has failed last, since the start",
+            acme.last_failure().map(|at| ([], moment(at))),
         )
     }
 }

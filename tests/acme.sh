@@ -1,0 +1,201 @@
+#!/usr/bin/env bash
+# Certificates from a real ACME server, pebble in strict mode: `tests/acme.sh [BINARY]`. Installs it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+target=${CARGO_TARGET_DIR:-target}
+binary=$(realpath "${1:-$target/release/portcullis}")
+for tool in openssl curl pebble python3; do
+  if ! command -v "$tool" >/dev/null; then
+    echo "installing $tool"
+    apt-get update -q >/dev/null && apt-get install -q -y --no-install-recommends "$tool" >/dev/null
+  fi
+done
+
+work=$(mktemp -d)
+gateway= authority= names=
+trap 'for one in $gateway $authority $names; do kill "$one" 2>/dev/null || true; done; rm -rf "$work"' EXIT
+cd "$work"
+
+fail() {
+  echo "FAILED: $*" >&2
+  for file in log authority.log; do
+    sed "s/^/$file: /" "$file" >&2 || true
+  done
+  exit 1
+}
+
+# soon WHAT COMMAND...: waits until it succeeds
+soon() {
+  local what=$1
+  shift
+  for _ in $(seq 300); do
+    if "$@" >/dev/null 2>&1; then return; fi
+    sleep 0.1
+  done
+  fail "$what"
+}
+
+# Ports that nobody has now.
+read -r clear tls redirecting directory management dns dns_management < <(python3 - <<'PORTS'
+import socket
+sockets = [socket.socket() for _ in range(7)]
+for one in sockets:
+    one.bind(("127.0.0.1", 0))
+print(*(one.getsockname()[1] for one in sockets))
+PORTS
+)
+
+# The authority's own server has a certificate, too.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj "/CN=Root" \
+  -keyout root.key -out root.pem 2>/dev/null
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=pebble" \
+  -keyout pebble.key -out pebble.csr 2>/dev/null
+echo 'subjectAltName=IP:127.0.0.1' >pebble.ext
+openssl x509 -req -in pebble.csr -CA root.pem -CAkey root.key -CAcreateserial -days 90 \
+  -extfile pebble.ext -out pebble.pem 2>/dev/null
+
+# authority SECONDS PORT: an authority whose certificates last so long, and that asks for proofs there
+authority() {
+  if [ -n "$authority" ]; then
+    kill "$authority"
+    wait "$authority" 2>/dev/null || true
+  fi
+  cat >pebble.json <<CONFIG
+{ "pebble": {
+  "listenAddress": "127.0.0.1:$directory", "managementListenAddress": "127.0.0.1:$management",
+  "certificate": "pebble.pem", "privateKey": "pebble.key",
+  "httpPort": $2, "tlsPort": $tls,
+  "certificateValidityPeriod": $1 } }
+CONFIG
+  PEBBLE_VA_NOSLEEP=1 pebble -config pebble.json -dnsserver "127.0.0.1:$dns" -strict >>authority.log 2>&1 &
+  authority=$!
+  soon "pebble" curl -s --cacert root.pem "https://127.0.0.1:$directory/dir"
+  curl -s --cacert root.pem "https://127.0.0.1:$management/roots/0" >issuer.pem
+}
+
+pebble-challtestsrv -http01 "" -https01 "" -tlsalpn01 "" -dns01 "127.0.0.1:$dns" \
+  -defaultIPv4 127.0.0.1 -defaultIPv6 "" -management "127.0.0.1:$dns_management" >names.log 2>&1 &
+names=$!
+
+# policy NAMES: a gateway with a certificate for them
+policy() {
+  cat >portcullis.toml <<POLICY
+public = "https://gate.test"
+listen = [
+  { addr = "127.0.0.1:$tls", tls = true },
+  { addr = "127.0.0.1:$redirecting", redirect = true },
+  "127.0.0.1:$clear",
+]
+[tls.acme]
+domains        = [$1]
+email          = "ops@gate.test"
+directory      = "https://127.0.0.1:$directory/dir"
+ca             = "root.pem"
+terms_accepted = true
+[admin]
+socket = "admin.sock"
+[upstreams]
+who = { whoami = true }
+[routes]
+"/*" = { to = "who", allow = "anyone" }
+POLICY
+}
+
+start() {
+  "$binary" serve >>log 2>&1 &
+  gateway=$!
+  soon "it did not start" "$binary" health
+}
+
+stop() {
+  kill "$gateway"
+  wait "$gateway" || fail "no clean end"
+  gateway=
+}
+
+# serial [NAME]: of the certificate that is shown; nothing where none is
+serial() {
+  openssl s_client -connect "127.0.0.1:$tls" -servername "${1:-gate.test}" </dev/null 2>/dev/null |
+    openssl x509 -noout -serial 2>/dev/null
+}
+
+ask() {
+  curl -sS --max-time 10 --cacert issuer.pem --resolve "$1:$tls:127.0.0.1" -o body -w '%{http_code}' \
+    "https://$1:$tls/"
+}
+
+orders() {
+  grep -c 'certificate ordered' log || true
+}
+
+folder=portcullis.acme/127.0.0.1-$directory-dir
+
+echo "an authority that finds no proof is not asked again at once"
+authority 7776000 1
+policy '"gate.test", "www.gate.test"'
+start
+soon "no failure" test -e "$folder/last-failure"
+grep -q 'was not proved to be here' log || fail "no reason in the log"
+[ -z "$(serial)" ] || fail "a certificate from nowhere"
+stop
+start
+[ "$(orders)" = 1 ] || fail "ordered again at once: $(orders)"
+stop
+rm -r portcullis.acme
+
+echo "a certificate for two names by HTTP-01, at a listener that redirects"
+: >log
+authority 7776000 "$redirecting"
+start
+soon "no certificate" serial
+[ "$(ask gate.test)" = 200 ] || fail "gate.test"
+[ "$(ask www.gate.test)" = 421 ] || fail "www.gate.test is no host of the policy"
+[ "$(stat -c %a portcullis.acme "$folder" | sort -u)" = 700 ] || fail "modes of the folders"
+[ "$(stat -c %a "$folder"/* | sort -u)" = 600 ] || fail "modes of the files"
+[ ! -e "$folder/last-failure" ] || fail "a failure is noted"
+found=$(curl -s -o body -w '%{http_code}' "http://127.0.0.1:$redirecting/.well-known/acme-challenge/x" \
+  -H 'Host: gate.test')
+[ "$found" = 308 ] || fail "a token of no order: $found"
+if "$binary" doctor >doctor 2>&1; then true; fi
+grep -q 'gate.test, www.gate.test is good for 8[0-9] days' doctor || fail "doctor: $(cat doctor)"
+
+echo "a restart shows what is kept, and orders nothing"
+first=$(serial)
+stop
+: >log
+start
+[ "$(serial)" = "$first" ] || fail "another certificate"
+[ "$(orders)" = 0 ] || fail "ordered again"
+stop
+
+echo "other names are another order, at a listener in clear, while the old one is shown"
+: >log
+authority 7776000 "$clear"
+policy '"gate.test", "shop.test"'
+start
+soon "nothing ordered" grep -q 'certificate ordered' log
+shown() { [ -n "$(serial)" ] && [ "$(serial)" != "$first" ]; }
+soon "no other certificate" shown
+# The authority was started anew, and has forgotten the account.
+grep -q 'does not know the account any more' log || fail "the account"
+stop
+
+echo "a certificate is renewed while it is good, without a restart"
+rm -r portcullis.acme
+: >log
+authority 24 "$clear"
+start
+soon "no certificate" serial
+old=$(serial)
+exec 3<>"/dev/tcp/127.0.0.1/$clear"
+printf 'GET / HTTP/1.1\r\nHost: gate.test\r\n\r\n' >&3
+renewed() { [ -n "$(serial)" ] && [ "$(serial)" != "$old" ]; }
+soon "not renewed" renewed
+[ "$(ask gate.test)" = 200 ] || fail "after the renewal"
+[ "$(orders)" = 2 ] || fail "orders: $(orders)"
+printf 'GET / HTTP/1.1\r\nHost: gate.test\r\nConnection: close\r\n\r\n' >&3
+[ "$(grep -c '^HTTP/1.1 200 OK' <&3)" = 2 ] || fail "a connection was cut"
+stop
+
+echo "good"
