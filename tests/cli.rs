@@ -48,6 +48,8 @@ mod reload;
 mod restore;
 #[path = "cli/restore_keys.rs"]
 mod restore_keys;
+#[path = "cli/restore_told.rs"]
+mod restore_told;
 #[path = "cli/running.rs"]
 mod running;
 #[path = "cli/sessions.rs"]

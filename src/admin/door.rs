@@ -114,7 +114,12 @@ impl Door {
         let refused = audit.note(event(Kind::CommandRefused));
         let done = self.carry_out(command).await;
         if let Err(refusal) = &done {
-            refused.with("why", refusal.kind.as_str()).keep_or_count().await;
+            let mut refused = refused.with("why", refusal.kind.as_str());
+            // A commit that failed may be on the disk all the same.
+            if refusal.kind == RefusalKind::Unavailable {
+                refused = refused.with("outcome", "unknown");
+            }
+            refused.keep_or_count().await;
         }
         done
     }

@@ -75,6 +75,8 @@ pub enum Kind {
     UserKeyAdded,
     /// One of them opens nothing any more.
     UserKeyRevoked,
+    /// An invitation opens nothing any more.
+    InvitationRevoked,
     /// A new signing key.
     KeyRotated,
     /// An operator asks for something that changes something. On disk before it is done.
@@ -85,7 +87,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::RecordBegun,
         Self::RecordMended,
         Self::RecordBroken,
@@ -118,6 +120,7 @@ impl Kind {
         Self::GroupRoleRemoved,
         Self::UserKeyAdded,
         Self::UserKeyRevoked,
+        Self::InvitationRevoked,
         Self::KeyRotated,
         Self::Command,
         Self::CommandRefused,
@@ -158,6 +161,7 @@ impl Kind {
             Self::GroupRoleRemoved => "group.role.removed",
             Self::UserKeyAdded => "api-key.added",
             Self::UserKeyRevoked => "api-key.revoked",
+            Self::InvitationRevoked => "invitation.revoked",
             Self::KeyRotated => "key.rotated",
             Self::Command => "command",
             Self::CommandRefused => "command.refused",
@@ -201,6 +205,7 @@ impl Kind {
             | Self::GroupRoleRemoved
             | Self::UserKeyAdded
             | Self::UserKeyRevoked
+            | Self::InvitationRevoked
             | Self::KeyRotated
             | Self::Command => true,
         }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -10,6 +11,8 @@ use zeroize::Zeroizing;
 
 use super::accounts::{AccountError, Accounts};
 use super::authenticate::hash_of_key;
+use super::settle::see_through;
+use crate::audit::{Event, Kind};
 use crate::store::{Invitation, NewInvitation, StoreError};
 
 /// Random bytes of an invitation: nobody guesses 192 bits, so its hash needs no salt.
@@ -91,6 +94,9 @@ impl Accounts {
     ///
     /// [`AccountError`].
     pub async fn revoke_invitation(&self, id: u64) -> Result<bool, AccountError> {
-        Ok(self.store.remove_invitation(id).await?)
+        let event = Event::new(Kind::InvitationRevoked).with("invitation", id.to_string());
+        let (store, note) = (Arc::clone(&self.store), self.audit().note(event));
+        let remove = async move { store.remove_invitation(id).await };
+        Ok(see_through(remove, |gone| gone.then_some(note)).await?)
     }
 }

@@ -72,6 +72,7 @@ fn what_operators_do_is_in_the_record_whether_the_gateway_runs_or_not() {
         (&"user role add".into(), &"alice".into())
     );
     assert_eq!(lines[7]["facts"]["why"], "not_found");
+    assert_eq!(lines[7]["facts"]["outcome"], Value::Null);
     let mode = fs::metadata(folder.file("portcullis.audit")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let said = folder.run(&["audit", "verify"]).done();

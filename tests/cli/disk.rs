@@ -61,6 +61,9 @@ fn what_is_known_goes_on_while_nothing_can_be_written() {
         gateway.signal("TERM");
         assert_eq!(gateway.wait(), Some(0));
         assert!(folder.run(&["user", "show", "alice"]).done().contains("no"));
+        // Where only the store had no room, the record says that nobody knows what became of it.
+        let record = std::fs::read_to_string(folder.file("portcullis.audit")).unwrap();
+        assert_eq!(record.contains(r#""outcome":"unknown""#), room != "0", "{record}");
         assert!(folder.run(&["audit", "verify"]).done().starts_with("whole: "));
     }
 }

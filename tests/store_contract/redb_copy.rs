@@ -197,6 +197,8 @@ async fn what_is_no_store_leaves_nothing() {
             &[Kept::Row(vec![1], vec![2]), Kept::End],
         ]
         .concat(),
+        // One that comes twice.
+        [&pieces[..users + 2], &[Kept::Table("names".to_owned())], &pieces[users..]].concat(),
         // What marks it as ours is missing.
         vec![Kept::Store(3, 0), Kept::End],
         vec![Kept::Store(1000, 0), Kept::End],
@@ -206,6 +208,35 @@ async fn what_is_no_store_leaves_nothing() {
         let error = made(&path, &pieces, &AS_IT_WAS).unwrap_err();
         assert!(matches!(error, OpenError::Foreign { .. }), "{error:?}");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "{error}");
+    }
+}
+
+#[test]
+fn rows_of_nothing_are_not_gathered_for_ever() {
+    let (dir, path) = place();
+    let mut draft = StoreDraft::begin(&path, 3).unwrap();
+    draft.take(Piece::Table("users")).unwrap();
+    let empty = || Piece::Row { key: &[], value: &[] };
+    let mut rows = (0..1_000_000).map(|_| draft.take(empty()));
+    let error = rows.find_map(Result::err).unwrap();
+    assert!(matches!(error, OpenError::Foreign { .. }), "{error:?}");
+    drop(draft);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+/// What can be told of a copy before a store is made of it.
+#[tokio::test]
+async fn a_copy_is_judged_by_its_form_and_its_tables() {
+    let judged = |format: u64, tables: &[&str]| {
+        let rows = tables.iter().map(|name| ((*name).to_owned(), 1)).collect();
+        StoreDraft::judge(Path::new("copy"), format, &rows)
+    };
+    judged(3, &["meta", "users", "letters"]).unwrap();
+    judged(1, &["meta"]).unwrap();
+    for (format, tables) in [(4, &["meta"][..]), (3, &["meta", "strangers"]), (3, &["users"])] {
+        let error = judged(format, tables).unwrap_err();
+        let OpenError::Foreign { newer, .. } = error else { panic!("{error:?}") };
+        assert_eq!(newer, format > 3);
     }
 }
 

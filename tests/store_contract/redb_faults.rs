@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use futures_util::future::{join_all, poll_immediate};
-use portcullis::store::{Creation, RedbStore, Store, StoreError};
+use portcullis::store::{Creation, OpenError, RedbStore, Store, StoreError};
+use redb::{Database, TableDefinition};
 
 use crate::build::{new_session, new_user, user};
 use crate::disk::Disk;
@@ -174,6 +175,44 @@ async fn a_store_comes_back_when_its_disk_does() {
         }
     }
     assert!(survived, "the disk never got to the end");
+}
+
+/// A file of the first version lacks tables that are made when it is opened, and may have to grow
+/// for them: a disk that has no room is no damage.
+#[tokio::test]
+async fn a_disk_that_fails_an_old_store_is_told_from_damage() {
+    let disk = Disk::default();
+    let store = open(&disk);
+    let names: Vec<_> = (0..300).map(|number| format!("user{number}")).collect();
+    let made = join_all(names.iter().map(|name| store.create_user(new_user(name)))).await;
+    assert!(made.iter().all(Result::is_ok));
+    drop(store);
+    let db = Database::builder().create_with_backend(disk.clone()).unwrap();
+    let txn = db.begin_write().unwrap();
+    let recipes: TableDefinition<'_, &str, u64> = TableDefinition::new("recipes");
+    assert!(txn.delete_table(recipes).unwrap());
+    for name in ["emails", "looks"] {
+        let index: TableDefinition<'_, (&str, u64), ()> = TableDefinition::new(name);
+        assert!(txn.delete_table(index).unwrap());
+    }
+    let meta: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+    txn.open_table(meta).unwrap().insert("portcullis", 1).unwrap();
+    txn.commit().unwrap();
+    drop(db);
+    let mut failures = 0;
+    loop {
+        let disk = disk.after_kill();
+        disk.fail_after(failures);
+        match RedbStore::with_backend(disk) {
+            Ok(store) => {
+                assert_eq!(store.password_recipes().await.unwrap(), ["first$m=1"]);
+                break;
+            }
+            Err(OpenError::Io { .. }) => failures += 1,
+            Err(error) => panic!("at {failures}: {error:?}"),
+        }
+    }
+    assert!(failures > 5, "{failures}");
 }
 
 /// Readers are many, and the one who meets the bad sector is not the only one who would suffer.

@@ -6,7 +6,11 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
 
 use super::{End, Frame, Head, LONGEST, MAGIC, NAME};
+use crate::printable::Printable;
 use crate::secret::Secret;
+
+/// Most bytes that are shown of a text in a backup.
+const LONGEST_TEXT: usize = 1024;
 
 /// Why a backup cannot be read. `Display` is for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -44,8 +48,14 @@ pub enum Part {
 }
 
 /// Rows, as they stand in a frame.
-#[derive(Debug)]
 pub struct Rows(Vec<u8>);
+
+/// Hashes of passwords are in it.
+impl std::fmt::Debug for Rows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Rows(..)")
+    }
+}
 
 /// A backup that is being read.
 #[derive(Debug)]
@@ -92,6 +102,7 @@ impl<R: Read> Backup<R> {
         };
         let head = serde_json::from_slice(&content);
         backup.head = head.map_err(|_| BackupError::Damaged("its head cannot be read"))?;
+        backup.head.version = fit_to_print(backup.head.version.as_bytes());
         Ok(backup)
     }
 
@@ -123,7 +134,7 @@ impl<R: Read> Backup<R> {
                 self.rows += rows.count()?;
                 Ok(Some(Part::Rows(rows)))
             }
-            Frame::Failed => Err(BackupError::Failed(text(content)?)),
+            Frame::Failed => Err(BackupError::Failed(fit_to_print(&content))),
             Frame::End => self.end(before, &content).map(|()| None),
         }
     }
@@ -165,6 +176,12 @@ impl<R: Read> Backup<R> {
         self.digest.0.update(&content);
         Ok((frame, content))
     }
+}
+
+/// The beginning of a text that anybody may have written, for a terminal.
+fn fit_to_print(text: &[u8]) -> String {
+    let start = text.get(..LONGEST_TEXT).unwrap_or(text);
+    Printable(&String::from_utf8_lossy(start)).to_string()
 }
 
 fn exactly(read: io::Result<()>) -> Result<(), BackupError> {

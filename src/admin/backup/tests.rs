@@ -110,6 +110,33 @@ fn other_files_are_told_apart() {
     assert_eq!(error(&failed), "the backup was not finished: the disk failed");
 }
 
+/// Whoever made it may want to write on the terminal of whoever reads it.
+#[test]
+fn texts_of_a_backup_are_fit_for_a_terminal() {
+    let bytes = written(&small(), None);
+    let end = bytes.windows(5).rposition(|at| at == [b'e', 42, 0, 0, 0]).unwrap();
+    let failed = [&bytes[..end], &failure(&"\x1b[2J\r".repeat(100_000))].concat();
+    let error = read(&failed).unwrap_err().to_string();
+    assert!(!error.contains(char::is_control) && error.len() < 10_000, "{}", error.len());
+    let text = String::from_utf8_lossy(&bytes);
+    let at = text.find("\"version\":\"").unwrap() + 11;
+    let mut other = bytes;
+    other.splice(at..=at, *b"\\u001b");
+    let length = other[21] + 5;
+    other[21] = length;
+    let head = Backup::open(other.as_slice()).unwrap().head().clone();
+    assert!(head.version.starts_with(r"\u{1b}"), "{head:?}");
+}
+
+#[test]
+fn rows_are_never_printed() {
+    let bytes = written(&[("users".to_owned(), vec![(vec![7; 3], vec![7; 9])])], None);
+    let mut backup = Backup::open(bytes.as_slice()).unwrap();
+    while let Some(part) = backup.next_part().unwrap() {
+        assert!(!format!("{part:?}").contains("7, 7"), "{part:?}");
+    }
+}
+
 #[test]
 fn a_length_is_not_believed() {
     let mut bytes = b"portcullis backup 1\nh".to_vec();

@@ -77,13 +77,13 @@ fn begin(store: &Path, head: &Head) -> anyhow::Result<StoreDraft> {
 }
 
 /// It is the backup that cannot be used, and not the store that an error of the store would name.
-fn spoiled(error: OpenError) -> anyhow::Error {
+pub(super) fn spoiled(error: OpenError) -> anyhow::Error {
     let OpenError::Foreign { newer, source, .. } = error else { return error.into() };
     if newer {
         return anyhow!("the backup is of a newer portcullis: restore it with that one");
     }
     match source {
-        Some(source) => anyhow!("no store can be made of it: {source}"),
+        Some(source) => anyhow!(source).context("no store can be made of it"),
         None => anyhow!("no store can be made of it"),
     }
 }

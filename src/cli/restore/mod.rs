@@ -19,18 +19,19 @@ use anyhow::{Context, bail};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use self::build::{build, open};
+use self::build::{build, open, spoiled};
 use self::keys::KeysPlan;
+use self::since::Undone;
 use super::contents::{Contents, ContentsView};
 use super::out::Out;
 use super::policy_file::PolicyFile;
 use super::reach::{explain, no_gateway};
-use crate::audit::{Audit, Event, KEY_PURPOSE, Kind, Origin, asked_by};
+use crate::audit::{Audit, Event, KEY_PURPOSE, Kind, Origin, Shown, asked_by};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::Config;
 use crate::keys::KeyRing;
 use crate::new_file::{behind_links, folder, keep_as};
-use crate::store::{FinishedDraft, HeldStore};
+use crate::store::{FinishedDraft, HeldStore, StoreDraft};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -65,8 +66,9 @@ struct Done<'a> {
     logins: &'static str,
     key_file: &'static str,
     next_user: u64,
-    /// What was taken away since the backup, and is back: lines of the audit record.
-    undone: &'a [String],
+    /// What was taken away since the backup, and is back.
+    #[serde(flatten)]
+    undone: &'a Undone,
     #[serde(flatten)]
     contents: ContentsView<'a>,
 }
@@ -99,7 +101,7 @@ pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow:
     record(&config, &args, &made.contents, now).await?;
     let before = publish(made.draft, &config.store, held.is_some(), now)?;
     drop(held);
-    let undone = since::taken_away(&config.audit.path, made.contents.made());
+    let undone = Undone::since(made.contents.made(), &config.audit, args.how.keep_sessions);
     let done = Done {
         store: &config.store,
         before,
@@ -147,6 +149,8 @@ fn warn_of_root(store: &Path, out: &mut Out) {
 
 fn check(args: &Args, out: &mut Out) -> anyhow::Result<ExitCode> {
     let contents = Contents::read(open(&args.file)?, &ProgressBar::hidden(), |_, _| Ok(()))?;
+    let judged = StoreDraft::judge(&args.file, contents.head.store, contents.rows());
+    judged.map_err(spoiled)?;
     if args.json {
         out.json(&contents.view())?;
         return Ok(ExitCode::SUCCESS);
@@ -231,17 +235,31 @@ fn tell(
         out.line(format_args!("the store that was there is kept as {}", before.display()))?;
     }
     out.line(if done.logins == "ended" {
-        "every session and token from before now is over, and so are links that were mailed"
+        "every session from before now is over, with its tokens, and so are links that were mailed"
     } else {
         "sessions are as they were at the backup: what was ended since lives again"
     })?;
+    out.line(
+        "API keys, tokens of `api-token-auth/` and invitations are as they were at the backup: what \
+         was revoked or used up since is good again",
+    )?;
     out.line(keys)?;
     out.line(format_args!("the next user will have the id {}", done.next_user))?;
-    if !done.undone.is_empty() {
+    tell_undone(done.undone, out)
+}
+
+fn tell_undone(undone: &Undone, out: &mut Out) -> anyhow::Result<()> {
+    if let Some(why) = &undone.unknown {
+        out.line(format_args!("\nit is not known whether more was taken away since: {why}"))?;
+    }
+    if !undone.lines.is_empty() {
         out.line("\nwhat the audit record says was taken away since, and is back now:")?;
-        for line in done.undone {
-            out.line(crate::audit::Shown(line))?;
-        }
+    }
+    if undone.before > 0 {
+        out.line(format_args!("(and {} lines before these)", undone.before))?;
+    }
+    for line in &undone.lines {
+        out.line(Shown(line))?;
     }
     Ok(())
 }

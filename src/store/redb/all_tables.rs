@@ -1,6 +1,8 @@
 //! What is done to every table, whatever it holds.
 
-use redb::{Key, Value, WriteTransaction};
+use std::convert::Infallible;
+
+use redb::{Key, TableHandle, Value, WriteTransaction};
 
 use super::tables::{
     ADOPTED, API_KEY_HASHES, API_KEYS, DELETED, EMAILS, GROUP_NAMES, GROUPS, INVITATION_HASHES,
@@ -61,6 +63,27 @@ impl EachTable for Create<'_> {
         table: Table<K, V>,
     ) -> Result<(), redb::Error> {
         self.0.open_table(*table)?;
+        Ok(())
+    }
+}
+
+/// What they are called.
+pub(super) fn names() -> Vec<&'static str> {
+    let mut names = Names(Vec::new());
+    let Ok(()) = each_table(&mut names);
+    names.0
+}
+
+struct Names(Vec<&'static str>);
+
+impl EachTable for Names {
+    type Error = Infallible;
+
+    fn visit<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        table: Table<K, V>,
+    ) -> Result<(), Infallible> {
+        self.0.push(table.name());
         Ok(())
     }
 }

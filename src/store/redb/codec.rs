@@ -15,7 +15,8 @@ use crate::store::record::{
     EndReason, Mark, PasswordHash, RefreshGrant, Session, SpentGrant, User,
 };
 
-#[derive(Debug, Decode, Encode)]
+// Nothing prints it: a hash is in it.
+#[derive(Decode, Encode)]
 #[cbor(map)]
 pub(super) struct UserRecord {
     #[n(0)]

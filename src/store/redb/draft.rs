@@ -1,16 +1,18 @@
 //! A store in the making: what a restore builds beside the place where it will be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
-use redb::{Database, ReadableDatabase};
+use redb::{Database, ReadableDatabase, TableHandle};
 
 use super::copying::{NotTaken, RawRow, copy_in};
+use super::finished::{FinishedDraft, further};
 use super::lasting::Lasting;
 use super::open::Place;
 use super::tables::{
-    Change, LETTERS, LETTERS_DUE, LETTERS_TO, ONE_TIME, Source, USERS, VERSION, View, failed,
+    Change, LETTERS, LETTERS_DUE, LETTERS_TO, META, ONE_TIME, Source, USERS, VERSION, View, failed,
 };
 use super::{all_tables, copying, moving, users, writer};
 use crate::clock::Timestamp;
@@ -22,21 +24,21 @@ use crate::store::{Numbers, OpenError, StoreError, UserChange};
 /// Most bytes of rows in one transaction.
 const BATCH: usize = 8 << 20;
 
-/// How far numbers leap where nobody knows how many were given since: more than are given between
-/// two backups, and little enough for whoever keeps ids in 32 bits.
-const LEAP: u64 = 100_000;
+/// What a row costs beside its bytes: a million empty ones are not nothing.
+const ROW: usize = 64;
 
 /// Users that one transaction changes at most.
 const STEP: usize = 1024;
 
 /// A store that is made of the pieces of a copy. It has its name only when it is published;
 /// dropped before, it is gone.
-#[derive(Debug)]
 pub struct StoreDraft {
     new: NewFile,
     path: PathBuf,
     db: Database,
     table: String,
+    /// Tables that rows were taken of.
+    taken: BTreeSet<String>,
     rows: Vec<RawRow>,
     bytes: usize,
 }
@@ -52,7 +54,35 @@ pub struct Finish {
     pub end_logins: Option<Timestamp>,
 }
 
+/// Hashes of passwords are in its rows.
+impl fmt::Debug for StoreDraft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreDraft").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
 impl StoreDraft {
+    /// Whether a store can be made of a copy in that form with so many rows of each table, as far as
+    /// that tells. `path` is that of the copy.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Foreign`] if not.
+    pub fn judge(path: &Path, format: u64, rows: &BTreeMap<String, u64>) -> Result<(), OpenError> {
+        let place = Place(path);
+        if format > VERSION {
+            return Err(place.newer());
+        }
+        let known = all_tables::names();
+        if rows.keys().any(|name| !known.contains(&name.as_str())) {
+            return Err(place.unfit("it has rows that are in no store"));
+        }
+        if !rows.contains_key(META.name()) {
+            return Err(place.unfit("it is not marked as one"));
+        }
+        Ok(())
+    }
+
     /// Begins a store that will be at `path`, of a copy in that form.
     ///
     /// # Errors
@@ -78,6 +108,7 @@ impl StoreDraft {
             path: path.to_owned(),
             db,
             table: String::new(),
+            taken: BTreeSet::new(),
             rows: Vec::new(),
             bytes: 0,
         })
@@ -92,10 +123,14 @@ impl StoreDraft {
         match piece {
             Piece::Table(name) => {
                 self.flush()?;
+                // Each table is a commit at least: nobody else says how many there are.
+                if self.taken.contains(name) {
+                    return Err(self.place().unfit("a table comes twice"));
+                }
                 name.clone_into(&mut self.table);
             }
             Piece::Row { key, value } => {
-                self.bytes += key.len() + value.len();
+                self.bytes += key.len() + value.len() + ROW;
                 self.rows.push((key.to_owned(), value.to_owned()));
                 if self.bytes >= BATCH {
                     self.flush()?;
@@ -121,9 +156,12 @@ impl StoreDraft {
         let written = std::panic::catch_unwind(AssertUnwindSafe(write));
         match written.unwrap_or(Err(NotTaken::Foreign)) {
             Ok(()) => {}
-            Err(NotTaken::Foreign) => return Err(self.place().damaged()),
+            Err(NotTaken::Foreign) => {
+                return Err(self.place().unfit("it has rows that are in no store"));
+            }
             Err(NotTaken::Redb(error)) => return Err(self.place().failed(error)),
         }
+        self.taken.insert(self.table.clone());
         self.rows.clear();
         self.bytes = 0;
         Ok(())
@@ -207,65 +245,5 @@ impl StoreDraft {
 
     fn place(&self) -> Place<'_> {
         Place(&self.path)
-    }
-}
-
-/// A whole store on disk, that has no name yet.
-#[derive(Debug)]
-pub struct FinishedDraft {
-    new: NewFile,
-    path: PathBuf,
-    counts: BTreeMap<String, u64>,
-    numbers: Numbers,
-}
-
-/// Numbers behind all that were given since the copy was made.
-fn further(copy: Numbers, later: Option<Numbers>) -> Numbers {
-    let is_later = |later: &Numbers| {
-        later.users >= copy.users
-            && later.sessions >= copy.sessions
-            && later.invitations >= copy.invitations
-            && later.keys >= copy.keys
-    };
-    later.filter(is_later).unwrap_or_else(|| {
-        let leap = |number: u64| number.saturating_add(LEAP);
-        Numbers {
-            users: leap(copy.users),
-            sessions: leap(copy.sessions),
-            invitations: leap(copy.invitations),
-            keys: leap(copy.keys),
-        }
-    })
-}
-
-impl FinishedDraft {
-    /// The last numbers that count as given.
-    pub const fn numbers(&self) -> Numbers {
-        self.numbers
-    }
-
-    /// How many rows of each table were taken.
-    pub const fn counts(&self) -> &BTreeMap<String, u64> {
-        &self.counts
-    }
-
-    /// Gives it its name, where there is no other store.
-    ///
-    /// # Errors
-    ///
-    /// The system's; there is none then.
-    pub fn publish(self) -> Result<(), OpenError> {
-        let Self { new, path, .. } = self;
-        new.publish().map_err(|error| Place(&path).io(error))
-    }
-
-    /// Takes the place of the store that is there.
-    ///
-    /// # Errors
-    ///
-    /// The system's.
-    pub fn replace(self) -> Result<(), OpenError> {
-        let Self { new, path, .. } = self;
-        new.replace().map_err(|error| Place(&path).io(error))
     }
 }

@@ -40,7 +40,8 @@ impl InvitationStore for RedbStore {
 }
 
 /// How one looks in the file; see [`super::codec`] for what may be changed.
-#[derive(Debug, Decode, Encode)]
+// Nothing prints it: a hash is in it.
+#[derive(Decode, Encode)]
 #[cbor(map)]
 struct InvitationRecord {
     #[n(0)]

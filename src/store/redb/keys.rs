@@ -63,7 +63,8 @@ impl KeyStore for RedbStore {
 }
 
 /// How the key of `api-token-auth/` looks in the file; the rules of [`super::codec`] hold.
-#[derive(Debug, Decode, Encode)]
+// Nothing prints it: a hash is in it.
+#[derive(Decode, Encode)]
 #[cbor(map)]
 struct ApiKeyRecord {
     #[n(0)]

@@ -75,8 +75,16 @@ pub(super) enum Lost {
     Resting,
     #[error("the store could not be opened again after its disk failed")]
     Closed,
+    #[error("the change broke off, by a fault of portcullis")]
+    Panicked,
     #[error(transparent)]
     Redb(#[from] redb::Error),
+}
+
+impl Lost {
+    fn from_redb(error: impl Into<redb::Error>) -> Self {
+        Self::Redb(error.into())
+    }
 }
 
 impl Live {
@@ -138,6 +146,11 @@ impl Live {
                 }
             }
             Ok(Ended::Unchanged | Ended::JobFailed) => {}
+            // The disk is well: whoever comes next is served.
+            Err(Lost::Panicked) => {
+                let path = self.path.display();
+                tracing::error!(%path, "a change of the store panicked, and was not made");
+            }
             Err(lost) => {
                 outage.last = Some(Instant::now());
                 if !std::mem::replace(&mut outage.told, true) {
@@ -159,16 +172,18 @@ impl Live {
         }
         let open = self.open();
         let database = open.database.as_ref().filter(|_| open.writable).ok_or(Lost::Closed)?;
-        let written = match work(database) {
+        // What was being changed meanwhile is gone with the database that is opened anew.
+        let written = match std::panic::catch_unwind(AssertUnwindSafe(|| work(database))) {
+            Err(_panic) => Err(Lost::Panicked),
             // It may have been the disk that failed it.
-            Ok(Ended::JobFailed) => match database.begin_write() {
-                Ok(unused) => unused.abort().map(|()| Ended::JobFailed).map_err(redb::Error::from),
-                Err(error) => Err(error.into()),
+            Ok(Ok(Ended::JobFailed)) => match database.begin_write() {
+                Ok(unused) => unused.abort().map(|()| Ended::JobFailed).map_err(Lost::from_redb),
+                Err(error) => Err(Lost::from_redb(error)),
             },
-            written => written,
+            Ok(written) => written.map_err(Lost::Redb),
         };
         drop(open);
-        written.inspect_err(|_| self.reopen()).map_err(Lost::Redb)
+        written.inspect_err(|_| self.reopen())
     }
 
     /// Closes the database and opens it again. For whoever holds `writing`: what was open may write

@@ -5,6 +5,7 @@ mod codec;
 mod copying;
 mod deleted;
 mod draft;
+mod finished;
 mod groups;
 mod indexes;
 mod invitations;
@@ -40,7 +41,8 @@ use super::{Admission, Clashes, Commits, CopySink, Store, StoreError, Terms};
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 
-pub use draft::{Finish, FinishedDraft, StoreDraft};
+pub use draft::{Finish, StoreDraft};
+pub use finished::FinishedDraft;
 pub use open::OpenMode;
 pub use rest::{Compacted, HeldStore};
 

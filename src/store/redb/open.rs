@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redb::backends::{FileBackend, InMemoryBackend};
-use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError};
+use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend};
 
 use super::lasting::Lasting;
 use super::live::Live;
@@ -168,14 +168,13 @@ impl Place<'_> {
 
     /// Whether the database is ours, of a version we can read.
     pub(super) fn check(self, db: &Database) -> Result<(), OpenError> {
-        let damaged = |error: redb::Error| self.foreign(DAMAGED, Some(error.into()));
-        let txn = db.begin_read().map_err(|error| damaged(error.into()))?;
+        let txn = db.begin_read().map_err(|error| self.failed(error.into()))?;
         let meta = match txn.open_table(META) {
             Ok(meta) => meta,
-            Err(redb::TableError::Storage(error)) => return Err(damaged(error.into())),
+            Err(redb::TableError::Storage(error)) => return Err(self.failed(error.into())),
             Err(error) => return Err(self.foreign(ALIEN, Some(error.into()))),
         };
-        let version = redb::ReadableTable::get(&meta, FORMAT).map_err(|e| damaged(e.into()))?;
+        let version = redb::ReadableTable::get(&meta, FORMAT).map_err(|e| self.failed(e.into()))?;
         match version.map(|version| version.value()) {
             None => Err(self.foreign(ALIEN, None)),
             Some(version) if version > VERSION => Err(self.newer()),
@@ -228,30 +227,38 @@ impl Place<'_> {
 
     /// The disk's fault, or the file's.
     pub(super) fn failed(self, error: redb::Error) -> OpenError {
+        // What the file holds, or what the disk says?
+        use io::ErrorKind::{InvalidData, UnexpectedEof};
         if let redb::Error::Io(error) = error {
-            return self.io(error);
-        }
-        self.foreign(DAMAGED, Some(error.into()))
-    }
-
-    /// What is stored is not what has to be.
-    pub(super) fn spoiled(self, error: StoreError) -> OpenError {
-        self.foreign(DAMAGED, Some(error.into()))
-    }
-
-    fn refused(self, error: DatabaseError) -> OpenError {
-        if let DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch = error {
-            return OpenError::Locked { path: self.path() };
-        }
-        if let DatabaseError::Storage(StorageError::Io(error)) = error {
-            // What the file holds, or what the disk says?
-            use io::ErrorKind::{InvalidData, UnexpectedEof};
             if !matches!(error.kind(), InvalidData | UnexpectedEof) {
                 return self.io(error);
             }
             return self.foreign(DAMAGED, Some(error.into()));
         }
         self.foreign(DAMAGED, Some(error.into()))
+    }
+
+    /// What is stored is not what has to be, unless it was the disk.
+    pub(super) fn spoiled(self, error: StoreError) -> OpenError {
+        match error {
+            StoreError::Unavailable(cause) => match cause.downcast() {
+                Ok(error) => self.failed(*error),
+                Err(cause) => self.foreign(DAMAGED, Some(cause)),
+            },
+            error @ StoreError::Corrupt { .. } => self.foreign(DAMAGED, Some(error.into())),
+        }
+    }
+
+    /// No store can be made of what is there.
+    pub(super) fn unfit(self, why: &'static str) -> OpenError {
+        self.foreign(DAMAGED, Some(why.into()))
+    }
+
+    fn refused(self, error: DatabaseError) -> OpenError {
+        if let DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch = error {
+            return OpenError::Locked { path: self.path() };
+        }
+        self.failed(error.into())
     }
 
     fn foreign(

@@ -15,7 +15,8 @@ use crate::identity::UserId;
 use crate::store::{KeyAdded, KeyOwner, NewUserKey, StoreError, UserKey};
 
 /// How one looks in the file; the rules of [`super::codec`] hold.
-#[derive(Debug, Decode, Encode)]
+// Nothing prints it: a hash is in it.
+#[derive(Decode, Encode)]
 #[cbor(map)]
 struct UserKeyRecord {
     #[n(0)]

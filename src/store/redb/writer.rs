@@ -124,11 +124,13 @@ fn run(live: &Live, commits: &Commits, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
     }
 }
 
-/// Serves the jobs in one transaction; if one of them spoils it, each in its own, so that its
-/// neighbours do not pay for it.
+/// Serves the jobs in one transaction; if one of them spoils it, or panics, each in its own, so that
+/// its neighbours do not pay for it.
 fn serve(live: &Live, commits: &Commits, mut jobs: Vec<Box<dyn Job>>) {
-    let lost = match live.write(|db| attempt(db, commits, &mut jobs)) {
-        Ok(Ended::JobFailed) if jobs.len() > 1 => {
+    let mut committing = false;
+    let written = live.write(|db| attempt(db, commits, &mut jobs, &mut committing));
+    let lost = match written {
+        Ok(Ended::JobFailed) | Err(Lost::Panicked) if jobs.len() > 1 && !committing => {
             return jobs.into_iter().for_each(|job| serve(live, commits, vec![job]));
         }
         Ok(_) => None,
@@ -147,6 +149,7 @@ fn attempt(
     db: &Database,
     commits: &Commits,
     jobs: &mut [Box<dyn Job>],
+    committing: &mut bool,
 ) -> Result<Ended, redb::Error> {
     let txn = begin(db)?;
     let change = Change::new(&txn);
@@ -159,6 +162,8 @@ fn attempt(
         return Ok(Ended::Unchanged);
     }
     let begun = Instant::now();
+    // From here on nobody knows what a failure leaves.
+    *committing = true;
     txn.commit()?;
     commits.durations.note(begun.elapsed());
     Ok(Ended::Committed)
@@ -174,113 +179,4 @@ pub(super) fn begin(db: &Database) -> Result<WriteTransaction, redb::Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::mpsc as channel;
-
-    use futures_util::future::{join, join_all, poll_immediate};
-    use std::time::Duration;
-
-    use redb::backends::InMemoryBackend;
-
-    use super::super::all_tables;
-    use super::super::lasting::Lasting;
-    use super::super::tables::{NAMES, Source};
-    use super::*;
-
-    fn database() -> Arc<Live> {
-        let disk = Lasting::new(InMemoryBackend::new());
-        let db = Database::builder().create_with_backend(disk.clone()).unwrap();
-        let txn = begin(&db).unwrap();
-        all_tables::create(&txn).unwrap();
-        txn.commit().unwrap();
-        Arc::new(Live::new("test".into(), disk, db, Duration::ZERO))
-    }
-
-    fn stored(live: &Live, name: &str) -> Option<u64> {
-        live.read(|view| view.number(&NAMES, name)).unwrap()
-    }
-
-    /// Keeps the thread busy until something is sent; what is queued meanwhile is one batch.
-    async fn busy(writer: &Writer) -> channel::Sender<()> {
-        let (started, running) = channel::channel();
-        let (release, wait) = channel::channel();
-        let mut call = Box::pin(writer.call(move |_| {
-            started.send(()).unwrap();
-            wait.recv().unwrap();
-            Ok(())
-        }));
-        assert!(poll_immediate(&mut call).await.is_none());
-        running.recv().unwrap();
-        release
-    }
-
-    #[tokio::test]
-    async fn a_bad_call_does_not_fail_its_neighbours() {
-        let db = database();
-        let writer = Writer::start(Arc::clone(&db)).unwrap();
-        let release = busy(&writer).await;
-        let tries = Arc::new(AtomicUsize::new(0));
-        let calls = join_all((0..9_u64).map(|number| {
-            let tries = Arc::clone(&tries);
-            writer.call(move |change| {
-                tries.fetch_add(1, Ordering::Relaxed);
-                change.put(&NAMES, number.to_string().as_str(), number)?;
-                if number == 4 {
-                    return Err(StoreError::Unavailable("bad".into()));
-                }
-                Ok(number)
-            })
-        }));
-        let mut all = Box::pin(calls);
-        assert!(poll_immediate(&mut all).await.is_none());
-        release.send(()).unwrap();
-        for (number, answer) in (0..).zip(all.await) {
-            let good = (number != 4).then_some(number);
-            assert_eq!(answer.ok(), good);
-            assert_eq!(stored(&db, &number.to_string()), good);
-        }
-        // Five went together until one was bad, then each of the nine went alone.
-        assert_eq!(tries.load(Ordering::Relaxed), 5 + 9);
-    }
-
-    #[tokio::test]
-    async fn a_full_queue_waits_and_loses_nothing() {
-        let db = database();
-        let writer = Writer::start(Arc::clone(&db)).unwrap();
-        let release = busy(&writer).await;
-        let count = 2 * QUEUE as u64;
-        let calls = join_all((0..count).map(|number| {
-            writer.call(move |change| change.put(&NAMES, number.to_string().as_str(), number))
-        }));
-        let mut all = Box::pin(calls);
-        assert!(poll_immediate(&mut all).await.is_none());
-        release.send(()).unwrap();
-        assert!(all.await.iter().all(Result::is_ok));
-        assert!((0..count).all(|number| stored(&db, &number.to_string()) == Some(number)));
-    }
-
-    #[tokio::test]
-    async fn without_its_thread_the_store_is_unavailable() {
-        let writer = Writer::start(database()).unwrap();
-        let dead = writer.call(|_| -> Result<(), StoreError> { panic!("as a bug would") });
-        let waiting = writer.call(|_| Ok(()));
-        let (dead, waiting) = join(dead, waiting).await;
-        assert!(matches!(dead, Err(StoreError::Unavailable(_))));
-        assert!(matches!(waiting, Err(StoreError::Unavailable(_))));
-        let later = writer.call(|_| Ok(())).await;
-        assert!(matches!(later, Err(StoreError::Unavailable(_))));
-    }
-
-    #[tokio::test]
-    async fn a_caller_that_goes_away_harms_nobody() {
-        let db = database();
-        let writer = Writer::start(Arc::clone(&db)).unwrap();
-        {
-            let mut call = Box::pin(writer.call(|change| change.put(&NAMES, "gone", 1)));
-            drop(poll_immediate(&mut call).await);
-        }
-        writer.call(|change| change.put(&NAMES, "next", 2)).await.unwrap();
-        assert_eq!((stored(&db, "gone"), stored(&db, "next")), (Some(1), Some(2)));
-    }
-}
+mod tests;
