@@ -77,7 +77,7 @@ pub mod web;
 pub use config::{Config, ConfigError};
 pub use gateway::{
     ACCESS_LOG, BuildError, Builder, Gateway, GatewayService, Metrics, Reloaded, Reloader,
-    ServeError, Worse,
+    Requests, ServeError, Worse,
 };
 pub use identity::{Identity, is_role_name};
 pub use secret::Secret;

@@ -56,3 +56,5 @@ mod running;
 mod sessions;
 #[path = "cli/shadow.rs"]
 mod shadow;
+#[path = "cli/why.rs"]
+mod why;

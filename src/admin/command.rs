@@ -224,6 +224,11 @@ pub enum Command {
     KeyRotate,
     /// The policy file of the gateway.
     Policy(PolicyCommand),
+    /// Why the last requests with an id ended as they did.
+    Why {
+        /// The id, as the answer had it in `X-Request-Id`.
+        id: String,
+    },
     /// How the gateway is.
     Health,
 }
@@ -268,6 +273,7 @@ impl Command {
             | Self::GroupList
             | Self::GroupShow { .. }
             | Self::KeyList
+            | Self::Why { .. }
             | Self::Health => return None,
         })
     }

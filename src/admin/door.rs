@@ -6,21 +6,26 @@ mod user_keys;
 mod users;
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use self::users::reply;
 pub(super) use self::users::unknown;
 use super::{
-    Command, Health, KeyView, PolicyCommand, PolicyView, Refusal, RefusalKind, Reply, checks,
+    Command, Health, KeyView, PastView, PolicyCommand, PolicyView, Refusal, RefusalKind, Reply,
+    checks,
 };
 use crate::audit::{Event, Kind};
 use crate::clock::Clock;
 use crate::keys::KeyRing;
+use crate::printable::Printable;
 use crate::session::Accounts;
 use crate::store::UserChange;
 
 type HealthSource = Box<dyn Fn() -> Health + Send + Sync>;
 type MetricsSource = Box<dyn Fn() -> MetricsText + Send + Sync>;
+type PastSource =
+    Box<dyn Fn(String) -> Pin<Box<dyn Future<Output = Vec<PastView>> + Send>> + Send + Sync>;
 type PolicySource = Arc<dyn Fn(PolicyCommand) -> Result<PolicyView, Refusal> + Send + Sync>;
 
 /// What was counted, as a monitoring system reads it.
@@ -39,6 +44,7 @@ pub struct Door {
     pub(super) keys: Option<Arc<KeyRing>>,
     health: Option<HealthSource>,
     metrics: Option<MetricsSource>,
+    past: Option<PastSource>,
     policy: Option<PolicySource>,
 }
 
@@ -51,7 +57,7 @@ impl fmt::Debug for Door {
 impl Door {
     /// A door to the accounts. Commands that need more are refused until it is given.
     pub const fn new(accounts: Arc<Accounts>, clock: Arc<dyn Clock>) -> Self {
-        Self { accounts, clock, keys: None, health: None, metrics: None, policy: None }
+        Self { accounts, clock, keys: None, health: None, metrics: None, past: None, policy: None }
     }
 
     /// Opens the keys as well.
@@ -70,6 +76,15 @@ impl Door {
     #[must_use]
     pub fn with_metrics(self, metrics: impl Fn() -> MetricsText + Send + Sync + 'static) -> Self {
         Self { metrics: Some(Box::new(metrics)), ..self }
+    }
+
+    /// Lets operators ask why a request ended as it did, by its id.
+    #[must_use]
+    pub fn with_past<F>(self, find: impl Fn(String) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Vec<PastView>> + Send + 'static,
+    {
+        Self { past: Some(Box::new(move |id| Box::pin(find(id)))), ..self }
     }
 
     /// Lets operators change the policy. `obey` may take its time: it is called where that holds
@@ -180,6 +195,7 @@ impl Door {
             Command::KeyList => self.signing_keys(),
             Command::KeyRotate => self.rotate().await,
             Command::Policy(command) => self.policy(command).await,
+            Command::Why { id } => self.why(id).await,
             Command::Health => self.health().map(Reply::Health).ok_or_else(no_gateway),
         }
     }
@@ -188,6 +204,20 @@ impl Door {
         let obey = Arc::clone(self.policy.as_ref().ok_or_else(no_gateway)?);
         let obeyed = tokio::task::spawn_blocking(move || obey(command)).await;
         obeyed.map_err(|_panicked| no_gateway())?.map(Reply::Policy)
+    }
+
+    async fn why(&self, id: String) -> Result<Reply, Refusal> {
+        let find = self.past.as_ref().ok_or_else(no_gateway)?;
+        let shown = Printable(&id).to_string();
+        let requests = find(id).await;
+        if requests.is_empty() {
+            let detail = format!(
+                "no request `{shown}` is remembered: each worker keeps the last ones, as many as \
+                 `[admin] recent` says; the access log has older ones"
+            );
+            return Err(Refusal::new(RefusalKind::NotFound, detail));
+        }
+        Ok(Reply::Past { requests })
     }
 
     fn signing_keys(&self) -> Result<Reply, Refusal> {

@@ -10,6 +10,7 @@ mod checks;
 mod client;
 mod command;
 mod door;
+mod past;
 mod record;
 mod refusal;
 mod serve;
@@ -30,6 +31,9 @@ pub use command::{
     SecretLink, UserKeyView,
 };
 pub use door::{Door, MetricsText};
+pub use past::{
+    PastAlternative, PastCaller, PastEnd, PastIdentity, PastPolicy, PastRoute, PastView,
+};
 pub use record::{
     DeletedRecord, GrantRecord, GroupRecord, Hidden, InvitationRecord, KeyRecord, MarkRecord,
     Reason, Record, SessionRecord, UserKeyRecord, UserRecord,

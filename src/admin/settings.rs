@@ -15,6 +15,8 @@ pub struct AdminSettings {
     pub socket: PathBuf,
     /// Whether a policy file that has changed is put in force by itself.
     pub watch: bool,
+    /// How many of the last requests each worker remembers, for whoever asks why.
+    pub recent: usize,
     /// Where the door is open over the network, too.
     pub tcp: Option<AdminTcp>,
 }
@@ -31,6 +33,6 @@ pub struct AdminTcp {
 impl Default for AdminSettings {
     /// `portcullis.sock`, where the process runs.
     fn default() -> Self {
-        Self { socket: "portcullis.sock".into(), watch: true, tcp: None }
+        Self { socket: "portcullis.sock".into(), watch: true, recent: 1000, tcp: None }
     }
 }

@@ -25,6 +25,7 @@ mod input;
 mod invite;
 mod judge;
 mod key;
+mod labelled;
 mod man;
 mod manager;
 mod out;
@@ -41,6 +42,7 @@ mod session;
 mod times;
 mod try_lines;
 mod user;
+mod why;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -73,6 +75,8 @@ enum Command {
     Check(check::Args),
     /// Say what becomes of a request, and why, without sending one
     Explain(explain::Args),
+    /// Say why a request of late ended as it did, by its X-Request-Id
+    Why(why::Args),
     /// Say which requests of an access log would end otherwise under another policy
     Diff(diff::Args),
     /// Add, show and change users
@@ -152,6 +156,7 @@ where
         Command::Init(args) => init::run(args, out),
         Command::Check(args) => check::run(args, file, out),
         Command::Explain(args) => soon(explain::run(args, &file, out)),
+        Command::Why(args) => soon(why::run(args, &file, out)),
         Command::Diff(args) => soon(diff::run(args, out)),
         Command::User(args) => soon(user::run(args, &file, out)),
         Command::Session(args) => soon(session::run(args, &file, out)),

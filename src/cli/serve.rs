@@ -70,7 +70,7 @@ async fn serve(
     out: &mut Out,
 ) -> anyhow::Result<ExitCode> {
     let prefix = config.endpoints.prefix.clone();
-    let AdminSettings { socket, watch, tcp } = config.admin.clone();
+    let AdminSettings { socket, watch, tcp, .. } = config.admin.clone();
     let delay = config.connections.drain_delay;
     let made = [("store", config.store.clone()), ("key file", config.keys.ring.clone())];
     let made: Vec<_> = made.into_iter().filter(|(_, path)| !path.exists()).collect();
@@ -142,6 +142,11 @@ fn door(gateway: &Gateway, ready: Arc<AtomicBool>, follower: Arc<Follower>) -> A
     let door = door.with_metrics(move || MetricsText {
         media_type: Metrics::CONTENT_TYPE,
         text: metrics.text(),
+    });
+    let requests = gateway.requests();
+    let door = door.with_past(move |id| {
+        let requests = requests.clone();
+        async move { requests.find(&id).await }
     });
     Arc::new(door.with_policy(move |command| follower.obey(command)))
 }

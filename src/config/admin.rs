@@ -9,11 +9,30 @@ use super::forms::Source;
 use super::raw;
 use crate::admin::{AdminSettings, AdminTcp, SHORTEST_TOKEN};
 
+/// Most requests that a worker remembers.
+const MOST_RECENT: usize = 100_000;
+
 pub(super) fn check(cx: &mut Context<'_>, raw: raw::Admin) -> AdminSettings {
-    let AdminSettings { socket, mut watch, .. } = AdminSettings::default();
+    let AdminSettings { socket, mut watch, mut recent, .. } = AdminSettings::default();
     let socket = cx.path_or(socket, raw.socket);
     set(&mut watch, raw.watch);
-    AdminSettings { socket, watch, tcp: tcp(cx, raw.listen, raw.token) }
+    recent_requests(cx, &mut recent, raw.recent);
+    AdminSettings { socket, watch, recent, tcp: tcp(cx, raw.listen, raw.token) }
+}
+
+fn recent_requests(cx: &mut Context<'_>, recent: &mut usize, raw: Option<Spanned<usize>>) {
+    let Some(raw) = raw else { return };
+    if *raw.get_ref() > MOST_RECENT {
+        cx.error(
+            raw.span(),
+            format!(
+                "`recent` is more than {MOST_RECENT}; each takes about 2 KiB of memory, at each \
+                 worker: older requests are in the access log"
+            ),
+        );
+        return;
+    }
+    *recent = raw.into_inner();
 }
 
 fn tcp(

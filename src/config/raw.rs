@@ -333,6 +333,7 @@ tables! {
     Admin {
         socket: String,
         watch: bool,
+        recent: usize,
         listen: String,
         token: Source,
     }

@@ -242,10 +242,10 @@ impl Gateway {
         let mut limits = config.connections.clone();
         limits.websockets = config.routes.iter().any(|route| route.websocket.is_some());
         let (workers, listen) = (config.workers.get(), std::mem::take(&mut config.listen));
-        let written = std::mem::take(&mut config.written);
+        let (written, recent) = (std::mem::take(&mut config.written), config.admin.recent);
         Self {
             plans: Arc::new(Plans::new(ground.plan(config, sessions, None))),
-            census: Arc::new(Census::new()),
+            census: Arc::new(Census::new(recent)),
             started: ground.clock.now(),
             ground: Arc::new(ground),
             written,
@@ -306,7 +306,8 @@ impl Gateway {
 
     /// A front with connections of its own, for one worker.
     pub(super) fn front(&self) -> Arc<Front> {
-        let front = Front::new(Arc::clone(&self.plans), Arc::clone(&self.ground.clock));
+        let front =
+            Front::new(Arc::clone(&self.plans), Arc::clone(&self.ground.clock), self.census.room);
         let front = Arc::new(front);
         self.census.enlist(&front);
         front

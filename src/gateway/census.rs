@@ -14,6 +14,8 @@ pub(super) struct Census {
     fronts: Mutex<Vec<Weak<Front>>>,
     /// Of the listeners that only redirect.
     pub(super) redirects: Arc<Meters>,
+    /// How many requests each of them remembers.
+    pub(super) room: usize,
 }
 
 /// What was counted of a route in one class of status codes, at all workers.
@@ -28,8 +30,9 @@ pub(super) struct Sum {
 pub(super) type Sums = BTreeMap<String, BTreeMap<&'static str, Sum>>;
 
 impl Census {
-    pub(super) fn new() -> Self {
-        Self { fronts: Mutex::default(), redirects: Arc::new(Meters::bare()) }
+    /// Where each remembers its last `room` requests.
+    pub(super) fn new(room: usize) -> Self {
+        Self { fronts: Mutex::default(), redirects: Arc::new(Meters::bare(room)), room }
     }
 
     /// One more front.
@@ -44,7 +47,7 @@ impl Census {
         fronts.iter().filter_map(Weak::upgrade).collect()
     }
 
-    fn meters(&self) -> impl Iterator<Item = Arc<Meters>> {
+    pub(super) fn meters(&self) -> impl Iterator<Item = Arc<Meters>> {
         let fronts = self.fronts().into_iter().map(|front| front.meters());
         fronts.chain([Arc::clone(&self.redirects)])
     }

@@ -50,13 +50,13 @@ struct State {
 }
 
 impl Front {
-    pub(super) fn new(plans: Arc<Plans>, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(plans: Arc<Plans>, clock: Arc<dyn Clock>, recent: usize) -> Self {
         let plan = plans.current();
         let shared = Arc::clone(&plan.shared);
         let (sessions, messages) = (Arc::clone(&shared.sessions), shared.messages.clone());
         let in_force = Arc::clone(&plans.in_force);
         let proxy = Proxy::new(sessions, plan.upstreams.clone(), messages, clock, in_force);
-        let meters = Arc::new(Meters::new(&shared, None));
+        let meters = Arc::new(Meters::new(&plan, &Meters::bare(recent)));
         let state = ArcSwap::from_pointee(State { plan, shared, proxy, meters });
         Self { plans, state, turn: Mutex::default() }
     }
@@ -106,7 +106,7 @@ impl Front {
         let shared = Arc::clone(&plan.shared);
         let (sessions, messages) = (Arc::clone(&shared.sessions), shared.messages.clone());
         let proxy = state.proxy.successor(sessions, plan.upstreams.clone(), messages);
-        let meters = Arc::new(Meters::new(&shared, Some(&state.meters)));
+        let meters = Arc::new(Meters::new(&plan, &state.meters));
         let next = Arc::new(State { plan, shared, proxy, meters });
         self.state.store(Arc::clone(&next));
         next
@@ -183,6 +183,7 @@ impl State {
         }
         let raw = parts.uri.path().to_owned();
         let path = CanonicalPath::parse(&raw)?;
+        record.judged(&path, peer);
         if let Some(method) = Cors::preflight_for(&parts.method, &parts.headers)
             && let Some(rule) = self.rule(&host, &path, &method, origin.client, record)?
         {
@@ -219,8 +220,7 @@ impl State {
         let answered = self.proxy.answer(exchange, &mut known).await;
         record.would(known.would);
         if let Some(caller) = known.caller {
-            record.user(&caller.identity.user_id);
-            record.key(caller.user_key());
+            record.caller(caller);
         }
         answered
     }

@@ -9,7 +9,8 @@ use http::StatusCode;
 
 use super::access_log;
 use super::causes::chain;
-use super::shared::Shared;
+use super::plan::Plan;
+use super::recent::{Edition, Recent};
 use crate::metrics::{Counter, Durations, Tally};
 
 /// Classes of status codes: 1xx to 5xx.
@@ -26,10 +27,12 @@ pub(super) struct Meters {
     endpoints: HashMap<&'static str, Arc<Meter>>,
     nowhere: Arc<Meter>,
     common: Arc<Common>,
+    /// The policy that the routes are of.
+    edition: Option<Arc<Edition>>,
 }
 
 /// What is counted whatever the route.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Common {
     /// By the stable code.
     pub(super) refusals: Tally,
@@ -39,6 +42,8 @@ pub(super) struct Common {
     pub(super) denied: Counter,
     /// Those with 5xx.
     pub(super) failed: Counter,
+    /// The last of them.
+    pub(super) recent: Recent,
 }
 
 /// What is counted of one route, or of one endpoint.
@@ -82,20 +87,27 @@ pub(super) struct Passage {
 }
 
 impl Meters {
-    /// For a listener that has no routes.
-    pub(super) fn bare() -> Self {
+    /// For a listener that has no routes; the last `recent` requests are remembered.
+    pub(super) fn bare(recent: usize) -> Self {
+        let common = Common {
+            refusals: Tally::default(),
+            answered: Counter::default(),
+            denied: Counter::default(),
+            failed: Counter::default(),
+            recent: Recent::new(recent),
+        };
         Self {
             routes: Vec::new(),
             endpoints: HashMap::new(),
             nowhere: Meter::new(NOWHERE.to_owned()),
-            common: Arc::default(),
+            common: Arc::new(common),
+            edition: None,
         }
     }
 
-    /// For the routes and endpoints of a plan.
-    pub(super) fn new(shared: &Shared, before: Option<&Self>) -> Self {
-        let bare = Self::bare();
-        let before = before.unwrap_or(&bare);
+    /// For the routes and endpoints of a plan, going on with what was counted `before`.
+    pub(super) fn new(plan: &Plan, before: &Self) -> Self {
+        let shared = &plan.shared;
         let known: HashMap<_, _> = before.all().map(|meter| (meter.name.as_str(), meter)).collect();
         let meter = |name: String| match known.get(name.as_str()) {
             Some(meter) => Arc::clone(meter),
@@ -105,7 +117,9 @@ impl Meters {
         let paths = shared.endpoints.paths();
         let endpoints = paths.map(|(path, whole)| (path, meter(whole))).collect();
         let (nowhere, common) = (Arc::clone(&before.nowhere), Arc::clone(&before.common));
-        Self { routes, endpoints, nowhere, common }
+        let edition =
+            Edition { routes: Arc::clone(&shared.routes), fingerprint: plan.fingerprint.clone() };
+        Self { routes, endpoints, nowhere, common, edition: Some(Arc::new(edition)) }
     }
 
     /// Everything that was met, or can be.
@@ -113,8 +127,18 @@ impl Meters {
         self.routes.iter().chain(self.endpoints.values()).chain([&self.nowhere])
     }
 
+    /// The policy that decides; `None` where there is none.
+    pub(super) const fn edition(&self) -> Option<&Arc<Edition>> {
+        self.edition.as_ref()
+    }
+
     pub(super) fn common(&self) -> &Common {
         &self.common
+    }
+
+    /// The whole path of an endpoint.
+    pub(super) fn path_of(&self, endpoint: &str) -> Option<&str> {
+        self.endpoints.get(endpoint).map(|meter| meter.name.as_str())
     }
 
     /// Counts a request that is over.

@@ -39,6 +39,22 @@ pub(super) enum Proof {
     Issuer(Box<[u8]>),
 }
 
+impl Authenticated {
+    /// What was shown, in words for an operator: nothing of the credential itself.
+    pub fn credential(&self) -> String {
+        match &self.basis.proof {
+            Proof::Session(..) => "an access token".to_owned(),
+            Proof::Token(..) => "an access token without a session".to_owned(),
+            Proof::Key(_) => "the key of api-token-auth/".to_owned(),
+            Proof::UserKey { id, .. } => format!("API key {id}"),
+            Proof::Issuer(_) => {
+                let issuer = self.identity.issuer.as_deref().unwrap_or_default();
+                format!("a token of the issuer {issuer}")
+            }
+        }
+    }
+}
+
 /// How it stands with a caller, as far as memory tells.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Stance {
@@ -104,6 +120,18 @@ impl Sessions {
         };
         let basis = Basis { proof, revision, until: basis.until, login: basis.login };
         Ok(Arc::new(self.introduce(identity, Some(id), expires, basis)))
+    }
+
+    /// Whether the credential that a caller was let in with would let it in now.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`]: as [`Sessions::authenticate`] would say of it.
+    pub async fn is_good(&self, caller: &Arc<Authenticated>) -> Result<(), AuthError> {
+        if self.stance(caller, Duration::ZERO) == Stance::Expired {
+            return Err(TokenError::Expired.into());
+        }
+        self.reaffirm(caller).await.map(|_as_it_is_now| ())
     }
 
     /// The caller of a token that another issuer would still be believed.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{InvitationView, PolicyView, UserKeyView};
+use crate::admin::PastView;
 use crate::admin::SessionView;
 use crate::admin::record::Record;
 use crate::admin::transfer::{Outcome, Place};
@@ -119,6 +120,11 @@ pub enum Reply {
     Key(KeyView),
     /// What is in force now.
     Policy(PolicyView),
+    /// What is remembered of the requests that were asked for.
+    Past {
+        /// The oldest first; there is one at least.
+        requests: Vec<PastView>,
+    },
     /// How the gateway is.
     Health(Health),
 }

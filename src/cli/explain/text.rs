@@ -1,38 +1,8 @@
 //! The answer for people: what happens first, then why.
 
-use std::fmt::Write;
-
 use super::told::{Decision, RouteTold, Told, UpstreamTold};
-use crate::printable::Printable;
-
-/// As wide as the longest label, and two spaces.
-const LABEL: usize = 13;
-
-/// Lines of a label and what it says.
-#[derive(Debug, Default)]
-struct Lines(String);
-
-impl Lines {
-    fn put(&mut self, label: &str, text: impl AsRef<str>) {
-        let text = Printable(text.as_ref());
-        // Writing to a String cannot fail.
-        writeln!(self.0, "{label:LABEL$}{text}").ok();
-    }
-
-    /// Further lines of the label before.
-    fn more(&mut self, texts: impl IntoIterator<Item = String>) {
-        for text in texts {
-            self.put("", text);
-        }
-    }
-
-    /// The first text beside the label, the others below it; a word for none.
-    fn list(&mut self, label: &str, texts: Vec<String>, none: &str) {
-        let mut texts = texts.into_iter();
-        self.put(label, texts.next().unwrap_or_else(|| none.to_owned()));
-        self.more(texts);
-    }
-}
+use crate::cli::labelled::Lines;
+use crate::cli::route_words::{met_or_not, on_trial_says};
 
 /// The whole answer, with its line ends.
 pub(super) fn text(told: &Told) -> String {
@@ -67,8 +37,7 @@ pub(super) fn text(told: &Told) -> String {
         lines.put("called by", endpoint.caller);
         lines.put("limited by", endpoint.limited);
     }
-    let trimmed = lines.0.lines().map(|line| format!("{}\n", line.trim_end()));
-    trimmed.collect()
+    lines.text()
 }
 
 fn readings(told: &Told, lines: &mut Lines) {
@@ -89,19 +58,9 @@ fn about_route(route: &RouteTold, file: &str, lines: &mut Lines) {
     lines.put("route", format!("{}{place}", route.key));
     lines.list("from", route.from.clone(), "any address");
     lines.put("allow", &route.allow);
-    lines.more(route.alternatives.iter().map(|one| {
-        if one.met {
-            return format!("met:     {}", one.rule);
-        }
-        format!("not met: {}, for lack of {}", one.rule, one.missing.join(" and "))
-    }));
+    lines.more(route.alternatives.iter().map(|one| met_or_not(&one.rule, &one.missing)));
     if let Some(trial) = &route.would_allow {
-        let would = match trial.would {
-            Some("refuse") => "would refuse",
-            Some(_) => "would let it through",
-            None => "would change nothing",
-        };
-        lines.put("on trial", format!("{}: {would}", trial.rule));
+        lines.put("on trial", on_trial_says(&trial.rule, trial.would));
     }
     lines.list("limits", route.limits.clone(), "none");
 }

@@ -17,8 +17,11 @@ use http_body::Body as _;
 use super::access_log::{self, End};
 use super::causes::chain;
 use super::meters::{Met, Meters, Passage};
+use super::recent::Past;
 use crate::policy::Would;
-use crate::web::{Body, BodyTrace, Takeover};
+use crate::session::Authenticated;
+use crate::tls::ClientCertificate;
+use crate::web::{Body, BodyTrace, CanonicalPath, Peer, Takeover};
 use ending::{Recorded, Tunnelled};
 
 /// A request under way. Dropped without an answer, its client has gone.
@@ -34,12 +37,12 @@ pub(super) struct Record {
     body: Option<Arc<BodyTrace>>,
     /// What came from the client after the connection was taken over.
     tunnelled: Option<u64>,
-    /// Nothing is gathered while nobody listens.
+    /// Nothing is gathered while nobody listens and nothing is remembered.
     line: Option<Box<Line>>,
     is_over: bool,
 }
 
-/// What its line says beside the outcome.
+/// What its line says beside the outcome, and what is remembered beside that.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) client: IpAddr,
@@ -51,6 +54,13 @@ pub(super) struct Line {
     pub(super) user: Option<String>,
     pub(super) key: Option<u64>,
     pub(super) would: Option<&'static str>,
+    /// The path that was judged.
+    pub(super) canonical: Option<String>,
+    /// Where a route was asked for.
+    pub(super) caller: Option<Arc<Authenticated>>,
+    pub(super) certificate: Option<ClientCertificate>,
+    /// Why it was refused, with all its causes.
+    pub(super) cause: Option<String>,
 }
 
 impl Record {
@@ -61,17 +71,10 @@ impl Record {
         meters: Arc<Meters>,
         body: Option<Arc<BodyTrace>>,
     ) -> Self {
-        let line = access_log::is_wanted().then(|| {
-            Box::new(Line {
-                client: peer,
-                method: parts.method.clone(),
-                path: parts.uri.path().to_owned(),
-                host: host(parts).to_owned(),
-                route: None,
-                user: None,
-                key: None,
-                would: None,
-            })
+        let is_wanted = meters.common().recent.is_wanted() || access_log::is_wanted();
+        let line = is_wanted.then(|| {
+            let (method, path) = (parts.method.clone(), parts.uri.path());
+            Box::new(Line::new(peer, method, path, host(parts)))
         });
         Self {
             request_id,
@@ -114,6 +117,25 @@ impl Record {
         self.met = Met::Endpoint(path);
     }
 
+    /// The path as it is judged, and what the peer has shown.
+    pub(super) fn judged(&mut self, path: &CanonicalPath<'_>, peer: &Peer) {
+        if let Some(line) = &mut self.line
+            && self.meters.common().recent.is_wanted()
+        {
+            line.canonical = Some(path.as_str().to_owned());
+            line.certificate = peer.certificate().cloned();
+        }
+    }
+
+    /// Who asks for a route.
+    pub(super) fn caller(&mut self, caller: Arc<Authenticated>) {
+        self.user(&caller.identity.user_id);
+        self.key(caller.user_key());
+        if let Some(line) = &mut self.line {
+            line.caller = Some(caller);
+        }
+    }
+
     /// The id of the caller.
     pub(super) fn user(&mut self, user: &str) {
         if let Some(line) = &mut self.line {
@@ -145,6 +167,11 @@ impl Record {
     ) {
         self.code = Some(code);
         let Some(error) = error else { return };
+        if let Some(line) = &mut self.line
+            && self.meters.common().recent.is_wanted()
+        {
+            line.cause = Some(chain(error));
+        }
         let id = self.request_id.to_str().unwrap_or_default();
         if status.is_server_error() {
             tracing::warn!(request_id = id, code, error = chain(error), "request failed");
@@ -196,6 +223,34 @@ impl Record {
             let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
             let end = End { status, code, received: self.tunnelled, sent, whole, micros };
             access_log::write(&self.request_id, &line, end);
+            self.meters.common().recent.keep(Past {
+                request_id: self.request_id.clone(),
+                started: self.started,
+                met,
+                edition: self.meters.edition().cloned(),
+                line,
+                end,
+            });
+        }
+    }
+}
+
+impl Line {
+    /// Of a request that was not looked at yet.
+    pub(super) fn new(client: IpAddr, method: Method, path: &str, host: &str) -> Self {
+        Self {
+            client,
+            method,
+            path: path.to_owned(),
+            host: host.to_owned(),
+            route: None,
+            user: None,
+            key: None,
+            would: None,
+            canonical: None,
+            caller: None,
+            certificate: None,
+            cause: None,
         }
     }
 }

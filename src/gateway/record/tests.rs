@@ -19,7 +19,7 @@ fn lines_of(work: impl FnOnce(Record)) -> Vec<String> {
     tracing::subscriber::with_default(sink.subscriber(), || {
         let (parts, ()) = Request::new(()).into_parts();
         let id = HeaderValue::from_static("id-1");
-        let meters = Arc::new(Meters::bare());
+        let meters = Arc::new(Meters::bare(0));
         work(Record::start(&parts, id, Ipv4Addr::LOCALHOST.into(), meters, None));
     });
     let text = sink.text();

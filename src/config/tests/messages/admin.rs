@@ -32,6 +32,19 @@ fn a_door_over_the_network_has_an_address_and_a_token() {
 }
 
 #[test]
+fn what_is_remembered_has_a_bound() {
+    says(
+        "[admin]\nrecent = 100001",
+        "2:10: `recent` is more than 100000; each takes about 2 KiB of memory, at each worker: \
+         older requests are in the access log",
+    );
+    for recent in [0, 100_000] {
+        let text = format!("admin.recent = {recent}\n{ROUTE}");
+        assert_eq!(parsed(&text).unwrap().config.admin.recent, recent);
+    }
+}
+
+#[test]
 fn a_door_that_others_can_reach_is_warned_of() {
     let text = format!("admin.listen = '0.0.0.0:1'\nadmin.token = '{LONG}'\n{ROUTE}");
     let warnings = parsed(&text).unwrap().warnings;
