@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use super::census::Census;
-use super::front::Front;
-use super::plan::{self, Ground, Plans};
+use super::built::Gateway;
+use super::plan::{self, Ground};
 use super::reload::Reloads;
 use crate::acme::Acme;
 use crate::audit::{self, Audit, AuditError, Event, Kind};
-use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::config::{Config, Written};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
 use crate::keys::{KeyError, KeyRing};
 use crate::mail::Mailer;
 use crate::password::{PasswordError, Passwords};
-use crate::server::{BindError, Bound, ConnectionLimits, Given, ListenerSettings, Slots};
+use crate::server::BindError;
 use crate::session::{Accounts, Foundations, Sessions};
 use crate::store::{OpenError, OpenMode, RedbStore, Store};
 use crate::tls::{ListenerTls, ServerTls, TlsError};
@@ -187,129 +186,9 @@ fn acme(config: &Config, clock: &Arc<dyn Clock>) -> Result<Option<Arc<Acme>>, Tl
     Ok(made.map(Arc::new))
 }
 
-/// A gateway, ready to serve.
-///
-/// [`Gateway::serve`] takes a listener on the runtime that is there; [`Gateway::bind`] and
-/// [`Gateway::run`] take the configured addresses, with a thread and a runtime for each worker;
-/// [`Gateway::service`] leaves the connections to somebody else.
-///
-/// ```
-/// # use std::path::Path;
-/// # use std::sync::Arc;
-/// # use portcullis::store::RedbStore;
-/// use portcullis::{Config, Gateway};
-/// use tokio::net::TcpListener;
-/// use tokio::sync::oneshot;
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let config = Config::built_in(Path::new("."))?.config;
-/// # let builder = Gateway::builder(config);
-/// # let builder = builder.store(Arc::new(RedbStore::in_memory()?)).ephemeral_keys();
-/// let gateway = builder.build()?;
-/// let listener = TcpListener::bind("127.0.0.1:0").await?;
-/// let (stop, stopped) = oneshot::channel::<()>();
-/// let serving = tokio::spawn(gateway.serve(listener, async { drop(stopped.await) }));
-///
-/// drop(stop);
-/// serving.await??;
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug)]
-pub struct Gateway {
-    pub(super) ground: Arc<Ground>,
-    pub(super) plans: Arc<Plans>,
-    /// What stood in the policy file at the start.
-    pub(super) written: Written,
-    pub(super) census: Arc<Census>,
-    pub(super) started: Timestamp,
-    pub(super) limits: Arc<ConnectionLimits>,
-    pub(super) slots: Slots,
-    pub(super) workers: usize,
-    pub(super) tls: Option<Arc<ServerTls>>,
-    pub(super) listen: Vec<ListenerSettings>,
-    pub(super) bound: Vec<Bound>,
-}
-
 impl Gateway {
     /// Begins to build a gateway.
     pub fn builder(config: Config) -> Builder {
         Builder { config, store: None, clock: Arc::new(SystemClock), ephemeral_keys: false }
-    }
-
-    fn assemble(mut config: Config, sessions: Arc<Sessions>, ground: Ground) -> Self {
-        let mut limits = config.connections.clone();
-        limits.websockets = config.routes.iter().any(|route| route.websocket.is_some());
-        let (workers, listen) = (config.workers.get(), std::mem::take(&mut config.listen));
-        let (written, recent) = (std::mem::take(&mut config.written), config.admin.recent);
-        Self {
-            plans: Arc::new(Plans::new(ground.plan(config, sessions, None))),
-            census: Arc::new(Census::new(recent)),
-            started: ground.clock.now(),
-            ground: Arc::new(ground),
-            written,
-            slots: Slots::new(&limits),
-            limits: Arc::new(limits),
-            workers,
-            tls: None,
-            listen,
-            bound: Vec::new(),
-        }
-    }
-
-    /// Listens at every configured address. Connections wait until [`Gateway::run`].
-    ///
-    /// # Errors
-    ///
-    /// [`BindError`]; addresses that were bound before it are free again when this is dropped.
-    pub fn bind(&mut self) -> Result<(), BindError> {
-        self.bind_with(Given::default())
-    }
-
-    /// Likewise, but takes these sockets for the listeners that they are for.
-    ///
-    /// # Errors
-    ///
-    /// As [`Gateway::bind`].
-    pub fn bind_with(&mut self, mut given: Given) -> Result<(), BindError> {
-        for listener in std::mem::take(&mut self.listen) {
-            self.bound.push(Bound::bind(&listener, self.workers, &mut given)?);
-        }
-        Ok(())
-    }
-
-    /// Where it listens: after [`Gateway::bind`], with the real ports.
-    pub fn listeners(&self) -> impl Iterator<Item = &ListenerSettings> {
-        self.bound.iter().map(|bound| &bound.settings)
-    }
-
-    /// The accounts, for an operator's door.
-    pub fn accounts(&self) -> &Arc<Accounts> {
-        &self.ground.accounts
-    }
-
-    /// The key ring, for an operator's door.
-    pub fn keys(&self) -> &Arc<KeyRing> {
-        &self.ground.keys
-    }
-
-    /// How its listeners speak TLS, for who knows of new certificates.
-    pub const fn tls(&self) -> Option<&Arc<ServerTls>> {
-        self.tls.as_ref()
-    }
-
-    /// The clock that all of it runs by.
-    pub fn clock(&self) -> &Arc<dyn Clock> {
-        &self.ground.clock
-    }
-
-    /// A front with connections of its own, for one worker.
-    pub(super) fn front(&self) -> Arc<Front> {
-        let front =
-            Front::new(Arc::clone(&self.plans), Arc::clone(&self.ground.clock), self.census.room);
-        let front = Arc::new(front);
-        self.census.enlist(&front);
-        front
     }
 }

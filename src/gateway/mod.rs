@@ -2,6 +2,7 @@
 
 mod access_log;
 mod build;
+mod built;
 mod causes;
 mod census;
 mod front;
@@ -21,7 +22,8 @@ mod shared;
 mod worker;
 
 pub use access_log::TARGET as ACCESS_LOG;
-pub use build::{BuildError, Builder, Gateway};
+pub use build::{BuildError, Builder};
+pub use built::Gateway;
 #[cfg(feature = "cli")]
 pub(crate) use intake::Hosts;
 pub use metrics::Metrics;

@@ -31,13 +31,14 @@ fn ask(gateway: &Gateway, path: &str, token: Option<&str>) -> String {
     let id = answer.lines().find_map(|line| {
         line.to_ascii_lowercase().strip_prefix("x-request-id: ").map(str::to_owned)
     });
-    id.expect(&answer)
+    assert!(id.is_some(), "{answer}");
+    id.unwrap()
 }
 
 fn json(folder: &Folder, id: &str) -> Value {
     let all: Value = serde_json::from_str(&folder.run(&["why", id, "--json"]).done()).unwrap();
-    let [one] = all.as_array().unwrap().as_slice() else { panic!("{all}") };
-    one.clone()
+    assert_eq!(all.as_array().map(Vec::len), Some(1), "{all}");
+    all[0].clone()
 }
 
 #[test]
