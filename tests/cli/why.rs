@@ -38,7 +38,7 @@ fn ask(gateway: &Gateway, path: &str, token: Option<&str>) -> String {
 fn json(folder: &Folder, id: &str) -> Value {
     let all: Value = serde_json::from_str(&folder.run(&["why", id, "--json"]).done()).unwrap();
     assert_eq!(all.as_array().map(Vec::len), Some(1), "{all}");
-    all[0].clone()
+    all.get(0).cloned().unwrap()
 }
 
 #[test]
