@@ -108,16 +108,16 @@ fn what_met_no_rule_is_told_as_well() {
     let folder = folder();
     let gateway = folder.serve();
     for (path, token, told) in [
-        ("/mine/x", None, "401 not_authenticated: no credentials"),
-        ("/mine/x", Some("broken"), "401 token_not_valid: Token is invalid"),
+        ("/mine/x", None, "401 no_credentials: no credentials"),
+        ("/mine/x", Some("broken"), "401 token_not_valid: token refused: Token is invalid\n"),
         ("/nowhere", None, "404 "),
-        ("/near", None, "403 address_forbidden: address may not use this route"),
+        ("/near", None, "403 forbidden_address: address may not use this route"),
         ("/a%00b", None, "400 "),
         ("/api/auth/profile/", None, "401 "),
     ] {
         let id = ask(&gateway, path, token);
         let said = folder.run(&["why", &id]).done();
-        let first = said.lines().next().unwrap();
+        let first = said.split_inclusive('\n').next().unwrap();
         assert!(first.starts_with("refused ") && first.contains(told), "{path}: {said}");
         assert!(said.contains("by           nobody: "), "{path}: {said}");
     }
