@@ -43,6 +43,7 @@ struct Pages;
 pub mod acme;
 pub mod admin;
 pub mod audit;
+mod causes;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
@@ -58,6 +59,7 @@ mod log_sink;
 pub mod mail;
 pub mod metrics;
 mod new_file;
+mod outbound;
 pub mod password;
 pub mod policy;
 mod printable;

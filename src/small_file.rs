@@ -28,6 +28,11 @@ pub(crate) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(content)
 }
 
+/// Whether others than its owner may read, write or run it; `false` if it is not there.
+pub(crate) fn is_open_to_others(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| found.mode() & 0o077 != 0)
+}
+
 /// What tells one content of a file from another. Another file in its place, be it by rename or by
 /// a link that leads elsewhere, is another inode; one that is written again has another time or
 /// size.

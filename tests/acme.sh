@@ -2,15 +2,11 @@
 # Certificates from a real ACME server, pebble in strict mode: `tests/acme.sh [BINARY]`. Installs it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. tests/install.sh
 
 target=${CARGO_TARGET_DIR:-target}
 binary=$(realpath "${1:-$target/release/portcullis}")
-for tool in openssl curl pebble python3; do
-  if ! command -v "$tool" >/dev/null; then
-    echo "installing $tool"
-    apt-get update -q >/dev/null && apt-get install -q -y --no-install-recommends "$tool" >/dev/null
-  fi
-done
+programs openssl=openssl curl=curl pebble=pebble python3=python3
 
 work=$(mktemp -d)
 gateway= authority= names=

@@ -3,6 +3,7 @@
 # configuration that it names. It lies beside the repository, or where CONTRACT says.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. tests/install.sh
 root=$PWD
 contract=${CONTRACT:-$root/../shared/contract}
 binary=${BINARY:-${CARGO_TARGET_DIR:-$root/target}/release/portcullis}
@@ -28,14 +29,7 @@ stop() {
 trap 'stop; rm -rf "$work"' EXIT
 
 python=$root/target/contract-venv/bin/python
-if ! "$python" -c 'import pytest, httpx, jwt' 2>/dev/null; then
-  if ! python3 -m venv --clear "$root/target/contract-venv" 2>/dev/null; then
-    echo "installing python3-venv"
-    apt-get update -q >/dev/null && apt-get install -q -y python3-venv >/dev/null
-    python3 -m venv --clear "$root/target/contract-venv"
-  fi
-  "$python" -m pip install -q --disable-pip-version-check -r "$contract/requirements.txt"
-fi
+venv "$root/target/contract-venv" "pytest, httpx, jwt" -r "$contract/requirements.txt"
 
 # One run: a name, the lines of [auth] that differ, and what the suite is told about them.
 run() {

@@ -4,6 +4,7 @@
 # (nothing of them is started), and a validator of Kubernetes' schemas in a venv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. tests/install.sh
 
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 binary=$(realpath "${1:-$target/release/portcullis}")
@@ -11,23 +12,9 @@ venv=$target/deploy-venv
 # Of 100; less is better. It has 14.
 EXPOSURE=15
 
-missing=()
-need() { command -v "$1" >/dev/null || missing+=("$2"); }
-need systemd-analyze systemd
-need systemd-socket-activate systemd
-need docker-compose docker-compose
-need strace strace
-need openssl openssl
-need curl curl
-if [ ${#missing[@]} -gt 0 ]; then
-  echo "installing ${missing[*]}"
-  apt-get update -q >/dev/null
-  RUNLEVEL=1 apt-get install -q -y --no-install-recommends "${missing[@]}" >/dev/null
-fi
-if ! "$venv/bin/python" -c 'import kubernetes_validate, yaml' 2>/dev/null; then
-  python3 -m venv --clear "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check 'kubernetes-validate>=1.30,<2' 'pyyaml>=6,<7'
-fi
+programs systemd-analyze=systemd systemd-socket-activate=systemd docker-compose=docker-compose \
+  strace=strace openssl=openssl curl=curl
+venv "$venv" "kubernetes_validate, yaml" 'kubernetes-validate>=1.30,<2' 'pyyaml>=6,<7'
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -9,6 +9,7 @@
 # release BINARY otherwise.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. tests/install.sh
 
 image=localhost/portcullis-test
 binary=${1:-${CARGO_TARGET_DIR:-target}/release/portcullis}
@@ -17,11 +18,7 @@ work=$(mktemp -d)
 id=portcullis-test-$$
 mounted=
 
-if ! command -v podman >/dev/null || ! command -v runc >/dev/null || ! command -v curl >/dev/null; then
-  echo "installing podman"
-  apt-get update -q >/dev/null
-  apt-get install -q -y --no-install-recommends podman runc curl >/dev/null
-fi
+programs podman=podman runc=runc curl=curl
 
 # runc, for crun wants a machine with one kind of cgroups; fatal, for it complains that no systemd
 # looks at the health again and again, which is done here. The limits of files and processes are

@@ -16,7 +16,7 @@ const LEVELS: [&str; 10] = [
     "keys limit password audit mail server acme",
     "store web",
     "tls",
-    "identity secret clock metrics printable small_file new_file log_sink",
+    "identity secret clock causes metrics printable small_file new_file outbound log_sink",
 ];
 
 fn level(room: &str) -> Option<usize> {

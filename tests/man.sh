@@ -2,14 +2,12 @@
 # Every manual page, read by groff without a complaint: `tests/man.sh [BINARY]`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. tests/install.sh
 
 target=${CARGO_TARGET_DIR:-target}
 binary=${1:-$target/release/portcullis}
 
-if ! command -v groff >/dev/null; then
-  echo "installing groff"
-  apt-get update -q >/dev/null && apt-get install -q -y --no-install-recommends groff-base >/dev/null
-fi
+programs groff=groff-base
 pages=$(mktemp -d)
 trap 'rm -rf "$pages"' EXIT
 "$binary" man "$pages" >/dev/null

@@ -4,14 +4,12 @@
 # schemathesis in a venv. MAX_EXAMPLES says how much is asked for.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. tests/install.sh
 
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 binary=$(realpath "${1:-$target/release/portcullis}")
 venv=$target/schemathesis-venv
-if ! "$venv/bin/st" --version >/dev/null 2>&1; then
-  python3 -m venv --clear "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check 'schemathesis>=4.4,<5'
-fi
+venv "$venv" schemathesis 'schemathesis>=4.4,<5'
 
 work=$(mktemp -d)
 gateway=

@@ -2,15 +2,11 @@
 # TLS with clients of other make, openssl and curl: `tests/tls.sh [BINARY]`. Installs them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. tests/install.sh
 
 target=${CARGO_TARGET_DIR:-target}
 binary=$(realpath "${1:-$target/release/portcullis}")
-for tool in openssl curl; do
-  if ! command -v "$tool" >/dev/null; then
-    echo "installing $tool"
-    apt-get update -q >/dev/null && apt-get install -q -y --no-install-recommends "$tool" >/dev/null
-  fi
-done
+programs openssl=openssl curl=curl
 
 work=$(mktemp -d)
 gateway=

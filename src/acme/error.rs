@@ -1,10 +1,9 @@
 //! Why there is no certificate.
 
-use std::error::Error as _;
-use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::causes::chain;
 use crate::printable::Printable;
 use crate::tls::TlsError;
 
@@ -69,15 +68,6 @@ impl From<instant_acme::Error> for AcmeError {
         {
             return Self::NoAccount;
         }
-        let mut text = Printable(&error.to_string()).to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            // A String takes everything.
-            if write!(text, ": {}", Printable(&error.to_string())).is_err() {
-                break;
-            }
-            cause = error.source();
-        }
-        Self::Authority(text)
+        Self::Authority(Printable(&chain(&error)).to_string())
     }
 }

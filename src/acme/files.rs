@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use instant_acme::AccountCredentials;
@@ -36,8 +36,7 @@ pub(super) fn read_account(path: &Path) -> Result<Option<AccountCredentials>, Ac
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(AcmeError::file(path)(error)),
     };
-    let mode = fs::metadata(path).map(|meta| meta.permissions().mode()).unwrap_or_default();
-    if mode & 0o077 != 0 {
+    if small_file::is_open_to_others(path) {
         return Err(AcmeError::Exposed(path.to_owned()));
     }
     let read = serde_json::from_slice(&content);
@@ -66,6 +65,8 @@ pub(super) fn written(path: &Path) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]

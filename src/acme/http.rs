@@ -10,17 +10,13 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
 use instant_acme::{BodyWrapper, BytesResponse, HttpClient};
 use rustls::ClientConfig;
-use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
-use tokio_rustls::TlsConnector;
 
 use crate::clock::{Clock, Timestamp};
+use crate::outbound;
 
 /// The longest that one exchange may take.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -28,7 +24,6 @@ const LONGEST: Duration = Duration::from_secs(30);
 const LARGEST: usize = 1024 * 1024;
 /// Most bytes of its head.
 const LARGEST_HEAD: usize = 64 * 1024;
-const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 
 /// A client for one authority.
 #[derive(Clone, Debug)]
@@ -46,8 +41,6 @@ pub(super) struct Patience(AtomicU64);
 enum HttpError {
     #[error("{0} is not https")]
     Clear(Uri),
-    #[error("no name for a certificate")]
-    Name(#[from] InvalidDnsNameError),
     #[error("not connected")]
     Connect(#[source] std::io::Error),
     #[error("broken off")]
@@ -116,28 +109,17 @@ async fn ask(
         return Err(HttpError::Clear(uri));
     };
     let host = authority.host().trim_matches(['[', ']']);
-    let name = ServerName::try_from(host.to_owned())?;
     let stream = TcpStream::connect((host, authority.port_u16().unwrap_or(443))).await;
-    let stream = TlsConnector::from(Arc::clone(tls))
-        .connect(name, stream.map_err(HttpError::Connect)?)
-        .await
-        .map_err(HttpError::Connect)?;
-    let mut client = http1::Builder::new();
-    client.max_buf_size(LARGEST_HEAD);
-    let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await?;
-    // Ends with this call, whatever the other side does.
-    let mut connections = JoinSet::new();
-    connections.spawn(connection);
+    let stream = outbound::secure(tls, host, stream.map_err(HttpError::Connect)?).await;
     let target = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     *request.uri_mut() = Uri::from_str(target).unwrap_or_default();
-    let headers = request.headers_mut();
     if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
-        headers.insert(header::HOST, host);
+        request.headers_mut().insert(header::HOST, host);
     }
-    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-    let (head, body) = sender.send_request(request).await?.into_parts();
-    let body = Limited::new(body, LARGEST).collect().await.map_err(HttpError::Body)?;
-    Ok(Response::from_parts(head, Full::new(body.to_bytes())))
+    let stream = stream.map_err(HttpError::Connect)?;
+    let answer = outbound::ask(stream, request, LARGEST_HEAD).await?;
+    let whole = answer.whole(LARGEST).await.map_err(HttpError::Body)?;
+    Ok(whole.map(Full::new))
 }
 
 /// How long to wait by `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date. At most a day: a
@@ -157,6 +139,7 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tls::{Roots, client_config};
 
     #[test]
     fn an_authority_may_ask_for_patience() {
@@ -185,8 +168,8 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_is_said_in_clear() {
-        let tls = crate::tls::client_config(&crate::tls::Roots::Machine, None, &[]);
-        let Ok(tls) = tls else { return };
+        let made = rcgen::generate_simple_self_signed(["ca.test".to_owned()]).unwrap();
+        let tls = client_config(&Roots::Only(vec![made.cert.der().clone()]), None, &[]).unwrap();
         for url in ["http://127.0.0.1:1/x", "/x"] {
             let request = Request::get(url).body(BodyWrapper::default()).unwrap();
             assert!(matches!(ask(&tls, request).await, Err(HttpError::Clear(_))), "{url}");

@@ -4,6 +4,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditError;
+use crate::causes::chain;
 use crate::keys::KeyError;
 use crate::mail::MailError;
 use crate::password::PasswordError;
@@ -126,16 +127,4 @@ impl From<KeyError> for Refusal {
         };
         Self::new(kind, chain(&error))
     }
-}
-
-/// An error with its causes: who may run commands may know them.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -37,6 +37,7 @@ mod reload;
 mod restore;
 mod route_words;
 mod schema;
+mod secrets;
 mod serve;
 mod session;
 mod times;

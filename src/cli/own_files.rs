@@ -3,13 +3,28 @@
 use std::ffi::OsString;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::doctor::secrets::secrets;
 use super::policy_file::PolicyFile;
+use super::secrets::secrets;
 use crate::audit;
 use crate::config::Config;
 use crate::new_file::folder;
+
+/// What a gateway makes for itself and nobody else may read. Not all of it need be there.
+pub(super) fn private_files(config: &Config) -> Vec<(&'static str, PathBuf)> {
+    let mut files = vec![
+        ("the store", config.store.clone()),
+        ("the key file", config.keys.ring.clone()),
+        ("the admin socket", config.admin.socket.clone()),
+        ("the audit record", config.audit.path.clone()),
+    ];
+    if let Some(acme) = &config.acme {
+        files.push(("the account at the authority", acme.account()));
+        files.push(("the certificate with its key", acme.certificate()));
+    }
+    files
+}
 
 /// What of a gateway's own a file at that place would replace, or stand in the way of.
 pub(super) fn ours_at(
@@ -20,12 +35,9 @@ pub(super) fn ours_at(
     let place = Spot::of(place);
     let record = audit::files_of(&config.audit.path)?;
     let secrets = file.path().map(secrets).unwrap_or_default();
-    let ours = [
-        ("the store", config.store.as_path()),
-        ("the key file", &config.keys.ring),
-        ("the admin socket", &config.admin.socket),
-    ];
-    let ours = ours.into_iter().chain(file.path().map(|path| ("the policy file", path)));
+    let private = private_files(config);
+    let ours = private.iter().map(|(what, path)| (*what, path.as_path()));
+    let ours = ours.chain(file.path().map(|path| ("the policy file", path)));
     let ours = ours.chain(record.iter().map(|path| ("the audit record", path.as_path())));
     let ours = ours.chain(secrets.files.iter().map(|path| ("a secret", path.as_path())));
     let mut ours = ours.filter(|(_, path)| place.is(&Spot::of(path)));

@@ -7,8 +7,9 @@ use http::StatusCode;
 use http::header::HeaderValue;
 use tracing::Level;
 
-use super::causes::chain;
 use super::record::Line;
+use crate::causes::chain;
+use crate::policy::Route;
 
 /// Where access lines go: a filter can name it, and `[log] access = false` switches it off.
 ///
@@ -45,7 +46,12 @@ pub(super) fn is_wanted() -> bool {
 }
 
 /// Writes the line of a request.
-pub(super) fn write(request_id: &HeaderValue, line: &Line, end: End) {
+pub(super) fn write(request_id: &HeaderValue, line: &Line, route: Option<&Route>, end: End) {
+    if !is_wanted() {
+        return;
+    }
+    // As the operator wrote it.
+    let route = route.map(|route| route.key.to_string());
     tracing::info!(
         target: TARGET,
         {
@@ -56,9 +62,9 @@ pub(super) fn write(request_id: &HeaderValue, line: &Line, end: End) {
             path = line.path,
             status = end.status.as_u16(),
             code = end.code,
-            route = line.route,
-            user = line.user,
-            key = line.key,
+            route,
+            user = line.caller.user(),
+            key = line.caller.key(),
             would = line.would,
             bytes = end.sent,
             received = end.received,

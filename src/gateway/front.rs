@@ -14,7 +14,7 @@ use super::http2;
 use super::intake;
 use super::meters::Meters;
 use super::plan::{Plan, Plans};
-use super::record::Record;
+use super::record::{Caller, Record};
 use super::shared::Shared;
 use crate::audit::{Actor, Origin, asked_by};
 use crate::clock::Clock;
@@ -205,7 +205,7 @@ impl State {
             }
             Place::Nowhere => return Err(Rejection::NoRoute),
         };
-        record.route(route.number, &route.key);
+        record.route(route.number);
         *cross = route.cors.as_ref().map(|cors| cors.meet(&parts.headers));
         let exchange = Exchange {
             route,
@@ -220,7 +220,7 @@ impl State {
         let answered = self.proxy.answer(exchange, &mut known).await;
         record.would(known.would);
         if let Some(caller) = known.caller {
-            record.caller(caller);
+            record.caller(Caller::Known(caller));
         }
         answered
     }
@@ -241,7 +241,7 @@ impl State {
             Place::MethodNotAllowed(_) | Place::Nowhere => return Ok(None),
         };
         let Some(rule) = &route.cors else { return Ok(None) };
-        record.route(route.number, &route.key);
+        record.route(route.number);
         if route.admits(client) { Ok(Some(rule)) } else { Err(Rejection::AddressForbidden) }
     }
 
@@ -265,10 +265,9 @@ impl State {
         if let Some(endpoint) = reply.endpoint {
             record.endpoint(endpoint);
         }
-        if let Some(user) = &reply.user {
-            record.user(user);
+        if let Some(user) = reply.user {
+            record.caller(Caller::Named(user, reply.key));
         }
-        record.key(reply.key);
         if let Some(code) = reply.code {
             let error =
                 reply.error.as_deref().map(|error| error as &(dyn std::error::Error + 'static));

@@ -8,10 +8,11 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::access_log;
-use super::causes::chain;
 use super::plan::Plan;
 use super::recent::{Edition, Recent};
+use crate::causes::chain;
 use crate::metrics::{Counter, Durations, Tally};
+use crate::policy::Route;
 
 /// Classes of status codes: 1xx to 5xx.
 pub(super) const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -134,6 +135,12 @@ impl Meters {
 
     pub(super) fn common(&self) -> &Common {
         &self.common
+    }
+
+    /// The route that was met.
+    pub(super) fn route(&self, met: Met) -> Option<&Route> {
+        let Met::Route(number) = met else { return None };
+        self.edition.as_ref()?.route(number)
     }
 
     /// The whole path of an endpoint.

@@ -3,7 +3,6 @@
 mod access_log;
 mod build;
 mod built;
-mod causes;
 mod census;
 mod front;
 mod http2;

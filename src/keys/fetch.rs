@@ -7,19 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::{Request, StatusCode, Uri};
+use http_body_util::Empty;
 use rustls::ClientConfig;
-use rustls::pki_types::{InvalidDnsNameError, ServerName};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
-use tokio_rustls::TlsConnector;
 
 use super::JwksError;
+use crate::outbound::{self, Answer};
 use crate::tls::TlsError;
 use crate::web::HostName;
 
@@ -27,7 +21,6 @@ use crate::web::HostName;
 const LARGEST: usize = 256 * 1024;
 /// Most bytes of a response head.
 const LARGEST_HEAD: usize = 16 * 1024;
-const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 
 /// Where a document is fetched from: `https://`, or `http://` at an address of this machine.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -100,8 +93,6 @@ pub(super) enum FetchError {
     Connect(#[source] std::io::Error),
     #[error("`localhost` is not this machine")]
     Elsewhere,
-    #[error("no name for a certificate")]
-    Name(#[from] InvalidDnsNameError),
     #[error("no TLS")]
     Roots(#[from] TlsError),
     #[error("broken off")]
@@ -139,29 +130,13 @@ pub(super) async fn get(url: &FetchUrl, tls: &Arc<ClientConfig>) -> Result<Docum
         return Err(FetchError::Elsewhere);
     }
     let stream = TcpStream::connect(addresses.as_slice()).await.map_err(FetchError::Connect)?;
-    if !url.secure {
-        return exchange(url, stream).await;
-    }
-    let name = ServerName::try_from(url.host.clone())?;
-    let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await;
-    exchange(url, stream.map_err(FetchError::Connect)?).await
-}
-
-async fn exchange<S>(url: &FetchUrl, stream: S) -> Result<Document, FetchError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let mut client = http1::Builder::new();
-    client.max_buf_size(LARGEST_HEAD);
-    let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await?;
-    // Ends with this call, whatever the other side does.
-    let mut connections = JoinSet::new();
-    connections.spawn(connection);
-    let response = sender.send_request(request(url)).await?;
-    if response.status() != StatusCode::OK {
-        return Err(FetchError::Status(response.status()));
-    }
-    read(response).await
+    let answer = if url.secure {
+        let stream = outbound::secure(tls, &url.host, stream).await.map_err(FetchError::Connect)?;
+        outbound::ask(stream, request(url), LARGEST_HEAD).await?
+    } else {
+        outbound::ask(stream, request(url), LARGEST_HEAD).await?
+    };
+    read(answer).await
 }
 
 fn request(url: &FetchUrl) -> Request<Empty<Bytes>> {
@@ -169,18 +144,21 @@ fn request(url: &FetchUrl) -> Request<Empty<Bytes>> {
     *request.uri_mut() = url.target.clone();
     let headers = request.headers_mut();
     headers.insert(header::HOST, url.authority.clone());
-    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     request
 }
 
-async fn read(response: Response<Incoming>) -> Result<Document, FetchError> {
-    let (head, body) = response.into_parts();
-    if head.headers.contains_key(header::CONTENT_ENCODING) {
+async fn read(answer: Answer) -> Result<Document, FetchError> {
+    let headers = &answer.head.headers;
+    if answer.head.status != StatusCode::OK {
+        return Err(FetchError::Status(answer.head.status));
+    }
+    if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(FetchError::Coded);
     }
-    let collected = Limited::new(body, LARGEST).collect().await.map_err(FetchError::Body)?;
-    Ok(Document { content: collected.to_bytes(), age: max_age(&head.headers) })
+    let age = max_age(headers);
+    let whole = answer.whole(LARGEST).await.map_err(FetchError::Body)?;
+    Ok(Document { content: whole.into_body(), age })
 }
 
 /// `max-age` of RFC 9111 section 5.2.2.1; zero where nothing may be kept.

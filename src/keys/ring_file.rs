@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 use std::fs;
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use base64::Engine;
@@ -16,6 +15,7 @@ use super::{Algorithm, KeyError};
 use crate::clock::Timestamp;
 use crate::new_file::{NewFile, behind_links};
 use crate::secret::Secret;
+use crate::small_file::is_open_to_others;
 
 /// The only format there is so far; a file of another is refused.
 const VERSION: u32 = 1;
@@ -88,8 +88,7 @@ impl RingFile {
             }
             Err(error) => return Err(KeyError::Io { path: path.into(), source: error }),
         };
-        let mode = fs::metadata(path).map(|meta| meta.permissions().mode()).unwrap_or_default();
-        if mode & 0o077 != 0 {
+        if is_open_to_others(path) {
             return Err(KeyError::Exposed(path.into()));
         }
         if is_newer(&text) {

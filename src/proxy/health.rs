@@ -18,6 +18,7 @@ use super::connect::connect;
 use super::standing::Change;
 use super::upstream::{Server, Upstream};
 use super::{Address, HealthSettings, Rejection, UpstreamSettings, Upstreams, http2, resolver};
+use crate::causes::chain;
 
 /// Who asks.
 const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
@@ -139,7 +140,7 @@ async fn look(
     match timeout(health.timeout, ask(server, settings, health)).await {
         Ok(Ok(status)) if health.accepts(status) => Ok(()),
         Ok(Ok(status)) => Err(format!("status {}", status.as_u16())),
-        Ok(Err(cause)) => Err(told(&*cause)),
+        Ok(Err(cause)) => Err(chain(&*cause)),
         Err(_late) => Err(format!("no answer in {:?}", health.timeout)),
     }
 }
@@ -160,16 +161,6 @@ async fn ask(
     let (mut sender, connection) = client::http1::handshake(stream).await?;
     let answer = sender.send_request(request);
     driven(connection, answer).await
-}
-
-/// An error with what is behind it: of a handshake, that says more.
-fn told(cause: &(dyn Error + 'static)) -> String {
-    let (mut told, mut source) = (cause.to_string(), cause.source());
-    while let Some(deeper) = source {
-        told = format!("{told}: {deeper}");
-        source = deeper.source();
-    }
-    told
 }
 
 /// The answer's status, while the connection is driven beside it; dropping this closes it.

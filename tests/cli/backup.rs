@@ -118,8 +118,12 @@ fn a_backup_takes_the_place_of_nothing_that_the_gateway_lives_on() {
     let folder = filled();
     folder.write(
         "portcullis.toml",
-        "[auth.signing]\nalgorithm = \"HS256\"\nsecret = { file = \"shared\" }\n",
+        "[auth.signing]\nalgorithm = \"HS256\"\nsecret = { file = \"shared\" }\n\
+         [tls.acme]\ndomains = \"gate.test\"\nterms_accepted = true\n\
+         directory = \"https://ca.test/\"\n",
     );
+    std::fs::create_dir_all(folder.file("portcullis.acme/ca.test-")).unwrap();
+    folder.write("portcullis.acme/ca.test-/account.json", "{}");
     folder.write("shared", "not-for-production-but-long-enough");
     std::fs::create_dir(folder.file("sub")).unwrap();
     std::os::unix::fs::symlink("portcullis.redb", folder.file("link")).unwrap();
@@ -138,6 +142,8 @@ fn a_backup_takes_the_place_of_nothing_that_the_gateway_lives_on() {
         ("portcullis.audit", "the audit record"),
         ("portcullis.audit.head", "the audit record"),
         ("shared", "a secret"),
+        ("portcullis.acme/ca.test-/account.json", "the account at the authority"),
+        ("portcullis.acme/ca.test-/certificate.pem", "the certificate with its key"),
     ];
     let refused = || {
         for (target, what) in targets {

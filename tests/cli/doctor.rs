@@ -92,7 +92,7 @@ fn all_is_well_where_all_is_well() {
         ("public", "clients come to http://app.test"),
         ("trust", "nobody may say who a client is"),
         ("expect", "1 lines hold"),
-        ("files", "portcullis.keys, the keys, is its owner's alone"),
+        ("files", "portcullis.keys, the key file, is its owner's alone"),
         ("files", "portcullis.sock, the admin socket, is its owner's alone"),
         ("clock", "the audit record is from"),
         ("upstreams", "/h is 200"),
@@ -289,7 +289,7 @@ fn files_that_others_can_read_or_write_are_problems() {
     let secret = "[auth.signing]\nalgorithm = \"HS256\"\nsecret = { file = \"secret\" }\n";
     let text = policy("whoami = true") + secret;
     for (name, mode, level, part) in [
-        ("portcullis.keys", 0o604, "problem", "the keys, is open to everybody"),
+        ("portcullis.keys", 0o604, "problem", "the key file, is open to everybody"),
         ("portcullis.redb", 0o640, "warning", "the store, is open to its group"),
         ("portcullis.audit", 0o644, "problem", "the audit record, is open to everybody"),
         ("secret", 0o644, "problem", "a secret, is open to everybody"),

@@ -8,9 +8,9 @@ use tokio::sync::mpsc;
 
 use super::BackupRequest;
 use super::write::{Writer, failure};
-use crate::admin::refusal::chain;
 use crate::admin::{Door, Refusal};
 use crate::audit::{Event, Kind};
+use crate::causes::chain;
 use crate::secret::Secret;
 use crate::store::CopySink;
 

@@ -5,8 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::finding::{Findings, Level};
-use super::secrets::{Secrets, secrets};
+use crate::cli::own_files::private_files;
 use crate::cli::policy_file::PolicyFile;
+use crate::cli::secrets::{Secrets, secrets};
 use crate::config::Config;
 
 const OTHERS: u32 = 0o007;
@@ -15,13 +16,9 @@ const WRITE: u32 = 0o022;
 const STICKY: u32 = 0o1000;
 
 pub(super) fn look(config: &Config, file: &PolicyFile, findings: &mut Findings) {
-    private("the store", &config.store, findings);
-    private("the keys", &config.keys.ring, findings);
-    private("the admin socket", &config.admin.socket, findings);
-    private("the audit record", &config.audit.path, findings);
-    if let Some(acme) = &config.acme {
-        private("the account at the authority", &acme.account(), findings);
-        private("the certificate with its key", &acme.certificate(), findings);
+    let ours = private_files(config);
+    for (what, path) in &ours {
+        private(what, path, findings);
     }
     let secrets = file.path().map(secrets).unwrap_or_default();
     for path in &secrets.files {
@@ -30,9 +27,9 @@ pub(super) fn look(config: &Config, file: &PolicyFile, findings: &mut Findings) 
     if let Some(path) = file.path() {
         policy(path, &secrets, findings);
     }
-    let ours = [&config.store, &config.keys.ring, &config.admin.socket, &config.audit.path];
     let mut folders: Vec<&Path> = ours
-        .into_iter()
+        .iter()
+        .map(|(_, path)| path)
         .chain(&secrets.files)
         .filter_map(|path| path.parent())
         .chain(file.path().and_then(Path::parent))

@@ -7,7 +7,6 @@ mod exchange;
 mod files;
 mod finding;
 mod forged;
-pub(super) mod secrets;
 mod servers;
 mod settings;
 

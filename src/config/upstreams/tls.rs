@@ -5,6 +5,7 @@ use std::ops::Range;
 use rustls::pki_types::ServerName;
 use toml::Spanned;
 
+use crate::causes::chain;
 use crate::config::context::Context;
 use crate::config::raw;
 use crate::proxy::Address;
@@ -129,12 +130,7 @@ fn unusable(
     error: &(dyn std::error::Error + 'static),
 ) {
     let path = cx.path(file.get_ref());
-    let mut causes = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        causes = format!("{causes}: {error}");
-        cause = error.source();
-    }
+    let causes = chain(error);
     let message = format!("`{key}`: {}: {causes}; mend the file, or name another", path.display());
     cx.error(file.span(), message);
 }

@@ -11,8 +11,8 @@ use http::header::HeaderValue;
 
 use super::access_log::End;
 use super::meters::Met;
-use super::record::Line;
-use crate::policy::Routes;
+use super::record::{Judged, Line};
+use crate::policy::{Route, Routes};
 
 pub use told::Requests;
 
@@ -60,8 +60,9 @@ impl Recent {
         if !self.is_wanted() {
             return;
         }
-        let Line { path, canonical, cause, .. } = &mut *past.line;
-        [Some(path), canonical.as_mut(), cause.as_mut()].into_iter().flatten().for_each(shorten);
+        let Line { path, judged, cause, .. } = &mut *past.line;
+        let judged = if let Judged::As(path) = judged { Some(path) } else { None };
+        [Some(path), judged, cause.as_mut()].into_iter().flatten().for_each(shorten);
         let gone = {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             let gone = if kept.len() < self.room { None } else { kept.pop_front() };
@@ -86,6 +87,13 @@ fn shorten(text: &mut String) {
         text.truncate(end.unwrap_or_default());
         text.push('…');
         text.shrink_to_fit();
+    }
+}
+
+impl Edition {
+    /// The route of that number.
+    pub(super) fn route(&self, number: usize) -> Option<&Route> {
+        self.routes.iter().nth(number).map(|route| &**route)
     }
 }
 

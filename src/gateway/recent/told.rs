@@ -6,13 +6,13 @@ use super::{Edition, Past};
 use crate::admin::{
     PastAlternative, PastCaller, PastEnd, PastIdentity, PastPolicy, PastRoute, PastView,
 };
+use crate::causes::chain;
 use crate::clock::{Clock, Timestamp};
 use crate::gateway::Gateway;
-use crate::gateway::causes::chain;
 use crate::gateway::census::Census;
 use crate::gateway::meters::{Met, Meters};
 use crate::gateway::plan::Plans;
-use crate::gateway::record::Line;
+use crate::gateway::record::{Judged, Line};
 use crate::policy::Route;
 use crate::session::Authenticated;
 
@@ -66,7 +66,7 @@ impl Requests {
         let mut found = Vec::new();
         for meters in self.census.meters() {
             meters.common().recent.each(id, |past| {
-                let caller = past.line.caller.clone();
+                let caller = past.line.caller.known().cloned();
                 found.push((past.started, self.view(past, &meters, &plan.fingerprint), caller));
             });
         }
@@ -87,7 +87,7 @@ impl Requests {
         let Past { request_id, started, met, edition, line, end } = past;
         let edition = edition.as_deref();
         let route = match met {
-            Met::Route(number) => edition.and_then(|edition| edition.routes.iter().nth(*number)),
+            Met::Route(number) => edition.and_then(|edition| edition.route(*number)),
             Met::Nowhere | Met::Endpoint(_) => None,
         };
         let endpoint = match met {
@@ -103,7 +103,11 @@ impl Requests {
             method: line.method.to_string(),
             host: line.host.clone(),
             path: line.path.clone(),
-            canonical: line.canonical.clone(),
+            canonical: match &line.judged {
+                Judged::Not => None,
+                Judged::AsWritten => Some(line.path.clone()),
+                Judged::As(path) => Some(path.clone()),
+            },
             end: PastEnd {
                 status: end.status.as_u16(),
                 code: end.code.map(str::to_owned),
@@ -124,8 +128,8 @@ impl Requests {
 }
 
 fn caller(line: &Line) -> Option<PastCaller> {
-    let known = line.caller.as_deref().map(identity);
-    Some(PastCaller { user_id: line.user.clone()?, known, key: line.key })
+    let known = line.caller.known().map(|caller| identity(caller));
+    Some(PastCaller { user_id: line.caller.user()?.to_owned(), known, key: line.caller.key() })
 }
 
 fn identity(caller: &Authenticated) -> PastIdentity {
@@ -140,7 +144,7 @@ fn identity(caller: &Authenticated) -> PastIdentity {
 }
 
 fn told(route: &Route, line: &Line) -> PastRoute {
-    let identity = line.caller.as_deref().map(|caller| &caller.identity);
+    let identity = line.caller.known().map(|caller| &caller.identity);
     let alternatives = route.allow.alternatives(identity, line.certificate.as_ref());
     PastRoute {
         key: route.key.to_string(),

@@ -2,6 +2,7 @@
 //! and has its line in the access log.
 
 mod ending;
+mod line;
 
 use std::error::Error;
 use std::net::IpAddr;
@@ -11,18 +12,18 @@ use std::time::Instant;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::uri::Authority;
-use http::{Method, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body::Body as _;
 
 use super::access_log::{self, End};
-use super::causes::chain;
 use super::meters::{Met, Meters, Passage};
 use super::recent::Past;
+use crate::causes::chain;
 use crate::policy::Would;
-use crate::session::Authenticated;
-use crate::tls::ClientCertificate;
 use crate::web::{Body, BodyTrace, CanonicalPath, Peer, Takeover};
 use ending::{Recorded, Tunnelled};
+
+pub(super) use line::{Caller, Judged, Line};
 
 /// A request under way. Dropped without an answer, its client has gone.
 #[derive(Debug)]
@@ -40,27 +41,6 @@ pub(super) struct Record {
     /// Nothing is gathered while nobody listens and nothing is remembered.
     line: Option<Box<Line>>,
     is_over: bool,
-}
-
-/// What its line says beside the outcome, and what is remembered beside that.
-#[derive(Debug)]
-pub(super) struct Line {
-    pub(super) client: IpAddr,
-    pub(super) method: Method,
-    /// Without the query, which may hold secrets.
-    pub(super) path: String,
-    pub(super) host: String,
-    pub(super) route: Option<String>,
-    pub(super) user: Option<String>,
-    pub(super) key: Option<u64>,
-    pub(super) would: Option<&'static str>,
-    /// The path that was judged.
-    pub(super) canonical: Option<String>,
-    /// Where a route was asked for.
-    pub(super) caller: Option<Arc<Authenticated>>,
-    pub(super) certificate: Option<ClientCertificate>,
-    /// Why it was refused, with all its causes.
-    pub(super) cause: Option<String>,
 }
 
 impl Record {
@@ -104,12 +84,9 @@ impl Record {
         }
     }
 
-    /// The route, as the operator wrote it.
-    pub(super) fn route(&mut self, number: usize, key: &impl ToString) {
+    /// The number of the route.
+    pub(super) const fn route(&mut self, number: usize) {
         self.met = Met::Route(number);
-        if let Some(line) = &mut self.line {
-            line.route = Some(key.to_string());
-        }
     }
 
     /// It was for an endpoint of ours.
@@ -122,31 +99,17 @@ impl Record {
         if let Some(line) = &mut self.line
             && self.meters.common().recent.is_wanted()
         {
-            line.canonical = Some(path.as_str().to_owned());
+            let path = path.as_str();
+            let same = line.path == path;
+            line.judged = if same { Judged::AsWritten } else { Judged::As(path.to_owned()) };
             line.certificate = peer.certificate().cloned();
         }
     }
 
-    /// Who asks for a route.
-    pub(super) fn caller(&mut self, caller: Arc<Authenticated>) {
-        self.user(&caller.identity.user_id);
-        self.key(caller.user_key());
+    /// Who asks.
+    pub(super) fn caller(&mut self, caller: Caller) {
         if let Some(line) = &mut self.line {
-            line.caller = Some(caller);
-        }
-    }
-
-    /// The id of the caller.
-    pub(super) fn user(&mut self, user: &str) {
-        if let Some(line) = &mut self.line {
-            line.user = Some(user.to_owned());
-        }
-    }
-
-    /// The number of the key that the caller showed.
-    pub(super) fn key(&mut self, key: Option<u64>) {
-        if let Some(line) = &mut self.line {
-            line.key = key;
+            line.caller = caller;
         }
     }
 
@@ -167,16 +130,16 @@ impl Record {
     ) {
         self.code = Some(code);
         let Some(error) = error else { return };
-        if let Some(line) = &mut self.line
-            && self.meters.common().recent.is_wanted()
-        {
-            line.cause = Some(chain(error));
-        }
         let id = self.request_id.to_str().unwrap_or_default();
         if status.is_server_error() {
             tracing::warn!(request_id = id, code, error = chain(error), "request failed");
         } else {
             tracing::debug!(request_id = id, code, error = chain(error), "request refused");
+        }
+        if let Some(line) = &mut self.line
+            && self.meters.common().recent.is_wanted()
+        {
+            line.cause = Some(chain(error));
         }
     }
 
@@ -222,7 +185,7 @@ impl Record {
         if let Some(line) = self.line.take() {
             let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
             let end = End { status, code, received: self.tunnelled, sent, whole, micros };
-            access_log::write(&self.request_id, &line, end);
+            access_log::write(&self.request_id, &line, self.meters.route(met), end);
             self.meters.common().recent.keep(Past {
                 request_id: self.request_id.clone(),
                 started: self.started,
@@ -231,26 +194,6 @@ impl Record {
                 line,
                 end,
             });
-        }
-    }
-}
-
-impl Line {
-    /// Of a request that was not looked at yet.
-    pub(super) fn new(client: IpAddr, method: Method, path: &str, host: &str) -> Self {
-        Self {
-            client,
-            method,
-            path: path.to_owned(),
-            host: host.to_owned(),
-            route: None,
-            user: None,
-            key: None,
-            would: None,
-            canonical: None,
-            caller: None,
-            certificate: None,
-            cause: None,
         }
     }
 }

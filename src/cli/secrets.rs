@@ -15,15 +15,15 @@ const INLINE: [&[&str]; 5] = [
 
 /// The secrets of a policy file.
 #[derive(Debug, Default)]
-pub(in crate::cli) struct Secrets {
+pub(super) struct Secrets {
     /// The files that they are in.
-    pub(in crate::cli) files: Vec<PathBuf>,
+    pub(super) files: Vec<PathBuf>,
     /// Whether one stands in the policy itself.
     pub(super) inline: bool,
 }
 
 /// Those of a file that has been checked; none where it cannot be read any more.
-pub(in crate::cli) fn secrets(path: &Path) -> Secrets {
+pub(super) fn secrets(path: &Path) -> Secrets {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let file: Table = text.parse().unwrap_or_default();
     let mut names = Vec::new();
@@ -99,7 +99,7 @@ mod tests {
     /// A secret that the policy file has a key for, and the list has not, would not be looked after.
     #[test]
     fn every_key_that_takes_a_secret_is_in_the_list() {
-        let raw = include_str!("../../config/raw.rs");
+        let raw = include_str!("../config/raw.rs");
         let fields = raw.lines().filter_map(|line| line.trim().split_once(": "));
         let secret = fields.filter(|(_, kind)| kind.trim_end_matches(',').contains("Source"));
         let mut keys: Vec<_> = secret.map(|(key, _)| key).filter(|key| *key != "jwks").collect();

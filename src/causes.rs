@@ -1,9 +1,9 @@
-//! Errors as the log has them.
+//! Errors with what is behind them.
 
 use std::error::Error;
 
 /// An error with all its causes, in one line.
-pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
