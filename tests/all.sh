@@ -50,6 +50,9 @@ tests/metrics.sh
 echo "== units, Compose files and manifest, and restarts under load"
 tests/deploy.sh
 
+echo "== the image"
+tests/dockerfile.sh
+
 echo "== bodies larger than memory"
 python3 tests/large_bodies.py "${CARGO_TARGET_DIR:-target}/release/portcullis"
 
