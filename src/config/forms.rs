@@ -11,6 +11,7 @@ use super::{patterns, units};
 use crate::limit::Quota;
 use crate::policy;
 use crate::secret::Secret;
+use crate::server::MemoryLimit;
 
 impl Scalar for String {
     const FORM: &'static str = "a text in quotes";
@@ -138,6 +139,26 @@ impl Scalar for Size {
 
     fn form() -> Json {
         json!({ "anyOf": [{ "type": "integer", "minimum": 1 }, text_like(&patterns::size())] })
+    }
+}
+
+/// How much memory there may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Memory(pub(super) MemoryLimit);
+
+impl Scalar for Memory {
+    const FORM: &'static str = r#"a size above zero such as "512MiB", "group" or "off""#;
+
+    fn scalar(value: DeValue<'_>) -> Option<Self> {
+        Some(Self(match value.as_str() {
+            Some("off") => MemoryLimit::Off,
+            Some("group") => MemoryLimit::Group,
+            _ => MemoryLimit::Bytes(Size::scalar(value)?.0),
+        }))
+    }
+
+    fn form() -> Json {
+        json!({ "anyOf": [Size::form(), { "enum": ["group", "off"] }] })
     }
 }
 

@@ -2,11 +2,14 @@
 
 use super::context::{Context, set};
 use super::raw;
-use crate::server::ConnectionLimits;
+use crate::server::{ConnectionLimits, MemoryLimit};
 use crate::web::MessageLimits;
 
 /// Less than this cannot hold the head of an ordinary browser, and hyper refuses it.
 const LEAST_HEAD: usize = 8 * 1024;
+
+/// What a gateway with a small store has before the first request.
+const LEAST_MEMORY: u64 = 16 << 20;
 
 pub(super) fn check(cx: &mut Context<'_>, raw: raw::Limits) -> (ConnectionLimits, MessageLimits) {
     let mut connections = ConnectionLimits::default();
@@ -28,6 +31,17 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::Limits) -> (ConnectionLimits
     set(&mut connections.tls_timeout, raw.tls_timeout);
     set(&mut connections.h2_streams, raw.h2_streams);
     set(&mut connections.connections, raw.connections);
+    set(&mut connections.in_flight, raw.in_flight);
+    if let Some(memory) = &raw.memory
+        && matches!(memory.get_ref().0, MemoryLimit::Bytes(bytes) if bytes < LEAST_MEMORY)
+    {
+        cx.error(
+            memory.span(),
+            "`memory` below 16MiB is less than a gateway without a request has; use at least \
+             \"16MiB\", or \"off\"",
+        );
+    }
+    set(&mut connections.memory, raw.memory);
     set(&mut connections.drain, raw.drain);
     set(&mut connections.drain_delay, raw.drain_delay);
     set(&mut messages.target, raw.target);

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::forms::{Lasting, Rate, Size, Span, Throttle};
+use super::forms::{Lasting, Memory, Rate, Size, Span, Throttle};
 use crate::limit::Quota;
+use crate::server::MemoryLimit;
 
 impl From<Span> for Duration {
     fn from(Span(span): Span) -> Self {
@@ -38,6 +39,12 @@ impl From<Size> for u64 {
 impl From<Size> for usize {
     fn from(Size(bytes): Size) -> Self {
         Self::try_from(bytes).unwrap_or(Self::MAX)
+    }
+}
+
+impl From<Memory> for MemoryLimit {
+    fn from(Memory(limit): Memory) -> Self {
+        limit
     }
 }
 

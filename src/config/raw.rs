@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use toml::Spanned;
 
 use super::diagnostic::Problems;
-use super::forms::{Lasting, Rate, RouteRate, Size, Source, Span, Throttle};
+use super::forms::{Lasting, Memory, Rate, RouteRate, Size, Source, Span, Throttle};
 use super::hsts::Hsts;
 use super::listen::Listener;
 use super::read::{Fields, Many, Named, Read, Scalar, Value};
@@ -156,6 +156,8 @@ tables! {
         tls_timeout: Span,
         h2_streams: NonZeroU32,
         connections: NonZeroUsize,
+        in_flight: NonZeroUsize,
+        memory: Memory,
         drain: Duration,
         drain_delay: Duration,
     }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::built::Gateway;
+use super::census::Census;
+use super::load::Load;
 use super::plan::{self, Ground};
 use super::reload::Reloads;
 use crate::acme::Acme;
@@ -171,7 +173,10 @@ impl Builder {
         let sessions = sessions.with_audit(audit).with_mail(accounts.mailer().cloned());
         let ids = Arc::new(RequestIds::new());
         let reloads = Reloads::new(now);
-        let ground = Ground { acme, accounts, keys, clock, ids, store, reloads };
+        let census = Arc::new(Census::new(config.admin.recent));
+        let (workers, memory) = (config.workers.get(), config.connections.memory);
+        let load = Arc::new(Load::new(census, workers, memory));
+        let ground = Ground { acme, accounts, keys, clock, ids, load, store, reloads };
         let mut gateway = Gateway::assemble(config, Arc::new(sessions), ground);
         gateway.tls = tls;
         Ok(gateway)

@@ -62,10 +62,10 @@ impl Gateway {
         let mut limits = config.connections.clone();
         limits.websockets = config.routes.iter().any(|route| route.websocket.is_some());
         let (workers, listen) = (config.workers.get(), std::mem::take(&mut config.listen));
-        let (written, recent) = (std::mem::take(&mut config.written), config.admin.recent);
+        let written = std::mem::take(&mut config.written);
         Self {
             plans: Arc::new(Plans::new(ground.plan(config, sessions, None))),
-            census: Arc::new(Census::new(recent)),
+            census: Arc::clone(ground.load.census()),
             started: ground.clock.now(),
             ground: Arc::new(ground),
             written,

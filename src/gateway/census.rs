@@ -77,6 +77,11 @@ impl Census {
         sums
     }
 
+    /// How many are under way.
+    pub(super) fn under_way(&self) -> usize {
+        self.meters().map(|meters| meters.common().under_way.now()).sum()
+    }
+
     /// How requests ended.
     pub(super) fn outcomes(&self) -> Outcomes {
         let mut outcomes = Outcomes::default();

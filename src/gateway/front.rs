@@ -171,6 +171,7 @@ impl State {
         if let Some(id) = intake::kept_id(&parts, origin.trusted) {
             record.keep_id(id);
         }
+        shared.admit(&self.meters)?;
         if parts.version == Version::HTTP_2 {
             http2::check(&mut parts, shared.fields)?;
         }

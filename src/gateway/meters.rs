@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::access_log;
+use super::load::UnderWay;
 use super::plan::Plan;
 use super::recent::{Edition, Recent};
 use crate::causes::chain;
@@ -43,6 +44,8 @@ pub(super) struct Common {
     pub(super) denied: Counter,
     /// Those with 5xx.
     pub(super) failed: Counter,
+    /// Those that are not over.
+    pub(super) under_way: UnderWay,
     /// The last of them.
     pub(super) recent: Recent,
 }
@@ -95,6 +98,7 @@ impl Meters {
             answered: Counter::default(),
             denied: Counter::default(),
             failed: Counter::default(),
+            under_way: UnderWay::default(),
             recent: Recent::new(recent),
         };
         Self {

@@ -7,6 +7,7 @@ mod census;
 mod front;
 mod http2;
 mod intake;
+mod load;
 mod meters;
 mod metrics;
 mod outcomes;

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::intake::Hosts;
+use super::load::Load;
 use super::reload::Reloads;
 use super::shared::Shared;
 use crate::acme::Acme;
@@ -28,6 +29,7 @@ pub(super) struct Ground {
     pub(super) keys: Arc<KeyRing>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<RequestIds>,
+    pub(super) load: Arc<Load>,
     pub(super) store: Arc<dyn Store>,
     pub(super) reloads: Reloads,
 }
@@ -91,6 +93,8 @@ impl Ground {
             hosts,
             hsts: config.tls.and_then(|tls| tls.hsts),
             ids: Arc::clone(&self.ids),
+            in_flight: config.connections.in_flight,
+            load: Arc::clone(&self.load),
             messages: config.messages,
             public: config.public,
             routes,

@@ -13,7 +13,7 @@ use crate::metrics::Tally;
 
 /// Keys that are read at the start and never again. A file may change them; the gateway goes on as
 /// it is.
-const AT_THE_START: [&str; 27] = [
+const AT_THE_START: [&str; 28] = [
     "listen",
     "workers",
     "tls.cert",
@@ -39,6 +39,7 @@ const AT_THE_START: [&str; 27] = [
     "limits.tls_timeout",
     "limits.idle_timeout",
     "limits.h2_streams",
+    "limits.memory",
     "limits.drain",
     "limits.drain_delay",
 ];

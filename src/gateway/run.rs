@@ -74,6 +74,7 @@ impl Gateway {
             () = self.keep_house() => {}
             () = self.tend() => {}
             () = self.keep_certificates() => {}
+            () = self.ground.load.keep() => {}
             () = ended(&threads) => {}
         }
         // Before the listeners are closed: whoever takes our place may bind from then on.
@@ -119,6 +120,7 @@ impl Gateway {
             () = shutdown => {}
             () = self.keep_house() => {}
             () = self.tend() => {}
+            () = self.ground.load.keep() => {}
         }
         drain.cancel();
         report(acceptor.drained().await);

@@ -8,6 +8,7 @@ use http::request::Parts;
 
 use super::access_log;
 use super::intake::Hosts;
+use super::load::Load;
 use super::meters::Meters;
 use crate::acme::Challenges;
 use crate::endpoints::Endpoints;
@@ -30,6 +31,9 @@ pub(super) struct Shared {
     /// What clients over TLS are told of coming back in clear.
     pub(super) hsts: Option<HeaderValue>,
     pub(super) ids: Arc<RequestIds>,
+    pub(super) load: Arc<Load>,
+    /// Most requests under way at once, at all workers together.
+    pub(super) in_flight: usize,
     pub(super) messages: MessageLimits,
     pub(super) public: Option<Public>,
     pub(super) routes: Arc<Routes>,
@@ -47,6 +51,12 @@ impl Shared {
             let headers = response.headers_mut();
             headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
         }
+    }
+
+    /// Takes a request that has just begun at the worker of these meters, if there is room for it.
+    pub(super) fn admit(&self, meters: &Meters) -> Result<(), Rejection> {
+        let here = meters.common().under_way.now();
+        if self.load.has_room(here, self.in_flight) { Ok(()) } else { Err(Rejection::Overloaded) }
     }
 
     /// The answer to an authority that looks for a proof, before anything else is asked: the host

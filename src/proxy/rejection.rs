@@ -103,6 +103,9 @@ pub enum Rejection {
     /// gateway may not read.
     #[error("no such file")]
     NoFile(#[source] Option<io::Error>),
+    /// More is under way than the gateway takes at once, or memory is nearly full.
+    #[error("gateway at its limit of requests, or of memory")]
+    Overloaded,
     /// As many requests as the upstream may have are under way, and as many as may wait do.
     #[error("upstream at its limit of requests")]
     UpstreamFull,
@@ -194,6 +197,7 @@ impl Rejection {
             }
             Self::Body(fault) => broken_off(*fault),
             Self::NoFile(_) => (S::NOT_FOUND, "no_file", "Not found."),
+            Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded", BUSY),
             Self::UpstreamFull => (S::SERVICE_UNAVAILABLE, "upstream_full", BUSY),
             Self::UpstreamDown => {
                 (S::SERVICE_UNAVAILABLE, "upstream_down", "The service is down, try again later.")
@@ -240,8 +244,10 @@ impl Rejection {
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade, close"));
         }
-        if matches!(self, Self::BadFraming | Self::Malformed(_) | Self::UpstreamSwitched) {
-            // Where this request ends, and whether what follows is one, nobody can tell.
+        let unsure = matches!(self, Self::BadFraming | Self::Malformed(_) | Self::UpstreamSwitched);
+        if unsure || matches!(self, Self::Overloaded) {
+            // Where this request ends, and whether what follows is one, nobody can tell; and a
+            // connection that waits costs memory, too.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if let Self::Throttled(too_many) = self {

@@ -24,7 +24,7 @@ pub(crate) use listener::SocketFile;
 pub use listener::{BindError, Bound, Sockets};
 pub use preamble::Preamble;
 pub use serve::{Acceptor, Slots};
-pub use settings::{ConnectionLimits, ListenAddr, ListenerSettings};
+pub use settings::{ConnectionLimits, ListenAddr, ListenerSettings, MemoryLimit};
 
 /// What answers requests.
 pub trait Handler: Send + Sync + 'static {

@@ -54,6 +54,19 @@ impl From<ListenAddr> for ListenerSettings {
     }
 }
 
+/// How much memory there may be.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum MemoryLimit {
+    /// As much as there is.
+    Off,
+    /// What the control group of the process may have; as much as there is, where that has no
+    /// limit.
+    #[default]
+    Group,
+    /// So many bytes for what the process allocates.
+    Bytes(u64),
+}
+
 /// The connection part of `[limits]`, checked.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimits {
@@ -74,6 +87,11 @@ pub struct ConnectionLimits {
     pub idle_timeout: Duration,
     /// Connections at once, over all workers; further ones wait in the listener's queue.
     pub connections: usize,
+    /// Requests under way at once, over all connections and workers (503): a `WebSocket` and a
+    /// response that goes on are under way until their end.
+    pub in_flight: usize,
+    /// From nine tenths of it on, further requests are sent away (503).
+    pub memory: MemoryLimit,
     /// How long running requests may go on after the end was asked for.
     pub drain: Duration,
     /// How long the gateway says that it is not ready before it stops accepting, so that whoever
@@ -92,6 +110,8 @@ impl Default for ConnectionLimits {
             websockets: false,
             idle_timeout: Duration::from_secs(75),
             connections: 10_000,
+            in_flight: 10_000,
+            memory: MemoryLimit::default(),
             drain: Duration::from_secs(30),
             drain_delay: Duration::ZERO,
         }

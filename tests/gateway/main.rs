@@ -40,6 +40,7 @@ mod live_logins;
 mod logins;
 mod mail;
 mod metrics;
+mod overload;
 mod own_keys;
 mod password_change;
 mod paths;

@@ -6,13 +6,14 @@ Usage: main.py BINARY [STEP ...]"""
 import sys
 
 from floods import floods
+from full import full
 from many import crowd, idle, rates
 from slow import slow_bodies, slow_heads, slow_readers
 from upstream import Upstream
 
 STEPS = {
     step.__name__: step
-    for step in (slow_heads, slow_bodies, slow_readers, floods, crowd, rates, idle)
+    for step in (slow_heads, slow_bodies, slow_readers, floods, full, crowd, rates, idle)
 }
 
 

@@ -9,7 +9,8 @@ import threading
 
 
 class Upstream(threading.Thread):
-    """Answers every request with `ok`, /large with more than anybody has room for; counts."""
+    """Answers every request with `ok`, /large with more than anybody has room for, /held never;
+    counts."""
 
     def __init__(self):
         super().__init__(daemon=True)
@@ -46,6 +47,8 @@ class Upstream(threading.Thread):
                         buffer += got
                     self.bodies.append(int(length[1]))
                     buffer = b""
+                if b" /held" in head:
+                    continue
                 if b" /large" in head:
                     return self.answer_without_end(connection)
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")

@@ -172,6 +172,10 @@ fn limits() {
                 "2:8: `head` below 8KiB cuts ordinary requests off; use at least \"8KiB\"",
             ),
             (
+                "memory = '15MiB'",
+                "2:10: `memory` below 16MiB is less than a gateway without a request has; use at least \"16MiB\", or \"off\"",
+            ),
+            (
                 "target = '64KiB'",
                 "2:10: `target` (65536 bytes) is part of `head` (65536 bytes); make `head` the larger one",
             ),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use toml::de::DeValue;
 
 use super::*;
-use crate::config::forms::{Lasting, Rate, RouteRate, Size, Span, Throttle};
+use crate::config::forms::{Lasting, Memory, Rate, RouteRate, Size, Span, Throttle};
 use crate::config::read::Scalar;
 use crate::config::schema::WORDS;
 
@@ -50,6 +50,7 @@ fn is_about_form(message: &str) -> bool {
         Duration::FORM,
         Span::FORM,
         Size::FORM,
+        Memory::FORM,
         Rate::FORM,
         Throttle::FORM,
         Lasting::FORM,
@@ -147,6 +148,7 @@ proptest! {
             ("duration", both::<Duration>(&text)),
             ("span", both::<Span>(&text)),
             ("size", both::<Size>(&text)),
+            ("memory", both::<Memory>(&text)),
             ("rate", both::<Rate>(&text)),
             ("throttle", both::<Throttle>(&text)),
             ("lasting", both::<Lasting>(&text)),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Sources;
 use super::sheet::Sheet;
+use super::traffic::number;
 use crate::clock::Timestamp;
 
 impl Sources {
@@ -31,7 +32,21 @@ impl Sources {
             "Since when the policy is in force",
             [([], moment(reloads.since()))],
         )?;
+        self.memory(sheet)?;
         self.certificates(sheet)
+    }
+
+    fn memory(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+        let Some((used, limit)) = self.ground.load.memory() else { return Ok(()) };
+        let bytes = |bytes: u64| {
+            let kibibytes = usize::try_from(bytes / 1024).unwrap_or(usize::MAX);
+            [([], number(kibibytes) * 1024.0)]
+        };
+        sheet.gauge("portcullis_memory_bytes", "Memory in use, as it is limited", bytes(used))?;
+        sheet.gauge("portcullis_memory_limit_bytes", "Most of it", bytes(limit))?;
+        let sheds = f64::from(u8::from(self.ground.load.sheds()));
+        let help = "1 while requests are sent away because memory is nearly full";
+        sheet.gauge("portcullis_memory_is_full", help, [([], sheds)])
     }
 
     fn certificates(&self, sheet: &mut Sheet<'_>) -> fmt::Result {

@@ -51,6 +51,7 @@ impl Record {
         meters: Arc<Meters>,
         body: Option<Arc<BodyTrace>>,
     ) -> Self {
+        meters.common().under_way.begin();
         let is_wanted = meters.common().recent.is_wanted() || access_log::is_wanted();
         let line = is_wanted.then(|| {
             let (method, path) = (parts.method.clone(), parts.uri.path());
@@ -174,6 +175,7 @@ impl Record {
         if std::mem::replace(&mut self.is_over, true) {
             return;
         }
+        self.meters.common().under_way.end();
         let took = self.started.elapsed();
         let (met, status, code) = (self.met, self.status, self.code);
         let received = self.body.as_ref().map_or(0, |body| body.received());
