@@ -56,5 +56,7 @@ mod running;
 mod sessions;
 #[path = "cli/shadow.rs"]
 mod shadow;
+#[path = "cli/take_over.rs"]
+mod take_over;
 #[path = "cli/why.rs"]
 mod why;

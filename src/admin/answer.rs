@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::serve::READING;
 use super::stream::{Parts, Patience};
-use super::{BackupRequest, Command, Door, Refusal, RefusalKind, Reply};
+use super::{BackupRequest, Command, Door, Refusal, RefusalKind, Reply, take_over};
 use crate::secret::Secret;
 use crate::web::Authorization;
 
@@ -37,7 +37,7 @@ pub(super) enum Pass {
 /// Answers one request. Over the network, whoever shows no token learns whether the gateway is
 /// alive and ready, as whoever probes it has to, and nothing else.
 pub(super) async fn answer(
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     door: &Door,
     pass: &Pass,
     patience: Patience,
@@ -70,6 +70,10 @@ pub(super) async fn answer(
             Ok(parts) => Response::new(Either::Right(Parts { parts, patience })),
             Err(refusal) => refuse(&refusal),
         },
+        (&Method::POST, take_over::PATH) => {
+            let nothing = Either::Left(Full::default());
+            take_over::begin(&mut request, door, pass, nothing).unwrap_or_else(|no| refuse(&no))
+        }
         _ => {
             let refusal = bad_request(
                 "there is `POST /v1/command`, `POST /v1/backup`, `GET /healthz`, `GET /readyz`, \

@@ -65,22 +65,8 @@ impl Client {
     /// [`ClientError::NotRunning`]: the store may be opened directly. Otherwise
     /// [`ClientError::Io`].
     pub async fn connect(path: &Path) -> Result<Self, ClientError> {
-        let nobody = || ClientError::NotRunning(path.to_owned());
-        // No gateway could have bound such a path.
-        if path.as_os_str().as_bytes().len() > LONGEST_PATH {
-            return Err(nobody());
-        }
-        let connected = timeout(CONNECTING, UnixStream::connect(path)).await;
-        let connected = connected.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
-        match connected {
-            Ok(stream) => Ok(Self { stream, path: path.to_owned() }),
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
-            {
-                Err(nobody())
-            }
-            Err(source) => Err(ClientError::Io { path: path.to_owned(), source }),
-        }
+        let stream = connect(path).await?;
+        Ok(Self { stream, path: path.to_owned() })
     }
 
     /// Sends the command and waits for what comes of it.
@@ -135,6 +121,27 @@ impl Client {
             }
         });
         Ok(parts)
+    }
+}
+
+/// A connection to the admin socket of a running gateway; [`ClientError::NotRunning`] if nobody is
+/// there.
+pub(super) async fn connect(path: &Path) -> Result<UnixStream, ClientError> {
+    let nobody = || ClientError::NotRunning(path.to_owned());
+    // No gateway could have bound such a path.
+    if path.as_os_str().as_bytes().len() > LONGEST_PATH {
+        return Err(nobody());
+    }
+    let connected = timeout(CONNECTING, UnixStream::connect(path)).await;
+    let connected = connected.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
+    match connected {
+        Ok(stream) => Ok(stream),
+        Err(error)
+            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
+        {
+            Err(nobody())
+        }
+        Err(source) => Err(ClientError::Io { path: path.to_owned(), source }),
     }
 }
 

@@ -9,6 +9,8 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use tokio::net::UnixStream;
+
 use self::users::reply;
 pub(super) use self::users::unknown;
 use super::{
@@ -26,6 +28,8 @@ type HealthSource = Box<dyn Fn() -> Health + Send + Sync>;
 type MetricsSource = Box<dyn Fn() -> MetricsText + Send + Sync>;
 type PastSource =
     Box<dyn Fn(String) -> Pin<Box<dyn Future<Output = Vec<PastView>> + Send>> + Send + Sync>;
+/// Who waits for a process that asks for this one's place.
+pub(super) type Heirs = Arc<dyn Fn(UnixStream) + Send + Sync>;
 type PolicySource = Arc<dyn Fn(PolicyCommand) -> Result<PolicyView, Refusal> + Send + Sync>;
 
 /// What was counted, as a monitoring system reads it.
@@ -46,6 +50,7 @@ pub struct Door {
     metrics: Option<MetricsSource>,
     past: Option<PastSource>,
     policy: Option<PolicySource>,
+    heirs: Option<Heirs>,
 }
 
 impl fmt::Debug for Door {
@@ -57,7 +62,16 @@ impl fmt::Debug for Door {
 impl Door {
     /// A door to the accounts. Commands that need more are refused until it is given.
     pub const fn new(accounts: Arc<Accounts>, clock: Arc<dyn Clock>) -> Self {
-        Self { accounts, clock, keys: None, health: None, metrics: None, past: None, policy: None }
+        Self {
+            accounts,
+            clock,
+            keys: None,
+            health: None,
+            metrics: None,
+            past: None,
+            policy: None,
+            heirs: None,
+        }
     }
 
     /// Opens the keys as well.
@@ -85,6 +99,16 @@ impl Door {
         F: Future<Output = Vec<PastView>> + Send + 'static,
     {
         Self { past: Some(Box::new(move |id| Box::pin(find(id)))), ..self }
+    }
+
+    /// Lets another process ask for this one's place, with a connection to it.
+    #[must_use]
+    pub fn with_heirs(self, welcome: impl Fn(UnixStream) + Send + Sync + 'static) -> Self {
+        Self { heirs: Some(Arc::new(welcome)), ..self }
+    }
+
+    pub(super) fn heirs(&self) -> Option<Heirs> {
+        self.heirs.clone()
     }
 
     /// Lets operators change the policy. `obey` may take its time: it is called where that holds

@@ -90,7 +90,8 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(READING)
         .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     tokio::pin!(connection);
     let whole = async {
         tokio::select! {

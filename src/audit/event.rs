@@ -25,6 +25,8 @@ pub enum Kind {
     Reloaded,
     /// The gateway ended in good order.
     Stopped,
+    /// The gateway goes on in another process.
+    HandedOver,
     /// A session began, or a key was shown, for a name and a password.
     LoggedIn,
     /// A name and a password opened nothing.
@@ -87,7 +89,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::RecordBegun,
         Self::RecordMended,
         Self::RecordBroken,
@@ -95,6 +97,7 @@ impl Kind {
         Self::Started,
         Self::Reloaded,
         Self::Stopped,
+        Self::HandedOver,
         Self::LoggedIn,
         Self::LoginFailed,
         Self::Throttled,
@@ -136,6 +139,7 @@ impl Kind {
             Self::Started => "gateway.started",
             Self::Reloaded => "config.loaded",
             Self::Stopped => "gateway.stopped",
+            Self::HandedOver => "gateway.handed_over",
             Self::LoggedIn => "login",
             Self::LoginFailed => "login.failed",
             Self::Throttled => "throttled",
@@ -185,6 +189,7 @@ impl Kind {
             | Self::Started
             | Self::Reloaded
             | Self::Stopped
+            | Self::HandedOver
             | Self::TokenReused
             | Self::LoggedOutEverywhere
             | Self::UserAdded

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
@@ -35,8 +35,9 @@ pub struct Audit {
 }
 
 struct Open {
-    queue: Option<mpsc::Sender<Job>>,
-    thread: Option<JoinHandle<()>>,
+    /// `None` once it is closed.
+    queue: RwLock<Option<mpsc::Sender<Job>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
     lost: Arc<AtomicU64>,
     chain: Chain,
     clock: Arc<dyn Clock>,
@@ -98,12 +99,20 @@ impl Audit {
             .name("audit-writer".to_owned())
             .spawn(move || runtime.block_on(writer::run(record, jobs, losses)))
             .map_err(failed)?;
-        let (queue, thread) = (Some(queue), Some(thread));
+        let (queue, thread) = (RwLock::new(Some(queue)), Mutex::new(Some(thread)));
         let audit = Self::with(Some(Arc::new(Open { queue, thread, lost, chain, clock })));
         for event in events {
             audit.record(event);
         }
         Ok(audit)
+    }
+
+    /// Closes the record, for another process to go on with it: what happens later is lost here. It
+    /// blocks until what is queued is on disk.
+    pub fn close(&self) {
+        if let Some(open) = &self.open {
+            open.close();
+        }
     }
 
     /// Records something that nobody waits for. It is on disk within a second or so; where the
@@ -163,7 +172,7 @@ impl Note {
         let stopped =
             || AuditError::NotKept(io::Error::other("its thread has stopped").to_string());
         let (waiting, outcome) = oneshot::channel();
-        let queue = open.queue.as_ref().ok_or_else(stopped)?;
+        let queue = open.queue().ok_or_else(stopped)?;
         let job = Job { entry, waiting: Some(waiting) };
         queue.send(job).await.map_err(|_closed| stopped())?;
         outcome.await.map_err(|_dropped| stopped())?
@@ -178,7 +187,7 @@ impl Note {
         self.audit.counts.count(self.kind.as_str());
         let (Some(open), Some(entry)) = (&self.audit.open, self.entry) else { return };
         let job = Job { entry, waiting };
-        if open.queue.as_ref().is_none_or(|queue| queue.try_send(job).is_err()) {
+        if open.queue().is_none_or(|queue| queue.try_send(job).is_err()) {
             open.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -190,15 +199,25 @@ impl Default for Audit {
     }
 }
 
-impl Drop for Open {
-    fn drop(&mut self) {
+impl Open {
+    fn queue(&self) -> Option<mpsc::Sender<Job>> {
+        self.queue.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Blocks until what is queued is on disk, and the file is free.
+    fn close(&self) {
         // The thread ends when the queue is closed and empty.
-        self.queue = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
+        drop(self.queue.write().unwrap_or_else(PoisonError::into_inner).take());
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the thread that writes the audit record had panicked");
         }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

@@ -4,30 +4,34 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use clap::builder::ValueParser;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
+use super::doors::Doors;
 use super::files;
 use super::follow::Follower;
 use super::manager;
 use super::out::Out;
 use super::policy_file::PolicyFile;
 use super::reach::whole;
+use super::signals::Signals;
+use super::succession::{self, Estate, Leaving};
 use super::try_lines;
-use crate::admin::{AdminListener, AdminSettings, AdminSocket, Door, Health, MetricsText};
+use crate::admin::{Door, Health, Incumbent, MetricsText};
 use crate::config::{Checked, Config, Log};
-use crate::gateway::{Gateway, Metrics};
+use crate::gateway::{End, Gateway, Metrics, Served};
 use crate::server::{Given, ListenAddr, ListenerSettings};
-use crate::tls::ServerTls;
 
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Args {
     /// Listen here, and not where the file says; may be repeated
     #[arg(long, value_name = "ADDR", value_parser = ValueParser::new(address))]
     listen: Vec<ListenAddr>,
+    /// Take the place of the gateway that runs: with its listeners, and then with its store, so
+    /// that no client is refused; an ordinary start where none runs
+    #[arg(long)]
+    take_over: bool,
 }
 
 fn address(text: &str) -> Result<ListenAddr, &'static str> {
@@ -60,69 +64,106 @@ pub(super) fn run(
     // and what happens now and then.
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(1).thread_name("housekeeping").enable_all().build()?;
-    runtime.block_on(serve(config, given, file, out))
+    runtime.block_on(async {
+        let asked = if args.take_over {
+            succession::ask(&config.admin.socket, &config.listen).await?
+        } else {
+            None
+        };
+        let mut start = match asked {
+            Some((incumbent, given)) => Start { config, given, incumbent: Some(incumbent) },
+            None => Start { config, given, incumbent: None },
+        };
+        let mut signals = Signals::listen()?;
+        while let Some((config, given)) = Box::pin(serve(start, file, out, &mut signals)).await? {
+            start = Start { config, given, incumbent: None };
+        }
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
-async fn serve(
+/// What a gateway starts from.
+struct Start {
     config: Config,
     given: Given,
+    /// Whose place it takes.
+    incumbent: Option<Incumbent>,
+}
+
+/// Serves to the end. Where it was to be handed over and was not: with what to start again.
+async fn serve(
+    start: Start,
     file: &PolicyFile,
     out: &mut Out,
-) -> anyhow::Result<ExitCode> {
+    signals: &mut Signals,
+) -> anyhow::Result<Option<(Config, Given)>> {
+    let Start { config, given, mut incumbent } = start;
     let prefix = config.endpoints.prefix.clone();
-    let AdminSettings { socket, watch, tcp, .. } = config.admin.clone();
+    let admin = config.admin.clone();
+    let watch = admin.watch;
     let delay = config.connections.drain_delay;
     let made = [("store", config.store.clone()), ("key file", config.keys.ring.clone())];
     let made: Vec<_> = made.into_iter().filter(|(_, path)| !path.exists()).collect();
+    if let Some(incumbent) = &mut incumbent {
+        incumbent.let_go().await?;
+    }
     let mut gateway = Gateway::builder(config).build()?;
     for (what, path) in made {
         out.line(format_args!("made a new {what} at {}", whole(&path).display()))?;
     }
     gateway.bind_with(given)?;
     // After the store: its lock has said that no other gateway has these users.
-    let admin = AdminSocket::bind(&socket).await?;
-    let remote = match tcp {
-        Some(tcp) => Some(AdminListener::bind(tcp).await?),
-        None => None,
-    };
-    let mut signals = Signals::listen()?;
+    let doors = Doors::bind(admin).await?;
     let ready = Arc::new(AtomicBool::new(true));
     signals.tls = gateway.tls().map(Arc::clone);
     let follower = Arc::new(Follower::new(file.clone(), gateway.reloader()));
-    let door = door(&gateway, Arc::clone(&ready), Arc::clone(&follower));
-    let closing = CancellationToken::new();
-    let listeners: Vec<_> = gateway.listeners().collect();
+    let (mut estate, welcome) = Estate::of(&gateway)?;
+    let door = door(&gateway, Arc::clone(&ready), Arc::clone(&follower)).with_heirs(welcome);
+    // With the ports that were found where none was asked for.
+    let listeners: Vec<_> = gateway.listeners().cloned().collect();
     announce(&listeners, file, &prefix, out)?;
-    let mut doors = JoinSet::new();
-    if let Some(remote) = remote {
-        out.line(format_args!("operators at http://{}", remote.addr()))?;
-        doors.spawn(remote.serve(Arc::clone(&door), closing.clone().cancelled_owned()));
-    }
-    doors.spawn(admin.serve(door, closing.clone().cancelled_owned()));
+    let doors = doors.open(door, out)?;
+    let earlier = succession::tell(incumbent, gateway.changes()).await;
     manager::ready();
+    let mut heir = None;
     let served = gateway
-        .run(async move {
-            tokio::select! {
-                () = signals.end(&follower) => {}
-                () = follower.follow(watch) => {}
-            }
+        .run_until(async {
+            let end = tokio::select! {
+                () = signals.end(&follower) => End::Drain,
+                () = follower.follow(watch) => End::Drain,
+                found = estate.heir(file, &listeners) => {
+                    heir = Some(found);
+                    End::HandOver
+                }
+            };
             ready.store(false, Ordering::Release);
-            manager::stopping();
-            tracing::info!("draining; a second signal ends at once");
-            tokio::spawn(signals.end_at_once());
-            tokio::time::sleep(delay).await;
+            if end == End::Drain {
+                estate.forgo();
+                drain(delay).await;
+            }
+            end
         })
         .await;
     // Operators are let in to the very end: they may want to know what it waits for.
-    closing.cancel();
-    while let Some(ended) = doors.join_next().await {
-        ended?;
+    doors.close().await?;
+    match (served?, heir) {
+        (Served::HandedOver(lingering), Some(heir)) => {
+            let leaving = Leaving { lingering, estate, heir, earlier };
+            leaving.give_way(signals).await
+        }
+        (Served::HandedOver(_) | Served::Drained, _) => Ok(None),
     }
-    served?;
-    Ok(ExitCode::SUCCESS)
 }
 
-fn door(gateway: &Gateway, ready: Arc<AtomicBool>, follower: Arc<Follower>) -> Arc<Door> {
+/// Says that the end has come, and goes on for as long as others take to notice.
+async fn drain(delay: Duration) {
+    manager::stopping();
+    tracing::info!("draining; a second signal ends at once");
+    tokio::spawn(Signals::end_at_once());
+    tokio::time::sleep(delay).await;
+}
+
+fn door(gateway: &Gateway, ready: Arc<AtomicBool>, follower: Arc<Follower>) -> Door {
     let clock = Arc::clone(gateway.clock());
     let listeners: Vec<_> = gateway.listeners().map(|one| one.addr.to_string()).collect();
     let started = clock.now();
@@ -148,12 +189,12 @@ fn door(gateway: &Gateway, ready: Arc<AtomicBool>, follower: Arc<Follower>) -> A
         let requests = requests.clone();
         async move { requests.find(&id).await }
     });
-    Arc::new(door.with_policy(move |command| follower.obey(command)))
+    door.with_policy(move |command| follower.obey(command))
 }
 
 /// Says where the gateway is, and to whom it is new how to try it.
 fn announce(
-    listeners: &[&ListenerSettings],
+    listeners: &[ListenerSettings],
     file: &PolicyFile,
     prefix: &str,
     out: &mut Out,
@@ -179,57 +220,4 @@ fn announce(
         out.line("")?;
     }
     Ok(())
-}
-
-/// The signals that end a gateway, and the one that has it read its file again.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-    /// Whose files are read again at a hangup.
-    tls: Option<Arc<ServerTls>>,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        let terminate = signal(SignalKind::terminate())?;
-        let interrupt = signal(SignalKind::interrupt())?;
-        let hangup = signal(SignalKind::hangup())?;
-        Ok(Self { terminate, interrupt, hangup, tls: None })
-    }
-
-    /// Waits for one that ends the gateway, and reloads at each that asks for it.
-    async fn end(&mut self, follower: &Arc<Follower>) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => {
-                    tracing::info!("SIGHUP: the policy file is read again");
-                    if let Some(tls) = &self.tls {
-                        tls.read_again();
-                    }
-                    let follower = Arc::clone(follower);
-                    manager::reloading();
-                    tokio::task::spawn_blocking(move || {
-                        follower.reread();
-                        manager::ready();
-                    });
-                }
-            }
-        }
-    }
-
-    async fn end_at_once(mut self) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => break,
-                _ = self.interrupt.recv() => break,
-                // What drains has no use for another policy.
-                _ = self.hangup.recv() => {}
-            }
-        }
-        // Without a farewell to whatever the first signal left running.
-        std::process::exit(1);
-    }
 }

@@ -44,6 +44,7 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::Limits) -> (ConnectionLimits
     set(&mut connections.memory, raw.memory);
     set(&mut connections.drain, raw.drain);
     set(&mut connections.drain_delay, raw.drain_delay);
+    set(&mut connections.linger, raw.linger);
     set(&mut messages.target, raw.target);
     set(&mut messages.body, raw.body);
     set(&mut messages.auth_body, raw.auth_body);

@@ -160,6 +160,7 @@ tables! {
         memory: Memory,
         drain: Duration,
         drain_delay: Duration,
+        linger: Duration,
     }
 
     /// An entry of `[upstreams]`

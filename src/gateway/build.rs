@@ -165,7 +165,7 @@ impl Builder {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             keys: Arc::clone(&keys),
-            revisions,
+            revisions: Arc::clone(&revisions),
             headers: config.identity.clone(),
             issuers: config.issuers.clone(),
         };
@@ -176,7 +176,7 @@ impl Builder {
         let census = Arc::new(Census::new(config.admin.recent));
         let (workers, memory) = (config.workers.get(), config.connections.memory);
         let load = Arc::new(Load::new(census, workers, memory));
-        let ground = Ground { acme, accounts, keys, clock, ids, load, store, reloads };
+        let ground = Ground { acme, accounts, keys, clock, ids, load, revisions, store, reloads };
         let mut gateway = Gateway::assemble(config, Arc::new(sessions), ground);
         gateway.tls = tls;
         Ok(gateway)

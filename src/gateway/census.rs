@@ -82,6 +82,11 @@ impl Census {
         self.meters().map(|meters| meters.common().under_way.now()).sum()
     }
 
+    /// How many of those may yet need the store.
+    pub(super) fn undecided(&self) -> usize {
+        self.meters().map(|meters| meters.common().undecided.now()).sum()
+    }
+
     /// How requests ended.
     pub(super) fn outcomes(&self) -> Outcomes {
         let mut outcomes = Outcomes::default();

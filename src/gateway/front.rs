@@ -167,11 +167,8 @@ impl State {
         // Before anything looks at them, and whatever the route.
         strip_identity(shared.sessions.headers(), &mut parts.headers);
         let origin = shared.trust.take(peer, &mut parts.headers);
-        record.client(origin.client);
-        if let Some(id) = intake::kept_id(&parts, origin.trusted) {
-            record.keep_id(id);
-        }
-        shared.admit(&self.meters)?;
+        record.client(origin.client, intake::kept_id(&parts, origin.trusted));
+        let undecided = shared.admit(&self.meters)?;
         if parts.version == Version::HTTP_2 {
             http2::check(&mut parts, shared.fields)?;
         }
@@ -217,7 +214,7 @@ impl State {
             parts,
             body,
         };
-        let mut known = Known::default();
+        let mut known = Known { undecided: Some(undecided), caller: None, would: None };
         let answered = self.proxy.answer(exchange, &mut known).await;
         record.would(known.would);
         if let Some(caller) = known.caller {

@@ -8,11 +8,10 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::access_log;
-use super::load::UnderWay;
 use super::plan::Plan;
 use super::recent::{Edition, Recent};
 use crate::causes::chain;
-use crate::metrics::{Counter, Durations, Tally};
+use crate::metrics::{Counter, Durations, Gauge, Tally};
 use crate::policy::Route;
 
 /// Classes of status codes: 1xx to 5xx.
@@ -45,7 +44,9 @@ pub(super) struct Common {
     /// Those with 5xx.
     pub(super) failed: Counter,
     /// Those that are not over.
-    pub(super) under_way: UnderWay,
+    pub(super) under_way: Gauge,
+    /// Of those, who may yet need the store.
+    pub(super) undecided: Gauge,
     /// The last of them.
     pub(super) recent: Recent,
 }
@@ -98,7 +99,8 @@ impl Meters {
             answered: Counter::default(),
             denied: Counter::default(),
             failed: Counter::default(),
-            under_way: UnderWay::default(),
+            under_way: Gauge::default(),
+            undecided: Gauge::default(),
             recent: Recent::new(recent),
         };
         Self {

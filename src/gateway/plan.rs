@@ -19,6 +19,7 @@ use crate::policy::Routes;
 use crate::proxy::{InForce, Upstreams};
 use crate::session::{Accounts, Rules, Sessions};
 use crate::store::Store;
+use crate::token::Revisions;
 use crate::web::{RequestIds, Trust};
 
 /// What stays for the life of a gateway.
@@ -30,6 +31,7 @@ pub(super) struct Ground {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<RequestIds>,
     pub(super) load: Arc<Load>,
+    pub(super) revisions: Arc<Revisions>,
     pub(super) store: Arc<dyn Store>,
     pub(super) reloads: Reloads,
 }

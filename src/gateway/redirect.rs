@@ -38,7 +38,7 @@ impl Redirect {
         peer: &Peer,
         record: &mut Record,
     ) -> Result<Response<Body>, Rejection> {
-        record.client(shared.trust.take(peer, &mut parts.headers).client);
+        record.client(shared.trust.take(peer, &mut parts.headers).client, None);
         if parts.version == Version::HTTP_2 {
             http2::check(parts, shared.fields)?;
         }

@@ -13,7 +13,7 @@ use crate::metrics::Tally;
 
 /// Keys that are read at the start and never again. A file may change them; the gateway goes on as
 /// it is.
-const AT_THE_START: [&str; 28] = [
+const AT_THE_START: [&str; 29] = [
     "listen",
     "workers",
     "tls.cert",
@@ -42,6 +42,7 @@ const AT_THE_START: [&str; 28] = [
     "limits.memory",
     "limits.drain",
     "limits.drain_delay",
+    "limits.linger",
 ];
 
 /// Puts another policy in force while a gateway runs. Clones are one.

@@ -10,6 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Gateway;
 use super::front::Front;
+use super::hand_over::{End, Served};
+use super::lingering::Patience;
 use super::redirect::Redirect;
 use super::worker::{Listening, Worker};
 use crate::audit::{Event, Kind};
@@ -54,11 +56,25 @@ impl Gateway {
     /// # Errors
     ///
     /// [`ServeError`]: start again.
-    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let end = async {
+            shutdown.await;
+            End::Drain
+        };
+        self.run_until(end).await.map(|_drained| ())
+    }
+
+    /// Serves at the bound addresses until `end` is ready, and ends as it says.
+    ///
+    /// # Errors
+    ///
+    /// As [`Gateway::run`].
+    pub async fn run_until(mut self, end: impl Future<Output = End>) -> Result<Served, ServeError> {
         let drain = CancellationToken::new();
         let _at_last = drain.clone().drop_guard();
         let files: Vec<_> = self.bound.iter().filter_map(Bound::file).collect();
-        let workers = self.workers(&drain).map_err(ServeError::Worker)?;
+        let patience = Patience::new(&self.limits);
+        let workers = self.workers(&drain, &patience).map_err(ServeError::Worker)?;
         let mail = self.send_mail(&drain);
         let threads: Vec<_> = workers
             .into_iter()
@@ -69,30 +85,27 @@ impl Gateway {
             })
             .collect::<io::Result<_>>()
             .map_err(ServeError::Worker)?;
-        tokio::select! {
-            () = shutdown => {}
-            () = self.keep_house() => {}
-            () = self.tend() => {}
-            () = self.keep_certificates() => {}
-            () = self.ground.load.keep() => {}
-            () = ended(&threads) => {}
+        let end = tokio::select! {
+            end = end => end,
+            () = self.keep_house() => End::Drain,
+            () = self.tend() => End::Drain,
+            () = self.keep_certificates() => End::Drain,
+            () = self.ground.load.keep() => End::Drain,
+            () = ended(&threads) => End::Drain,
+        };
+        if end == End::HandOver {
+            let ends = patience.hand_over().drop_guard();
+            drain.cancel();
+            return self.hand_over(ends, joined(threads), mail).await.map(Served::HandedOver);
         }
         // Before the listeners are closed: whoever takes our place may bind from then on.
         files.iter().for_each(SocketFile::remove);
         drain.cancel();
-        let joined = tokio::task::spawn_blocking(move || {
-            let mut outcome = Ok(());
-            for thread in threads {
-                let one = thread.join().unwrap_or(Err(ServeError::Panicked));
-                outcome = outcome.and(one);
-            }
-            outcome
-        });
-        let outcome = joined.await.unwrap_or(Err(ServeError::Panicked));
+        let outcome = joined(threads).await.unwrap_or(Err(ServeError::Panicked));
         self.sessions().write_uses().await;
         let mail = mail.await.map_err(|_panicked| ServeError::Panicked);
         self.record_end().await;
-        mail.and(outcome)
+        mail.and(outcome).map(|()| Served::Drained)
     }
 
     /// Serves one listener on the current runtime until `shutdown` is ready, then drains.
@@ -123,7 +136,7 @@ impl Gateway {
             () = self.ground.load.keep() => {}
         }
         drain.cancel();
-        report(acceptor.drained().await);
+        report(acceptor.drained(tokio::time::sleep(self.limits.drain)).await);
         self.sessions().write_uses().await;
         keeper.abort();
         let mail = mail.await.map_err(|_panicked| ServeError::Panicked);
@@ -146,7 +159,11 @@ impl Gateway {
         note.keep_or_count().await;
     }
 
-    fn workers(&mut self, drain: &CancellationToken) -> io::Result<Vec<Worker>> {
+    fn workers(
+        &mut self,
+        drain: &CancellationToken,
+        patience: &Patience,
+    ) -> io::Result<Vec<Worker>> {
         let redirect = Arc::new(Redirect {
             plans: Arc::clone(&self.plans),
             port: self.secure_port(),
@@ -159,6 +176,7 @@ impl Gateway {
                 limits: Arc::clone(&self.limits),
                 slots: self.slots.clone(),
                 drain: drain.clone(),
+                patience: patience.clone(),
                 serving: Listening::default(),
                 redirecting: Listening::default(),
             })
@@ -170,7 +188,7 @@ impl Gateway {
         Ok(workers)
     }
 
-    fn sessions(&self) -> Arc<Sessions> {
+    pub(super) fn sessions(&self) -> Arc<Sessions> {
         Arc::clone(&self.plans.current().shared.sessions)
     }
 
@@ -240,6 +258,20 @@ impl Gateway {
             }
         }
     }
+}
+
+/// What becomes of all workers.
+fn joined(
+    threads: Vec<thread::JoinHandle<Result<(), ServeError>>>,
+) -> JoinHandle<Result<(), ServeError>> {
+    tokio::task::spawn_blocking(move || {
+        let mut outcome = Ok(());
+        for thread in threads {
+            let one = thread.join().unwrap_or(Err(ServeError::Panicked));
+            outcome = outcome.and(one);
+        }
+        outcome
+    })
 }
 
 /// Ready when a worker has ended though nobody asked it to.

@@ -12,6 +12,7 @@ use super::load::Load;
 use super::meters::Meters;
 use crate::acme::Challenges;
 use crate::endpoints::Endpoints;
+use crate::metrics::Held;
 use crate::policy::Routes;
 use crate::proxy::{Rejection, X_REQUEST_ID};
 use crate::server::Violation;
@@ -54,9 +55,11 @@ impl Shared {
     }
 
     /// Takes a request that has just begun at the worker of these meters, if there is room for it.
-    pub(super) fn admit(&self, meters: &Meters) -> Result<(), Rejection> {
-        let here = meters.common().under_way.now();
-        if self.load.has_room(here, self.in_flight) { Ok(()) } else { Err(Rejection::Overloaded) }
+    /// What comes back is let go of when the store is not needed any more.
+    pub(super) fn admit<'m>(&self, meters: &'m Meters) -> Result<Held<'m>, Rejection> {
+        let common = meters.common();
+        let has_room = self.load.has_room(common.under_way.now(), self.in_flight);
+        if has_room { Ok(common.undecided.hold()) } else { Err(Rejection::Overloaded) }
     }
 
     /// The answer to an authority that looks for a proof, before anything else is asked: the host

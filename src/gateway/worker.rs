@@ -7,6 +7,7 @@ use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::front::Front;
+use super::lingering::Patience;
 use super::redirect::Redirect;
 use super::run::{ServeError, report};
 use crate::server::{Acceptor, ConnectionLimits, Handler, Preamble, Slots, Sockets};
@@ -21,6 +22,7 @@ pub(super) struct Worker {
     pub(super) limits: Arc<ConnectionLimits>,
     pub(super) slots: Slots,
     pub(super) drain: CancellationToken,
+    pub(super) patience: Patience,
     /// Where the front answers.
     pub(super) serving: Listening,
     /// Where clients are only sent to TLS.
@@ -44,8 +46,12 @@ impl Worker {
     ) -> io::Result<()> {
         match sockets {
             Sockets::Tcp(sockets) => {
-                for (worker, socket) in workers.iter_mut().zip(sockets) {
-                    worker.listening(redirect).tcp.push((socket, preamble.clone()));
+                // Of those of an earlier gateway none may be left out: connections wait in each.
+                let most = workers.len().max(1);
+                for (number, socket) in sockets.into_iter().enumerate() {
+                    if let Some(worker) = workers.get_mut(number % most) {
+                        worker.listening(redirect).tcp.push((socket, preamble.clone()));
+                    }
                 }
             }
             // One queue for all workers: whoever is free takes the next connection.
@@ -77,15 +83,18 @@ impl Worker {
     }
 
     async fn serve(self) -> Result<(), ServeError> {
-        let Self { front, redirect, limits, slots, drain, serving, redirecting } = self;
+        let Self { front, redirect, limits, slots, drain, patience, serving, redirecting } = self;
         tokio::spawn(Front::keep_house(Arc::downgrade(&front)));
         let front = Acceptor::new(front, Arc::clone(&limits), slots.clone(), drain.clone());
         let redirect = Acceptor::new(redirect, limits, slots, drain);
         let accepted =
             futures_util::future::try_join(accept(&front, serving), accept(&redirect, redirecting));
         accepted.await.map_err(ServeError::Worker)?;
-        let (front, redirect) =
-            futures_util::future::join(front.drained(), redirect.drained()).await;
+        let (front, redirect) = futures_util::future::join(
+            front.drained(patience.over()),
+            redirect.drained(patience.over()),
+        )
+        .await;
         report(front + redirect);
         Ok(())
     }

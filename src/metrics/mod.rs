@@ -32,6 +32,43 @@ impl Counter {
     }
 }
 
+/// How many there are of something that comes and goes.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicUsize);
+
+/// One of what a [`Gauge`] counts, as long as it is held.
+#[derive(Debug)]
+pub struct Held<'a>(&'a Gauge);
+
+impl Gauge {
+    /// One more.
+    pub fn begin(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One less.
+    pub fn end(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// One more, until that is dropped.
+    pub fn hold(&self) -> Held<'_> {
+        self.begin();
+        Held(self)
+    }
+
+    /// How many now.
+    pub fn now(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 /// How many threads can count at once without getting in one another's way.
 const PLACES: usize = 16;
 

@@ -71,7 +71,7 @@ impl Proxy {
 /// would have done becomes known either way.
 pub(super) fn judge(
     route: &Route,
-    known: &mut Known,
+    known: &mut Known<'_>,
     certificate: Option<&ClientCertificate>,
 ) -> Result<(), Rejection> {
     let identity = known.caller.as_ref().map(|caller| &caller.identity);

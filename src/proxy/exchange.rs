@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 use http::request::Parts;
 
+use crate::metrics::Held;
 use crate::policy::{Route, Would};
 use crate::session::Authenticated;
 use crate::web::{CanonicalPath, Origin, Peer, RequestBody};
@@ -30,8 +31,10 @@ pub struct Exchange<'a> {
 }
 
 /// What became known of a request on its way, for the access log.
-#[derive(Debug, Default)]
-pub struct Known {
+#[derive(Debug)]
+pub struct Known<'a> {
+    /// Let go of when it is decided, and before its upstream hears of it.
+    pub undecided: Option<Held<'a>>,
     /// Who asks.
     pub caller: Option<Arc<Authenticated>>,
     /// What the rule on trial would have changed.

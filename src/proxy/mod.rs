@@ -146,7 +146,7 @@ impl Proxy {
     pub async fn answer(
         &self,
         exchange: Exchange<'_>,
-        known: &mut Known,
+        known: &mut Known<'_>,
     ) -> Result<Response<Body>, Rejection> {
         let Exchange { route, path, peer, origin, request_id, mut parts, mut body } = exchange;
         if !route.admits(origin.client) {
@@ -164,6 +164,7 @@ impl Proxy {
         let caller = &known.caller;
         self.recent(route, caller.as_deref())?;
         throttle.by_user(caller.as_deref())?;
+        drop(known.undecided.take());
         body.limit(route.body.unwrap_or(self.limits.body))?;
         let caller = caller.as_ref();
         let way = self.http2(route, &parts, &mut body);

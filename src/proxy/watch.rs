@@ -279,6 +279,7 @@ mod tests {
     fn a_live_connection_outlives_a_store_that_cannot_answer_and_no_refusal() {
         assert!(tells_nothing(&StoreError::Unavailable("no disk".into()).into()));
         for refusal in [
+            AuthError::Store(StoreError::HandedOver),
             AuthError::Token(TokenError::Expired),
             AuthError::UserNotFound,
             AuthError::UserInactive,

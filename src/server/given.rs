@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
 use socket2::{Socket, Type};
 
-use super::{ListenAddr, ListenerSettings, Sockets};
+use super::{ListenAddr, ListenerSettings, SocketFile, Sockets};
 
 /// Why a socket that was handed over is of no use. `Display` is for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +55,9 @@ pub struct Given(Vec<One>);
 struct One {
     name: String,
     at: ListenAddr,
-    socket: Socket,
+    sockets: Vec<Socket>,
+    /// Whether the file of a unix socket is ours to remove.
+    owns_file: bool,
 }
 
 impl Given {
@@ -71,21 +73,45 @@ impl Given {
     ) -> Result<Self, GivenError> {
         let mut given = Self::default();
         for (name, file) in files {
-            let (at, socket) = match identify(file) {
-                Ok(Some(known)) => known,
-                Ok(None) => return Err(GivenError::Unfit { name, source: None }),
-                Err(error) => return Err(GivenError::Unfit { name, source: Some(error) }),
-            };
+            let (at, socket) = known(&name, file)?;
             let again = given.0.iter().any(|one| is_same(&one.at, &at));
             if again || !listeners.iter().any(|listener| is_same(&listener.addr, &at)) {
                 return Err(GivenError::Unwanted { name, at, again });
             }
-            given.0.push(One { name, at, socket });
+            given.0.push(One { name, at, sockets: vec![socket], owns_file: false });
         }
         Ok(given)
     }
 
-    /// Takes the socket for an address, if there is one: as many of it as there are workers.
+    /// Those of a gateway whose place is taken, for these listeners. What none of them wants is
+    /// closed.
+    ///
+    /// # Errors
+    ///
+    /// [`GivenError::Unfit`] for what no gateway hands over.
+    pub fn taken_over(
+        files: impl IntoIterator<Item = OwnedFd>,
+        listeners: &[ListenerSettings],
+    ) -> Result<Self, GivenError> {
+        const NAME: &str = "a running gateway";
+        let mut given = Self::default();
+        for file in files {
+            let (at, socket) = known(NAME, file)?;
+            // Each of its workers has one.
+            if let Some(one) = given.0.iter_mut().find(|one| is_same(&one.at, &at)) {
+                one.sockets.push(socket);
+            } else if listeners.iter().any(|listener| is_same(&listener.addr, &at)) {
+                let name = NAME.to_owned();
+                given.0.push(One { name, at, sockets: vec![socket], owns_file: true });
+            } else {
+                tracing::info!(%at, "no longer listened at");
+            }
+        }
+        Ok(given)
+    }
+
+    /// Takes the sockets for an address, if there are any: one for each worker at least. With it
+    /// comes the file that is to be removed in the end.
     ///
     /// # Errors
     ///
@@ -94,23 +120,39 @@ impl Given {
         &mut self,
         addr: &ListenAddr,
         workers: usize,
-    ) -> io::Result<Option<Sockets>> {
+    ) -> io::Result<Option<(Sockets, Option<SocketFile>)>> {
         let Some(place) = self.0.iter().position(|one| is_same(&one.at, addr)) else {
             return Ok(None);
         };
-        let One { name, at, socket } = self.0.swap_remove(place);
+        let One { name, at, mut sockets, owns_file } = self.0.swap_remove(place);
         tracing::info!(name, at = %at, "socket taken over");
-        socket.set_nonblocking(true)?;
-        if matches!(at, ListenAddr::Unix(_)) {
-            return Ok(Some(Sockets::Unix(UnixListener::from(OwnedFd::from(socket)))));
+        for socket in &sockets {
+            socket.set_nonblocking(true)?;
         }
-        // One queue for all workers: whoever is free takes the next connection.
-        let mut sockets = Vec::with_capacity(workers);
-        for _ in 1..workers {
-            sockets.push(TcpListener::from(socket.try_clone()?));
+        if let ListenAddr::Unix(path) = &at {
+            // There is one: a gateway's workers share it.
+            let Some(socket) = sockets.pop() else { return Ok(None) };
+            let file = if owns_file { Some(SocketFile::made(path)?) } else { None };
+            return Ok(Some((Sockets::Unix(UnixListener::from(OwnedFd::from(socket))), file)));
         }
-        sockets.push(TcpListener::from(socket));
-        Ok(Some(Sockets::Tcp(sockets)))
+        // Workers beyond those that there are sockets for share a queue: whoever is free takes the
+        // next connection.
+        for shared in 0..workers.saturating_sub(sockets.len()) {
+            if let Some(twin) = sockets.get(shared).map(Socket::try_clone) {
+                sockets.push(twin?);
+            }
+        }
+        Ok(Some((Sockets::Tcp(sockets.into_iter().map(TcpListener::from).collect()), None)))
+    }
+}
+
+/// What a file is that was handed over, and where it listens.
+fn known(name: &str, file: OwnedFd) -> Result<(ListenAddr, Socket), GivenError> {
+    let unfit = |source| GivenError::Unfit { name: name.to_owned(), source };
+    match identify(file) {
+        Ok(Some(known)) => Ok(known),
+        Ok(None) => Err(unfit(None)),
+        Err(error) => Err(unfit(Some(error))),
     }
 }
 

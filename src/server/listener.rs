@@ -50,7 +50,7 @@ pub(crate) struct SocketFile {
 #[derive(Debug)]
 pub enum Sockets {
     /// One for each worker, on one port (`SO_REUSEPORT`): the kernel deals connections out. Where
-    /// the socket was given, all are that one.
+    /// the socket was given, all are that one. Those of an earlier gateway may be more.
     Tcp(Vec<std::net::TcpListener>),
     /// One, whose connections are handed to the workers in turn. Its file is removed when the
     /// drain begins, unless the socket was given.
@@ -70,7 +70,7 @@ impl Bound {
     ) -> Result<Self, BindError> {
         let bound = match (given.take(&settings.addr, workers), &settings.addr) {
             (Err(error), _) => Err(error),
-            (Ok(Some(sockets)), addr) => Ok((addr.clone(), sockets, None)),
+            (Ok(Some((sockets, file))), addr) => Ok((addr.clone(), sockets, file)),
             (Ok(None), ListenAddr::Tcp(addr)) => {
                 bind_tcp(*addr, workers).map(|(addr, sockets)| (addr, sockets, None))
             }
@@ -91,7 +91,7 @@ impl Bound {
 }
 
 impl SocketFile {
-    fn made(path: &Path) -> io::Result<Self> {
+    pub(super) fn made(path: &Path) -> io::Result<Self> {
         Ok(Self { path: path.to_owned(), id: identity(path)? })
     }
 

@@ -23,6 +23,7 @@ pub use head::{Bounds, Stop, Violation, Walked, Walker};
 pub(crate) use listener::SocketFile;
 pub use listener::{BindError, Bound, Sockets};
 pub use preamble::Preamble;
+pub(crate) use serve::FIRST_WORDS;
 pub use serve::{Acceptor, Slots};
 pub use settings::{ConnectionLimits, ListenAddr, ListenerSettings, MemoryLimit};
 

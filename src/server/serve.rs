@@ -15,7 +15,7 @@ use crate::metrics::Counter;
 
 /// How long whoever has just come in has to say what for, before waiting connections are closed:
 /// a client whose connection was taken sends its request, and does not send it twice.
-const FIRST_WORDS: Duration = Duration::from_millis(250);
+pub(crate) const FIRST_WORDS: Duration = Duration::from_millis(250);
 
 /// How many connections there may be, over all workers.
 #[derive(Clone, Debug)]
@@ -107,15 +107,17 @@ impl<H: Handler> Acceptor<H> {
         Ok(())
     }
 
-    /// Waits for what runs, but not longer than the drain limit; returns how many connections
+    /// Waits for what runs, but not longer than somebody has patience; returns how many connections
     /// were still open then. Those that were taken over are closed, the others are cut when their
     /// runtime ends.
-    pub async fn drained(&self) -> usize {
+    pub async fn drained(&self, patience: impl Future<Output = ()>) -> usize {
         self.connections.close();
         drop(tokio::time::timeout(FIRST_WORDS, self.connections.wait()).await);
         self.drain.begin();
-        let all_ended = tokio::time::timeout(self.limits.drain, self.connections.wait()).await;
-        let open = if all_ended.is_ok() { 0 } else { self.connections.len() };
+        let open = tokio::select! {
+            () = self.connections.wait() => 0,
+            () = patience => self.connections.len(),
+        };
         self.drain.end().await;
         open
     }

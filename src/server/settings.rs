@@ -94,6 +94,8 @@ pub struct ConnectionLimits {
     pub memory: MemoryLimit,
     /// How long running requests may go on after the end was asked for.
     pub drain: Duration,
+    /// How long streams and `WebSocket`s may go on in a process after another one has taken over.
+    pub linger: Duration,
     /// How long the gateway says that it is not ready before it stops accepting, so that whoever
     /// sends it clients has time to send them elsewhere.
     pub drain_delay: Duration,
@@ -113,6 +115,7 @@ impl Default for ConnectionLimits {
             in_flight: 10_000,
             memory: MemoryLimit::default(),
             drain: Duration::from_secs(30),
+            linger: Duration::from_secs(24 * 60 * 60),
             drain_delay: Duration::ZERO,
         }
     }

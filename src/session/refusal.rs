@@ -167,7 +167,7 @@ impl AuthError {
         match self {
             // Trying again will not mend a record that cannot be read.
             Self::Store(StoreError::Corrupt { .. }) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Store(StoreError::Unavailable(_)) | Self::Keys(_) => {
+            Self::Store(StoreError::Unavailable(_) | StoreError::HandedOver) | Self::Keys(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::BrokenHeader
@@ -220,7 +220,9 @@ impl AuthError {
             Self::UserKeyExpired => coded!("API key has expired", "api_key_expired"),
             Self::Ticket => coded!("Ticket is invalid, used or expired", "ticket_not_valid"),
             Self::Store(StoreError::Corrupt { .. }) => coded!("A server error occurred.", "error"),
-            Self::Store(StoreError::Unavailable(_)) | Self::Keys(_) => UNAVAILABLE,
+            Self::Store(StoreError::Unavailable(_) | StoreError::HandedOver) | Self::Keys(_) => {
+                UNAVAILABLE
+            }
         }
     }
 

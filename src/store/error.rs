@@ -35,6 +35,10 @@ pub enum StoreError {
     /// The backend cannot serve now; the same call may succeed later. Answer 503.
     #[error("store unavailable")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// It was [handed over](super::Store::hand_over): another process has it. Answer 503; here it
+    /// never succeeds again.
+    #[error("store handed over to another process")]
+    HandedOver,
 }
 
 /// A store that could not be opened. The file was not changed.

@@ -82,6 +82,17 @@ pub trait Store: MailStore + GroupStore + InvitationStore + KeyStore + MovingSto
         None
     }
 
+    /// Lets go of what it holds, for another process to open it. What was begun before is
+    /// finished first; every later call is [`StoreError::HandedOver`]. Nothing happens in a store
+    /// that many processes may use.
+    ///
+    /// # Errors
+    ///
+    /// It may still be held; end the process.
+    async fn hand_over(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Makes a user under the next free id. Of any number of concurrent calls with one name
     /// exactly one is [`Creation::Created`].
     ///

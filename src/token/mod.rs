@@ -14,7 +14,7 @@ pub use cache::{Entry, TokenCache};
 pub use claims::{Claims, TokenKind};
 pub use identity::Bound;
 pub use issue::{Grant, Profile, Signer, new_id};
-pub use revision::{Revision, Revisions};
+pub use revision::{Bumped, Revision, Revisions};
 pub use settings::{IssuerKeys, IssuerSettings, TokenSettings};
 pub use verify::{Origin, TokenError, Verified, Verifier, VerifyError};
 

@@ -3,10 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::sync::broadcast;
+
 use crate::identity::UserId;
 
 /// Users share counters by their low bits: a collision costs one needless store read.
 const SLOTS: usize = 4096;
+
+/// Bumps that a listener may be behind.
+const NEWS: usize = 1024;
 
 /// Counters that are bumped after a change of a user commits and before it is acknowledged.
 ///
@@ -17,6 +22,16 @@ pub struct Revisions {
     slots: Box<[AtomicU64]>,
     // Stands for everybody who has no user here.
     issuers: Arc<AtomicU64>,
+    news: broadcast::Sender<Bumped>,
+}
+
+/// About whom something changed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Bumped {
+    /// A user.
+    User(UserId),
+    /// Many of them, and perhaps callers of other issuers.
+    Everybody,
 }
 
 /// The counter of one user at one moment.
@@ -52,6 +67,7 @@ impl Revisions {
     /// Says that something about `user` changed.
     pub fn bump(&self, user: UserId) {
         self.slot(self.of(user).slot).fetch_add(1, Ordering::AcqRel);
+        self.tell(Bumped::User(user));
     }
 
     /// Says that something about many users changed.
@@ -59,12 +75,24 @@ impl Revisions {
         for slot in &self.slots {
             slot.fetch_add(1, Ordering::AcqRel);
         }
+        self.tell(Bumped::Everybody);
     }
 
     /// Says that something about all callers changed, those of other issuers too.
     pub fn bump_everybody(&self) {
-        self.bump_all();
+        // First: whoever hears of it finds all of it done.
         self.issuers.fetch_add(1, Ordering::AcqRel);
+        self.bump_all();
+    }
+
+    /// Hears of each bump from now on. Whoever is too slow has to take it that everybody was meant.
+    pub fn listen(&self) -> broadcast::Receiver<Bumped> {
+        self.news.subscribe()
+    }
+
+    fn tell(&self, bumped: Bumped) {
+        // An error says that nobody listens.
+        drop(self.news.send(bumped));
     }
 
     fn slot(&self, slot: usize) -> &AtomicU64 {
@@ -74,6 +102,7 @@ impl Revisions {
 
 impl Default for Revisions {
     fn default() -> Self {
-        Self { slots: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(), issuers: Arc::default() }
+        let slots = (0..SLOTS).map(|_| AtomicU64::new(0)).collect();
+        Self { slots, issuers: Arc::default(), news: broadcast::Sender::new(NEWS) }
     }
 }

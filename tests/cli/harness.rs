@@ -211,6 +211,10 @@ impl Gateway {
         ["access", "refresh"].map(|kind| tokens.get(kind).unwrap().as_str().unwrap().to_owned())
     }
 
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     pub(crate) fn wait(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }

@@ -1,78 +1,20 @@
-"""The gateway as systemd runs it: `main.py BINARY UNIT`.
+"""The gateway as systemd runs it, and replaced while it serves: `main.py BINARY UNIT`.
 
 Its system calls, sockets and files against the unit's filters; a socket that
-systemd-socket-activate opened; and restarts under load with a socket that stays open, as a socket
-unit's does, of which no client notices anything. LONG=1 makes more requests."""
+systemd-socket-activate opened; and new processes in the place of old ones under load, of which no
+client notices anything: with a socket that stays open, as a socket unit's does, and with
+`serve --take-over`. LONG=1 makes more requests."""
 
-import concurrent.futures
-import json
 import os
 import pathlib
 import re
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 
-REQUESTS = 100_000 if os.environ.get("LONG") else 12_000
-RESTARTS = 5
-CLIENTS = 8
-PATIENCE = 30
-POLICY = """
-listen = ["{at}"]
-[store]
-path = "{folder}/portcullis.redb"
-[admin]
-socket = "{folder}/portcullis.sock"
-[upstreams]
-app = {{ whoami = true }}
-named = {{ to = "http://localhost:9" }}
-[routes]
-"/*" = {{ to = "app" }}
-"/public/*" = {{ to = "app", allow = "anyone" }}
-"/named/*" = {{ to = "named", allow = "anyone" }}
-"""
-
-
-def exchange(at, method, path, body=b"", token=None):
-    """One request on a connection of its own."""
-    with socket.create_connection(at, timeout=PATIENCE) as stream:
-        credential = f"Authorization: Bearer {token}\r\n" if token else ""
-        head = (
-            f"{method} {path} HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n{credential}"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        stream.sendall(head.encode() + body)
-        answer = b"".join(iter(lambda: stream.recv(65536), b""))
-    if not answer:
-        raise ConnectionError("closed without an answer")
-    head, _, body = answer.partition(b"\r\n\r\n")
-    return int(head.split()[1]), body
-
-
-def log_in(at):
-    account = json.dumps({"username": "alice", "password": "Tr1cky-Phrase-77"}).encode()
-    assert exchange(at, "POST", "/api/auth/register/", account)[0] == 201
-    status, body = exchange(at, "POST", "/api/auth/token/", account)
-    assert status == 200, body
-    return json.loads(body)["access"]
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()
-
-
-def wait_until(what, is_so, patience=PATIENCE):
-    end = time.monotonic() + patience
-    while not is_so():
-        assert time.monotonic() < end, f"in vain: {what}"
-        time.sleep(0.02)
+from gate import PATIENCE, exchange, free_port, log_in, policy, wait_until
+from replaced import Heirs, Manager, under_load
 
 
 class Unit:
@@ -111,9 +53,9 @@ class Unit:
 def filters(binary, unit, folder):
     """A gateway's life under strace: everything that it asks the kernel for is in the filter."""
     at = free_port()
-    policy = pathlib.Path(folder, "portcullis.toml")
-    policy.write_text(POLICY.format(at="%s:%s" % at, folder=folder))
-    environment = {**os.environ, "PORTCULLIS_CONFIG": str(policy)}
+    file = pathlib.Path(folder, "portcullis.toml")
+    file.write_text(policy(at, folder))
+    environment = {**os.environ, "PORTCULLIS_CONFIG": str(file)}
     trace = pathlib.Path(folder, "trace")
     strace = ["strace", "-f", "-qq", "-s", "256", "-o", str(trace), "-A"]
     log = pathlib.Path(folder, "log").open("w")
@@ -155,12 +97,12 @@ def filters(binary, unit, folder):
 def activated(binary, folder):
     """What systemd itself hands over."""
     at = free_port()
-    policy = pathlib.Path(folder, "portcullis.toml")
-    policy.write_text(POLICY.format(at="%s:%s" % at, folder=folder))
+    file = pathlib.Path(folder, "portcullis.toml")
+    file.write_text(policy(at, folder))
     log = pathlib.Path(folder, "log")
     with log.open("w") as err:
         gate = subprocess.Popen(
-            ["systemd-socket-activate", "-l", "%s:%s" % at, "--fdname", "gate.socket", binary, "--config", policy, "serve"],
+            ["systemd-socket-activate", "-l", "%s:%s" % at, "--fdname", "gate.socket", binary, "--config", file, "serve"],
             stdout=subprocess.DEVNULL,
             stderr=err,
         )
@@ -181,115 +123,16 @@ def activated(binary, folder):
     print("a socket of systemd-socket-activate is taken over")
 
 
-class Manager:
-    """A service manager with one socket unit: the socket stays, processes come and go."""
-
-    def __init__(self, binary, folder):
-        self.folder, self.source = pathlib.Path(folder), binary
-        self.binary = self.folder / "portcullis"
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        self.at = self.socket.getsockname()
-        self.policy = self.folder / "portcullis.toml"
-        self.policy.write_text(POLICY.format(at="%s:%s" % self.at, folder=folder))
-        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.notify.bind(str(self.folder / "notify"))
-        self.notify.settimeout(PATIENCE)
-        self.process = None
-
-    def start(self):
-        """A new binary in the place of the old one; waits until it says that it is ready."""
-        fresh = self.folder / "new"
-        shutil.copy(self.source, fresh)
-        fresh.rename(self.binary)
-        script = 'export LISTEN_PID=$$; exec "$0" serve 3<&"$GIVEN"'
-        environment = {
-            **os.environ,
-            "LISTEN_FDS": "1",
-            "LISTEN_FDNAMES": "portcullis.socket",
-            "GIVEN": str(self.socket.fileno()),
-            "NOTIFY_SOCKET": str(self.folder / "notify"),
-            "PORTCULLIS_CONFIG": str(self.policy),
-        }
-        self.process = subprocess.Popen(
-            ["bash", "-c", script, self.binary],
-            env=environment,
-            pass_fds=[self.socket.fileno()],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        assert self.told() == ["READY=1"]
-
-    def told(self):
-        return self.notify.recv(4096).decode().split()
-
-    def reload(self):
-        self.process.send_signal(signal.SIGHUP)
-        reloading, now = self.told()
-        assert reloading == "RELOADING=1" and now.startswith("MONOTONIC_USEC="), (reloading, now)
-        assert self.told() == ["READY=1"]
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        assert self.told() == ["STOPPING=1"]
-        assert self.process.wait(PATIENCE) == 0
-
-    def end(self):
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-        self.socket.close()
-
-
-def restarts(binary, folder):
-    """Requests, each on a new connection, while the binary is replaced again and again."""
-    manager = Manager(binary, folder)
-    answered, failed, slowest, lock = 0, [], 0.0, threading.Lock()
-
-    def client(token):
-        nonlocal answered, slowest
-        while True:
-            begun = time.monotonic()
-            try:
-                status, body = exchange(manager.at, "GET", "/orders/7", token=token)
-                wrong = None if status == 200 and b'"x-user-name": "alice"' in body else (status, body)
-            except OSError as error:
-                wrong = repr(error)
-            with lock:
-                answered += 1
-                slowest = max(slowest, time.monotonic() - begun)
-                if wrong:
-                    failed.append((answered, wrong))
-                if answered >= REQUESTS or len(failed) > 10:
-                    return
-
-    try:
-        manager.start()
-        manager.reload()
-        token = log_in(manager.at)
-        with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
-            clients = [pool.submit(client, token) for _ in range(CLIENTS)]
-            for number in range(1, RESTARTS + 1):
-                mark = REQUESTS * number // (RESTARTS + 1)
-                wait_until("the next restart", lambda: answered >= mark or failed, 10 * PATIENCE)
-                manager.stop()
-                manager.start()
-            for one in clients:
-                one.result()
-        manager.stop()
-    finally:
-        manager.end()
-    assert not failed, f"{len(failed)} of {answered} failed: {failed[:3]}"
-    print(f"{answered} requests and {RESTARTS} restarts: none failed, the slowest took {slowest:.2f} s")
-
-
 def main(binary, unit):
     binary = str(pathlib.Path(binary).resolve())
-    with tempfile.TemporaryDirectory() as folder:
-        filters(binary, Unit(unit), folder)
-    with tempfile.TemporaryDirectory() as folder:
-        activated(binary, folder)
-    with tempfile.TemporaryDirectory() as folder:
-        restarts(binary, folder)
+    for what in (
+        lambda folder: filters(binary, Unit(unit), folder),
+        lambda folder: activated(binary, folder),
+        lambda folder: under_load(Manager(binary, folder)),
+        lambda folder: under_load(Heirs(binary, folder)),
+    ):
+        with tempfile.TemporaryDirectory() as folder:
+            what(folder)
 
 
 main(*sys.argv[1:])

@@ -79,7 +79,7 @@ impl Memory {
     }
 }
 
-/// proc_pid_statm(5): pages in memory, less those that are of files or shared.
+/// `proc_pid_statm(5)`: pages in memory, less those that are of files or shared.
 fn allocated() -> io::Result<u64> {
     let text = fs::read_to_string("/proc/self/statm")?;
     let mut numbers = text.split_whitespace().skip(1).map(str::parse::<u64>);
@@ -97,7 +97,8 @@ fn unreadable(file: &str) -> io::Error {
 impl Group {
     fn most(&self) -> Option<u64> {
         // "max" is no number.
-        let most: u64 = fs::read_to_string(self.folder.join(self.names.most)).ok()?.trim().parse().ok()?;
+        let most: u64 =
+            fs::read_to_string(self.folder.join(self.names.most)).ok()?.trim().parse().ok()?;
         (most < NONE).then_some(most)
     }
 

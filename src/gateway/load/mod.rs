@@ -4,7 +4,7 @@
 mod memory;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::census::Census;
@@ -24,10 +24,6 @@ const RELIEVED: u64 = 85;
 /// at all, and a gateway that serves nobody would never find out.
 const ALWAYS: usize = 16;
 
-/// Requests under way at one worker.
-#[derive(Debug, Default)]
-pub(super) struct UnderWay(AtomicUsize);
-
 /// How much all workers do together, and how full the process is.
 #[derive(Debug)]
 pub(super) struct Load {
@@ -36,23 +32,6 @@ pub(super) struct Load {
     memory: Option<Memory>,
     used: AtomicU64,
     is_full: AtomicBool,
-}
-
-impl UnderWay {
-    /// One more.
-    pub(super) fn begin(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// One less.
-    pub(super) fn end(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// How many now.
-    pub(super) fn now(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 impl Load {

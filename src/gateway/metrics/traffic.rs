@@ -58,10 +58,14 @@ impl Sources {
                 words.into_iter().zip(counts).map(move |(would, count)| (labels(would), *count))
             }),
         )?;
+        self.load(sheet, plan.shared.in_flight)
+    }
+
+    fn load(&self, sheet: &mut Sheet<'_>, most: usize) -> fmt::Result {
         let under_way = number(self.census.under_way());
         let help = "Requests that are not over, WebSockets and streams among them";
         sheet.gauge("portcullis_requests_under_way", help, [([], under_way)])?;
-        let most = number(plan.shared.in_flight);
+        let most = number(most);
         let help = "Most of them at once";
         sheet.gauge("portcullis_requests_under_way_limit", help, [([], most)])?;
         let open = number(self.slots.open());

@@ -75,11 +75,11 @@ impl Record {
         &self.request_id
     }
 
-    pub(super) fn keep_id(&mut self, id: HeaderValue) {
-        self.request_id = id;
-    }
-
-    pub(super) fn client(&mut self, client: IpAddr) {
+    /// Whose it is, and the id that it came with, if that is to be kept.
+    pub(super) fn client(&mut self, client: IpAddr, id: Option<HeaderValue>) {
+        if let Some(id) = id {
+            self.request_id = id;
+        }
         if let Some(line) = &mut self.line {
             line.client = client;
         }

@@ -31,7 +31,6 @@ const CALM: u32 = 5;
 /// The database, for one writer and any number of readers.
 pub(super) struct Live {
     path: PathBuf,
-    disk: Lasting,
     /// How long a disk that has refused a write is left alone: opening anew is not free.
     rest: Duration,
     /// Held by whoever writes or opens anew.
@@ -40,6 +39,8 @@ pub(super) struct Live {
 }
 
 struct Open {
+    /// `None` once it was handed over.
+    disk: Option<Lasting>,
     /// `None` if nothing could be opened the last time.
     database: Option<Database>,
     /// Whether what is written reaches the file.
@@ -73,6 +74,8 @@ pub(super) enum Ended {
 pub(super) enum Lost {
     #[error("the disk refused a write a moment ago")]
     Resting,
+    #[error("the store was handed over to another process")]
+    HandedOver,
     #[error("the store could not be opened again after its disk failed")]
     Closed,
     #[error("the change broke off, by a fault of portcullis")]
@@ -90,8 +93,8 @@ impl Lost {
 impl Live {
     /// A database that was just opened on `disk`.
     pub(super) fn new(path: PathBuf, disk: Lasting, database: Database, rest: Duration) -> Self {
-        let open = Open { database: Some(database), writable: true, age: 0 };
-        Self { path, disk, rest, writing: Mutex::default(), open: RwLock::new(open) }
+        let open = Open { disk: Some(disk), database: Some(database), writable: true, age: 0 };
+        Self { path, rest, writing: Mutex::default(), open: RwLock::new(open) }
     }
 
     /// Does `work` on the store as it is at one moment. It is begun anew where the disk has failed
@@ -118,6 +121,9 @@ impl Live {
     /// The store as it is now, and the age of the database that shows it.
     pub(super) fn view(&self) -> (u64, Result<View, StoreError>) {
         let open = self.open();
+        if open.disk.is_none() {
+            return (open.age, Err(StoreError::HandedOver));
+        }
         let view = match &open.database {
             Some(database) => database.begin_read().map(View).map_err(redb::Error::from),
             None => Err(redb::Error::DatabaseClosed),
@@ -145,7 +151,7 @@ impl Live {
                     tracing::info!(path = %self.path.display(), "the store is written again");
                 }
             }
-            Ok(Ended::Unchanged | Ended::JobFailed) => {}
+            Ok(Ended::Unchanged | Ended::JobFailed) | Err(Lost::HandedOver) => {}
             // The disk is well: whoever comes next is served.
             Err(Lost::Panicked) => {
                 let path = self.path.display();
@@ -171,6 +177,9 @@ impl Live {
             self.reopen();
         }
         let open = self.open();
+        if open.disk.is_none() {
+            return Err(Lost::HandedOver);
+        }
         let database = open.database.as_ref().filter(|_| open.writable).ok_or(Lost::Closed)?;
         // What was being changed meanwhile is gone with the database that is opened anew.
         let written = match std::panic::catch_unwind(AssertUnwindSafe(|| work(database))) {
@@ -192,18 +201,27 @@ impl Live {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         drop(open.database.take());
         open.age += 1;
-        let opened = self.database(self.disk.clone());
+        let Some(disk) = open.disk.clone() else { return };
+        let opened = self.database(disk.clone());
         open.writable = opened.is_ok();
         open.database = match opened {
             Ok(database) => Some(database),
             Err(error) => {
                 let error: &dyn Error = &error;
                 tracing::warn!(error, "the store is read as it is, until its disk can be written");
-                Probe::new(self.disk.clone())
-                    .and_then(|view| self.database(view).map_err(io::Error::other))
-                    .ok()
+                Probe::new(disk).and_then(|view| self.database(view).map_err(io::Error::other)).ok()
             }
         };
+    }
+
+    /// Closes the database for good, so that another process may open it. What is under way is
+    /// finished before, but for long reads: the file is free when the last of them ends.
+    pub(super) fn hand_over(&self) {
+        let _alone = self.outage();
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        drop(open.database.take());
+        open.disk = None;
+        open.age += 1;
     }
 
     /// redb may panic where a file was altered.

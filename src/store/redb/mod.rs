@@ -92,6 +92,13 @@ impl Store for RedbStore {
         Some(self.writer.commits())
     }
 
+    async fn hand_over(&self) -> Result<(), StoreError> {
+        let live = Arc::clone(&self.live);
+        tokio::task::spawn_blocking(move || live.hand_over())
+            .await
+            .map_err(|panicked| StoreError::Unavailable(panicked.into()))
+    }
+
     async fn create_user(&self, user: NewUser) -> Result<Creation, StoreError> {
         self.write(move |change| users::create(change, &user)).await
     }

@@ -245,7 +245,9 @@ impl Place<'_> {
                 Ok(error) => self.failed(*error),
                 Err(cause) => self.foreign(DAMAGED, Some(cause)),
             },
-            error @ StoreError::Corrupt { .. } => self.foreign(DAMAGED, Some(error.into())),
+            error @ (StoreError::Corrupt { .. } | StoreError::HandedOver) => {
+                self.foreign(DAMAGED, Some(error.into()))
+            }
         }
     }
 

@@ -107,6 +107,7 @@ where
 
     fn answer(self: Box<Self>, lost: Option<&Arc<Lost>>) {
         let outcome = match (lost, self.outcome) {
+            (Some(error), _) if matches!(**error, Lost::HandedOver) => Err(StoreError::HandedOver),
             (Some(error), _) => Err(StoreError::Unavailable(Box::new(Arc::clone(error)))),
             (None, Some(outcome)) => outcome,
             (None, None) => Err(stopped()),

@@ -1,0 +1,123 @@
+//! A gateway that has handed over, and goes on with what is live.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::run::ServeError;
+use crate::server::ConnectionLimits;
+use crate::session::Sessions;
+use crate::token::{Bumped, Revisions};
+
+/// How long workers wait for what runs, after they take no more.
+#[derive(Clone, Debug)]
+pub(super) struct Patience {
+    drain: Duration,
+    linger: Duration,
+    /// Set, before the drain begins, where another process has taken over.
+    handed_over: Arc<OnceLock<()>>,
+    ends: CancellationToken,
+}
+
+/// What still goes on in a gateway after it was handed over: responses that stream, and
+/// `WebSocket`s. Dropped, it ends them.
+///
+/// Who may go on is known from memory. The store is somebody else's now, so whatever
+/// changes about a caller ends what it has open here: it opens it again where the answer is known.
+/// ```
+/// use std::time::Duration;
+///
+/// use portcullis::{Lingering, ServeError};
+///
+/// /// Goes on for an hour at most, and trusts what it knew of callers for so long.
+/// async fn an_hour(lingering: Lingering) -> Result<(), ServeError> {
+///     let nobody_else = std::future::ready(());
+///     let hour = Duration::from_secs(60 * 60);
+///     lingering.ended(nobody_else, async || {
+///         tokio::time::sleep(hour).await;
+///         None
+///     })
+///     .await
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Lingering {
+    pub(super) revisions: Arc<Revisions>,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) workers: JoinHandle<Result<(), ServeError>>,
+    pub(super) ends: DropGuard,
+}
+
+impl Patience {
+    pub(super) fn new(limits: &ConnectionLimits) -> Self {
+        Self {
+            drain: limits.drain,
+            linger: limits.linger,
+            handed_over: Arc::default(),
+            ends: CancellationToken::new(),
+        }
+    }
+
+    /// From now on it is that of a gateway that was handed over; ended by what is returned.
+    pub(super) fn hand_over(&self) -> CancellationToken {
+        // Set twice it says the same.
+        self.handed_over.get_or_init(|| ());
+        self.ends.clone()
+    }
+
+    /// Ready when nothing more is waited for.
+    pub(super) async fn over(&self) {
+        if self.handed_over.get().is_none() {
+            return tokio::time::sleep(self.drain).await;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(self.linger) => {}
+            () = self.ends.cancelled() => {}
+        }
+    }
+}
+
+impl Lingering {
+    /// Goes on until nothing is live any more, neither here nor in `others`, which hear of the
+    /// same changes by this one. Each `change` is about a user where the users are now; after the
+    /// last of them nothing is known of anybody, and all is ended.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`]: what went on in a worker was cut.
+    pub async fn ended(
+        self,
+        others: impl Future<Output = ()>,
+        mut change: impl AsyncFnMut() -> Option<Bumped>,
+    ) -> Result<(), ServeError> {
+        let Self { revisions, sessions, mut workers, ends } = self;
+        let hearing = async {
+            while let Some(bumped) = change().await {
+                match bumped {
+                    Bumped::User(user) => revisions.bump(user),
+                    Bumped::Everybody => revisions.bump_everybody(),
+                }
+            }
+        };
+        let live = async {
+            let joined = (&mut workers).await;
+            others.await;
+            joined
+        };
+        let joined = tokio::select! {
+            joined = live => Some(joined),
+            () = hearing => None,
+            // Keys of other issuers are not in the store: whose are gone is known here.
+            () = sessions.keep_keys() => None,
+        };
+        let joined = if let Some(joined) = joined {
+            joined
+        } else {
+            drop(ends);
+            workers.await
+        };
+        joined.unwrap_or(Err(ServeError::Panicked))
+    }
+}
