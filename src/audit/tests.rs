@@ -352,6 +352,25 @@ async fn nothing_that_was_recorded_is_lost_at_the_end() {
 }
 
 #[tokio::test]
+async fn a_record_that_was_closed_is_gone_on_with_by_another() {
+    let place = Place::new();
+    let first = started(&place);
+    let clone = first.clone();
+    first.record(Event::new(Kind::HandedOver));
+    let closing = first.clone();
+    tokio::task::spawn_blocking(move || closing.close()).await.unwrap();
+    // With the handles of the first one still there.
+    let second = started(&place);
+    second.record(Event::new(Kind::LoggedIn));
+    clone.record(Event::new(Kind::LoggedIn));
+    assert!(clone.note(Event::new(Kind::Command)).keep().await.is_err());
+    assert_eq!((clone.lost(), second.lost()), (1, 0));
+    drop((first, clone, second));
+    let verdict = place.verdict();
+    assert_eq!((verdict.lines, verdict.faults), (3, Vec::new()));
+}
+
+#[tokio::test]
 async fn who_asks_goes_along_with_the_task() {
     let place = Place::new();
     let audit = started(&place);

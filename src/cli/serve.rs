@@ -97,16 +97,14 @@ async fn serve(
     out: &mut Out,
     signals: &mut Signals,
 ) -> anyhow::Result<Option<(Config, Given)>> {
-    let Start { config, given, mut incumbent } = start;
+    let Start { config, given, incumbent } = start;
     let prefix = config.endpoints.prefix.clone();
     let admin = config.admin.clone();
     let watch = admin.watch;
     let delay = config.connections.drain_delay;
     let made = [("store", config.store.clone()), ("key file", config.keys.ring.clone())];
     let made: Vec<_> = made.into_iter().filter(|(_, path)| !path.exists()).collect();
-    if let Some(incumbent) = &mut incumbent {
-        incumbent.let_go().await?;
-    }
+    let bereft = succession::let_go(incumbent, &config.store).await?;
     let mut gateway = Gateway::builder(config).build()?;
     for (what, path) in made {
         out.line(format_args!("made a new {what} at {}", whole(&path).display()))?;
@@ -117,13 +115,15 @@ async fn serve(
     let ready = Arc::new(AtomicBool::new(true));
     signals.tls = gateway.tls().map(Arc::clone);
     let follower = Arc::new(Follower::new(file.clone(), gateway.reloader()));
+    // Before anybody can change anything.
+    let changes = gateway.changes();
     let (mut estate, welcome) = Estate::of(&gateway)?;
     let door = door(&gateway, Arc::clone(&ready), Arc::clone(&follower)).with_heirs(welcome);
     // With the ports that were found where none was asked for.
     let listeners: Vec<_> = gateway.listeners().cloned().collect();
     announce(&listeners, file, &prefix, out)?;
     let doors = doors.open(door, out)?;
-    let earlier = succession::tell(incumbent, gateway.changes()).await;
+    let earlier = succession::tell(bereft, changes).await;
     manager::ready();
     let mut heir = None;
     let served = gateway

@@ -12,10 +12,11 @@ use tokio::task::JoinSet;
 
 use super::policy_file::PolicyFile;
 use super::signals::Signals;
-use crate::admin::{Incumbent, Successor};
+use crate::admin::{Incumbent, Successor, TakeOverError};
 use crate::config::{Checked, Config};
 use crate::gateway::{Gateway, Lingering};
 use crate::server::{Given, ListenerSettings};
+use crate::small_file::Stamp;
 use crate::token::Bumped;
 
 /// The listening sockets of a gateway, for a process that takes its place.
@@ -47,14 +48,37 @@ pub(super) async fn ask(
     Ok(Some((incumbent, given)))
 }
 
+/// The one whose place is taken, and has let go of its store.
+pub(super) struct Bereft {
+    incumbent: Incumbent,
+    /// Somebody else was in the store in between: an operator's command, say.
+    missed: bool,
+}
+
+/// Has it let go of its store, which is here.
+pub(super) async fn let_go(
+    incumbent: Option<Incumbent>,
+    store: &Path,
+) -> Result<Option<Bereft>, TakeOverError> {
+    let Some(mut incumbent) = incumbent else { return Ok(None) };
+    let left = incumbent.let_go().await?;
+    let missed = left != mark(store);
+    Ok(Some(Bereft { incumbent, missed }))
+}
+
+/// What a store is known again by, if nobody was in it.
+fn mark(store: &Path) -> String {
+    Stamp::of(store).map(|stamp| format!("{stamp:?}")).unwrap_or_default()
+}
+
 /// Tells the one whose place was taken that somebody serves again, and then of each change, for as
 /// long as anything is live there.
-pub(super) async fn tell(incumbent: Option<Incumbent>, changes: Receiver<Bumped>) -> JoinSet<()> {
+pub(super) async fn tell(bereft: Option<Bereft>, changes: Receiver<Bumped>) -> JoinSet<()> {
     let mut told = JoinSet::new();
-    let Some(mut incumbent) = incumbent else { return told };
+    let Some(Bereft { mut incumbent, missed }) = bereft else { return told };
     match incumbent.serving().await {
         Ok(()) => {
-            told.spawn(incumbent.keep_told(changes));
+            told.spawn(incumbent.keep_told(missed, changes));
         }
         Err(error) => {
             let error = &error as &dyn std::error::Error;
@@ -144,7 +168,7 @@ impl Leaving {
     ) -> anyhow::Result<Option<(Config, Given)>> {
         let Self { lingering, estate, heir, mut earlier } = self;
         let Heir { mut successor, spare } = heir;
-        if let Err(error) = successor.take_over().await {
+        if let Err(error) = successor.take_over(mark(&spare.store)).await {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "the other process does not serve: this one starts again");
             // Nobody would tell what was live here of changes. To end it takes a moment, which

@@ -106,3 +106,35 @@ impl Default for Revisions {
         Self { slots, issuers: Arc::default(), news: broadcast::Sender::new(NEWS) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::broadcast::error::TryRecvError;
+
+    use super::*;
+
+    #[test]
+    fn who_listens_hears_of_each_bump_when_it_is_done() {
+        let revisions = Revisions::default();
+        let (seen, others) = (revisions.of(UserId(7)), revisions.of_others());
+        revisions.bump(UserId(6));
+        let mut news = revisions.listen();
+        revisions.bump(UserId(7));
+        assert_eq!(news.try_recv(), Ok(Bumped::User(UserId(7))));
+        assert!(!revisions.holds(seen) && revisions.holds(others));
+        revisions.bump_everybody();
+        assert_eq!(news.try_recv(), Ok(Bumped::Everybody));
+        assert!(!revisions.holds(others));
+        assert_eq!(news.try_recv(), Err(TryRecvError::Empty));
+    }
+
+    #[test]
+    fn who_does_not_keep_up_learns_that_something_was_missed() {
+        let revisions = Revisions::default();
+        let mut news = revisions.listen();
+        for user in 0..=NEWS as u64 {
+            revisions.bump(UserId(user));
+        }
+        assert!(matches!(news.try_recv(), Err(TryRecvError::Lagged(_))));
+    }
+}

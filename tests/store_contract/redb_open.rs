@@ -108,6 +108,20 @@ fn an_open_store_is_locked() {
     RedbStore::open(&path, OpenMode::Existing).unwrap();
 }
 
+#[tokio::test]
+async fn a_store_that_was_handed_over_opens_elsewhere_and_never_again_here() {
+    let (_dir, path) = place();
+    let store = create(&path);
+    let ada = user(&store, "ada").await;
+    store.hand_over().await.unwrap();
+    let next = RedbStore::open(&path, OpenMode::Existing).unwrap();
+    assert_eq!(next.user(ada.id).await.unwrap().unwrap(), ada);
+    assert!(matches!(store.user(ada.id).await, Err(StoreError::HandedOver)));
+    assert!(matches!(store.delete_user(ada.id).await, Err(StoreError::HandedOver)));
+    store.hand_over().await.unwrap();
+    assert!(next.user(ada.id).await.unwrap().is_some());
+}
+
 #[test]
 fn a_refused_file_is_free_again() {
     let (_dir, path) = place();

@@ -17,7 +17,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
-use super::words::{Word, expect, hear, say, unexpected};
+use super::words::{Word, hear, say, unexpected};
 use super::{PATH, PROTOCOL, TakeOverError, files};
 use crate::admin::client::connect;
 use crate::admin::{ClientError, Refusal};
@@ -77,16 +77,19 @@ impl Incumbent {
     }
 
     /// Has it accept no more, and let go of its store: until [`serving`](Self::serving), clients
-    /// wait. Dropped before that, it starts again.
+    /// wait. Dropped before that, it starts again. What comes back is what the store's file was
+    /// like when it was let go of, in the other one's words.
     ///
     /// # Errors
     ///
     /// [`TakeOverError::Io`]: it goes on, or is gone.
-    pub async fn let_go(&mut self) -> Result<(), TakeOverError> {
+    pub async fn let_go(&mut self) -> Result<String, TakeOverError> {
         let stream = &mut self.stream;
         let letting_go = timeout(LETTING_GO, async {
             say(stream, Word::LetGo).await?;
-            expect(stream, Word::Free).await
+            let heard = hear(stream).await?;
+            let Word::Free { store } = heard else { return Err(unexpected(heard)) };
+            Ok(store)
         });
         letting_go.await.unwrap_or_else(|late| Err(late.into())).map_err(|e| failed(&self.path, e))
     }
@@ -100,9 +103,13 @@ impl Incumbent {
         say(&mut self.stream, Word::Serving).await.map_err(|error| failed(&self.path, error))
     }
 
-    /// Tells it of each change, until nothing is live there any more.
-    pub async fn keep_told(self, mut changes: Receiver<Bumped>) {
+    /// Tells it of each change, until nothing is live there any more. `missed`: there were some that
+    /// nobody knows.
+    pub async fn keep_told(self, missed: bool, mut changes: Receiver<Bumped>) {
         let mut stream = self.stream;
+        if missed && say(&mut stream, Word::Everybody).await.is_err() {
+            return;
+        }
         loop {
             let bumped = tokio::select! {
                 // It has nothing more to say: that is its end.

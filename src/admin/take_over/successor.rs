@@ -41,14 +41,14 @@ impl Successor {
         Ok(Self(stream))
     }
 
-    /// Says that the store is free, and waits until it serves.
+    /// Says that the store is free, and what its file is like then; waits until it serves.
     ///
     /// # Errors
     ///
     /// It does not, and never will: start again here.
-    pub async fn take_over(&mut self) -> io::Result<()> {
+    pub async fn take_over(&mut self, store: String) -> io::Result<()> {
         let starting = async {
-            say(&mut self.0, Word::Free).await?;
+            say(&mut self.0, Word::Free { store }).await?;
             expect(&mut self.0, Word::Serving).await
         };
         timeout(STARTING, starting).await?

@@ -10,10 +10,10 @@ use crate::identity::UserId;
 use crate::token::Bumped;
 
 /// Longest line, in bytes.
-const LONGEST: usize = 256;
+const LONGEST: usize = 1024;
 
 /// One thing that is said.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(tag = "say", rename_all = "kebab-case")]
 pub(super) enum Word {
     /// Nothing but that what comes next will be read here: files that are sent before are lost in
@@ -27,7 +27,10 @@ pub(super) enum Word {
     /// Let go of the store: it will be opened.
     LetGo,
     /// It is free.
-    Free,
+    Free {
+        /// What its file is like; whoever finds it otherwise was not the next one in it.
+        store: String,
+    },
     /// Connections are accepted again.
     Serving,
     /// Something about a user has changed.
@@ -53,7 +56,7 @@ impl From<Bumped> for Word {
 
 impl Word {
     /// About whom something has changed: about everybody, if that is not understood.
-    pub(super) const fn bumped(self) -> Bumped {
+    pub(super) fn bumped(self) -> Bumped {
         match self {
             Self::User { id } => Bumped::User(UserId(id)),
             Self::Everybody
@@ -61,7 +64,7 @@ impl Word {
             | Self::Hello
             | Self::Sockets { .. }
             | Self::LetGo
-            | Self::Free
+            | Self::Free { .. }
             | Self::Serving => Bumped::Everybody,
         }
     }

@@ -89,3 +89,45 @@ fn what_no_connection_comes_from_is_an_error() {
         assert!(said.contains("no listening stream socket"), "{said}");
     }
 }
+
+#[test]
+fn sockets_of_an_earlier_gateway_are_all_taken_and_none_is_left_to_wait_in() {
+    let bound = |workers| {
+        let here = ListenAddr::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)));
+        Bound::bind(&here.into(), workers, &mut Given::default()).expect("a port")
+    };
+    // More workers than sockets, fewer, and as many.
+    for (before, after, sockets) in [(2, 3, 3), (3, 2, 3), (2, 2, 2)] {
+        let earlier = bound(before);
+        let addr = earlier.settings.addr.clone();
+        let Sockets::Tcp(files) = earlier.sockets else { panic!("not TCP") };
+        let listeners = [addr.clone().into()];
+        let files = files.into_iter().map(OwnedFd::from);
+        let mut given = Given::taken_over(files, &listeners).expect("sockets");
+        let taken = Bound::bind(&addr.into(), after, &mut given).expect("they are there");
+        let Sockets::Tcp(taken) = taken.sockets else { panic!("not TCP") };
+        assert_eq!(taken.len(), sockets, "{before} {after}");
+    }
+}
+
+#[test]
+fn what_no_listener_wants_any_more_is_closed() {
+    let (socket, addr) = tcp();
+    let listeners = [ListenAddr::default().into()];
+    let given = Given::taken_over([socket.into()], &listeners).expect("sockets");
+    drop(given);
+    assert!(TcpStream::connect(addr).is_err(), "somebody waits there in vain");
+}
+
+#[test]
+fn the_file_of_a_unix_socket_goes_to_the_next_gateway() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("http.sock");
+    let socket = UnixListener::bind(&path).expect("a socket");
+    let here = ListenAddr::Unix(path.clone());
+    let listeners = [here.clone().into()];
+    let mut given = Given::taken_over([socket.into()], &listeners).expect("a socket");
+    let bound = Bound::bind(&here.into(), 2, &mut given).expect("it is there");
+    bound.file().expect("it is ours now").remove();
+    assert!(!path.exists());
+}
