@@ -15,6 +15,11 @@ use memory::Memory;
 /// on connections and on requests.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// How often from this share of the limit on, in percent: what comes in a tenth of a second may be
+/// as much as is left.
+const NEAR: u64 = 75;
+const LOOK_NEAR: Duration = Duration::from_millis(5);
+
 /// From this share of the limit on, in percent, requests are sent away ...
 const FULL: u64 = 90;
 /// ... until less than this is in use.
@@ -78,16 +83,18 @@ impl Load {
         tracing::info!(bytes = limit, "requests are sent away before memory reaches its limit");
         loop {
             // The kernel's files answer at once: they are on no disk.
-            match memory.used() {
-                Ok(used) => self.note(used, limit),
+            let used = match memory.used() {
+                Ok(used) => used,
                 Err(error) => {
                     // As if there were room: connections and requests are bounded all the same.
                     tracing::error!(%error, "memory in use cannot be read; it is not looked at");
                     self.is_full.store(false, Ordering::Relaxed);
                     return std::future::pending().await;
                 }
-            }
-            tokio::time::sleep(LOOK).await;
+            };
+            self.note(used, limit);
+            let is_near = used >= limit / 100 * NEAR;
+            tokio::time::sleep(if is_near { LOOK_NEAR } else { LOOK }).await;
         }
     }
 
