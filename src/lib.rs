@@ -50,6 +50,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod endpoints;
+pub mod forward_auth;
 mod gateway;
 pub mod identity;
 pub mod keys;

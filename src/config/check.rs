@@ -9,8 +9,8 @@ use toml::Spanned;
 use super::context::{Context, inner, set};
 use super::read::{Many, Named};
 use super::{
-    Config, KEYS, STORE, Written, admin, audit, auth, identity, import, issuers, limits, listen,
-    log, mail, raw, route_keys, routes, signing, tls, upstreams,
+    Config, KEYS, STORE, Written, admin, audit, auth, forward_auth, identity, import, issuers,
+    limits, listen, log, mail, raw, route_keys, routes, signing, tls, upstreams,
 };
 use crate::proxy::UpstreamSettings;
 use crate::web::TrustHeaders;
@@ -35,12 +35,22 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let issuers = issuers::check(cx, inner(raw.issuers), tokens.issuer.as_deref());
     let admin = admin::check(cx, inner(raw.admin));
     let audit = audit::check(cx, inner(raw.audit), &store, &keys.ring);
+    let asked = forward_auth::check(
+        cx,
+        raw.forward_auth,
+        &forward_auth::Around {
+            trusts_anybody: !trust.is_empty(),
+            prefix: &endpoints.prefix,
+            identity: &identity,
+        },
+    );
     let upstreams = inner(raw.upstreams);
     let known = upstreams::known(&upstreams);
     let upstreams = kept_apart(cx, upstreams, &[&store, &keys.ring, &audit.path], tls.as_ref());
     warn_without_routes(cx, raw.routes.is_none());
     let routes = inner(raw.routes);
     let (routes, expect) = routes::check(cx, routes, raw.expect, &known, &endpoints.prefix)?;
+    forward_auth::hidden(cx, asked.as_ref(), &routes);
     tls::doubts(cx, tls.as_ref(), &listen, &routes, public.as_ref());
     listen::redirects(cx, &listen, &routes, public.as_ref());
     let (tls, acme) = tls.map(|placed| (placed.settings, placed.acme)).unzip();
@@ -75,6 +85,7 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
         written: Written::default(),
         links,
         mail,
+        forward_auth: asked.map(|placed| placed.settings),
     })
 }
 

@@ -12,6 +12,7 @@ mod check;
 mod context;
 mod diagnostic;
 mod forms;
+mod forward_auth;
 mod hsts;
 mod identity;
 mod import;
@@ -48,6 +49,7 @@ use crate::acme::AcmeSettings;
 use crate::admin::{AdminSettings, ImportRoles};
 use crate::audit::AuditSettings;
 use crate::endpoints::EndpointSettings;
+use crate::forward_auth::ForwardAuthSettings;
 use crate::keys::KeySettings;
 use crate::mail::{Links, MailSettings};
 use crate::password::PasswordSettings;
@@ -158,6 +160,8 @@ pub struct Config {
     pub links: Option<Links>,
     /// Mail, if any is sent.
     pub mail: Option<MailSettings>,
+    /// Where other proxies ask, if they do.
+    pub forward_auth: Option<ForwardAuthSettings>,
 }
 
 /// A policy file that can be served, and what to tell its author nevertheless.

@@ -90,6 +90,12 @@ tables! {
         audit: Audit,
         log: Log,
         mail: Mail,
+        forward_auth: ForwardAuth,
+    }
+
+    /// `[forward_auth]`
+    ForwardAuth flawed {
+        path: String,
     }
 
     /// The table form of an entry of `listen`

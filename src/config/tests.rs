@@ -125,7 +125,9 @@ fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
     let text = example_with_everything()
         .replace("algorithm = \"ES256\"", "algorithm = \"HS256\"")
         .replace("\nkey      =", "\n#key      =")
-        .replace("\nX-User-Token", "\n#X-User-Token");
+        .replace("\nX-User-Token", "\n#X-User-Token")
+        // Whoever asks for a second opinion is trusted.
+        .replace("\ntrust = []", "\ntrust = [\"10.0.0.7\"]");
     let made = rcgen::generate_simple_self_signed(["gate.test".to_owned()]).unwrap();
     fs::create_dir(dir.path().join("tls")).unwrap();
     fs::write(dir.path().join("tls/cert.pem"), made.cert.pem()).unwrap();

@@ -1,5 +1,7 @@
 //! The way of a request, from its head to the surface that answers it, and back.
 
+mod advice;
+
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -114,8 +116,7 @@ impl Front {
 }
 
 impl State {
-    /// Answers a request. Every outcome is a response, and every response has its line in the
-    /// access log.
+    /// Every outcome is a response, and every response has its line in the access log.
     async fn answer<B>(&self, request: Request<B>, peer: &Peer) -> Response<Body>
     where
         B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
@@ -135,7 +136,11 @@ impl State {
         let (id, meters) = (self.shared.ids.next(), Arc::clone(&self.meters));
         let mut record = Record::start(&parts, id, peer.addr(), meters, trace.clone());
         let mut cross = None;
-        let answered = self.route(parts, body, peer, &mut record, &mut cross).await;
+        let answered = if self.shared.is_asked_at(parts.uri.path()) {
+            self.advise(parts, peer, &mut record).await
+        } else {
+            self.route(parts, body, peer, &mut record, &mut cross).await
+        };
         let mut response = answered.unwrap_or_else(|rejection| {
             let (status, code, _) = rejection.class();
             record.refused(status, code, Some(&rejection));

@@ -92,6 +92,7 @@ impl Ground {
             endpoints,
             endpoint_cors: config.endpoint_cors,
             fields: config.connections.headers,
+            forward_auth: config.forward_auth,
             hosts,
             hsts: config.tls.and_then(|tls| tls.hsts),
             ids: Arc::clone(&self.ids),

@@ -12,6 +12,7 @@ use super::load::Load;
 use super::meters::Meters;
 use crate::acme::Challenges;
 use crate::endpoints::Endpoints;
+use crate::forward_auth::ForwardAuthSettings;
 use crate::metrics::Held;
 use crate::policy::Routes;
 use crate::proxy::{Rejection, X_REQUEST_ID};
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     pub(super) endpoint_cors: Option<Cors>,
     /// Most header fields of a request over HTTP/2; over HTTP/1.1 the connection counts them.
     pub(super) fields: usize,
+    /// Where other proxies ask for a second opinion.
+    pub(super) forward_auth: Option<ForwardAuthSettings>,
     pub(super) hosts: Hosts,
     /// What clients over TLS are told of coming back in clear.
     pub(super) hsts: Option<HeaderValue>,
@@ -52,6 +55,11 @@ impl Shared {
             let headers = response.headers_mut();
             headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
         }
+    }
+
+    /// Whether somebody asks for a second opinion there.
+    pub(super) fn is_asked_at(&self, path: &str) -> bool {
+        self.forward_auth.as_ref().is_some_and(|settings| settings.rest(path).is_some())
     }
 
     /// Takes a request that has just begun at the worker of these meters, if there is room for it.

@@ -161,6 +161,11 @@ impl Pattern {
         Self { segments: segments.collect(), open: self.open }
     }
 
+    /// Whether all its paths are that one or below it, in some case.
+    pub(crate) fn is_below(&self, path: &str) -> bool {
+        Self::verbatim(path, true).folded().contains(&self.folded())
+    }
+
     /// Whether it is the same in every form.
     pub(super) fn is_plain(&self) -> bool {
         Form::ALL.iter().all(|form| self.in_form(*form) == self.in_form(Form::Canonical))

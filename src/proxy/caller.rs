@@ -1,10 +1,12 @@
 //! Who asks, and whether they may.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::Method;
 use http::request::Parts;
 
+use super::throttle::Throttle;
 use super::{Known, Proxy, RefusedCredential, Rejection, ticket};
 use crate::policy::{Route, Verdict, authorize};
 use crate::session::{AuthError, Authenticated};
@@ -12,9 +14,49 @@ use crate::tls::ClientCertificate;
 use crate::web::Authorization;
 
 impl Proxy {
+    /// Whether a request of somebody who forwards it may use its route. What becomes `known` is set
+    /// at once.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`].
+    pub async fn permit(
+        &self,
+        route: &Route,
+        client: IpAddr,
+        parts: &mut Parts,
+        known: &mut Known<'_>,
+    ) -> Result<(), Rejection> {
+        self.admit(route, client, None, parts, known).await.map(drop)
+    }
+
+    /// Where it comes from, how often, who asks, and whether they may.
+    pub(super) async fn admit<'r>(
+        &'r self,
+        route: &'r Route,
+        client: IpAddr,
+        certificate: Option<&ClientCertificate>,
+        parts: &mut Parts,
+        known: &mut Known<'_>,
+    ) -> Result<Throttle<'r>, Rejection> {
+        if !route.admits(client) {
+            return Err(Rejection::AddressForbidden);
+        }
+        let (rates, clock) = (route.rates.as_ref(), &*self.clock);
+        let mut throttle = Throttle { rates, client, clock, told: String::new() };
+        throttle.by_address()?;
+        known.caller = self.authenticate(route, parts).await?;
+        judge(route, known, certificate)?;
+        let caller = known.caller.as_deref();
+        self.recent(route, caller)?;
+        throttle.by_user(caller)?;
+        drop(known.undecided.take());
+        Ok(throttle)
+    }
+
     /// A credential of ours must be good wherever it is sent: on a route for anyone, a caller
     /// with a broken one would be taken for somebody else than it believes to be.
-    pub(super) async fn authenticate(
+    async fn authenticate(
         &self,
         route: &Route,
         parts: &mut Parts,
@@ -51,11 +93,7 @@ impl Proxy {
     }
 
     /// Whether the caller's login is as recent as the route asks.
-    pub(super) fn recent(
-        &self,
-        route: &Route,
-        caller: Option<&Authenticated>,
-    ) -> Result<(), Rejection> {
+    fn recent(&self, route: &Route, caller: Option<&Authenticated>) -> Result<(), Rejection> {
         let Some(within) = route.fresh else { return Ok(()) };
         let now = self.clock.now();
         let is_recent = caller.is_some_and(|caller| caller.logged_in_within(within, now));
@@ -69,7 +107,7 @@ impl Proxy {
 
 /// Whether the route may be used by a caller, or by nobody in particular. What its rule on trial
 /// would have done becomes known either way.
-pub(super) fn judge(
+fn judge(
     route: &Route,
     known: &mut Known<'_>,
     certificate: Option<&ClientCertificate>,

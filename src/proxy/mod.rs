@@ -47,7 +47,6 @@ use http::request::Parts;
 use http::{Response, Version};
 use http_body::Body as _;
 
-use caller::judge;
 use upstream::Upstream;
 use watch::{Vigil, Watch};
 use watched::watched;
@@ -149,24 +148,10 @@ impl Proxy {
         known: &mut Known<'_>,
     ) -> Result<Response<Body>, Rejection> {
         let Exchange { route, path, peer, origin, request_id, mut parts, mut body } = exchange;
-        if !route.admits(origin.client) {
-            return Err(Rejection::AddressForbidden);
-        }
-        let mut throttle = throttle::Throttle {
-            rates: route.rates.as_ref(),
-            client: origin.client,
-            clock: &*self.clock,
-            told: String::new(),
-        };
-        throttle.by_address()?;
-        known.caller = self.authenticate(route, &mut parts).await?;
-        judge(route, known, peer.certificate())?;
-        let caller = &known.caller;
-        self.recent(route, caller.as_deref())?;
-        throttle.by_user(caller.as_deref())?;
-        drop(known.undecided.take());
+        let certificate = peer.certificate();
+        let admitted = self.admit(route, origin.client, certificate, &mut parts, known).await?;
         body.limit(route.body.unwrap_or(self.limits.body))?;
-        let caller = caller.as_ref();
+        let caller = known.caller.as_ref();
         let way = self.http2(route, &parts, &mut body);
         let http2 = way.is_some();
         let handshake = upgrade::Handshake::of(route, http2, &mut parts, &body)?;
@@ -201,7 +186,7 @@ impl Proxy {
             _ => None,
         };
         let known = caller.is_some() || peer.certificate().is_some();
-        respond::finish(route, known, throttle.report(), &mut response);
+        respond::finish(route, known, admitted.report(), &mut response);
         if let Some(opened) = opened {
             opened.announce(&mut response);
         }

@@ -27,6 +27,12 @@ pub enum Rejection {
     /// The host of the request target and the `Host` field differ.
     #[error("request target and host field disagree")]
     HostMismatch,
+    /// Who asks for a second opinion is no trusted peer.
+    #[error("asked by a peer that is not in `trust`")]
+    UntrustedProxy,
+    /// Nobody can tell what a proxy asks about.
+    #[error("question of a proxy not understood")]
+    BadQuestion(#[source] Box<dyn Error + Send + Sync>),
     /// A host that this gateway does not serve.
     #[error("host not served here")]
     Misdirected,
@@ -157,6 +163,10 @@ impl Rejection {
             Self::BadHost(_) => (S::BAD_REQUEST, "bad_host", HOST),
             Self::HostMismatch => {
                 (S::BAD_REQUEST, "host_mismatch", "Request target and Host disagree.")
+            }
+            Self::UntrustedProxy => (S::FORBIDDEN, "untrusted_proxy", FORBIDDEN),
+            Self::BadQuestion(_) => {
+                (S::BAD_REQUEST, "bad_question", "The question is not understood.")
             }
             Self::Misdirected => {
                 (S::MISDIRECTED_REQUEST, "misdirected", "This host is not served here.")

@@ -22,6 +22,7 @@ mod cors;
 mod devices;
 mod early_answers;
 mod early_answers_h2;
+mod forward_auth;
 mod framing;
 mod fresh;
 mod gone;

@@ -2,6 +2,7 @@
 
 mod admin;
 mod auth;
+mod forward_auth;
 mod import;
 mod issuers;
 mod mail;

@@ -85,6 +85,15 @@ impl Record {
         }
     }
 
+    /// What a proxy asks about is what counts, and not that it asks.
+    pub(super) fn asked(&mut self, parts: &Parts) {
+        if let Some(line) = &mut self.line {
+            line.method = parts.method.clone();
+            parts.uri.path().clone_into(&mut line.path);
+            host(parts).clone_into(&mut line.host);
+        }
+    }
+
     /// The number of the route.
     pub(super) const fn route(&mut self, number: usize) {
         self.met = Met::Route(number);

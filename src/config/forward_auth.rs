@@ -1,0 +1,82 @@
+//! `[forward_auth]`: where other proxies ask.
+
+use std::ops::Range;
+
+use super::context::Context;
+use super::raw;
+use crate::forward_auth::ForwardAuthSettings;
+use crate::policy::Routes;
+use crate::web::{CanonicalPath, IdentityHeaders};
+
+/// Settings, and where their path is written.
+#[derive(Debug)]
+pub(super) struct Placed {
+    pub(super) settings: ForwardAuthSettings,
+    at: Range<usize>,
+}
+
+/// What it must agree with.
+pub(super) struct Around<'a> {
+    pub(super) trusts_anybody: bool,
+    /// Of the auth endpoints.
+    pub(super) prefix: &'a str,
+    pub(super) identity: &'a IdentityHeaders,
+}
+
+pub(super) fn check(
+    cx: &mut Context<'_>,
+    raw: Option<toml::Spanned<raw::ForwardAuth>>,
+    around: &Around<'_>,
+) -> Option<Placed> {
+    let raw = raw?;
+    let table = raw.span();
+    let raw = raw.into_inner();
+    let Some(path) = raw.path else {
+        if !raw.flawed {
+            cx.error(table, "[forward_auth] needs `path`, as in path = \"/forward-auth\"");
+        }
+        return None;
+    };
+    let (at, path) = (path.span(), path.into_inner());
+    let canonical = CanonicalPath::parse(&path).is_ok_and(|parsed| parsed.as_str() == path);
+    if !canonical || path.len() < 2 || path.ends_with('/') || path.contains(['*', '{', '?', '#']) {
+        cx.error(
+            at,
+            "`path` must be a plain path such as \"/forward-auth\", with no slash at its end",
+        );
+        return None;
+    }
+    if !around.trusts_anybody {
+        cx.error(
+            at.clone(),
+            "whoever asks here is told who a credential belongs to, so that only peers in `trust` are \
+             answered, and there are none; add their addresses, as in trust = [\"10.0.0.7\"]",
+        );
+    }
+    let within = |outer: &str, inner: &str| {
+        let rest = inner.strip_prefix(outer);
+        !outer.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    if within(around.prefix, &path) || within(&path, around.prefix) {
+        let message =
+            format!("`path` and [auth] prefix (\"{}\") overlap; choose another", around.prefix);
+        cx.error(at.clone(), message);
+    }
+    if !around.identity.signed().is_empty() {
+        cx.error(
+            at.clone(),
+            "\"@signed\" in [identity] is made for the request that is forwarded, which is not ours \
+             here; take one of them out",
+        );
+    }
+    Some(Placed { settings: ForwardAuthSettings { path }, at })
+}
+
+/// Routes that nobody would ever reach.
+pub(super) fn hidden(cx: &mut Context<'_>, placed: Option<&Placed>, routes: &Routes) {
+    let Some(Placed { settings, at }) = placed else { return };
+    for route in routes.iter().filter(|route| route.key.pattern.is_below(&settings.path)) {
+        let message = format!("`path` hides route `{}`; choose another", route.key);
+        cx.error(at.clone(), message);
+    }
+}

@@ -1,0 +1,13 @@
+//! A second opinion for other proxies: they ask whether a request of their client may go on, and
+//! forward it themselves.
+//!
+//! What is asked about comes in one of two forms: in the fields that nginx (told so), Traefik and
+//! Caddy send, or as the request itself below our path, which is how Envoy asks.
+
+mod answer;
+mod question;
+mod settings;
+
+pub use answer::{allowed, soften};
+pub use question::{Question, Unreadable};
+pub use settings::ForwardAuthSettings;

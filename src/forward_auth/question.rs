@@ -1,0 +1,247 @@
+//! What a proxy asks about.
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::uri::{PathAndQuery, Uri};
+use http::{Method, header};
+use percent_encoding::percent_decode_str;
+
+use super::ForwardAuthSettings;
+
+const METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
+const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const TARGET: HeaderName = HeaderName::from_static("x-forwarded-uri");
+
+/// The query of a proxy that knows two refusals: 401, and 403 for all others.
+const TWO: &str = "denied=403";
+
+/// A request that somebody else has, and asks about.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Question {
+    /// Its method.
+    pub method: Method,
+    /// Its path and query, as the client wrote them.
+    pub target: Uri,
+    /// Its host.
+    pub host: HeaderValue,
+    /// Whether it came by `https`.
+    pub is_https: bool,
+    /// Whether the answer may be 401 and 403 alone, beside a yes and a failure of ours.
+    pub knows_two: bool,
+}
+
+/// Why nobody can tell what is asked about: the proxy has to be told what to send.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Unreadable {
+    /// A field is missing, is there twice, or holds no such thing.
+    #[error("`{0}` is needed once, as the client's request has it")]
+    Field(&'static str),
+    /// Something else is asked of us than that.
+    #[error("the query of the question can be `{TWO}` or nothing")]
+    Query,
+    /// We would judge the path that dot segments lead to, and the proxy forward the one with them.
+    #[error("a path with dot segments is judged as another than the one that is forwarded")]
+    DotSegments,
+}
+
+impl Question {
+    /// Reads what is asked; `rest` is what [follows](ForwardAuthSettings::rest) our path.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`]: answer 400.
+    pub fn read(parts: &Parts, rest: &str) -> Result<Self, Unreadable> {
+        let headers = &parts.headers;
+        let is_https = match one(headers, &PROTO) {
+            Ok(Some(proto)) => proto.as_bytes().eq_ignore_ascii_case(b"https"),
+            Ok(None) => false,
+            Err(()) => return Err(Unreadable::Field("X-Forwarded-Proto")),
+        };
+        let question = if rest.is_empty() || rest == "/" {
+            let knows_two = match parts.uri.query() {
+                None | Some("") => false,
+                Some(TWO) => true,
+                Some(_) => return Err(Unreadable::Query),
+            };
+            Self {
+                method: method(headers)?,
+                target: target(headers)?,
+                host: needed(headers, &HOST, "X-Forwarded-Host")?.clone(),
+                is_https,
+                knows_two,
+            }
+        } else {
+            let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+            let target = PathAndQuery::try_from(format!("{rest}{query}"));
+            let target = target.map_err(|_| Unreadable::Field("path"))?;
+            Self {
+                method: parts.method.clone(),
+                target: Uri::from(target),
+                host: host(parts).ok_or(Unreadable::Field("Host"))?,
+                is_https,
+                knows_two: false,
+            }
+        };
+        if has_dot_segments(question.target.path()) {
+            return Err(Unreadable::DotSegments);
+        }
+        Ok(question)
+    }
+
+    /// Makes the head of the question that of the request which it is about, without a body.
+    pub fn put_on(self, parts: &mut Parts) {
+        parts.method = self.method;
+        parts.uri = self.target;
+        parts.version = http::Version::HTTP_11;
+        for name in [&METHOD, &TARGET] {
+            parts.headers.remove(name);
+        }
+        for name in [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::EXPECT] {
+            parts.headers.remove(name);
+        }
+        parts.headers.insert(header::HOST, self.host);
+    }
+}
+
+impl ForwardAuthSettings {
+    /// What somebody asks who asks for that path. `None` if it is not ours.
+    pub fn asked<'p>(&self, parts: &'p Parts) -> Option<&'p str> {
+        self.rest(parts.uri.path())
+    }
+}
+
+fn method(headers: &HeaderMap) -> Result<Method, Unreadable> {
+    const NAME: &str = "X-Forwarded-Method";
+    let method = needed(headers, &METHOD, NAME)?;
+    Method::from_bytes(method.as_bytes()).map_err(|_| Unreadable::Field(NAME))
+}
+
+/// In origin form: from the path on.
+fn target(headers: &HeaderMap) -> Result<Uri, Unreadable> {
+    const NAME: &str = "X-Forwarded-Uri";
+    let target = needed(headers, &TARGET, NAME)?;
+    let target = Some(target.as_bytes()).filter(|target| target.starts_with(b"/"));
+    let target = target.and_then(|target| PathAndQuery::try_from(target).ok());
+    target.map(Uri::from).ok_or(Unreadable::Field(NAME))
+}
+
+fn host(parts: &Parts) -> Option<HeaderValue> {
+    let authority = parts.uri.authority().map(|named| HeaderValue::from_str(named.as_str()));
+    match authority {
+        Some(named) => named.ok(),
+        None => one(&parts.headers, &header::HOST).ok().flatten().cloned(),
+    }
+}
+
+fn needed<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+    written: &'static str,
+) -> Result<&'h HeaderValue, Unreadable> {
+    let found = one(headers, name).ok().flatten();
+    found.filter(|value| !value.is_empty()).ok_or(Unreadable::Field(written))
+}
+
+/// A field that is there once, or not at all.
+fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, ()> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next();
+    if values.next().is_some() { Err(()) } else { Ok(value) }
+}
+
+fn has_dot_segments(path: &str) -> bool {
+    path.split('/').any(|segment| {
+        let read: Vec<u8> = percent_decode_str(segment).collect();
+        read == b"." || read == b".."
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn ask(path: &str, fields: &[(&str, &str)]) -> Result<Question, Unreadable> {
+        let settings = ForwardAuthSettings { path: "/check".to_owned() };
+        let mut request = Request::builder().method("POST").uri(path);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        Question::read(&parts, settings.asked(&parts).unwrap())
+    }
+
+    const ALL: [(&str, &str); 4] = [
+        ("X-Forwarded-Method", "PUT"),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Host", "a.test"),
+        ("X-Forwarded-Uri", "/orders/7?x=1"),
+    ];
+
+    #[test]
+    fn a_question_is_in_fields_or_in_its_path() {
+        let question = ask("/check", &ALL).unwrap();
+        assert_eq!((question.method.as_str(), question.host.as_bytes()), ("PUT", &b"a.test"[..]));
+        assert_eq!(question.target, "/orders/7?x=1");
+        assert!(question.is_https && !question.knows_two);
+        assert!(ask("/check/?denied=403", &ALL).unwrap().knows_two);
+
+        // What a client may have put into the fields of the other form counts for nothing.
+        let forged =
+            [("Host", "b.test"), ("X-Forwarded-Uri", "/public"), ("X-Forwarded-Method", "GET")];
+        let question = ask("/check/orders/7?denied=403", &forged).unwrap();
+        assert_eq!((question.method.as_str(), question.host.as_bytes()), ("POST", &b"b.test"[..]));
+        assert_eq!(question.target, "/orders/7?denied=403");
+        assert!(!question.is_https && !question.knows_two);
+    }
+
+    #[test]
+    fn a_question_with_two_readings_is_none() {
+        for (missing, name) in
+            [(0, "X-Forwarded-Method"), (2, "X-Forwarded-Host"), (3, "X-Forwarded-Uri")]
+        {
+            let mut fields = ALL.to_vec();
+            let twice = fields[missing];
+            fields.push(twice);
+            assert_eq!(ask("/check", &fields), Err(Unreadable::Field(name)));
+            fields.retain(|field| *field != twice);
+            assert_eq!(ask("/check", &fields), Err(Unreadable::Field(name)));
+            fields.push((name, ""));
+            assert_eq!(ask("/check", &fields), Err(Unreadable::Field(name)));
+        }
+        let with = |uri| [ALL[0], ALL[1], ALL[2], ("X-Forwarded-Uri", uri)];
+        for uri in ["orders", "http://a.test/orders", "*", "//x\\y z"] {
+            assert_eq!(
+                ask("/check", &with(uri)),
+                Err(Unreadable::Field("X-Forwarded-Uri")),
+                "{uri}"
+            );
+        }
+        for uri in ["/a/../b", "/a/%2e%2E", "/.", "/a/%2e/b?x"] {
+            assert_eq!(ask("/check", &with(uri)), Err(Unreadable::DotSegments), "{uri}");
+            assert_eq!(
+                ask(&format!("/check{uri}"), &[("Host", "a")]),
+                Err(Unreadable::DotSegments)
+            );
+        }
+        assert_eq!(ask("/check?denied=404", &ALL), Err(Unreadable::Query));
+        assert_eq!(ask("/check/x", &[]), Err(Unreadable::Field("Host")));
+    }
+
+    #[test]
+    fn our_path_ends_at_a_segment() {
+        let settings = ForwardAuthSettings { path: "/check".to_owned() };
+        for (path, rest) in [
+            ("/check", Some("")),
+            ("/check/", Some("/")),
+            ("/check/x", Some("/x")),
+            ("/checked", None),
+            ("/Check", None),
+            ("/", None),
+        ] {
+            assert_eq!(settings.rest(path), rest, "{path}");
+        }
+    }
+}

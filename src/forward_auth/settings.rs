@@ -1,0 +1,17 @@
+//! What the operator decides about it.
+
+/// `[forward_auth]`, checked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ForwardAuthSettings {
+    /// Where proxies ask, such as `/forward-auth`: canonical, without a slash at its end.
+    pub path: String,
+}
+
+impl ForwardAuthSettings {
+    /// What follows our path in one that was asked for: nothing, or the path of the request that
+    /// is asked about. `None` if it is not ours.
+    pub fn rest<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let rest = path.strip_prefix(&self.path)?;
+        (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+    }
+}
