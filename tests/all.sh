@@ -30,6 +30,9 @@ tests/signed.sh
 echo "== real programs around it"
 tests/peers.sh
 
+echo "== other proxies that ask"
+tests/forward_auth.sh
+
 echo "== a Django project moves in"
 tests/django.sh
 echo "== mail through a real server"

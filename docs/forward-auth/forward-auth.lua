@@ -46,7 +46,9 @@ core.register_action("portcullis", { "http-req" }, function(txn, url)
   for name, values in pairs(answer.headers) do
     if name:sub(1, #IDENTITY) == IDENTITY then
       for _, value in pairs(values) do
-        txn.http:req_set_header(name, value)
+        if value ~= "" then
+          txn.http:req_set_header(name, value)
+        end
       end
     end
   end

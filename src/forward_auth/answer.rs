@@ -5,12 +5,18 @@ use http::{Response, StatusCode};
 
 use crate::web::Body;
 
-/// Yes: with what the upstream is to be told of the caller, for the proxy to pass on.
+/// Yes: with what the upstream is to be told of the caller, for the proxy to pass on. Those of
+/// `names` that there is nothing to say in are empty: left out, a proxy might leave what the client
+/// has sent there, or worse.
 pub fn allowed<'h>(
-    identity: impl IntoIterator<Item = (&'h HeaderName, &'h HeaderValue)>,
+    names: impl IntoIterator<Item = &'h HeaderName>,
+    identity: impl IntoIterator<Item = &'h (HeaderName, HeaderValue)>,
 ) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
+    for name in names {
+        headers.insert(name, HeaderValue::from_static(""));
+    }
     for (name, value) in identity {
         headers.insert(name, value.clone());
     }

@@ -9,5 +9,5 @@ mod question;
 mod settings;
 
 pub use answer::{allowed, soften};
-pub use question::{Question, Unreadable};
+pub use question::{Question, Unreadable, knows_two};
 pub use settings::ForwardAuthSettings;

@@ -9,9 +9,9 @@ use super::State;
 use crate::forward_auth::{self, Question};
 use crate::gateway::record::{Caller, Record};
 use crate::gateway::{http2, intake};
-use crate::metrics::Held;
 use crate::policy::Place;
 use crate::proxy::{Known, Rejection, strip_identity};
+use crate::session::Authenticated;
 use crate::web::{Body, CanonicalPath, Peer};
 
 impl State {
@@ -26,25 +26,19 @@ impl State {
         strip_identity(shared.sessions.headers(), &mut parts.headers);
         // Before its fields are taken with all that speak of the client.
         let rest = shared.forward_auth.as_ref().and_then(|ours| ours.rest(parts.uri.path()));
-        let question = Question::read(&parts, rest.unwrap_or_default());
+        let rest = rest.unwrap_or_default();
+        let softly = forward_auth::knows_two(&parts, rest);
+        let question = Question::read(&parts, rest);
         let origin = shared.trust.take(peer, &mut parts.headers);
         record.client(origin.client, intake::kept_id(&parts, origin.trusted));
         if !origin.trusted {
             return Err(Rejection::UntrustedProxy);
         }
-        let undecided = shared.admit(&self.meters)?;
-        if parts.version == Version::HTTP_2 {
-            http2::check(&mut parts, shared.fields)?;
-        }
-        let question = question.map_err(|error| Rejection::BadQuestion(error.into()))?;
-        let knows_two = question.knows_two;
-        // It is the client's connection that counts, of which no more is known.
-        let client = Peer::local();
-        let client = if question.is_https { client.over_tls(None) } else { client };
-        question.put_on(&mut parts);
-        record.asked(&parts);
-        let decided = self.decide(parts, &client, origin.client, undecided, record).await;
-        if !knows_two {
+        let decided = match question {
+            Ok(question) => self.decide(question, parts, origin.client, record).await,
+            Err(error) => Err(Rejection::BadQuestion(error.into())),
+        };
+        if !softly {
             return decided;
         }
         Ok(decided.unwrap_or_else(|rejection| {
@@ -58,20 +52,28 @@ impl State {
 
     async fn decide(
         &self,
+        question: Question,
         mut parts: Parts,
-        peer: &Peer,
         client: IpAddr,
-        undecided: Held<'_>,
         record: &mut Record,
     ) -> Result<Response<Body>, Rejection> {
         let shared = &*self.shared;
+        let undecided = shared.admit(&self.meters)?;
+        if parts.version == Version::HTTP_2 {
+            http2::check(&mut parts, shared.fields)?;
+        }
+        // It is the client's connection that counts, of which no more is known.
+        let peer = Peer::local();
+        let peer = &if question.is_https { peer.over_tls(None) } else { peer };
+        question.put_on(&mut parts);
+        record.asked(&parts);
         let host = intake::check(&mut parts, &shared.messages, &shared.hosts, peer)?;
         let raw = parts.uri.path().to_owned();
         let path = CanonicalPath::parse(&raw)?;
         record.judged(&path, peer);
         let route = match shared.routes.place(&host, &path, &parts.method)? {
             // They look at credentials themselves.
-            Place::Own => return Ok(forward_auth::allowed([])),
+            Place::Own => return Ok(self.allowed(None)),
             _ if parts.method == Method::TRACE => return Err(Rejection::Trace),
             Place::Route(route) => route,
             Place::MethodNotAllowed(allow) => {
@@ -87,7 +89,12 @@ impl State {
             record.caller(Caller::Known(caller.clone()));
         }
         admitted?;
-        let told = known.caller.iter().flat_map(|caller| &caller.headers);
-        Ok(forward_auth::allowed(told.map(|(name, value)| (name, value))))
+        Ok(self.allowed(known.caller.as_deref()))
+    }
+
+    fn allowed(&self, caller: Option<&Authenticated>) -> Response<Body> {
+        let names = self.shared.sessions.headers().iter().map(|(name, _)| name);
+        let told = caller.into_iter().flat_map(|caller| &caller.headers);
+        forward_auth::allowed(names, told)
     }
 }
