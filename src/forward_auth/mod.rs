@@ -2,9 +2,11 @@
 //! forward it themselves.
 //!
 //! What is asked about comes in one of two forms: in the fields that nginx (told so), Traefik and
-//! Caddy send, or as the request itself below our path, which is how Envoy asks.
+//! Caddy send, or as the request itself below our path, which is how Envoy asks by HTTP; or in
+//! Envoy's gRPC.
 
 mod answer;
+pub mod envoy;
 mod question;
 mod settings;
 

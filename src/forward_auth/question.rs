@@ -147,7 +147,7 @@ fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h Heade
     if values.next().is_some() { Err(()) } else { Ok(value) }
 }
 
-fn has_dot_segments(path: &str) -> bool {
+pub(super) fn has_dot_segments(path: &str) -> bool {
     path.split('/').any(|segment| {
         let read: Vec<u8> = percent_decode_str(segment).collect();
         read == b"." || read == b".."

@@ -90,7 +90,7 @@ pub struct ConnectionLimits {
     /// Requests under way at once, over all connections and workers (503): a `WebSocket` and a
     /// response that goes on are under way until their end.
     pub in_flight: usize,
-    /// From nine tenths of it on, further requests are sent away (503).
+    /// Shortly before it, further requests are sent away (503).
     pub memory: MemoryLimit,
     /// How long running requests may go on after the end was asked for.
     pub drain: Duration,

@@ -45,6 +45,13 @@ class Backend(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """Of which proxies may let go as they like."""
+
+    def handle_error(self, *_):
+        pass
+
+
 def free_port():
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
@@ -82,7 +89,7 @@ class World:
 
     def __init__(self, binary, configurations, folder):
         self.binary, self.folder = binary, pathlib.Path(folder)
-        self.backend = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Backend)
+        self.backend = Server(("127.0.0.1", 0), Backend)
         threading.Thread(target=self.backend.serve_forever, daemon=True).start()
         self.gate = free_port()
         self.configurations = configurations

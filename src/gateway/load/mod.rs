@@ -21,9 +21,9 @@ const NEAR: u64 = 75;
 const LOOK_NEAR: Duration = Duration::from_millis(5);
 
 /// From this share of the limit on, in percent, requests are sent away ...
-const FULL: u64 = 90;
+const FULL: u64 = 85;
 /// ... until less than this is in use.
-const RELIEVED: u64 = 85;
+const RELIEVED: u64 = 80;
 
 /// How many requests a worker takes however full the memory is: what fills it may not be requests
 /// at all, and a gateway that serves nobody would never find out.
@@ -123,15 +123,15 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_full_from_nine_tenths_until_it_is_well_below() {
+    fn memory_is_full_before_its_limit_until_it_is_well_below() {
         let load = load(MemoryLimit::Bytes(1000));
         assert!(load.has_room(MANY, MANY));
-        for (used, full) in [(899, false), (900, true), (851, true), (849, false), (899, false)] {
+        for (used, full) in [(849, false), (850, true), (801, true), (799, false), (849, false)] {
             load.note(used, 1000);
             assert_eq!((load.sheds(), load.has_room(ALWAYS + 1, MANY)), (full, !full), "{used}");
             assert!(load.has_room(ALWAYS, MANY), "some requests are always taken");
         }
-        assert_eq!(load.memory(), Some((899, 1000)));
+        assert_eq!(load.memory(), Some((849, 1000)));
     }
 
     #[tokio::test]
