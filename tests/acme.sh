@@ -9,8 +9,8 @@ binary=$(realpath "${1:-$target/release/portcullis}")
 programs openssl=openssl curl=curl pebble=pebble python3=python3
 
 work=$(mktemp -d)
-gateway= authority= names=
-trap 'for one in $gateway $authority $names; do kill "$one" 2>/dev/null || true; done; rm -rf "$work"' EXIT
+gateway= authority= names= relay= client=
+trap 'for one in $gateway $authority $names $relay $client; do kill "$one" 2>/dev/null || true; done; rm -rf "$work"' EXIT
 cd "$work"
 
 fail() {
@@ -33,9 +33,9 @@ soon() {
 }
 
 # Ports that nobody has now.
-read -r clear tls redirecting directory management dns dns_management < <(python3 - <<'PORTS'
+read -r clear tls redirecting directory management dns dns_management held < <(python3 - <<'PORTS'
 import socket
-sockets = [socket.socket() for _ in range(7)]
+sockets = [socket.socket() for _ in range(8)]
 for one in sockets:
     one.bind(("127.0.0.1", 0))
 print(*(one.getsockname()[1] for one in sockets))
@@ -51,7 +51,8 @@ echo 'subjectAltName=IP:127.0.0.1' >pebble.ext
 openssl x509 -req -in pebble.csr -CA root.pem -CAkey root.key -CAcreateserial -days 90 \
   -extfile pebble.ext -out pebble.pem 2>/dev/null
 
-# authority SECONDS PORT: an authority whose certificates last so long, and that asks for proofs there
+# authority SECONDS PORT [PORT]: an authority whose certificates last so long, and that asks for proofs
+# there in clear, and over TLS
 authority() {
   if [ -n "$authority" ]; then
     kill "$authority"
@@ -61,7 +62,7 @@ authority() {
 { "pebble": {
   "listenAddress": "127.0.0.1:$directory", "managementListenAddress": "127.0.0.1:$management",
   "certificate": "pebble.pem", "privateKey": "pebble.key",
-  "httpPort": $2, "tlsPort": $tls,
+  "httpPort": $2, "tlsPort": ${3:-$tls},
   "certificateValidityPeriod": $1 } }
 CONFIG
   PEBBLE_VA_NOSLEEP=1 pebble -config pebble.json -dnsserver "127.0.0.1:$dns" -strict >>authority.log 2>&1 &
@@ -112,13 +113,17 @@ stop() {
 
 # serial [NAME]: of the certificate that is shown; nothing where none is
 serial() {
-  openssl s_client -connect "127.0.0.1:$tls" -servername "${1:-gate.test}" </dev/null 2>/dev/null |
+  # Who shows no certificate may be sent away after the handshake.
+  { openssl s_client -connect "127.0.0.1:$tls" -servername "${1:-gate.test}" </dev/null 2>/dev/null || true; } |
     openssl x509 -noout -serial 2>/dev/null
 }
 
+# ask NAME ARGUMENT...: the status of an answer from there
 ask() {
-  curl -sS --max-time 10 --cacert issuer.pem --resolve "$1:$tls:127.0.0.1" -o body -w '%{http_code}' \
-    "https://$1:$tls/"
+  local name=$1
+  shift
+  curl -sS --max-time 10 --cacert issuer.pem --resolve "$name:$tls:127.0.0.1" -o body -w '%{http_code}' "$@" \
+    "https://$name:$tls/"
 }
 
 orders() {
@@ -192,6 +197,127 @@ soon "not renewed" renewed
 [ "$(orders)" = 2 ] || fail "orders: $(orders)"
 printf 'GET / HTTP/1.1\r\nHost: gate.test\r\nConnection: close\r\n\r\n' >&3
 [ "$(grep -c '^HTTP/1.1 200 OK' <&3)" = 2 ] || fail "a connection was cut"
+stop
+
+# policy_tls: the same names proved in handshakes; nothing is in clear, and who calls has to show a certificate
+policy_tls() {
+  cat >portcullis.toml <<POLICY
+public = "https://gate.test"
+listen = { addr = "127.0.0.1:$tls", tls = true, client_auth = "required" }
+[tls]
+client_ca = "clients.pem"
+[tls.acme]
+domains        = ["gate.test", "shop.test"]
+challenge      = "tls-alpn-01"
+directory      = "https://127.0.0.1:$directory/dir"
+ca             = "root.pem"
+terms_accepted = true
+[admin]
+socket = "admin.sock"
+[upstreams]
+who = { whoami = true }
+[routes]
+"/*" = { to = "who", allow = "anyone" }
+POLICY
+}
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj "/CN=Clients" \
+  -keyout clients.key -out clients.pem 2>/dev/null
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=client" \
+  -keyout client.key -out client.csr 2>/dev/null
+echo 'subjectAltName=DNS:client.test' >client.ext
+openssl x509 -req -in client.csr -CA clients.pem -CAkey clients.key -CAcreateserial -days 90 \
+  -extfile client.ext -out client.pem 2>/dev/null
+
+# seek ARGUMENT...: what a client sees that asks so
+seek() {
+  openssl s_client -connect "127.0.0.1:$tls" "$@" </dev/null 2>&1 || true
+}
+
+echo "a certificate by TLS-ALPN-01, and what others see while the authority looks for the proof"
+rm -r portcullis.acme
+: >log
+policy_tls
+# The authority comes by way of somebody who lets it wait until we have looked.
+python3 - "$held" "$tls" >relay.log 2>&1 <<'RELAY' &
+import os, socket, sys, threading, time
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+
+def pipe(source, target):
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+def carry(client):
+    open("waiting", "w").close()
+    while not os.path.exists("go"):
+        time.sleep(0.02)
+    server = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
+    threading.Thread(target=pipe, args=(client, server), daemon=True).start()
+    pipe(server, client)
+
+while True:
+    threading.Thread(target=carry, args=(listener.accept()[0],), daemon=True).start()
+RELAY
+relay=$!
+authority 7776000 1 "$held"
+start
+soon "the authority does not look" test -e waiting
+proved() {
+  seek -servername "$1" -alpn acme-tls/1 >seen
+  grep -q '^ALPN protocol: acme-tls/1' seen
+}
+for name in gate.test shop.test; do
+  # The names are told one after the other.
+  soon "no proof for $name" proved "$name"
+  openssl x509 -noout -text <seen >proof
+  grep -A1 'Subject Alternative Name: critical' proof | grep -qE "^ +DNS:$name\$" || fail "$(cat proof)"
+  grep -A1 -E '(1\.3\.6\.1\.5\.5\.7\.1\.31|ACME Identifier): critical' proof >/dev/null || fail "$(cat proof)"
+  grep -q 'New Session Ticket arrived' seen && fail "a ticket"
+done
+for sought in "-servername other.test -alpn acme-tls/1" "-noservername -alpn acme-tls/1"; do
+  # shellcheck disable=SC2086
+  seek $sought | grep -qi 'alert no application protocol' || fail "$sought: $(seek $sought)"
+done
+for sought in "" "-alpn h2" "-alpn acme-tls/1,http/1.1"; do
+  # shellcheck disable=SC2086
+  seek -servername gate.test $sought | grep -q 'unrecognized name' ||
+    fail "$sought: $(seek -servername gate.test $sought)"
+done
+touch go
+soon "no certificate" serial
+[ "$(orders)" = 1 ] || fail "orders: $(orders)"
+seek -servername gate.test -alpn acme-tls/1 | grep -qi 'alert no application protocol' || fail "a proof after the order"
+stop
+kill "$relay"
+wait "$relay" 2>/dev/null || true
+relay=
+
+echo "it is renewed while a client goes on, which had to show its certificate"
+rm -r portcullis.acme
+: >log
+authority 24 1
+start
+soon "no certificate" serial
+old=$(serial)
+mkfifo says
+openssl s_client -quiet -connect "127.0.0.1:$tls" -servername gate.test -cert client.pem -key client.key \
+  <says >hears 2>/dev/null &
+client=$!
+exec 4>says
+printf 'GET / HTTP/1.1\r\nHost: gate.test\r\n\r\n' >&4
+soon "no answer" grep -q '^HTTP/1.1 200 OK' hears
+soon "not renewed" renewed
+printf 'GET / HTTP/1.1\r\nHost: gate.test\r\nConnection: close\r\n\r\n' >&4
+heard() { [ "$(grep -c '^HTTP/1.1 200 OK' hears)" = 2 ]; }
+soon "a connection was cut" heard
+exec 4>&-
+wait "$client" || true
+client=
+if ask gate.test >found 2>&1; then fail "served without a certificate"; fi
+[ "$(ask gate.test --cert client.pem --key client.key)" = 200 ] || fail "after the renewal"
 stop
 
 echo "good"

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::Proof;
 use crate::causes::chain;
 use crate::printable::Printable;
 use crate::tls::TlsError;
@@ -18,8 +19,16 @@ pub enum AcmeError {
     #[error("the authority does not know the account")]
     NoAccount,
     /// The authority has no proof to ask for that can be given.
-    #[error("the authority offers no proof by HTTP-01 for {0}")]
-    NoChallenge(String),
+    #[error("the authority offers no proof by {proof} for {domain}")]
+    NoChallenge {
+        /// The name.
+        domain: String,
+        /// How it was to be proved.
+        proof: Proof,
+    },
+    /// A proof cannot be made.
+    #[error("no proof can be given")]
+    NoProof(#[source] TlsError),
     /// The authority did not find the proof.
     #[error("{domain} was not proved to be here: {cause}")]
     Unproved {

@@ -129,8 +129,9 @@ impl Acme {
 
     async fn order(&self, tls: &Arc<ServerTls>) -> Result<Arc<Leaf>, AcmeError> {
         let domains = self.settings.domains.join(", ");
-        tracing::info!(directory = %self.settings.directory, %domains, "certificate ordered");
-        let obtained = order::obtain(&self.settings, &self.client, &self.challenges);
+        let AcmeSettings { directory, proof, .. } = &self.settings;
+        tracing::info!(%directory, %domains, %proof, "certificate ordered");
+        let obtained = order::obtain(&self.settings, &self.client, &self.challenges, tls);
         tokio::time::timeout(LONGEST, obtained).await.unwrap_or(Err(AcmeError::Late))?;
         self.outcomes.count(ISSUED);
         files::forget(&self.settings.failure());

@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use instant_acme::{
-    Account, AuthorizationStatus, ChallengeType, Identifier, NewAccount, NewOrder, Order,
-    OrderStatus, RetryPolicy,
+    Account, AuthorizationStatus, Identifier, NewAccount, NewOrder, Order, OrderStatus, RetryPolicy,
 };
 use zeroize::Zeroizing;
 
-use super::challenges::Challenges;
 use super::http::Client;
-use super::{AcmeError, AcmeSettings, files};
+use super::proving::Proving;
+use super::{AcmeError, AcmeSettings, Challenges, files};
 use crate::printable::Printable;
-use crate::tls::Certified;
+use crate::tls::{Certified, ServerTls};
 
 /// How long the authority may take to see the proof, and then to issue.
 const PATIENCE: RetryPolicy = RetryPolicy::new()
@@ -24,16 +23,18 @@ pub(super) async fn obtain(
     settings: &AcmeSettings,
     client: &Client,
     challenges: &Challenges,
+    tls: &ServerTls,
 ) -> Result<(), AcmeError> {
     // Where nothing can be kept nothing is asked for: what is lost is issued only so often.
     files::make_folder(&settings.folder)?;
     let account = account(settings, client).await?;
-    let issued = match issue(settings, &account, challenges).await {
+    let proving = || Proving::begin(settings.proof, challenges, tls);
+    let issued = match issue(settings, &account, proving()).await {
         Err(AcmeError::NoAccount) => {
             tracing::warn!("the authority does not know the account any more; another one is made");
             files::forget(&settings.account());
             let account = self::account(settings, client).await?;
-            issue(settings, &account, challenges).await
+            issue(settings, &account, proving()).await
         }
         issued => issued,
     };
@@ -72,11 +73,10 @@ async fn account(settings: &AcmeSettings, client: &Client) -> Result<Account, Ac
 async fn issue(
     settings: &AcmeSettings,
     account: &Account,
-    challenges: &Challenges,
+    proving: Proving<'_>,
 ) -> Result<(Zeroizing<String>, String), AcmeError> {
     let names: Vec<_> = settings.domains.iter().cloned().map(Identifier::Dns).collect();
     let mut order = account.new_order(&NewOrder::new(&names)).await?;
-    let answering = challenges.open();
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {
         let mut authorization = authorization?;
@@ -85,10 +85,10 @@ async fn issue(
             continue;
         }
         let domain = authorization.identifier().to_string();
-        let Some(mut challenge) = authorization.challenge(ChallengeType::Http01) else {
-            return Err(AcmeError::NoChallenge(domain));
+        let Some(mut challenge) = authorization.challenge(proving.kind()) else {
+            return Err(AcmeError::NoChallenge { domain, proof: settings.proof });
         };
-        answering.add(&challenge.token, challenge.key_authorization().as_str());
+        proving.meet(&domain, &challenge)?;
         challenge.set_ready().await?;
     }
     match order.poll_ready(&PATIENCE).await {
@@ -98,7 +98,7 @@ async fn issue(
         Ok(_) => return Err(unproved(&mut order).await.unwrap_or(AcmeError::Late)),
         Err(error) => return Err(unproved(&mut order).await.unwrap_or_else(|| error.into())),
     }
-    drop(answering);
+    drop(proving);
     let key = Zeroizing::new(order.finalize().await?);
     match order.poll_certificate(&PATIENCE).await {
         Ok(chain) => Ok((key, chain)),

@@ -1,5 +1,6 @@
 //! What the operator decides about certificates that are issued.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::tls::Roots;
@@ -7,12 +8,33 @@ use crate::tls::Roots;
 /// How the folder is called that everything is kept in; otherwise it is that of the store.
 const FOLDER: &str = "acme";
 
+/// How it is proved that a name is ours. `Display` has its name in the RFCs.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Proof {
+    /// By what the authority fetches in clear, at port 80 (RFC 8555 section 8.3).
+    #[default]
+    Http01,
+    /// By a handshake that it begins at port 443 (RFC 8737).
+    TlsAlpn01,
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http01 => "HTTP-01",
+            Self::TlsAlpn01 => "TLS-ALPN-01",
+        })
+    }
+}
+
 /// The table `[tls.acme]`, checked.
 #[derive(Clone, Debug)]
 pub struct AcmeSettings {
     /// The names that the one certificate is for: host names in lower case, none twice. Never
     /// empty.
     pub domains: Vec<String>,
+    /// How it is proved that they are ours.
+    pub proof: Proof,
     /// Whom the authority may write to.
     pub email: Option<String>,
     /// Where the authority says what it can do (RFC 8555 section 7.1.1): an `https://` URL.

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::raw;
 use super::read::Many;
 use super::upstreams::roots;
-use crate::acme::AcmeSettings;
+use crate::acme::{AcmeSettings, Proof};
 use crate::server::{ListenAddr, ListenerSettings};
 use crate::tls::Awaited;
 use crate::web::HostName;
@@ -42,20 +42,15 @@ pub(super) fn check(
         None => Some(AcmeSettings::LETS_ENCRYPT.to_owned()),
     };
     let roots = roots(cx, raw.ca);
-    // Those of a file that cannot be read are no reason to say that there are none.
-    let mut clear = listeners.iter().filter(|listener| !listener.tls).peekable();
-    if clear.peek().is_none() && !listeners.is_empty() {
-        let message = "the authority asks for a proof by plain HTTP, and no listener is in clear; \
-                       add { addr = \"0.0.0.0:80\", redirect = true } to `listen`";
-        cx.error(at, message);
-    } else if !clear.any(may_be_asked) && !listeners.is_empty() {
-        let message = "the authority asks for a proof at port 80, and no listener in clear has \
-                       it; something before this gateway has to lead there";
-        cx.problems.warn(at, message);
-    }
+    let at = raw.challenge.as_ref().map_or(at, Spanned::span);
+    let mut proof = Proof::default();
+    let words = [("http-01", Proof::Http01), ("tls-alpn-01", Proof::TlsAlpn01)];
+    cx.choice("challenge", &mut proof, raw.challenge, &words);
+    reachable(cx, at, proof, listeners);
     let directory = directory?;
     Some(AcmeSettings {
         domains: domains?,
+        proof,
         email: email.map_or(Some(None), |email| email.map(Some))?,
         folder: AcmeSettings::folder_beside(store, &directory),
         directory,
@@ -72,10 +67,43 @@ pub(super) fn awaited(cx: &mut Context<'_>, at: &Range<usize>, acme: &AcmeSettin
     awaited
 }
 
+/// The authority has to find the proof.
+fn reachable(cx: &mut Context<'_>, at: Range<usize>, proof: Proof, listeners: &[ListenerSettings]) {
+    // Those of a file that cannot be read are no reason to say that there are none.
+    if listeners.is_empty() {
+        return;
+    }
+    let (tls, port, missing, elsewhere) = match proof {
+        Proof::Http01 => (
+            false,
+            80,
+            "the authority asks for a proof by plain HTTP, and no listener is in clear; add \
+             { addr = \"0.0.0.0:80\", redirect = true } to `listen`, or write \
+             challenge = \"tls-alpn-01\"",
+            "the authority asks for a proof at port 80, and no listener in clear has it; something \
+             before this gateway has to lead there",
+        ),
+        Proof::TlsAlpn01 => (
+            true,
+            443,
+            "the authority asks for a proof in a TLS handshake, and no listener speaks TLS; add \
+             { addr = \"0.0.0.0:443\", tls = true } to `listen`",
+            "the authority asks for a proof at port 443, and no listener with TLS has it; something \
+             before this gateway has to lead there, without ending TLS",
+        ),
+    };
+    let mut asked = listeners.iter().filter(|listener| listener.tls == tls).peekable();
+    if asked.peek().is_none() {
+        cx.error(at, missing);
+    } else if !asked.any(|listener| may_be_at(listener, port)) {
+        cx.problems.warn(at, elsewhere);
+    }
+}
+
 /// Nobody knows what is before a socket.
-fn may_be_asked(listener: &ListenerSettings) -> bool {
+fn may_be_at(listener: &ListenerSettings, port: u16) -> bool {
     match listener.addr {
-        ListenAddr::Tcp(addr) => addr.port() == 80,
+        ListenAddr::Tcp(addr) => addr.port() == port,
         ListenAddr::Unix(_) => true,
     }
 }

@@ -132,6 +132,7 @@ tables! {
         email: String,
         directory: String,
         ca: String,
+        challenge: String,
         terms_accepted: bool,
     }
 

@@ -29,6 +29,9 @@ pub enum TlsError {
     /// The authorities cannot be used.
     #[error("the authorities of client certificates cannot be used")]
     Authorities(#[from] rustls::server::VerifierBuilderError),
+    /// A certificate that proves a name to an authority cannot be made.
+    #[error("no certificate can be made that proves a name")]
+    Proof(#[from] rcgen::Error),
     /// TLS refuses the combination.
     #[error(transparent)]
     Refused(#[from] rustls::Error),

@@ -6,6 +6,7 @@ mod files;
 mod holder;
 mod leaf;
 mod pem;
+mod proofs;
 mod server;
 mod settings;
 mod terms;
@@ -16,7 +17,8 @@ pub use files::{Authorities, Awaited, FileError, FileFault, Pair};
 pub use holder::ClientCertificate;
 pub use leaf::{Leaf, SOON, Standing};
 pub use pem::{Certified, certificates};
-pub use server::{ListenerTls, ServerTls};
+pub use proofs::Proving;
+pub use server::{Choice, ListenerTls, ServerTls};
 pub use settings::{ClientAuth, MinVersion, TlsSettings};
 pub use terms::{Shown, Twice, twice};
 

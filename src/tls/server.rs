@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::Ticketer;
+use rustls::server::ClientHello;
 use tokio::sync::Notify;
 
 use super::TlsError;
 use super::files::{Awaited, FileError, Pair};
 use super::leaf::{Leaf, Standing};
+use super::proofs::{Proofs, Proving, Sought};
 use super::settings::{ClientAuth, TlsSettings};
 use super::terms::{Fixed, Shown, Terms, twice};
 use crate::clock::{Clock, Timestamp};
@@ -28,6 +31,7 @@ pub struct ServerTls {
     /// With what the files hold now.
     settings: Mutex<TlsSettings>,
     terms: RwLock<Arc<Terms>>,
+    proofs: Proofs,
     again: Notify,
 }
 
@@ -49,6 +53,7 @@ impl ServerTls {
             poll: settings.poll,
             settings: Mutex::new(settings.clone()),
             terms: RwLock::new(Arc::new(terms)),
+            proofs: Proofs::default(),
             again: Notify::new(),
         })
     }
@@ -64,6 +69,12 @@ impl ServerTls {
         let settings = self.settings();
         let pair = settings.awaited.as_ref().and_then(Awaited::pair);
         pair.map(|pair| Arc::clone(pair.leaf()))
+    }
+
+    /// Begins to prove names in handshakes, for as long as what this returns is kept. One order at a
+    /// time: the end of one takes away the proofs of all.
+    pub const fn prove(&self) -> Proving<'_> {
+        self.proofs.begin(self.fixed.min)
     }
 
     /// Has the files read again, whether they seem to have changed or not, by whoever
@@ -183,10 +194,34 @@ impl ListenerTls {
         Ok(listener)
     }
 
-    /// What a client is shown that asks for that host, or for none; `None` if it is to be refused.
-    pub fn choose(&self, asked: Option<&str>) -> Option<Arc<Shown>> {
-        self.tls.now().choose(self.client_auth, asked)
+    /// What becomes of a client that says hello so.
+    pub fn choose(&self, hello: &ClientHello<'_>) -> Choice {
+        let asked = hello.server_name();
+        if self.tls.proofs.are_kept()
+            && let Some(offered) = hello.alpn()
+            && let Some(sought) = self.tls.proofs.seek(asked, offered)
+        {
+            return match sought {
+                Sought::Proof(config) => Choice::Proof(config),
+                Sought::Nothing => Choice::NoProof,
+            };
+        }
+        self.tls.now().choose(self.client_auth, asked).map_or(Choice::UnknownName, Choice::Shown)
     }
+}
+
+/// What becomes of a client, by its first words.
+#[derive(Debug)]
+pub enum Choice {
+    /// It is shown a certificate of ours, and served.
+    Shown(Arc<Shown>),
+    /// It is an authority, and sees that a name is ours: when hands are shaken all is said
+    /// (RFC 8737 section 4).
+    Proof(Arc<ServerConfig>),
+    /// It looks for a proof, and there is none for what it asks.
+    NoProof,
+    /// Nothing is there for the host that it asks for.
+    UnknownName,
 }
 
 impl fmt::Debug for ServerTls {

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use http::HeaderValue;
+use rustls::version::TLS13;
+use rustls::{ALL_VERSIONS, SupportedProtocolVersion};
 
 use super::files::{Authorities, Awaited, Pair};
 
@@ -26,6 +28,17 @@ pub enum MinVersion {
     Tls12,
     /// 1.3 alone.
     Tls13,
+}
+
+impl MinVersion {
+    /// All that are spoken.
+    pub(super) const fn versions(self) -> &'static [&'static SupportedProtocolVersion] {
+        static TLS13_ALONE: [&SupportedProtocolVersion; 1] = [&TLS13];
+        match self {
+            Self::Tls12 => ALL_VERSIONS,
+            Self::Tls13 => &TLS13_ALONE,
+        }
+    }
 }
 
 /// The table `[tls]`, checked, with what its files held.

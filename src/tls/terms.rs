@@ -6,7 +6,6 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use rustls::server::{NoServerSessionStorage, ProducesTickets, WebPkiClientVerifier};
 use rustls::sign::SingleCertAndKey;
-use rustls::version::{TLS12, TLS13};
 
 use super::files::{Authorities, Pair};
 use super::leaf::Leaf;
@@ -163,12 +162,8 @@ fn config(
     auth: ClientAuth,
     authorities: Option<&Authorities>,
 ) -> Result<ServerConfig, TlsError> {
-    let versions: &[_] = match fixed.min {
-        MinVersion::Tls12 => &[&TLS12, &TLS13],
-        MinVersion::Tls13 => &[&TLS13],
-    };
-    let builder =
-        ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions)?;
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(fixed.min.versions())?;
     let builder = if auth == ClientAuth::Off {
         builder.with_no_client_auth()
     } else {

@@ -43,6 +43,8 @@ impl Answer {
 struct Script {
     answers: BTreeMap<String, Answer>,
     heads: Vec<String>,
+    /// The path of each, with its body.
+    bodies: Vec<(String, Vec<u8>)>,
 }
 
 /// It listens at an address of this machine, under a certificate of its own authority.
@@ -116,6 +118,13 @@ impl Provider {
         let heads = &self.script.lock().unwrap().heads;
         heads.iter().filter(|head| head.starts_with(&start)).cloned().collect()
     }
+
+    /// The bodies that came for a path.
+    pub(crate) fn posted(&self, path: &str) -> Vec<Value> {
+        let bodies = &self.script.lock().unwrap().bodies;
+        let of_path = bodies.iter().filter(|(to, _)| to == path);
+        of_path.map(|(_, body)| serde_json::from_slice(body).expect("JSON")).collect()
+    }
 }
 
 impl Drop for Provider {
@@ -158,7 +167,14 @@ async fn serve(
     }
     let head = String::from_utf8(head).expect("text");
     let path = head.split(' ').nth(1).expect("a target").to_owned();
+    let length =
+        |line: &str| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok();
+    let mut body = vec![0; head.lines().find_map(length).unwrap_or_default()];
+    if stream.read_exact(&mut body).await.is_err() {
+        return;
+    }
     script.lock().unwrap().heads.push(head);
+    script.lock().unwrap().bodies.push((path.clone(), body));
     drop(open.wait_for(|open| *open).await);
     let answer = script.lock().unwrap().answers.get(&path).cloned().unwrap_or(Answer::Nothing);
     // The other side may have had enough.

@@ -8,9 +8,12 @@ use rcgen::{
     generate_simple_self_signed,
 };
 use rustls::client::WantsClientCert;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -113,6 +116,60 @@ impl Authority {
         params.subject_alt_names = names;
         let cert = params.signed_by(&key, &self.issuer).expect("no certificate").pem();
         Pair { cert, key: key.serialize_pem() }
+    }
+}
+
+/// A client that looks at any certificate, and believes it.
+pub(crate) fn curious(
+    alpn: &[&str],
+    version: &'static rustls::SupportedProtocolVersion,
+) -> ClientConfig {
+    let builder = ClientConfig::builder_with_provider(portcullis::tls::provider())
+        .with_protocol_versions(&[version])
+        .expect("no such version");
+    let mut config = builder
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Curious))
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    config
+}
+
+#[derive(Debug)]
+struct Curious;
+
+impl ServerCertVerifier for Curious {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        portcullis::tls::provider().signature_verification_algorithms.supported_schemes()
     }
 }
 

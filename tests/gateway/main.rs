@@ -12,6 +12,7 @@
 )]
 
 mod acme;
+mod acme_proofs;
 mod addresses;
 mod audit;
 mod bodies;

@@ -1,5 +1,6 @@
 //! Each problem, with the whole text of its message.
 
+mod acme;
 mod admin;
 mod auth;
 mod forward_auth;

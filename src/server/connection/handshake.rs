@@ -11,11 +11,13 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::tls::{ClientCertificate, ListenerTls, Shown, TlsError};
+use crate::tls::{Choice, ClientCertificate, ListenerTls, Shown, TlsError};
 use crate::web::Peer;
 
 /// A fatal alert, `unrecognized_name`, as a record (RFC 6066 section 3, RFC 8446 section 6).
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+/// The same for `no_application_protocol` (RFC 7301 section 3.2).
+const NO_APPLICATION_PROTOCOL: [u8; 7] = [21, 3, 3, 0, 2, 2, 120];
 
 /// What the handshake agreed on.
 pub(super) struct Session {
@@ -37,6 +39,10 @@ pub(super) enum NoSession {
     Drained,
     #[error("no certificate for the host that the client asks for")]
     UnknownName,
+    #[error("no proof for the name that an authority asks for")]
+    NoProof,
+    #[error("a name was proved, and nothing comes after that")]
+    Proved,
     #[error("client certificate not understood")]
     Certificate(#[from] TlsError),
     #[error("{0}")]
@@ -72,12 +78,19 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-    let Some(shown) = tls.choose(begun.client_hello().server_name()) else {
-        begun.io.write_all(&UNRECOGNIZED_NAME).await?;
-        begun.io.shutdown().await?;
-        return Err(NoSession::UnknownName);
+    let chosen = tls.choose(&begun.client_hello());
+    let (alert, refused) = match chosen {
+        Choice::Shown(shown) => return Ok((begun.into_stream(shown.config()).await?, shown)),
+        Choice::Proof(config) => {
+            begun.into_stream(config).await?.shutdown().await?;
+            return Err(NoSession::Proved);
+        }
+        Choice::NoProof => (NO_APPLICATION_PROTOCOL, NoSession::NoProof),
+        Choice::UnknownName => (UNRECOGNIZED_NAME, NoSession::UnknownName),
     };
-    Ok((begun.into_stream(shown.config()).await?, shown))
+    begun.io.write_all(&alert).await?;
+    begun.io.shutdown().await?;
+    Err(refused)
 }
 
 impl Session {
