@@ -37,6 +37,28 @@ echo 'extendedKeyUsage=clientAuth' >billing.ext
 openssl x509 -req -in billing.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 90 \
   -extfile billing.ext -out billing.pem 2>/dev/null
 
+# list DAYS [CERTIFICATE]: what the authority has taken back by now, and for how long it says so
+cat >authority.cnf <<'AUTHORITY'
+[ca]
+default_ca = it
+[it]
+database = taken-back
+crlnumber = number
+default_md = sha256
+crl_extensions = extensions
+[extensions]
+authorityKeyIdentifier = keyid
+AUTHORITY
+: >taken-back
+echo 01 >number
+list() {
+  local by=(openssl ca -config authority.cnf -cert ca.pem -keyfile ca.key)
+  [ $# -lt 2 ] || "${by[@]}" -revoke "$2" -crl_reason keyCompromise 2>/dev/null
+  "${by[@]}" -gencrl -crldays "$1" -out new.crl 2>/dev/null
+  mv new.crl clients.crl
+}
+list 30
+
 cat >portcullis.toml <<POLICY
 public = "https://gate.test"
 listen = [
@@ -48,6 +70,7 @@ listen = [
 cert = "gate.pem"
 key = "gate.key"
 client_ca = "ca.pem"
+client_crl = "clients.crl"
 strict_sni = true
 poll = "1d"
 hsts = "1d"
@@ -145,6 +168,34 @@ for _ in $(seq 100); do
   sleep 0.1
 done
 [ "$(serial)" = "$new" ] || fail "the new certificate is not shown"
+
+echo "a certificate that is taken back"
+mkfifo says
+openssl s_client -quiet -connect "127.0.0.1:$required" -servername gate.test -cert billing.pem -key billing.key \
+  <says >hears 2>/dev/null &
+exec 3>says
+printf 'GET /billing HTTP/1.1\r\nHost: gate.test\r\n\r\n' >&3
+for _ in $(seq 100); do
+  grep -q '^HTTP/1.1 200' hears && break
+  sleep 0.1
+done
+grep -q '^HTTP/1.1 200' hears || fail "no answer before it"
+list 30 billing.pem
+kill -HUP "$gateway"
+# In version 1.2 the handshake is not over before the certificate is judged.
+for _ in $(seq 100); do
+  openssl s_client -connect "127.0.0.1:$required" -servername gate.test -tls1_2 -cert billing.pem \
+    -key billing.key </dev/null >refused 2>&1 || break
+  sleep 0.1
+done
+grep -qi 'certificate revoked' refused || fail "not refused as revoked: $(cat refused)"
+printf 'GET /billing HTTP/1.1\r\nHost: gate.test\r\n\r\n' >&3
+for _ in $(seq 100); do
+  grep -q '"certificate_not_valid"' hears && break
+  sleep 0.1
+done
+grep -q '^HTTP/1.1 401' hears || fail "answered on the connection that was there: $(cat hears)"
+exec 3>&-
 
 kill "$gateway"
 wait "$gateway" || fail "no clean end"

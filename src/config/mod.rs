@@ -9,6 +9,7 @@ mod admin;
 mod audit;
 mod auth;
 mod check;
+mod clients;
 mod context;
 mod diagnostic;
 mod forms;

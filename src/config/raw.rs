@@ -120,6 +120,7 @@ tables! {
         strict_sni: bool,
         min: String,
         client_ca: String,
+        client_crl: Many<String>,
         client_auth: String,
         poll: Span,
         hsts: Hsts,

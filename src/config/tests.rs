@@ -136,6 +136,8 @@ fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
         let tls = dir.path().join("tls");
         fs::copy(tls.join(format!("{of}.pem")), tls.join(copy)).unwrap();
     }
+    let list = messages::tls::list(&messages::tls::authority("Clients").1, 4000);
+    fs::write(dir.path().join("tls/clients.crl"), list).unwrap();
     fs::write(dir.path().join("admin.token"), "x".repeat(64)).unwrap();
     fs::create_dir(dir.path().join("mail")).unwrap();
     for (copy, of) in

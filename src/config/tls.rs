@@ -9,13 +9,12 @@ use toml::Spanned;
 use super::context::{Context, set};
 use super::listen::Listeners;
 use super::read::Many;
-use super::{acme, hsts, raw};
+use super::{acme, clients, hsts, raw};
 use crate::acme::AcmeSettings;
 use crate::clock::{Clock, SystemClock};
 use crate::policy::{Route, Routes};
 use crate::tls::{
-    Authorities, ClientAuth, FileError, FileFault, MinVersion, Pair, Standing, TlsError,
-    TlsSettings, twice,
+    ClientAuth, FileError, FileFault, MinVersion, Pair, Standing, TlsError, TlsSettings, twice,
 };
 use crate::web::Public;
 
@@ -64,7 +63,7 @@ pub(super) fn check(
         cx.problems.warn(at.clone(), format!("no listener speaks TLS; write {form}"));
     }
     let nobody = raw.client_ca.is_none();
-    let client_ca = raw.client_ca.take().and_then(|written| client_ca(cx, &written));
+    let client_ca = clients::check(cx, raw.client_ca.take(), raw.client_crl.take());
     let mut usual = ClientAuth::Off;
     let usual_at = raw.client_auth.as_ref().map(Spanned::span);
     cx.choice("client_auth", &mut usual, raw.client_auth.take(), &CLIENT_AUTH);
@@ -151,15 +150,6 @@ fn unmet_rules(cx: &mut Context<'_>, routes: &Routes) {
     }
 }
 
-fn client_ca(cx: &mut Context<'_>, written: &Spanned<String>) -> Option<Authorities> {
-    let read = Authorities::read(&cx.path(written.get_ref()));
-    let refused = read.map_err(|error| {
-        let form = "`client_ca` holds no usable certificate in PEM form";
-        cx.error(written.span(), unreadable(&error).unwrap_or_else(|| form.to_owned()));
-    });
-    refused.ok()
-}
-
 fn more(
     cx: &mut Context<'_>,
     written: Option<Spanned<Many<raw::TlsCertificate>>>,
@@ -233,7 +223,7 @@ fn shown(pair: &Pair) -> String {
     pair.path().display().to_string()
 }
 
-fn unreadable(error: &FileError) -> Option<String> {
+pub(super) fn unreadable(error: &FileError) -> Option<String> {
     let FileFault::Read(cause) = &error.error else { return None };
     Some(format!("cannot read {} ({cause}); mend or rename it", error.path.display()))
 }

@@ -136,7 +136,10 @@ impl State {
         let (id, meters) = (self.shared.ids.next(), Arc::clone(&self.meters));
         let mut record = Record::start(&parts, id, peer.addr(), meters, trace.clone());
         let mut cross = None;
-        let answered = if self.shared.is_asked_at(parts.uri.path()) {
+        let answered = if !peer.is_good(self.shared.clock.now()) {
+            // Whatever is asked for: with such a certificate no new connection would come about.
+            Err(Rejection::Certificate)
+        } else if self.shared.is_asked_at(parts.uri.path()) {
             self.advise(parts, peer, &mut record).await
         } else {
             self.route(parts, body, peer, &mut record, &mut cross).await

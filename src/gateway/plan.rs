@@ -89,6 +89,7 @@ impl Ground {
         }
         let shared = Shared {
             challenges: self.acme.as_ref().map(|acme| Arc::clone(acme.challenges())),
+            clock: Arc::clone(&self.clock),
             endpoints,
             endpoint_cors: config.endpoint_cors,
             fields: config.connections.headers,

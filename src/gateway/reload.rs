@@ -13,7 +13,7 @@ use crate::metrics::Tally;
 
 /// Keys that are read at the start and never again. A file may change them; the gateway goes on as
 /// it is.
-const AT_THE_START: [&str; 29] = [
+const AT_THE_START: [&str; 30] = [
     "listen",
     "workers",
     "tls.cert",
@@ -22,6 +22,7 @@ const AT_THE_START: [&str; 29] = [
     "tls.strict_sni",
     "tls.min",
     "tls.client_ca",
+    "tls.client_crl",
     "tls.client_auth",
     "tls.poll",
     "tls.acme",

@@ -11,6 +11,7 @@ use super::intake::Hosts;
 use super::load::Load;
 use super::meters::Meters;
 use crate::acme::Challenges;
+use crate::clock::Clock;
 use crate::endpoints::Endpoints;
 use crate::forward_auth::ForwardAuthSettings;
 use crate::metrics::Held;
@@ -25,6 +26,7 @@ use crate::web::{Body, Cors, MessageLimits, Peer, Public, RequestIds, Trust};
 pub(super) struct Shared {
     /// What an authority that issues certificates asks for, if there is one.
     pub(super) challenges: Option<Arc<Challenges>>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) endpoints: Endpoints,
     pub(super) endpoint_cors: Option<Cors>,
     /// Most header fields of a request over HTTP/2; over HTTP/1.1 the connection counts them.

@@ -32,6 +32,7 @@ mod turn;
 mod upgrade;
 mod upstream;
 mod upstreams;
+mod vigil;
 mod watch;
 mod watched;
 mod whoami;
@@ -48,7 +49,8 @@ use http::{Response, Version};
 use http_body::Body as _;
 
 use upstream::Upstream;
-use watch::{Vigil, Watch};
+use vigil::Vigil;
+use watch::Watch;
 use watched::watched;
 
 use crate::clock::Clock;
@@ -63,7 +65,7 @@ pub use prepare::{X_REQUEST_ID, strip_identity};
 pub use rejection::{RefusedCredential, Rejection};
 pub use settings::{Address, Backend, FolderSettings, HealthSettings, Target, UpstreamSettings};
 pub use upstreams::{ServerState, UpstreamState, Upstreams};
-pub use watch::InForce;
+pub use vigil::InForce;
 
 /// A proxy of one worker: the shared upstreams, and connections of its own.
 #[derive(Debug)]
@@ -92,7 +94,7 @@ impl Proxy {
     ) -> Self {
         let pool = Arc::new(pool::Pool::new(&upstreams.0, |_| None));
         let channels = upstreams.0.iter().map(http2::channels).collect();
-        let vigil = Arc::new(Vigil::new(in_force));
+        let vigil = Arc::new(Vigil::new(in_force, Arc::clone(&clock)));
         let heads = upstreams.0.iter().map(|_| Arc::default()).collect();
         Self { sessions, upstreams, pool, channels, limits, clock, vigil, heads }
     }
@@ -172,7 +174,7 @@ impl Proxy {
         if let Some(handshake) = &handshake {
             handshake.ask(&mut parts.headers);
         }
-        let watch = || caller.map(|caller| self.vigil.over(caller, route, peer.certificate()));
+        let watch = || self.vigil.over(caller, route, peer.certificate());
         let uploading = if body.is_end_stream() { None } else { watch() };
         let asks = handshake.is_some();
         let sending = || self.forward(&outfit, parts, body, asks, way, watch());

@@ -87,6 +87,9 @@ pub enum Rejection {
     /// The credential is no good.
     #[error(transparent)]
     Refused(#[from] RefusedCredential),
+    /// The certificate that the connection has shown is good no more.
+    #[error("client certificate ended, or no longer believed")]
+    Certificate,
     /// Several tickets, or one beside an `Authorization`.
     #[error("more than one credential")]
     AmbiguousTicket,
@@ -146,12 +149,15 @@ pub struct RefusedCredential {
 
 const NO_CREDENTIALS: &str = "Authentication credentials were not provided.";
 const HOST: &str = "The Host header is missing or unusable.";
+const LENGTH: &str = "The length of the request is ambiguous.";
 const FIELDS: &str = "Too many header fields.";
 const BUSY: &str = "The service is busy, try again later.";
 const VERSION: &str = "Only version 13 of the WebSocket protocol is spoken here.";
 const CLEAR: &str = "Credentials are taken over TLS only; this one was sent in clear.";
 const STEP_UP: &str = "A more recent login is required.";
 const ONE_TICKET: &str = "There must be one ticket, and no Authorization header beside it.";
+const CERTIFICATE: &str =
+    "The certificate of this connection is not valid any more; connect again.";
 const FORBIDDEN: &str = "You do not have permission to perform this action.";
 
 impl Rejection {
@@ -172,9 +178,7 @@ impl Rejection {
                 (S::MISDIRECTED_REQUEST, "misdirected", "This host is not served here.")
             }
             Self::InClear => (S::FORBIDDEN, "in_clear", CLEAR),
-            Self::BadFraming => {
-                (S::BAD_REQUEST, "bad_framing", "The length of the request is ambiguous.")
-            }
+            Self::BadFraming => (S::BAD_REQUEST, "bad_framing", LENGTH),
             Self::Malformed(violation) => malformed(*violation),
             Self::BadField => (S::BAD_REQUEST, "bad_field", "A header field is unusable."),
             Self::TooManyFields => (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "too_many_fields", FIELDS),
@@ -197,6 +201,7 @@ impl Rejection {
             Self::Refused(refused) => {
                 (refused.error.status(), refused.error.code(), "Credential refused.")
             }
+            Self::Certificate => (S::UNAUTHORIZED, "certificate_not_valid", CERTIFICATE),
             Self::AmbiguousTicket => (S::BAD_REQUEST, "ambiguous_ticket", ONE_TICKET),
             Self::Forbidden => (S::FORBIDDEN, "forbidden", FORBIDDEN),
             Self::AddressForbidden => (S::FORBIDDEN, "forbidden_address", FORBIDDEN),
@@ -260,6 +265,10 @@ impl Rejection {
             // connection that waits costs memory, too.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        if matches!(self, Self::Certificate) {
+            // Nothing on this connection will be answered.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         if let Self::Throttled(too_many) = self {
             headers.insert(header::RETRY_AFTER, too_many.retry_after().into());
             headers.insert(RATE_LIMIT_POLICY, too_many.policy);
@@ -282,7 +291,7 @@ impl Rejection {
             );
             return HeaderValue::try_from(told).ok();
         }
-        let text = if matches!(self, Self::NoCredentials) {
+        let text = if matches!(self, Self::NoCredentials | Self::Certificate) {
             r#"Bearer realm="api""#
         } else {
             r#"Bearer realm="api", error="invalid_token""#
@@ -319,7 +328,7 @@ const fn malformed(violation: Violation) -> (StatusCode, &'static str, &'static 
     use {StatusCode as S, Violation as V};
     match violation {
         V::ContentLength | V::TransferEncoding | V::TwoLengths => {
-            (S::BAD_REQUEST, "bad_framing", "The length of the request is ambiguous.")
+            (S::BAD_REQUEST, "bad_framing", LENGTH)
         }
         V::TargetTooLong => (S::URI_TOO_LONG, "target_too_long", "The request target is too long."),
         V::Target => (S::BAD_REQUEST, "bad_target", "The request target is unusable."),

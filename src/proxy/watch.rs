@@ -3,52 +3,24 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll, Waker, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::caller::permit;
+use super::vigil::{InForce, LOOK, Vigil};
 use super::{RefusedCredential, Rejection};
-use crate::policy::{Route, Routes, authorize};
-use crate::session::{AuthError, Authenticated, Sessions, Stance};
+use crate::policy::{Route, authorize};
+use crate::session::{AuthError, Authenticated, Stance};
 use crate::store::StoreError;
 use crate::tls::ClientCertificate;
 use crate::token::TokenError;
 
-/// How often it is asked whether the caller of a silent connection may go on.
-const LOOK: Duration = Duration::from_secs(1);
 /// How long a response that nobody can take up again may go on after its credential ended, where
 /// the route does not say: what began in time may be finished.
 const FINISHING: Duration = Duration::from_secs(5 * 60);
-
-/// What live connections are held to, whatever was in force when they began.
-#[derive(Debug)]
-pub struct InForce {
-    /// Who is who.
-    pub sessions: Arc<Sessions>,
-    /// Who may go where.
-    pub routes: Arc<Routes>,
-}
-
-/// What the live connections of one worker share.
-#[derive(Debug)]
-pub(super) struct Vigil {
-    in_force: Arc<ArcSwap<InForce>>,
-    rounds: Mutex<Rounds>,
-}
-
-/// Who is to be woken for the next look. One timer for all: a watch that ends before has cost
-/// none.
-#[derive(Debug, Default)]
-struct Rounds {
-    places: Vec<Option<Waker>>,
-    free: Vec<usize>,
-    /// Somebody goes the rounds.
-    walking: bool,
-}
 
 /// A caller who was let in at a route, for as long as its connection lives.
 ///
@@ -56,9 +28,12 @@ struct Rounds {
 pub(super) struct Watch {
     vigil: Arc<Vigil>,
     route: Arc<Route>,
-    caller: Arc<Authenticated>,
+    /// `None`: somebody of whom no more is known than the certificate.
+    caller: Option<Arc<Authenticated>>,
     /// What its connection has shown.
     certificate: Option<ClientCertificate>,
+    /// By what somebody was judged who is no caller.
+    judged_by: Option<Arc<InForce>>,
     /// How long it may go on after its credential ended.
     grace: Duration,
     place: Option<usize>,
@@ -79,13 +54,36 @@ impl Watch {
 
     /// Another one over the same caller, with the time that the route gives.
     pub(super) fn again(&self) -> Self {
-        self.vigil.over(&self.caller, &self.route, self.certificate.as_ref())
+        self.vigil.watch(self.caller.as_ref(), &self.route, self.certificate.as_ref())
     }
 
     /// Whether the caller may go on now: a look at the clock and at a counter, and into the store
     /// only if something about its user changed. The error is what a request of the same caller
     /// would be refused with.
     pub(super) fn poll_look(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Rejection>> {
+        // No time is given beyond its end: it may have ended because it was taken back.
+        if let Some(certificate) = &self.certificate
+            && !certificate.is_good(self.vigil.clock.now())
+        {
+            return Poll::Ready(Err(Rejection::Certificate));
+        }
+        self.poll_caller(cx)
+    }
+
+    /// The same for somebody who is nobody's account: what changes is the route, by a reload.
+    fn look_at_rules(&mut self) -> Result<(), Rejection> {
+        let in_force = self.vigil.in_force.load();
+        if self.judged_by.as_ref().is_some_and(|by| Arc::ptr_eq(by, &in_force)) {
+            return Ok(());
+        }
+        let route = in_force.routes.of_key(&self.route.key);
+        self.route = Arc::clone(route.ok_or(Rejection::NoRoute)?);
+        permit(authorize(&self.route.allow, None, self.certificate.as_ref()))?;
+        self.judged_by = Some(Arc::clone(&in_force));
+        Ok(())
+    }
+
+    fn poll_caller(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Rejection>> {
         if let Some(asking) = &mut self.asking {
             let answer = ready!(asking.as_mut().poll(cx));
             self.asking = None;
@@ -97,7 +95,7 @@ impl Watch {
                     self.route = Arc::clone(route.ok_or(Rejection::NoRoute)?);
                     let who = Some(&caller.identity);
                     permit(authorize(&self.route.allow, who, self.certificate.as_ref()))?;
-                    self.caller = caller;
+                    self.caller = Some(caller);
                 }
                 // What was true a moment ago stands until the next look.
                 Err(error) if tells_nothing(&error) => {
@@ -106,17 +104,18 @@ impl Watch {
                 Err(error) => return Poll::Ready(Err(self.refused(error))),
             }
         }
-        match self.vigil.in_force.load().sessions.stance(&self.caller, self.grace) {
+        let Some(caller) = &self.caller else { return Poll::Ready(self.look_at_rules()) };
+        let in_force = self.vigil.in_force.load();
+        match in_force.sessions.stance(caller, self.grace) {
             Stance::Unchanged => Poll::Ready(Ok(())),
             Stance::Expired => Poll::Ready(Err(self.refused(TokenError::Expired.into()))),
             Stance::InDoubt if self.ask_after.is_some_and(|then| Instant::now() < then) => {
                 Poll::Ready(Ok(()))
             }
             Stance::InDoubt => {
-                let sessions = Arc::clone(&self.vigil.in_force.load().sessions);
-                let caller = Arc::clone(&self.caller);
+                let (sessions, caller) = (Arc::clone(&in_force.sessions), Arc::clone(caller));
                 self.asking = Some(Box::pin(async move { sessions.reaffirm(&caller).await }));
-                self.poll_look(cx)
+                self.poll_caller(cx)
             }
         }
     }
@@ -173,100 +172,34 @@ const fn tells_nothing(error: &AuthError) -> bool {
 }
 
 impl Vigil {
-    pub(super) fn new(in_force: Arc<ArcSwap<InForce>>) -> Self {
-        Self { in_force, rounds: Mutex::default() }
-    }
-
-    /// A watch over a caller who was let in at `route` just now.
+    /// A watch over who was let in at `route` just now: a caller, the holder of a certificate, or
+    /// both. Nobody in particular needs none.
     pub(super) fn over(
         self: &Arc<Self>,
-        caller: &Arc<Authenticated>,
+        caller: Option<&Arc<Authenticated>>,
+        route: &Arc<Route>,
+        certificate: Option<&ClientCertificate>,
+    ) -> Option<Watch> {
+        let is_known = caller.is_some() || certificate.is_some();
+        is_known.then(|| self.watch(caller, route, certificate))
+    }
+
+    fn watch(
+        self: &Arc<Self>,
+        caller: Option<&Arc<Authenticated>>,
         route: &Arc<Route>,
         certificate: Option<&ClientCertificate>,
     ) -> Watch {
         Watch {
             vigil: Arc::clone(self),
             route: Arc::clone(route),
-            caller: Arc::clone(caller),
+            caller: caller.cloned(),
             certificate: certificate.cloned(),
+            judged_by: None,
             grace: route.outlive.unwrap_or(FINISHING),
             place: None,
             asking: None,
             ask_after: None,
-        }
-    }
-
-    fn wait(self: &Arc<Self>, place: &mut Option<usize>, waker: &Waker) {
-        let mut rounds = self.rounds();
-        let at = *place.get_or_insert_with(|| rounds.take_place());
-        if let Some(slot) = rounds.places.get_mut(at)
-            && slot.as_ref().is_none_or(|known| !known.will_wake(waker))
-        {
-            *slot = Some(waker.clone());
-        }
-        if !rounds.walking {
-            rounds.walking = true;
-            drop(rounds);
-            tokio::spawn(Walk(Some(Arc::downgrade(self))).rounds());
-        }
-    }
-
-    fn leave(&self, place: usize) {
-        let mut rounds = self.rounds();
-        // What it held is dropped outside of the lock.
-        let _waker = rounds.places.get_mut(place).and_then(Option::take);
-        rounds.free.push(place);
-        drop(rounds);
-    }
-
-    /// Wakes all who wait; `false` once there is nobody.
-    fn wake_all(&self) -> bool {
-        let mut rounds = self.rounds();
-        if rounds.free.len() == rounds.places.len() {
-            rounds.walking = false;
-            return false;
-        }
-        let waiting: Vec<Waker> = rounds.places.iter_mut().filter_map(Option::take).collect();
-        drop(rounds);
-        waiting.into_iter().for_each(Waker::wake);
-        true
-    }
-
-    fn rounds(&self) -> MutexGuard<'_, Rounds> {
-        self.rounds.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Rounds {
-    fn take_place(&mut self) -> usize {
-        self.free.pop().unwrap_or_else(|| {
-            self.places.push(None);
-            self.places.len() - 1
-        })
-    }
-}
-
-/// The one who goes the rounds, while there is anybody to be woken.
-struct Walk(Option<Weak<Vigil>>);
-
-impl Walk {
-    async fn rounds(mut self) {
-        loop {
-            sleep(LOOK).await;
-            let vigil = self.0.as_ref().and_then(Weak::upgrade);
-            if !vigil.is_some_and(|vigil| vigil.wake_all()) {
-                self.0 = None;
-                return;
-            }
-        }
-    }
-}
-
-impl Drop for Walk {
-    /// Its runtime ends: the next one who waits needs another.
-    fn drop(&mut self) {
-        if let Some(vigil) = self.0.as_ref().and_then(Weak::upgrade) {
-            vigil.rounds().walking = false;
         }
     }
 }

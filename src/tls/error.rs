@@ -29,6 +29,12 @@ pub enum TlsError {
     /// The authorities cannot be used.
     #[error("the authorities of client certificates cannot be used")]
     Authorities(#[from] rustls::server::VerifierBuilderError),
+    /// The bytes hold no PEM revocation list, or a broken one.
+    #[error("no usable revocation list in PEM form")]
+    NoList(#[source] Option<rustls::pki_types::pem::Error>),
+    /// A revocation list of a kind that is not understood.
+    #[error("a revocation list that cannot be used: {0}")]
+    List(#[source] rustls::server::VerifierBuilderError),
     /// A certificate that proves a name to an authority cannot be made.
     #[error("no certificate can be made that proves a name")]
     Proof(#[from] rcgen::Error),

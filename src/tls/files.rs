@@ -4,18 +4,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use super::leaf::Leaf;
-use super::{Certified, TlsError, certificates};
+use super::{Certified, TlsError};
 use crate::small_file::{self, Stamp};
 
 /// A file, and what it was like before it was read.
 #[derive(Clone, Debug)]
-struct Watched {
-    path: PathBuf,
+pub(super) struct Watched {
+    pub(super) path: PathBuf,
     stamp: Option<Stamp>,
 }
 
@@ -136,55 +134,6 @@ impl Awaited {
     }
 }
 
-/// Whose word the certificate of a client needs.
-#[derive(Clone, Debug)]
-pub struct Authorities {
-    file: Watched,
-    roots: Arc<RootCertStore>,
-}
-
-impl Authorities {
-    /// Reads the file: certificates in PEM, at least one.
-    ///
-    /// # Errors
-    ///
-    /// [`FileError`].
-    pub fn read(path: &Path) -> Result<Self, FileError> {
-        let (file, content) = Watched::read(path)?;
-        let roots = certificates(&content).and_then(|found| roots(&found));
-        let roots =
-            roots.map_err(|error| FileError { path: path.to_owned(), error: error.into() })?;
-        Ok(Self { file, roots: Arc::new(roots) })
-    }
-
-    pub(super) fn roots(&self) -> Arc<RootCertStore> {
-        Arc::clone(&self.roots)
-    }
-
-    /// As [`Pair::again`].
-    pub(super) fn again(&mut self, always: bool) -> Option<Result<(), FileError>> {
-        let stamp = self.file.look();
-        if !always && stamp == self.file.stamp {
-            return None;
-        }
-        self.file.stamp = stamp;
-        let read = Self::read(&self.file.path);
-        Some(read.map(|read| *self = read))
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.file.path
-    }
-}
-
-fn roots(found: &[CertificateDer<'static>]) -> Result<RootCertStore, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in found {
-        roots.add(certificate.clone())?;
-    }
-    Ok(roots)
-}
-
 impl Watched {
     fn read(path: &Path) -> Result<(Self, Zeroizing<Vec<u8>>), FileError> {
         // Before it is read: what is written meanwhile is noticed at the next look.
@@ -192,6 +141,24 @@ impl Watched {
         let content = small_file::read(path)
             .map_err(|error| FileError { path: path.to_owned(), error: error.into() })?;
         Ok((watched, content))
+    }
+
+    /// Reads a file as what it should hold.
+    pub(super) fn read_as<T>(
+        path: &Path,
+        parse: impl FnOnce(&[u8]) -> Result<T, TlsError>,
+    ) -> Result<(Self, T), FileError> {
+        let (watched, content) = Self::read(path)?;
+        let about = |error: TlsError| FileError { path: path.to_owned(), error: error.into() };
+        Ok((watched, parse(&content).map_err(about)?))
+    }
+
+    /// Whether the file is another than it was, or `always`. Then it counts as seen.
+    pub(super) fn is_another(&mut self, always: bool) -> bool {
+        let stamp = self.look();
+        let is_another = always || stamp != self.stamp;
+        self.stamp = stamp;
+        is_another
     }
 
     /// What the file is like now; `None` if there is none.

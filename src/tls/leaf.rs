@@ -146,7 +146,7 @@ pub(super) fn alternative_names<'a, 'b>(
     Ok(found.map_or(&[], |found| &found.value.general_names))
 }
 
-fn moment(time: ASN1Time) -> Timestamp {
+pub(super) fn moment(time: ASN1Time) -> Timestamp {
     // Before 1970 is 1970.
     Timestamp::from_secs(u64::try_from(time.timestamp()).unwrap_or_default())
 }

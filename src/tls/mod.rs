@@ -1,5 +1,6 @@
 //! TLS, as both sides of the gateway use it: what proves who somebody is, and whom to believe.
 
+mod authorities;
 mod client;
 mod error;
 mod files;
@@ -11,9 +12,10 @@ mod server;
 mod settings;
 mod terms;
 
+pub use authorities::{Authorities, Over};
 pub use client::{ClientTls, Roots, client_config};
 pub use error::TlsError;
-pub use files::{Authorities, Awaited, FileError, FileFault, Pair};
+pub use files::{Awaited, FileError, FileFault, Pair};
 pub use holder::ClientCertificate;
 pub use leaf::{Leaf, SOON, Standing};
 pub use pem::{Certified, certificates};

@@ -11,6 +11,7 @@ use rustls::server::ClientHello;
 use tokio::sync::Notify;
 
 use super::TlsError;
+use super::authorities::{Authorities, Over};
 use super::files::{Awaited, FileError, Pair};
 use super::leaf::{Leaf, Standing};
 use super::proofs::{Proofs, Proving, Sought};
@@ -46,8 +47,10 @@ impl ServerTls {
             min: settings.min,
             strict_sni: settings.strict_sni,
             ticketer: Ticketer::new()?,
+            bench: Arc::default(),
         };
         let terms = terms(&fixed, settings)?;
+        fixed.bench.store(terms.judge());
         Ok(Self {
             fixed,
             poll: settings.poll,
@@ -62,6 +65,12 @@ impl ServerTls {
     pub fn ends(&self) -> Vec<(PathBuf, Timestamp)> {
         let settings = self.settings();
         settings.pairs().map(|pair| (pair.path().to_owned(), pair.leaf().ends())).collect()
+    }
+
+    /// When the first revocation list of each file ends.
+    pub fn lists_end(&self) -> Vec<(PathBuf, Timestamp)> {
+        let settings = self.settings();
+        settings.client_ca.iter().flat_map(Authorities::lists_end).collect()
     }
 
     /// What the certificate says that was [awaited](TlsSettings::awaited), once it is there.
@@ -130,15 +139,17 @@ impl ServerTls {
             changed |= taken(read, awaited.pair(), now);
         }
         if let Some(authorities) = client_ca {
-            match authorities.again(always) {
-                Some(Ok(())) => {
-                    changed = true;
-                    let file = authorities.path().display();
-                    tracing::info!(%file, "authorities of client certificates read");
+            for read in authorities.again(always) {
+                match read {
+                    Ok(file) => {
+                        changed = true;
+                        let file = file.display();
+                        tracing::info!(%file, "file about client certificates read");
+                    }
+                    Err(error) => kept(&error),
                 }
-                Some(Err(error)) => kept(&error),
-                None => {}
             }
+            authorities.newly_over(now).iter().for_each(complain_of_list);
         }
         if !changed {
             return;
@@ -151,6 +162,8 @@ impl ServerTls {
         }
         match terms(&self.fixed, &settings) {
             Ok(terms) => {
+                // First who judges: whoever shakes hands by the new terms is judged by them.
+                self.fixed.bench.store(terms.judge());
                 *self.terms.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(terms);
             }
             Err(error) => {
@@ -161,7 +174,10 @@ impl ServerTls {
     }
 
     fn complain(&self, now: Timestamp) {
-        self.settings().pairs().for_each(|pair| complain(pair, now));
+        let settings = self.settings();
+        settings.pairs().for_each(|pair| complain(pair, now));
+        let over = settings.client_ca.iter().flat_map(|authorities| authorities.over(now));
+        over.for_each(|over| complain_of_list(&over));
     }
 
     fn settings(&self) -> MutexGuard<'_, TlsSettings> {
@@ -262,6 +278,11 @@ fn complain(pair: &Pair, now: Timestamp) {
     if standing != Standing::Good {
         tracing::warn!(file = %pair.path().display(), "{standing}");
     }
+}
+
+fn complain_of_list(over: &Over) {
+    let (file, since) = (over.path.display(), over.since);
+    tracing::error!(%file, %since, "revocation list over; who needs it is refused until another is there");
 }
 
 #[cfg(test)]

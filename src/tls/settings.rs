@@ -6,7 +6,8 @@ use http::HeaderValue;
 use rustls::version::TLS13;
 use rustls::{ALL_VERSIONS, SupportedProtocolVersion};
 
-use super::files::{Authorities, Awaited, Pair};
+use super::authorities::Authorities;
+use super::files::{Awaited, Pair};
 
 /// Whether the clients of a listener show certificates.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use rustls::server::{NoServerSessionStorage, ProducesTickets, WebPkiClientVerifier};
+use rustls::pki_types::CertificateDer;
+use rustls::server::{NoServerSessionStorage, ProducesTickets};
 use rustls::sign::SingleCertAndKey;
 
-use super::files::{Authorities, Pair};
+use super::authorities::{Authorities, Judge};
+use super::files::Pair;
+use super::holder::{Bench, ClientCertificate};
 use super::leaf::Leaf;
 use super::settings::{ClientAuth, MinVersion};
 use super::{TlsError, provider};
@@ -17,6 +20,9 @@ use super::{TlsError, provider};
 pub struct Shown {
     config: Arc<ServerConfig>,
     leaf: Arc<Leaf>,
+    /// Who judges what the client shows; nobody where it is not asked.
+    judge: Option<Arc<Judge>>,
+    bench: Arc<Bench>,
 }
 
 impl Shown {
@@ -29,6 +35,17 @@ impl Shown {
     pub const fn leaf(&self) -> &Arc<Leaf> {
         &self.leaf
     }
+
+    /// Who has shown that chain in this handshake, which found it good.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError::Unreadable`], and [`TlsError::NoAuthorities`] if nobody was asked: do not serve
+    /// its client.
+    pub fn holder(&self, chain: &[CertificateDer<'_>]) -> Result<ClientCertificate, TlsError> {
+        let judge = self.judge.as_ref().ok_or(TlsError::NoAuthorities)?;
+        ClientCertificate::shown(chain, judge, &self.bench)
+    }
 }
 
 /// What does not change with the files.
@@ -37,6 +54,8 @@ pub(super) struct Fixed {
     pub(super) strict_sni: bool,
     /// One for all certificates and workers: whichever a client meets again, it is known.
     pub(super) ticketer: Arc<dyn ProducesTickets>,
+    /// Where certificates that were shown find who judges them now.
+    pub(super) bench: Arc<Bench>,
 }
 
 /// Everything that a client can be shown, by the name that it asks for.
@@ -46,6 +65,8 @@ pub(super) struct Terms {
     /// By what follows their `*.`.
     wildcards: HashMap<String, usize>,
     strict_sni: bool,
+    /// Who judges the certificates of clients; nobody where nobody's word would count.
+    judge: Option<Arc<Judge>>,
     /// Whether the first is for clients that name no host.
     has_default: bool,
     off: Vec<Arc<Shown>>,
@@ -71,7 +92,8 @@ impl Terms {
         authorities: Option<&Authorities>,
     ) -> Result<Self, TlsError> {
         let (names, wildcards, _) = by_name(pairs);
-        let of = |auth| shown(fixed, pairs, auth, authorities);
+        let judge = authorities.map(Authorities::judge).transpose()?.map(Arc::new);
+        let of = |auth| shown(fixed, pairs, auth, authorities.zip(judge.as_ref()));
         let mut terms = Self {
             names,
             wildcards,
@@ -80,12 +102,19 @@ impl Terms {
             off: of(ClientAuth::Off)?,
             optional: Vec::new(),
             required: Vec::new(),
+            judge: None,
         };
         if authorities.is_some() {
             terms.optional = of(ClientAuth::Optional)?;
             terms.required = of(ClientAuth::Required)?;
         }
+        terms.judge = judge;
         Ok(terms)
+    }
+
+    /// Who judges the certificates of clients under these terms.
+    pub(super) fn judge(&self) -> Option<Arc<Judge>> {
+        self.judge.clone()
     }
 
     /// What a client is shown that asks for that name; `None` if it is to be refused.
@@ -146,11 +175,14 @@ fn shown(
     fixed: &Fixed,
     pairs: &[Pair],
     auth: ClientAuth,
-    authorities: Option<&Authorities>,
+    clients: Option<(&Authorities, &Arc<Judge>)>,
 ) -> Result<Vec<Arc<Shown>>, TlsError> {
+    let clients = clients.filter(|_| auth != ClientAuth::Off);
+    let judge = clients.map(|(_, judge)| judge);
     let of = |pair: &Pair| {
-        let config = Arc::new(config(fixed, pair, auth, authorities)?);
-        Ok(Arc::new(Shown { config, leaf: Arc::clone(pair.leaf()) }))
+        let config = Arc::new(config(fixed, pair, auth, clients.map(|(theirs, _)| theirs))?);
+        let (judge, bench) = (judge.cloned(), Arc::clone(&fixed.bench));
+        Ok(Arc::new(Shown { config, leaf: Arc::clone(pair.leaf()), judge, bench }))
     };
     pairs.iter().map(of).collect()
 }
@@ -167,11 +199,8 @@ fn config(
     let builder = if auth == ClientAuth::Off {
         builder.with_no_client_auth()
     } else {
-        let roots = authorities.ok_or(TlsError::NoAuthorities)?.roots();
-        let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider());
-        let verifier =
-            if auth == ClientAuth::Optional { verifier.allow_unauthenticated() } else { verifier };
-        builder.with_client_cert_verifier(verifier.build()?)
+        let authorities = authorities.ok_or(TlsError::NoAuthorities)?;
+        builder.with_client_cert_verifier(authorities.verifier(auth)?)
     };
     let identity = SingleCertAndKey::from(pair.certified().certified_key());
     let mut config = builder.with_cert_resolver(Arc::new(identity));

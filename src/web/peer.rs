@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use super::identity_headers::encode_text;
+use crate::clock::Timestamp;
 use crate::tls::{ClientCertificate, Leaf};
 
 /// The two ends of a connection, with what upstreams are told about them made ready once.
@@ -166,6 +167,12 @@ impl Peer {
     /// The certificate that the client has shown.
     pub fn certificate(&self) -> Option<&ClientCertificate> {
         self.certificate.as_deref().map(|one| &one.shown)
+    }
+
+    /// Whether what comes on the connection may be answered at `now`: the certificate that the
+    /// client has shown, if it has, is good still.
+    pub fn is_good(&self, now: Timestamp) -> bool {
+        self.certificate().is_none_or(|certificate| certificate.is_good(now))
     }
 
     /// The first name of that certificate, for a header.

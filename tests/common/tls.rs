@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer,
+    KeyIdMethod, KeyPair, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
     generate_simple_self_signed,
 };
 use rustls::client::WantsClientCert;
@@ -17,6 +18,7 @@ use rustls::{
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::soon;
 
@@ -98,9 +100,13 @@ pub(crate) struct Authority {
 
 impl Authority {
     pub(crate) fn new() -> Self {
+        Self::called("Authority of a test")
+    }
+
+    pub(crate) fn called(name: &str) -> Self {
         let key = KeyPair::generate().expect("no key");
         let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "Authority of a test");
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let cert = params.self_signed(&key).expect("no certificate").pem();
         Self { cert, issuer: Issuer::new(params, key) }
@@ -108,14 +114,43 @@ impl Authority {
 
     /// A certificate for a client: the common name of its subject, and other names.
     pub(crate) fn issue(&self, common: &str, names: Vec<SanType>) -> Pair {
+        self.issue_until(common, names, 4000)
+    }
+
+    /// The same that ends with a year's beginning.
+    pub(crate) fn issue_until(&self, common: &str, names: Vec<SanType>, year: i32) -> Pair {
         let key = KeyPair::generate().expect("no key");
         let mut params = CertificateParams::default();
+        params.not_after = date_time_ymd(year, 1, 1);
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::OrganizationName, "Acme");
         params.distinguished_name.push(DnType::CommonName, common);
         params.subject_alt_names = names;
         let cert = params.signed_by(&key, &self.issuer).expect("no certificate").pem();
         Pair { cert, key: key.serialize_pem() }
+    }
+
+    /// A list of what it takes back, in PEM, to be followed by another one at a year's beginning.
+    pub(crate) fn list(&self, taken_back: &[&Pair], year: i32) -> String {
+        let revoked = taken_back.iter().map(|pair| {
+            let der = pair.der();
+            let (_, read) = X509Certificate::from_der(&der).expect("no certificate");
+            RevokedCertParams {
+                serial_number: SerialNumber::from_slice(read.raw_serial()),
+                revocation_time: date_time_ymd(2020, 1, 1),
+                reason_code: None,
+                invalidity_date: None,
+            }
+        });
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(year, 1, 1),
+            crl_number: SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.issuer).expect("no list").pem().expect("no PEM")
     }
 }
 

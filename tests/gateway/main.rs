@@ -63,6 +63,7 @@ mod tls_clients;
 mod tls_names;
 mod tls_redirect;
 mod tls_reload;
+mod tls_revocation;
 mod tokens;
 mod upstream_answers;
 mod upstream_connections;

@@ -1,9 +1,9 @@
 //! The certificates that clients are shown: how long, and for whom.
 
 use super::finding::{Findings, Level};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::Config;
-use crate::tls::Standing;
+use crate::tls::{Standing, TlsSettings};
 
 pub(super) fn look(config: &Config, findings: &mut Findings) {
     let Some(tls) = config.tls.as_ref().filter(|_| config.listen.iter().any(|one| one.tls)) else {
@@ -49,6 +49,7 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
             "start the gateway; its log says why, if there is none a minute later",
         );
     }
+    lists(tls, now, findings);
     let Some(public) = config.public.as_ref().filter(|public| public.https) else { return };
     let issued = config.acme.iter().flat_map(|acme| &acme.domains).any(|it| *it == public.host);
     if issued || tls.pairs().any(|pair| pair.leaf().covers(&public.host)) {
@@ -59,6 +60,19 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
             "certificates",
             format!("none is for {}, which is `public`: clients refuse it there", public.host),
             "get one for that name, or mend `public`",
+        );
+    }
+}
+
+/// What the authorities of clients have taken back.
+fn lists(tls: &TlsSettings, now: Timestamp, findings: &mut Findings) {
+    for over in tls.client_ca.iter().flat_map(|authorities| authorities.over(now)) {
+        let (file, since) = (over.path.display(), over.since);
+        findings.add(
+            Level::Problem,
+            "certificates",
+            format!("the revocation list in {file} ended at {since}: whoever needs it is refused"),
+            "fetch the next one; it is read by itself",
         );
     }
 }

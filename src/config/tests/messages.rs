@@ -8,7 +8,7 @@ mod import;
 mod issuers;
 mod mail;
 mod routes;
-mod tls;
+pub(super) mod tls;
 mod upstreams;
 
 use super::*;

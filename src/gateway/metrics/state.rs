@@ -1,6 +1,7 @@
 //! What runs, under which policy, with which certificates.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use super::Sources;
 use super::sheet::Sheet;
@@ -51,12 +52,19 @@ impl Sources {
 
     fn certificates(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
         let Some(tls) = &self.tls else { return Ok(()) };
-        let ends = tls.ends();
-        let ends: Vec<_> =
-            ends.iter().map(|(file, end)| (file.display().to_string(), *end)).collect();
+        let named = |ends: Vec<(PathBuf, Timestamp)>| -> Vec<_> {
+            ends.into_iter().map(|(file, end)| (file.display().to_string(), end)).collect()
+        };
+        let ends = named(tls.ends());
         sheet.gauge(
             "portcullis_certificate_expiry_timestamp_seconds",
             "When a certificate that clients are shown ends",
+            ends.iter().map(|(file, end)| ([("file", file.as_str())], moment(*end))),
+        )?;
+        let ends = named(tls.lists_end());
+        sheet.gauge(
+            "portcullis_revocation_list_expiry_timestamp_seconds",
+            "When a revocation list ends, and whoever needs it is refused",
             ends.iter().map(|(file, end)| ([("file", file.as_str())], moment(*end))),
         )?;
         let Some(acme) = &self.ground.acme else { return Ok(()) };

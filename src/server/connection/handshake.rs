@@ -68,8 +68,7 @@ where
     let (_, session) = stream.get_ref();
     let is_http2 = session.alpn_protocol() == Some(b"h2");
     let server_name = session.server_name().map(str::to_owned);
-    let certificate = session.peer_certificates().and_then(<[_]>::first);
-    let certificate = certificate.map(ClientCertificate::of).transpose()?;
+    let certificate = session.peer_certificates().map(|chain| shown.holder(chain)).transpose()?;
     Ok((stream, Session { is_http2, shown, server_name, certificate }))
 }
 

@@ -1,6 +1,9 @@
 //! `[tls]`, and what listeners say of it.
 
-use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer,
+    KeyIdMethod, KeyPair, SerialNumber, date_time_ymd,
+};
 use tempfile::TempDir;
 
 use super::*;
@@ -129,6 +132,84 @@ fn hosts_without_a_certificate() {
             "3:7: no certificate is for `api.test`, and clients will refuse it there",
             "3:7: no certificate is for `app.test`, and clients will refuse it there",
         ],
+    );
+}
+
+/// An authority of clients: its certificate, and what it signs with.
+pub(in crate::config::tests) fn authority(name: &str) -> (String, Issuer<'static, KeyPair>) {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    (params.self_signed(&key).unwrap().pem(), Issuer::new(params, key))
+}
+
+/// A list of nothing, to be followed by another one at a year's beginning.
+pub(in crate::config::tests) fn list(issuer: &Issuer<'_, KeyPair>, year: i32) -> String {
+    let params = CertificateRevocationListParams {
+        this_update: date_time_ymd(2020, 1, 1),
+        next_update: date_time_ymd(year, 1, 1),
+        crl_number: SerialNumber::from(1_u64),
+        issuing_distribution_point: None,
+        revoked_certs: Vec::new(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    params.signed_by(issuer).unwrap().pem().unwrap()
+}
+
+#[test]
+fn what_authorities_took_back() {
+    let dir = folder();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    let ((one, first), (other, second)) = (authority("One"), authority("Other"));
+    write("one.pem", &one);
+    write("both.pem", &format!("{one}{other}"));
+    write("one.crl", &list(&first, 4000));
+    write("old.crl", &list(&first, 2021));
+    write("other.crl", &list(&second, 4000));
+    write("broken.crl", "-----BEGIN X509 CRL-----\nMAMCAQE=\n-----END X509 CRL-----\n");
+    let table = |ca: &str, keys: &str| {
+        format!("{LISTEN}tls = {{ {GOOD}, client_auth = 'required', client_ca = '{ca}', {keys} }}")
+    };
+    doubts(&dir, &table("one.pem", "client_crl = 'one.crl'"), &[]);
+    doubts(&dir, &table("both.pem", "client_crl = ['one.crl', 'other.crl']"), &[]);
+    doubts(
+        &dir,
+        &table("both.pem", "client_crl = ['one.crl']"),
+        &["2:108: no list of `CN=Other` is there, so every certificate \
+           that it vouches for is refused; add its list to `client_crl`"],
+    );
+    doubts(
+        &dir,
+        &table("one.pem", "client_crl = ['old.crl']"),
+        &[
+            "2:108: old.crl: the revocation list ended at 2021-01-01T00:00:00Z, and whoever needs it \
+           is refused; fetch a new one",
+        ],
+    );
+    refuses(
+        &dir,
+        &table("one.pem", "client_crl = 'one.pem'"),
+        "2:107: `client_crl` holds no revocation list in PEM form; convert it with openssl crl, or \
+         name another file",
+    );
+    refuses(
+        &dir,
+        &table("one.pem", "client_crl = ['one.crl', 'broken.crl']"),
+        "2:119: a revocation list of `client_crl` cannot be used (provided CRL could not be parsed: \
+         ParseError); have it made again",
+    );
+    refuses(
+        &dir,
+        &table("one.pem", "client_crl = []"),
+        "2:107: client_crl = [] would take nothing back; name the PEM files of the lists, or remove \
+         it",
+    );
+    refuses(
+        &dir,
+        &format!("{LISTEN}tls = {{ {GOOD}, client_crl = 'one.crl' }}"),
+        "2:58: `client_crl` has what authorities took back, and none is named; name their PEM file \
+         as `client_ca`",
     );
 }
 
