@@ -81,6 +81,11 @@ impl fmt::Display for Timestamp {
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The current time.
     fn now(&self) -> Timestamp;
+
+    /// The current time since 1970, for what is measured more finely; as fine as the clock has it.
+    fn since_epoch(&self) -> Duration {
+        Duration::from_millis(self.now().as_millis())
+    }
 }
 
 /// The machine's clock.
@@ -88,10 +93,18 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     fn now(&self) -> Timestamp {
-        SystemTime::now().into()
+        machine().into()
     }
+
+    fn since_epoch(&self) -> Duration {
+        machine().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+fn machine() -> SystemTime {
+    SystemTime::now()
 }
 
 /// A clock that stands still until it is moved, for tests.

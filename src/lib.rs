@@ -75,6 +75,7 @@ pub mod store;
 pub mod telemetry;
 pub mod tls;
 pub mod token;
+pub mod trace;
 pub mod web;
 
 pub use config::{Config, ConfigError};

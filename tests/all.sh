@@ -50,6 +50,9 @@ tests/man.sh
 echo "== metrics in a real Prometheus"
 tests/metrics.sh
 
+echo "== traces through a real collector"
+tests/traces.sh
+
 echo "== units, Compose files and manifest, and restarts under load"
 tests/deploy.sh
 

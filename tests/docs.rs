@@ -261,7 +261,7 @@ fn every_code_is_in_the_table_and_no_other() {
 /// Every family of numbers, under the name that a monitoring system has for it.
 fn metrics() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for file in ["state", "traffic", "accounts", "process"] {
+    for file in ["state", "traffic", "accounts", "traces", "process"] {
         let text = read(&format!("src/gateway/metrics/{file}.rs"));
         for call in text.split("sheet.").skip(1) {
             let (kind, rest) = call.split_once('(').expect("a call");

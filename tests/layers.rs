@@ -13,7 +13,7 @@ const LEVELS: [&str; 10] = [
     "proxy endpoints admin pages forward_auth",
     "session policy",
     "token",
-    "keys limit password audit mail server acme",
+    "keys limit password audit mail server acme trace",
     "store web",
     "tls",
     "identity secret clock causes metrics printable small_file new_file outbound log_sink",

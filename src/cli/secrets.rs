@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-/// Keys whose value is a secret where it stands in the file itself.
-const INLINE: [&[&str]; 5] = [
+/// Keys whose value is a secret where it stands in the file itself; `*` is any key.
+const INLINE: [&[&str]; 6] = [
     &["admin", "token"],
     &["auth", "signing", "secret"],
     &["auth", "signing", "key"],
     &["auth", "signing", "previous"],
     &["mail", "password"],
+    &["otlp", "headers", "*"],
 ];
 
 /// The secrets of a policy file.
@@ -64,10 +65,12 @@ fn is_text(file: &Table, keys: &[&str]) -> bool {
     for key in tables {
         table = table.and_then(|table| table.get(*key)).and_then(Value::as_table);
     }
-    match table.and_then(|table| table.get(*last)) {
-        Some(Value::Array(entries)) => entries.iter().any(Value::is_str),
-        value => value.is_some_and(Value::is_str),
-    }
+    let Some(table) = table else { return false };
+    let is_text = |value: &Value| {
+        let entries = value.as_array();
+        value.is_str() || entries.is_some_and(|entries| entries.iter().any(Value::is_str))
+    };
+    if *last == "*" { table.values().any(is_text) } else { table.get(*last).is_some_and(is_text) }
 }
 
 #[cfg(test)]
@@ -81,16 +84,24 @@ mod tests {
         let text = "auth.signing = { secret = { file = 'hs' }, previous = [{ file = 'old' }] }\n\
                     tls = { cert = 'c', key = 'k', certificates = [{ cert = 'd', key = 'l' }] }\n\
                     upstreams.a = { to = 'https://a', tls = { key = 'm', cert = 'n' } }\n\
+                    otlp.headers.authorization = { file = 'otlp' }\n\
                     issuers = [{ jwks = { file = 'public' } }]\n\
                     routes.'/key' = { to = 'a' }\n";
         std::fs::write(&path, text).unwrap();
         let found = secrets(&path);
         let names: Vec<_> =
             found.files.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
-        assert_eq!((names.as_slice(), found.inline), (&["hs", "k", "l", "m", "old"][..], false));
+        assert_eq!(
+            (names.as_slice(), found.inline),
+            (&["hs", "k", "l", "m", "old", "otlp"][..], false)
+        );
         for keys in INLINE {
             for value in ["'x'", "['x']"] {
-                std::fs::write(&path, format!("{} = {value}\n", keys.join("."))).unwrap();
+                std::fs::write(
+                    &path,
+                    format!("{} = {value}\n", keys.join(".").replace('*', "any")),
+                )
+                .unwrap();
                 assert!(secrets(&path).inline, "{keys:?} = {value}");
             }
         }
@@ -103,7 +114,10 @@ mod tests {
         let fields = raw.lines().filter_map(|line| line.trim().split_once(": "));
         let secret = fields.filter(|(_, kind)| kind.trim_end_matches(',').contains("Source"));
         let mut keys: Vec<_> = secret.map(|(key, _)| key).filter(|key| *key != "jwks").collect();
-        let mut listed: Vec<_> = INLINE.iter().filter_map(|keys| keys.last().copied()).collect();
+        let mut listed: Vec<_> = INLINE
+            .iter()
+            .filter_map(|keys| keys.iter().rfind(|key| **key != "*").copied())
+            .collect();
         keys.sort_unstable();
         listed.sort_unstable();
         assert_eq!(listed, keys);

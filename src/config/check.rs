@@ -10,7 +10,7 @@ use super::context::{Context, inner, set};
 use super::read::{Many, Named};
 use super::{
     Config, KEYS, STORE, Written, admin, audit, auth, forward_auth, identity, import, issuers,
-    limits, listen, log, mail, raw, route_keys, routes, signing, tls, upstreams,
+    limits, listen, log, mail, otlp, raw, route_keys, routes, signing, tls, upstreams,
 };
 use crate::proxy::UpstreamSettings;
 use crate::web::TrustHeaders;
@@ -81,6 +81,7 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
         admin,
         audit,
         log: log::check(cx, inner(raw.log)),
+        traces: otlp::check(cx, raw.otlp),
         fingerprint: String::new(),
         written: Written::default(),
         links,

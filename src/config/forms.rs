@@ -12,6 +12,7 @@ use crate::limit::Quota;
 use crate::policy;
 use crate::secret::Secret;
 use crate::server::MemoryLimit;
+use crate::trace::Share;
 
 impl Scalar for String {
     const FORM: &'static str = "a text in quotes";
@@ -176,6 +177,32 @@ impl Scalar for Rate {
 
     fn form() -> Json {
         or_off(&patterns::rate())
+    }
+}
+
+/// A part of a whole.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part(pub(super) Share);
+
+impl Scalar for Part {
+    const FORM: &'static str = "a number from 0 to 1 such as 0.1";
+
+    fn scalar(value: DeValue<'_>) -> Option<Self> {
+        let number = match value {
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str().parse().ok()?,
+            DeValue::Float(number) => number.as_str().parse().ok()?,
+            DeValue::Integer(_)
+            | DeValue::String(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_)
+            | DeValue::Table(_) => return None,
+        };
+        Share::new(number).map(Self)
+    }
+
+    fn form() -> Json {
+        json!({ "type": "number", "minimum": 0, "maximum": 1 })
     }
 }
 

@@ -23,6 +23,7 @@ mod listen;
 mod log;
 mod mail;
 mod nearest;
+mod otlp;
 mod patterns;
 mod plain;
 mod raw;
@@ -60,6 +61,7 @@ use crate::server::{ConnectionLimits, ListenerSettings};
 use crate::session::{AccountRules, SessionSettings};
 use crate::tls::TlsSettings;
 use crate::token::{IssuerSettings, TokenSettings};
+use crate::trace::TraceSettings;
 use crate::web::{Cors, IdentityHeaders, MessageLimits, Public, TrustHeaders};
 use check::check;
 use context::Context;
@@ -153,6 +155,8 @@ pub struct Config {
     pub audit: AuditSettings,
     /// Logs.
     pub log: Log,
+    /// Traces, if anybody collects them.
+    pub traces: Option<TraceSettings>,
     /// SHA-256 of the text that all this was read from, in hex, for the record.
     pub fingerprint: String,
     /// What stands in that text, to tell what a later one changes.

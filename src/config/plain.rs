@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::forms::{Lasting, Memory, Rate, Size, Span, Throttle};
+use super::forms::{Lasting, Memory, Part, Rate, Size, Span, Throttle};
 use crate::limit::Quota;
 use crate::server::MemoryLimit;
+use crate::trace::Share;
 
 impl From<Span> for Duration {
     fn from(Span(span): Span) -> Self {
@@ -15,6 +16,12 @@ impl From<Span> for Duration {
 impl From<Lasting> for Option<Duration> {
     fn from(Lasting(span): Lasting) -> Self {
         span
+    }
+}
+
+impl From<Part> for Share {
+    fn from(Part(share): Part) -> Self {
+        share
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use toml::Spanned;
 
 use super::diagnostic::Problems;
-use super::forms::{Lasting, Memory, Rate, RouteRate, Size, Source, Span, Throttle};
+use super::forms::{Lasting, Memory, Part, Rate, RouteRate, Size, Source, Span, Throttle};
 use super::hsts::Hsts;
 use super::listen::Listener;
 use super::read::{Fields, Many, Named, Read, Scalar, Value};
@@ -89,6 +89,7 @@ tables! {
         admin: Admin,
         audit: Audit,
         log: Log,
+        otlp: Otlp,
         mail: Mail,
         forward_auth: ForwardAuth,
     }
@@ -372,6 +373,18 @@ tables! {
         path: String,
         size: Size,
         keep: usize,
+    }
+
+    /// `[otlp]`
+    Otlp flawed {
+        endpoint: String,
+        headers: Named<Spanned<Source>>,
+        ca: String,
+        service: String,
+        sample: Part,
+        user: bool,
+        timeout: Span,
+        queue: NonZeroUsize,
     }
 
     /// `[log]`

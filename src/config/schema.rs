@@ -15,7 +15,7 @@ use super::read::Read;
 const MANUAL: &str = include_str!("../../docs/configuration.md");
 
 /// Keys that the table tells of in the row of another.
-const OTHERS: [(&str, &str); 11] = [
+const OTHERS: [(&str, &str); 12] = [
     ("store", "where users and sessions are"),
     ("listen[].addr", "an address and port, or \"unix:/path\""),
     ("listen[].tls", "true: TLS, with the certificates of [tls]"),
@@ -30,6 +30,7 @@ const OTHERS: [(&str, &str); 11] = [
     ("tls.hsts.preload", "true: the host may be put on the lists that browsers come with"),
     ("auth.keys", "API keys that users make for their programs; an empty table switches them on"),
     ("mail", "letters; without this table none are sent"),
+    ("otlp", "traces; without this table there are none"),
 ];
 
 /// Keys whose value is one of a few words.

@@ -15,6 +15,7 @@ use crate::mail::{Links, MailSettings, Security};
 use crate::policy::{Allow, CredentialPolicy, Underscores};
 use crate::proxy::{Address, FolderSettings, HealthSettings, Target};
 use crate::token::IssuerKeys;
+use crate::trace::Share;
 
 mod folders;
 mod messages;
@@ -38,7 +39,7 @@ fn env(name: &str) -> Option<OsString> {
     match name {
         "EMPTY" => Some(OsString::new()),
         "SHORT" => Some("0123456789012345678901234567890".into()),
-        "SMTP_PASSWORD" => Some("hunter2".into()),
+        "SMTP_PASSWORD" | "OTLP_AUTHORIZATION" => Some("hunter2".into()),
         "SIGNING_KEY" => Some("01234567890123456789012345678901".into()),
         _ => None,
     }
@@ -125,26 +126,13 @@ fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
     let text = example_with_everything()
         .replace("algorithm = \"ES256\"", "algorithm = \"HS256\"")
         .replace("\nkey      =", "\n#key      =")
+        .replace("http://localhost:4318", "https://localhost:4318")
         .replace("\nX-User-Token", "\n#X-User-Token")
         // Whoever asks for a second opinion is trusted.
         .replace("\ntrust = []", "\ntrust = [\"10.0.0.7\"]");
-    let made = rcgen::generate_simple_self_signed(["gate.test".to_owned()]).unwrap();
-    fs::create_dir(dir.path().join("tls")).unwrap();
-    fs::write(dir.path().join("tls/cert.pem"), made.cert.pem()).unwrap();
-    fs::write(dir.path().join("tls/key.pem"), made.signing_key.serialize_pem()).unwrap();
-    for (copy, of) in [("other.pem", "cert"), ("other.key", "key"), ("clients.pem", "cert")] {
-        let tls = dir.path().join("tls");
-        fs::copy(tls.join(format!("{of}.pem")), tls.join(copy)).unwrap();
-    }
-    let list = messages::tls::list(&messages::tls::authority("Clients").1, 4000);
-    fs::write(dir.path().join("tls/clients.crl"), list).unwrap();
+    lay_certificates(dir.path());
     fs::write(dir.path().join("admin.token"), "x".repeat(64)).unwrap();
     fs::create_dir(dir.path().join("mail")).unwrap();
-    for (copy, of) in
-        [("ca.pem", "cert"), ("mail-ca.pem", "cert"), ("client.pem", "cert"), ("client.key", "key")]
-    {
-        fs::copy(dir.path().join(format!("tls/{of}.pem")), dir.path().join(copy)).unwrap();
-    }
     let config = parse_at(dir.path(), &text).expect(&text).config;
     let default = accepted(ROUTE);
     assert!(matches!(config.keys.source, KeySource::Shared(_)));
@@ -175,6 +163,39 @@ fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
     assert_eq!(orders.underscores, Underscores::default());
     assert_eq!(format!("{:?}", config.messages), format!("{:?}", default.messages));
     mail_is_the_default(&config);
+    traces_are_the_default(&config);
+}
+
+#[track_caller]
+fn traces_are_the_default(config: &Config) {
+    let traces = config.traces.as_ref().expect("traces");
+    assert!(traces.tls.is_some() && traces.headers.len() == 1 && !traces.users);
+    assert_eq!(traces.service, TraceSettings::SERVICE);
+    assert_eq!((traces.timeout, traces.queue), (TraceSettings::TIMEOUT, TraceSettings::QUEUE));
+    assert_eq!(traces.share, Share::ALL);
+}
+
+#[track_caller]
+fn lay_certificates(dir: &Path) {
+    let made = rcgen::generate_simple_self_signed(["gate.test".to_owned()]).unwrap();
+    fs::create_dir(dir.join("tls")).unwrap();
+    fs::write(dir.join("tls/cert.pem"), made.cert.pem()).unwrap();
+    fs::write(dir.join("tls/key.pem"), made.signing_key.serialize_pem()).unwrap();
+    for (copy, of) in [("other.pem", "cert"), ("other.key", "key"), ("clients.pem", "cert")] {
+        let tls = dir.join("tls");
+        fs::copy(tls.join(format!("{of}.pem")), tls.join(copy)).unwrap();
+    }
+    let list = messages::tls::list(&messages::tls::authority("Clients").1, 4000);
+    fs::write(dir.join("tls/clients.crl"), list).unwrap();
+    for (copy, of) in [
+        ("ca.pem", "cert"),
+        ("mail-ca.pem", "cert"),
+        ("collector-ca.pem", "cert"),
+        ("client.pem", "cert"),
+        ("client.key", "key"),
+    ] {
+        fs::copy(dir.join(format!("tls/{of}.pem")), dir.join(copy)).unwrap();
+    }
 }
 
 #[track_caller]

@@ -56,6 +56,7 @@ pub(super) fn write(request_id: &HeaderValue, line: &Line, route: Option<&Route>
         target: TARGET,
         {
             request_id = request_id.to_str().unwrap_or_default(),
+            trace = line.trace.map(tracing::field::display),
             client = %line.client,
             method = line.method.as_str(),
             host = line.host,

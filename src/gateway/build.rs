@@ -7,6 +7,7 @@ use super::census::Census;
 use super::load::Load;
 use super::plan::{self, Ground};
 use super::reload::Reloads;
+use super::traces::Traces;
 use crate::acme::Acme;
 use crate::audit::{self, Audit, AuditError, Event, Kind};
 use crate::clock::{Clock, SystemClock};
@@ -171,12 +172,13 @@ impl Builder {
         };
         let sessions = Sessions::new(foundations, config.sessions.clone(), config.tokens.clone());
         let sessions = sessions.with_audit(audit).with_mail(accounts.mailer().cloned());
-        let ids = Arc::new(RequestIds::new());
-        let reloads = Reloads::new(now);
+        let (ids, reloads) = (Arc::new(RequestIds::new()), Reloads::new(now));
         let census = Arc::new(Census::new(config.admin.recent));
         let (workers, memory) = (config.workers.get(), config.connections.memory);
         let load = Arc::new(Load::new(census, workers, memory));
-        let ground = Ground { acme, accounts, keys, clock, ids, load, revisions, store, reloads };
+        let traces = config.traces.clone().map(|it| Traces::new(it, Arc::clone(&clock)));
+        let ground =
+            Ground { acme, accounts, keys, clock, ids, load, revisions, store, reloads, traces };
         let mut gateway = Gateway::assemble(config, Arc::new(sessions), ground);
         gateway.tls = tls;
         Ok(gateway)

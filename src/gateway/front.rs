@@ -174,8 +174,7 @@ impl State {
         let shared = &*self.shared;
         // Before anything looks at them, and whatever the route.
         strip_identity(shared.sessions.headers(), &mut parts.headers);
-        let origin = shared.trust.take(peer, &mut parts.headers);
-        record.client(origin.client, intake::kept_id(&parts, origin.trusted));
+        let origin = shared.origin(&mut parts, peer, record);
         let undecided = shared.admit(&self.meters)?;
         if parts.version == Version::HTTP_2 {
             http2::check(&mut parts, shared.fields)?;
@@ -213,12 +212,14 @@ impl State {
         };
         record.route(route.number);
         *cross = route.cors.as_ref().map(|cors| cors.meet(&parts.headers));
+        let trace = record.trace().cloned();
         let exchange = Exchange {
             route,
             path: &path,
             peer,
             origin: &origin,
             request_id: &record.request_id().clone(),
+            trace: trace.as_ref(),
             parts,
             body,
         };

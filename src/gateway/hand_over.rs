@@ -12,6 +12,7 @@ use tokio_util::sync::DropGuard;
 use super::Gateway;
 use super::lingering::Lingering;
 use super::run::ServeError;
+use super::traces::Exporting;
 use crate::audit::{Event, Kind};
 use crate::server::{FIRST_WORDS, Sockets};
 use crate::token::Bumped;
@@ -107,6 +108,7 @@ impl Gateway {
         ends: DropGuard,
         workers: JoinHandle<Result<(), ServeError>>,
         mail: JoinHandle<()>,
+        traces: Exporting,
     ) -> Result<Lingering, ServeError> {
         self.settled().await;
         let sessions = self.sessions();
@@ -114,7 +116,7 @@ impl Gateway {
         mail.await.map_err(|_panicked| ServeError::Panicked)?;
         self.let_go().await;
         let revisions = Arc::clone(&self.ground.revisions);
-        Ok(Lingering { revisions, sessions, workers, ends })
+        Ok(Lingering { revisions, sessions, workers, traces, ends })
     }
 
     /// What changes about users from now on, for a gateway that was there before.

@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::run::ServeError;
+use super::traces::Exporting;
 use crate::server::ConnectionLimits;
 use crate::session::Sessions;
 use crate::token::{Bumped, Revisions};
@@ -47,6 +48,8 @@ pub struct Lingering {
     pub(super) revisions: Arc<Revisions>,
     pub(super) sessions: Arc<Sessions>,
     pub(super) workers: JoinHandle<Result<(), ServeError>>,
+    /// The spans of what goes on go away as before.
+    pub(super) traces: Exporting,
     pub(super) ends: DropGuard,
 }
 
@@ -92,7 +95,7 @@ impl Lingering {
         others: impl Future<Output = ()>,
         mut change: impl AsyncFnMut() -> Option<Bumped>,
     ) -> Result<(), ServeError> {
-        let Self { revisions, sessions, mut workers, ends } = self;
+        let Self { revisions, sessions, mut workers, traces, ends } = self;
         let hearing = async {
             while let Some(bumped) = change().await {
                 match bumped {
@@ -118,6 +121,7 @@ impl Lingering {
             drop(ends);
             workers.await
         };
+        traces.finish().await;
         joined.unwrap_or(Err(ServeError::Panicked))
     }
 }

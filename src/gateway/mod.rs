@@ -21,6 +21,7 @@ mod reload;
 mod run;
 mod service;
 mod shared;
+mod traces;
 mod worker;
 
 pub use access_log::TARGET as ACCESS_LOG;

@@ -9,6 +9,7 @@ use super::intake::Hosts;
 use super::load::Load;
 use super::reload::Reloads;
 use super::shared::Shared;
+use super::traces::Traces;
 use crate::acme::Acme;
 use crate::audit::{Event, Kind};
 use crate::clock::Clock;
@@ -34,6 +35,7 @@ pub(super) struct Ground {
     pub(super) revisions: Arc<Revisions>,
     pub(super) store: Arc<dyn Store>,
     pub(super) reloads: Reloads,
+    pub(super) traces: Option<Traces>,
 }
 
 /// What one policy file decides.
@@ -103,6 +105,7 @@ impl Ground {
             public: config.public,
             routes,
             sessions,
+            tracer: self.traces.as_ref().map(|traces| Arc::clone(traces.tracer())),
             trust: Trust::new(config.trust, config.trust_headers),
         };
         let upstreams = match before {

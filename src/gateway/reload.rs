@@ -13,7 +13,7 @@ use crate::metrics::Tally;
 
 /// Keys that are read at the start and never again. A file may change them; the gateway goes on as
 /// it is.
-const AT_THE_START: [&str; 30] = [
+const AT_THE_START: [&str; 31] = [
     "listen",
     "workers",
     "tls.cert",
@@ -31,6 +31,7 @@ const AT_THE_START: [&str; 30] = [
     "audit",
     "log",
     "mail",
+    "otlp",
     "auth.signing",
     "auth.password",
     "limits.connections",

@@ -76,6 +76,7 @@ impl Gateway {
         let patience = Patience::new(&self.limits);
         let workers = self.workers(&drain, &patience).map_err(ServeError::Worker)?;
         let mail = self.send_mail(&drain);
+        let traces = self.export_traces();
         let threads: Vec<_> = workers
             .into_iter()
             .enumerate()
@@ -96,7 +97,8 @@ impl Gateway {
         if end == End::HandOver {
             let ends = patience.hand_over().drop_guard();
             drain.cancel();
-            return self.hand_over(ends, joined(threads), mail).await.map(Served::HandedOver);
+            let lingering = self.hand_over(ends, joined(threads), mail, traces).await;
+            return lingering.map(Served::HandedOver);
         }
         // Before the listeners are closed: whoever takes our place may bind from then on.
         files.iter().for_each(SocketFile::remove);
@@ -104,6 +106,7 @@ impl Gateway {
         let outcome = joined(threads).await.unwrap_or(Err(ServeError::Panicked));
         self.sessions().write_uses().await;
         let mail = mail.await.map_err(|_panicked| ServeError::Panicked);
+        traces.finish().await;
         self.record_end().await;
         mail.and(outcome).map(|()| Served::Drained)
     }
@@ -126,6 +129,7 @@ impl Gateway {
         let front = self.front();
         let keeper = tokio::spawn(Front::keep_house(Arc::downgrade(&front)));
         let mail = self.send_mail(&drain);
+        let traces = self.export_traces();
         let limits = Arc::clone(&self.limits);
         let acceptor = Acceptor::new(front, limits, self.slots.clone(), drain.clone());
         tokio::select! {
@@ -140,6 +144,7 @@ impl Gateway {
         self.sessions().write_uses().await;
         keeper.abort();
         let mail = mail.await.map_err(|_panicked| ServeError::Panicked);
+        traces.finish().await;
         self.record_end().await;
         mail
     }

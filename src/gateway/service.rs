@@ -52,6 +52,7 @@ pub struct GatewayService(Arc<Front>);
 impl Gateway {
     /// The gateway as a tower service. Upstream connections live as long as the service.
     pub fn service(&self) -> GatewayService {
+        self.export_for_service();
         GatewayService(self.front())
     }
 }

@@ -7,9 +7,11 @@ use http::header::{self, HeaderValue};
 use http::request::Parts;
 
 use super::access_log;
-use super::intake::Hosts;
+use super::intake::{self, Hosts};
 use super::load::Load;
 use super::meters::Meters;
+use super::record::Record;
+use super::traces;
 use crate::acme::Challenges;
 use crate::clock::Clock;
 use crate::endpoints::Endpoints;
@@ -19,7 +21,8 @@ use crate::policy::Routes;
 use crate::proxy::{Rejection, X_REQUEST_ID};
 use crate::server::Violation;
 use crate::session::Sessions;
-use crate::web::{Body, Cors, MessageLimits, Peer, Public, RequestIds, Trust};
+use crate::trace::Tracer;
+use crate::web::{Body, Cors, MessageLimits, Origin, Peer, Public, RequestIds, Trust};
 
 /// Everything that one policy file decides about requests, but for the upstreams.
 #[derive(Debug)]
@@ -44,6 +47,8 @@ pub(super) struct Shared {
     pub(super) public: Option<Public>,
     pub(super) routes: Arc<Routes>,
     pub(super) sessions: Arc<Sessions>,
+    /// `None` where nobody collects traces.
+    pub(super) tracer: Option<Arc<Tracer>>,
     pub(super) trust: Trust,
 }
 
@@ -70,6 +75,17 @@ impl Shared {
         let common = meters.common();
         let has_room = self.load.has_room(common.under_way.now(), self.in_flight);
         if has_room { Ok(common.undecided.hold()) } else { Err(Rejection::Overloaded) }
+    }
+
+    /// Where a request comes from, and what a peer whose word counts says of it: its id, and its
+    /// place in a trace.
+    pub(super) fn origin(&self, parts: &mut Parts, peer: &Peer, record: &mut Record) -> Origin {
+        let origin = self.trust.take(peer, &mut parts.headers);
+        record.client(origin.client, intake::kept_id(parts, origin.trusted));
+        if let Some(tracer) = &self.tracer {
+            record.enter(traces::enter(tracer, parts, peer, &origin, record.started()));
+        }
+        origin
     }
 
     /// The answer to an authority that looks for a proof, before anything else is asked: the host

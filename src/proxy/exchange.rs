@@ -9,6 +9,7 @@ use http::request::Parts;
 use crate::metrics::Held;
 use crate::policy::{Route, Would};
 use crate::session::Authenticated;
+use crate::trace::Trace;
 use crate::web::{CanonicalPath, Origin, Peer, RequestBody};
 
 /// A request that has found its route. Identity and forwarding fields are gone from it; `Debug`
@@ -24,6 +25,8 @@ pub struct Exchange<'a> {
     pub origin: &'a Origin,
     /// Its id.
     pub request_id: &'a HeaderValue,
+    /// Its place in a trace, where there are traces; nothing is left of it in the head then.
+    pub trace: Option<&'a Trace>,
     /// Head.
     pub parts: Parts,
     /// Body.

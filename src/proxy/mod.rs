@@ -27,6 +27,7 @@ mod silence;
 mod standing;
 mod throttle;
 mod ticket;
+mod tries;
 mod tunnel;
 mod turn;
 mod upgrade;
@@ -149,7 +150,8 @@ impl Proxy {
         exchange: Exchange<'_>,
         known: &mut Known<'_>,
     ) -> Result<Response<Body>, Rejection> {
-        let Exchange { route, path, peer, origin, request_id, mut parts, mut body } = exchange;
+        let Exchange { route, path, peer, origin, request_id, trace, mut parts, mut body } =
+            exchange;
         let certificate = peer.certificate();
         let admitted = self.admit(route, origin.client, certificate, &mut parts, known).await?;
         body.limit(route.body.unwrap_or(self.limits.body))?;
@@ -157,7 +159,6 @@ impl Proxy {
         let way = self.http2(route, &parts, &mut body);
         let http2 = way.is_some();
         let handshake = upgrade::Handshake::of(route, http2, &mut parts, &body)?;
-        let host = parts.headers.get(http::header::HOST).cloned();
         let outfit = prepare::Outfit {
             route,
             path,
@@ -165,7 +166,8 @@ impl Proxy {
             origin,
             caller: caller.map(Arc::as_ref),
             request_id,
-            host,
+            trace,
+            host: parts.headers.get(http::header::HOST).cloned(),
             http2,
             table: self.sessions.headers(),
             signed: OnceLock::new(),
@@ -176,8 +178,7 @@ impl Proxy {
         }
         let watch = || self.vigil.over(caller, route, peer.certificate());
         let uploading = if body.is_end_stream() { None } else { watch() };
-        let asks = handshake.is_some();
-        let sending = || self.forward(&outfit, parts, body, asks, way, watch());
+        let sending = || self.forward(&outfit, parts, body, handshake.is_some(), way, watch());
         let send::Reply { mut response, switched } =
             watch::while_allowed(uploading, sending).await?;
         let opened = match (handshake, switched) {
@@ -250,8 +251,18 @@ impl Proxy {
         let (pool, clock) = (&self.pool, &*self.clock);
         let ours = http2.is_none().then_some(outfit);
         let idle = route.idle;
-        let sending =
-            send::Sending { pool, number, upstream, patience, idle, handshake, clock, ours, http2 };
+        let sending = send::Sending {
+            pool,
+            number,
+            upstream,
+            patience,
+            idle,
+            handshake,
+            clock,
+            ours,
+            trace: outfit.trace,
+            http2,
+        };
         let began = Instant::now();
         let sent = sending.send(parts, body, watch).await;
         match &sent {

@@ -1,9 +1,10 @@
 //! What a request loses and gains on its way out.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::sync::OnceLock;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -12,6 +13,7 @@ use http::{Uri, Version};
 use super::{Rejection, http2};
 use crate::policy::{CredentialPolicy, Route, Underscores};
 use crate::session::Authenticated;
+use crate::trace::{Context, TRACEPARENT, TRACESTATE, Trace};
 use crate::web::{
     CanonicalPath, IdentityHeaders, Origin, Peer, drop_hop_by_hop, is_framing, lists, reads_as,
     write_lines,
@@ -57,6 +59,8 @@ pub(super) struct Outfit<'a> {
     pub(super) origin: &'a Origin,
     pub(super) caller: Option<&'a Authenticated>,
     pub(super) request_id: &'a HeaderValue,
+    /// Its place in a trace, where there are traces.
+    pub(super) trace: Option<&'a Trace>,
     /// The host that the client asked for.
     pub(super) host: Option<HeaderValue>,
     /// Whether it goes out in HTTP/2.
@@ -88,8 +92,9 @@ impl Outfit<'_> {
         self.target(&mut parts.uri)
     }
 
-    /// Sets what is ours to say: where the request comes from, its id, and who its caller is. Last
-    /// of all, so that nothing before can touch them. All such fields of the client are gone.
+    /// Sets what is ours to say: where the request comes from, its id, its place in a trace, and
+    /// who its caller is. Last of all, so that nothing before can touch them. All such fields of
+    /// the client are gone.
     pub(super) fn set_ours(&self, headers: &mut HeaderMap) {
         self.origin.write(self.peer, self.host.as_ref(), headers);
         headers.insert(X_REQUEST_ID, self.request_id.clone());
@@ -104,10 +109,17 @@ impl Outfit<'_> {
         for (name, value) in self.table.certificate(self.peer) {
             headers.insert(name, value.clone());
         }
+        if let Some(trace) = self.trace {
+            follow(trace.context(), headers);
+            if let Some(state) = trace.state() {
+                headers.insert(TRACESTATE, state.clone());
+            }
+        }
     }
 
-    /// The same as lines of HTTP/1.1, of which most were made ready before.
-    pub(super) fn write_ours(&self, out: &mut BytesMut) {
+    /// The same as lines of HTTP/1.1, of which most were made ready before. Returns where in them
+    /// the id of the span stands that the server is to follow.
+    pub(super) fn write_ours(&self, out: &mut BytesMut) -> Option<usize> {
         out.extend_from_slice(&self.origin.lines(self.peer, self.host.as_ref()));
         write_lines([(&X_REQUEST_ID, self.request_id)], out);
         if let Some(caller) = self.caller {
@@ -116,6 +128,14 @@ impl Outfit<'_> {
         let signed = self.signed.get().into_iter().flatten();
         write_lines(signed.map(|(name, value)| (name, value)), out);
         write_lines(self.table.certificate(self.peer), out);
+        let trace = self.trace?;
+        if let Some(state) = trace.state() {
+            write_lines([(&TRACESTATE, state)], out);
+        }
+        write!(out, "{TRACEPARENT}: ").ok()?;
+        let at = out.len() + Context::BEFORE_SPAN;
+        write!(out, "{}\r\n", trace.context()).ok()?;
+        Some(at)
     }
 
     /// The path that was judged is the path that is sent, in origin form, unless the route
@@ -134,6 +154,15 @@ impl Outfit<'_> {
         let target = PathAndQuery::try_from(target).map_err(|_| Rejection::BadTarget)?;
         *uri = Uri::from(target);
         Ok(())
+    }
+}
+
+/// Has the server follow that span.
+pub(super) fn follow(context: Context, headers: &mut HeaderMap) {
+    let text = Bytes::from(context.to_string());
+    // Hex digits and dashes are always a legal value.
+    if let Ok(value) = HeaderValue::from_maybe_shared(text) {
+        headers.insert(TRACEPARENT, value);
     }
 }
 

@@ -13,12 +13,14 @@ use super::lease::{Hold, Lease, LeasedBody};
 use super::pool::Pool;
 use super::prepare::Outfit;
 use super::progress::{Progress, Tracked};
+use super::tries::Tries;
 use super::turn::{Answer, Turn};
 use super::upstream::Upstream;
 use super::watch::Watch;
 use super::watched::watched;
 use super::{Rejection, http2};
 use crate::clock::Clock;
+use crate::trace::Trace;
 use crate::web::{Body, BodyFault, RequestBody};
 
 /// The request body on its way out.
@@ -38,6 +40,8 @@ pub(super) struct Sending<'a> {
     pub(super) clock: &'a dyn Clock,
     /// What the gateway has to say in the request; `None` where it stands in the head already.
     pub(super) ours: Option<&'a Outfit<'a>>,
+    /// Its place in a trace, where there are traces.
+    pub(super) trace: Option<&'a Trace>,
     /// How the upstream is spoken to in HTTP/2, if it is.
     pub(super) http2: Option<http2::Way<'a>>,
 }
@@ -78,14 +82,8 @@ impl Sending<'_> {
             (Hold::Both(Arc::clone(&progress)), Some(progress))
         };
         let body = Tracked::new(body, progress.clone());
-        let mut outgoing = match &self.http2 {
-            Some(way) => Form::Http2(way.call(self, &parts, body, progress.as_deref())),
-            None => Form::Http1(Message::new(
-                &parts,
-                |out| self.ours.into_iter().for_each(|ours| ours.write_ours(out)),
-                body,
-            )),
-        };
+        let spans = Tries::of(self.trace, &self.upstream.settings.name, &parts);
+        let mut outgoing = self.form(&parts, body, progress.as_deref());
         let mut last = Rejection::UpstreamDown;
         let mut tried = Vec::new();
         while let Some(trial) = self.upstream.next(&tried, self.clock) {
@@ -97,10 +95,13 @@ impl Sending<'_> {
                 server,
                 method: &parts.method,
                 progress: progress.as_deref(),
+                tries: spans.as_ref(),
             };
             let sent = match &mut outgoing {
                 Form::Http1(message) => turn.run(message).await.map(Came::Http1),
-                Form::Http2(call) => call.run(number).await.map(Came::Http2),
+                Form::Http2(call) => {
+                    call.run(number, server, spans.as_ref()).await.map(Came::Http2)
+                }
             };
             match sent {
                 Ok(Came::Http1(answer)) => {
@@ -127,6 +128,19 @@ impl Sending<'_> {
             }
         }
         Err(last)
+    }
+
+    fn form<'a>(
+        &'a self,
+        parts: &'a Parts,
+        body: Outgoing,
+        progress: Option<&'a Progress>,
+    ) -> Form<'a> {
+        let ours = |out: &mut _| self.ours.and_then(|ours| ours.write_ours(out));
+        match &self.http2 {
+            Some(way) => Form::Http2(way.call(self, parts, body, progress)),
+            None => Form::Http1(Message::new(parts, ours, body)),
+        }
     }
 
     /// Whether a request may be sent twice (RFC 9110 section 9.2.2).

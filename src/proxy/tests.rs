@@ -131,6 +131,7 @@ async fn sent(
         handshake: false,
         clock: &SystemClock,
         ours: None,
+        trace: None,
         http2: None,
     };
     let reply = sending.send(request.into_parts().0, RequestBody::empty(), None).await?;

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::task::{Poll, ready};
 
-use http::Method;
+use http::{Method, Version};
 use tokio::time::{Instant, timeout};
 
 use super::connect::connect_http1;
@@ -11,8 +11,10 @@ use super::http1::{Broken, Head, Message};
 use super::pool::{Connection, Shelf};
 use super::progress::Progress;
 use super::send::{Failure, Sending};
+use super::tries::Tries;
 use super::upstream::Server;
 use super::{Address, Rejection};
+use crate::trace::Attempt;
 
 /// A response head, and the connection that brings the rest.
 pub(super) struct Answer {
@@ -29,6 +31,8 @@ pub(super) struct Turn<'a> {
     pub(super) server: &'a Server,
     pub(super) method: &'a Method,
     pub(super) progress: Option<&'a Progress>,
+    /// Where each has a span.
+    pub(super) tries: Option<&'a Tries<'a>>,
 }
 
 impl Turn<'_> {
@@ -39,7 +43,8 @@ impl Turn<'_> {
             if !connection.peer.as_mut().is_none_or(|to| self.server.resolver.still_means(to)) {
                 continue;
             }
-            match self.exchange(&mut connection, message).await {
+            let attempt = self.begin(message);
+            match end(attempt, self.exchange(&mut connection, message).await) {
                 Ok((head, is_sent)) => return Ok(Answer { connection, head, is_sent }),
                 Err(Undone::Late(why)) => return Err(Failure::Final(why)),
                 Err(Undone::Broken(Broken::Io(_) | Broken::Closed)) if self.is_unsent(message) => {}
@@ -55,20 +60,17 @@ impl Turn<'_> {
                 Err(Undone::Broken(why)) => return Err(Failure::Final(failed(why))),
             }
         }
-        let settings = &self.sending.upstream.settings;
-        // Seldom, and as large as all the rest.
-        let connecting = Box::pin(connect_http1(settings, self.server));
-        let mut connection = match timeout(settings.connect, connecting).await {
-            Ok(Ok(connection)) => connection,
-            Ok(Err(error)) => {
-                return Err(Failure::Unsent(Rejection::UpstreamUnreachable(Some(error.into()))));
-            }
-            Err(_late) => {
-                let late = format!("no connection in {:?}", settings.connect);
-                return Err(Failure::Unsent(Rejection::UpstreamUnreachable(Some(late.into()))));
+        let attempt = self.begin(message);
+        let mut connection = match self.connect().await {
+            Ok(connection) => connection,
+            Err(why) => {
+                if let Some(attempt) = attempt {
+                    attempt.failed(why.code());
+                }
+                return Err(Failure::Unsent(why));
             }
         };
-        match self.exchange(&mut connection, message).await {
+        match end(attempt, self.exchange(&mut connection, message).await) {
             Ok((head, is_sent)) => Ok(Answer { connection, head, is_sent }),
             Err(Undone::Late(why)) => Err(Failure::Final(why)),
             Err(Undone::Broken(why @ (Broken::Io(_) | Broken::Closed)))
@@ -78,6 +80,27 @@ impl Turn<'_> {
             }
             Err(Undone::Broken(why)) => Err(Failure::Final(failed(why))),
         }
+    }
+
+    async fn connect(&self) -> Result<Connection, Rejection> {
+        let settings = &self.sending.upstream.settings;
+        // Seldom, and as large as all the rest.
+        let connecting = Box::pin(connect_http1(settings, self.server));
+        match timeout(settings.connect, connecting).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => Err(Rejection::UpstreamUnreachable(Some(error.into()))),
+            Err(_late) => {
+                let late = format!("no connection in {:?}", settings.connect);
+                Err(Rejection::UpstreamUnreachable(Some(late.into())))
+            }
+        }
+    }
+
+    /// A try begins, which the server follows.
+    fn begin(&self, message: &mut Message) -> Option<Attempt> {
+        let attempt = self.tries?.begin(self.server, Version::HTTP_11)?;
+        message.follow(attempt.context().span);
+        Some(attempt)
     }
 
     /// Whether nothing of the request can have gone out. A write through TLS that fails may have
@@ -137,6 +160,23 @@ impl Turn<'_> {
 enum Undone {
     Broken(Broken),
     Late(Rejection),
+}
+
+/// A try is over.
+fn end(
+    attempt: Option<Attempt>,
+    done: Result<(Head, bool), Undone>,
+) -> Result<(Head, bool), Undone> {
+    if let Some(attempt) = attempt {
+        match &done {
+            Ok((head, _)) => attempt.answered(head.status),
+            Err(Undone::Late(why)) => attempt.failed(why.code()),
+            Err(Undone::Broken(_)) => {
+                attempt.failed(Rejection::UpstreamFailed("broken off".into()).code());
+            }
+        }
+    }
+    done
 }
 
 fn failed(why: Broken) -> Rejection {

@@ -153,6 +153,12 @@ impl Origin {
         Self { client, trusted: false, chain: None, host: None, proto: None, port: None }
     }
 
+    /// How the client speaks to whoever it speaks to: `http` or `https`.
+    pub fn scheme(&self, peer: &Peer) -> &'static str {
+        let secure = self.proto.as_ref().map_or_else(|| peer.is_https(), |proto| proto == "https");
+        if secure { "https" } else { "http" }
+    }
+
     /// Writes the family for the next server. `host` is the request's own.
     pub fn write(&self, peer: &Peer, host: Option<&HeaderValue>, headers: &mut HeaderMap) {
         let last = peer.addr_value().clone();
@@ -169,8 +175,7 @@ impl Origin {
             }
         };
         headers.insert(REAL_IP, real_ip);
-        let own = if peer.is_https() { "https" } else { "http" };
-        let proto = self.proto.clone().unwrap_or_else(|| HeaderValue::from_static(own));
+        let proto = HeaderValue::from_static(self.scheme(peer));
         if let Some(host) = self.host.as_ref().or(host) {
             headers.insert(HOST, host.clone());
         }

@@ -179,7 +179,7 @@ impl Setup {
         checked.unwrap_or_else(|error| panic!("{error}\n{policy}")).config
     }
 
-    fn build(&self) -> Gateway {
+    pub(crate) fn build(&self) -> Gateway {
         let config = self.config(&self.policy);
         let clock: Arc<ManualClock> = Arc::clone(&self.clock);
         let builder = Gateway::builder(config).store(Arc::clone(&self.store)).clock(clock);

@@ -65,6 +65,8 @@ mod tls_redirect;
 mod tls_reload;
 mod tls_revocation;
 mod tokens;
+mod traces;
+mod traces_export;
 mod upstream_answers;
 mod upstream_connections;
 mod upstream_h2;

@@ -7,6 +7,7 @@ mod forward_auth;
 mod import;
 mod issuers;
 mod mail;
+mod otlp;
 mod routes;
 pub(super) mod tls;
 mod upstreams;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use toml::de::DeValue;
 
 use super::*;
-use crate::config::forms::{Lasting, Memory, Rate, RouteRate, Size, Span, Throttle};
+use crate::config::forms::{Lasting, Memory, Part, Rate, RouteRate, Size, Span, Throttle};
 use crate::config::read::Scalar;
 use crate::config::schema::WORDS;
 
@@ -49,6 +49,7 @@ fn is_about_form(message: &str) -> bool {
         NonZeroUsize::FORM,
         Duration::FORM,
         Span::FORM,
+        Part::FORM,
         Size::FORM,
         Memory::FORM,
         Rate::FORM,

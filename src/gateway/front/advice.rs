@@ -29,8 +29,7 @@ impl State {
         let rest = rest.unwrap_or_default();
         let softly = forward_auth::knows_two(&parts, rest);
         let question = Question::read(&parts, rest);
-        let origin = shared.trust.take(peer, &mut parts.headers);
-        record.client(origin.client, intake::kept_id(&parts, origin.trusted));
+        let origin = shared.origin(&mut parts, peer, record);
         if !origin.trusted {
             return Err(Rejection::UntrustedProxy);
         }

@@ -4,6 +4,7 @@ mod accounts;
 mod process;
 mod sheet;
 mod state;
+mod traces;
 mod traffic;
 
 use std::fmt;
@@ -108,6 +109,7 @@ impl Collector for Sources {
         self.traffic(&mut sheet)?;
         self.upstreams(&mut sheet)?;
         self.accounts(&mut sheet)?;
+        self.traces(&mut sheet)?;
         process::write(&mut sheet, self.started)
     }
 }

@@ -7,6 +7,7 @@ use http::Method;
 
 use crate::session::Authenticated;
 use crate::tls::ClientCertificate;
+use crate::trace::TraceId;
 
 /// What its line says beside the outcome, and what is remembered beside that.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(in crate::gateway) struct Line {
     pub(in crate::gateway) caller: Caller,
     pub(in crate::gateway) would: Option<&'static str>,
     pub(in crate::gateway) certificate: Option<ClientCertificate>,
+    /// Where there are traces.
+    pub(in crate::gateway) trace: Option<TraceId>,
     /// Why it was refused, with all its causes.
     pub(in crate::gateway) cause: Option<String>,
 }
@@ -55,6 +58,7 @@ impl Line {
             caller: Caller::Nobody,
             would: None,
             certificate: None,
+            trace: None,
             cause: None,
         }
     }

@@ -19,7 +19,8 @@ use super::access_log::{self, End};
 use super::meters::{Met, Meters, Passage};
 use super::recent::Past;
 use crate::causes::chain;
-use crate::policy::Would;
+use crate::policy::{Key, Would};
+use crate::trace::{Ended, Subject, Trace};
 use crate::web::{Body, BodyTrace, CanonicalPath, Peer, Takeover};
 use ending::{Recorded, Tunnelled};
 
@@ -40,6 +41,9 @@ pub(super) struct Record {
     tunnelled: Option<u64>,
     /// Nothing is gathered while nobody listens and nothing is remembered.
     line: Option<Box<Line>>,
+    /// Its place in a trace, where there are traces.
+    trace: Option<Trace>,
+    is_answered: bool,
     is_over: bool,
 }
 
@@ -67,6 +71,8 @@ impl Record {
             body,
             tunnelled: None,
             line,
+            trace: None,
+            is_answered: true,
             is_over: false,
         }
     }
@@ -87,11 +93,32 @@ impl Record {
 
     /// What a proxy asks about is what counts, and not that it asks.
     pub(super) fn asked(&mut self, parts: &Parts) {
+        if let Some(trace) = &self.trace {
+            trace.about(|| subject(parts));
+        }
         if let Some(line) = &mut self.line {
             line.method = parts.method.clone();
             parts.uri.path().clone_into(&mut line.path);
             host(parts).clone_into(&mut line.host);
         }
+    }
+
+    /// When its head was there.
+    pub(super) const fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// It has a place in a trace.
+    pub(super) fn enter(&mut self, trace: Option<Trace>) {
+        if let Some(line) = &mut self.line {
+            line.trace = trace.as_ref().map(Trace::id);
+        }
+        self.trace = trace;
+    }
+
+    /// That place.
+    pub(super) const fn trace(&self) -> Option<&Trace> {
+        self.trace.as_ref()
     }
 
     /// The number of the route.
@@ -118,6 +145,9 @@ impl Record {
 
     /// Who asks.
     pub(super) fn caller(&mut self, caller: Caller) {
+        if let Some(trace) = &self.trace {
+            trace.user(caller.user());
+        }
         if let Some(line) = &mut self.line {
             line.caller = caller;
         }
@@ -193,6 +223,12 @@ impl Record {
         if let Some(code) = code {
             self.meters.common().refusals.count(code);
         }
+        if let Some(trace) = self.trace.take() {
+            // Of one whose client was gone before, nobody saw a status.
+            let status = self.is_answered.then_some(status);
+            let request_id = &self.request_id;
+            trace.end(&Ended { status, code, route: self.pattern(), request_id });
+        }
         if let Some(line) = self.line.take() {
             let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
             let end = End { status, code, received: self.tunnelled, sent, whole, micros };
@@ -209,6 +245,20 @@ impl Record {
     }
 }
 
+impl Record {
+    /// What paths of its route, or endpoint, look like.
+    fn pattern(&self) -> Option<String> {
+        match self.met {
+            Met::Nowhere => None,
+            Met::Route(_) => {
+                let Key { pattern, .. } = &self.meters.route(self.met)?.key;
+                Some(pattern.to_string())
+            }
+            Met::Endpoint(path) => self.meters.path_of(path).map(str::to_owned),
+        }
+    }
+}
+
 impl Drop for Record {
     /// A request whose client went away before there was an answer: an upstream may have acted
     /// on it all the same. 499 is what nginx writes then.
@@ -216,9 +266,16 @@ impl Drop for Record {
         if !self.is_over {
             self.status = StatusCode::from_u16(499).unwrap_or(self.status);
             self.code = Some("client_gone");
+            self.is_answered = false;
             self.end(0, false);
         }
     }
+}
+
+/// What a request asks for, as its span has it.
+pub(super) fn subject(parts: &Parts) -> Subject {
+    let (path, host) = (parts.uri.path().to_owned(), host(parts).to_owned());
+    Subject { method: parts.method.clone(), path, host }
 }
 
 /// The host that a request names: HTTP/2 has it in the target. Without user information, which

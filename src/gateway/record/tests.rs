@@ -33,6 +33,35 @@ fn a_request_has_one_line() {
     assert!(lines[0].contains("status=200") && lines[0].contains("id-1"), "{lines:?}");
 }
 
+#[test]
+fn a_line_names_the_trace_where_there_is_one() {
+    use crate::clock::SystemClock;
+    use crate::trace::{Asked, Collector, Share, TraceSettings, Tracer};
+    let settings = TraceSettings {
+        collector: Collector::parse("http://localhost:4318").unwrap(),
+        tls: None,
+        headers: Vec::new(),
+        service: TraceSettings::SERVICE.to_owned(),
+        share: Share::new(0.0).unwrap(),
+        users: false,
+        timeout: TraceSettings::TIMEOUT,
+        queue: TraceSettings::QUEUE,
+    };
+    let (tracer, _exporter) = Tracer::new(settings, Arc::new(SystemClock));
+    let (mut parts, ()) = Request::new(()).into_parts();
+    // Also where nothing is recorded: the upstream may have it in its log.
+    let trace = tracer.enter(&mut parts, false, |_| -> Asked { unreachable!() });
+    let id = trace.as_ref().unwrap().id();
+    let lines = lines_of(|mut record| {
+        record.enter(trace);
+        drop(record.finish(Response::new(Body::empty())));
+    });
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains(&format!("trace={id}")), "{lines:?}");
+    let without = lines_of(|record| drop(record.finish(Response::new(Body::empty()))));
+    assert!(!without[0].contains("trace="), "{without:?}");
+}
+
 /// HTTP/2 has it in the target, and there it may be beside what nobody should read.
 #[test]
 fn a_line_names_the_host_in_either_version() {

@@ -13,6 +13,7 @@ use tokio::io::{AsyncWrite, WriteHalf};
 
 use super::{Broken, Wire};
 use crate::proxy::send::Outgoing;
+use crate::trace::SpanId;
 use crate::web::write_lines;
 
 /// Room for a head with a token's worth of identity fields.
@@ -24,6 +25,8 @@ pub(in crate::proxy) struct Message {
     framing: BytesMut,
     /// How much of it went out. It is kept until then, so that it can go elsewhere.
     gone: usize,
+    /// Where in the head the span stands that the server is to follow.
+    span_at: Option<usize>,
     piece: Bytes,
     /// What ends the piece.
     tail: &'static [u8],
@@ -47,10 +50,11 @@ enum Coding {
 impl Message {
     /// Writes the head. The body is framed here, once, whatever its head says.
     ///
-    /// `ours` writes the fields that are the gateway's to set. `parts` have none of them.
+    /// `ours` writes the fields that are the gateway's to set, and says where the id of a span
+    /// stands. `parts` have none of them.
     pub(in crate::proxy) fn new(
         parts: &Parts,
-        ours: impl FnOnce(&mut BytesMut),
+        ours: impl FnOnce(&mut BytesMut) -> Option<usize>,
         body: Outgoing,
     ) -> Self {
         let coding = match body.size_hint().exact() {
@@ -65,7 +69,7 @@ impl Message {
         }
         let passing = parts.headers.iter().filter(|(name, _)| !is_length(name));
         write_lines(passing, &mut framing);
-        ours(&mut framing);
+        let span_at = ours(&mut framing);
         match coding {
             // Where a body could be meant, its absence is said (RFC 9110 section 8.6).
             Coding::Over
@@ -83,12 +87,23 @@ impl Message {
         Self {
             framing,
             gone: 0,
+            span_at,
             piece: Bytes::new(),
             tail: b"",
             body,
             coding,
             begun: false,
             is_sent: false,
+        }
+    }
+
+    /// Has the server follow that span; before anything goes out.
+    pub(in crate::proxy) fn follow(&mut self, span: SpanId) {
+        let id = span.to_string();
+        let place = self.span_at.filter(|_| self.gone == 0);
+        let place = place.and_then(|at| self.framing.get_mut(at..)?.get_mut(..id.len()));
+        if let Some(place) = place {
+            place.copy_from_slice(id.as_bytes());
         }
     }
 

@@ -307,7 +307,7 @@ proptest! {
         run(async {
             let source = Given { left: body.iter().copied().collect(), sizes: given, known };
             let outgoing = RequestBody::new(source, &MessageLimits::default());
-            let mut message = Message::new(&parts(&[lie]), |_| (), Tracked::new(outgoing, None));
+            let mut message = Message::new(&parts(&[lie]), |_| None, Tracked::new(outgoing, None));
             assert!(message.is_unsent() && message.is_whole());
             poll_fn(|cx| connection.poll_send(&mut message, cx)).await.unwrap();
             assert!(!message.is_unsent());
@@ -346,7 +346,7 @@ proptest! {
         let sent = run(async {
             let given = Given { left: body.iter().copied().collect(), sizes: sizes.clone(), known: true };
             let outgoing = RequestBody::new(Short(given, missing), &MessageLimits::default());
-            let mut message = Message::new(&parts(&[]), |_| (), Tracked::new(outgoing, None));
+            let mut message = Message::new(&parts(&[]), |_| None, Tracked::new(outgoing, None));
             poll_fn(|cx| connection.poll_send(&mut message, cx)).await
         });
         prop_assert!(matches!(sent, Err(Broken::Body)), "{:?}", sent);
@@ -417,7 +417,7 @@ async fn a_post_without_a_body_says_so() {
         let mut parts = parts(&[]);
         parts.method = method.clone();
         let body = Tracked::new(RequestBody::empty(), None);
-        let mut message = Message::new(&parts, |_| (), body);
+        let mut message = Message::new(&parts, |_| None, body);
         poll_fn(|cx| connection.poll_send(&mut message, cx)).await.unwrap();
         let mut head = vec![0; 1024];
         let length = there.read(&mut head).await.unwrap();

@@ -12,7 +12,7 @@ use h2::ext::Protocol;
 use h2::{Reason, RecvStream, SendStream};
 use http::header::{self, HeaderMap};
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, Version};
 use tokio::time::Instant;
 
 use super::channels::{Channels, Ready, Seat};
@@ -23,11 +23,15 @@ use crate::clock::Alarm;
 use crate::proxy::Rejection;
 use crate::proxy::aside::Aside;
 use crate::proxy::lease::Hold;
+use crate::proxy::prepare::follow;
 use crate::proxy::progress::Progress;
 use crate::proxy::send::{Failure, Outgoing, Reply, Sending, Switched};
 use crate::proxy::silence::Silence;
+use crate::proxy::tries::Tries;
+use crate::proxy::upstream::Server;
 use crate::proxy::watch::Watch;
 use crate::proxy::watched::watched;
+use crate::trace::{self, Attempt};
 use crate::web::Body;
 
 /// How often a request is sent that no server has looked at.
@@ -110,13 +114,27 @@ impl<'a> Way<'a> {
 impl<'a> Call<'a> {
     /// Sends the request to that server; again where it was not looked at, or where the rule of
     /// `retries` allows it.
-    pub(in crate::proxy) async fn run(&mut self, server: usize) -> Result<Answer<'a>, Failure> {
+    pub(in crate::proxy) async fn run(
+        &mut self,
+        number: usize,
+        server: &Server,
+        tries: Option<&Tries<'_>>,
+    ) -> Result<Answer<'a>, Failure> {
         let unreachable = || Rejection::UpstreamUnreachable(None);
         let channels =
-            self.way.channels.get(server).ok_or_else(|| Failure::Unsent(unreachable()))?;
+            self.way.channels.get(number).ok_or_else(|| Failure::Unsent(unreachable()))?;
         let mut upload = self.upload.take().ok_or_else(|| Failure::Final(unreachable()))?;
         for turn in 1.. {
-            let failed = match self.turn(channels, &mut upload).await {
+            let attempt = tries.and_then(|tries| tries.begin(server, Version::HTTP_2));
+            let span = attempt.as_ref().map(Attempt::context);
+            let turned = self.turn(channels, &mut upload, span).await;
+            if let Some(attempt) = attempt {
+                match &turned {
+                    Ok((head, ..)) => attempt.answered(head.status()),
+                    Err(broken) => attempt.failed(broken.code()),
+                }
+            }
+            let failed = match turned {
                 Ok((head, seat, stream)) => {
                     upload.forget();
                     return Ok(Answer {
@@ -154,13 +172,18 @@ impl<'a> Call<'a> {
         &mut self,
         channels: &Arc<Channels>,
         upload: &mut Upload,
+        span: Option<trace::Context>,
     ) -> Result<(Response<RecvStream>, Arc<Seat>, SendStream<Bytes>), Broken> {
         let Ready { mut sender, seat, waited } = channels.ready().await.map_err(Broken::Unsent)?;
         if self.tunnel && !sender.is_extended_connect_protocol_enabled() {
             return Err(Broken::Unfit(Rejection::UpstreamFailed(NO_TUNNELS.into())));
         }
         let whole = upload.is_over() && !self.tunnel;
-        let opened = sender.send_request(head(self.parts, self.tunnel), whole);
+        let mut head = head(self.parts, self.tunnel);
+        if let Some(span) = span {
+            follow(span, head.headers_mut());
+        }
+        let opened = sender.send_request(head, whole);
         let (response, mut stream) = opened.map_err(|error| {
             seat.load.close();
             Broken::Untouched(Rejection::UpstreamFailed(error.into()))
@@ -300,6 +323,16 @@ fn poll_head(
 }
 
 impl Broken {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unsent(why)
+            | Self::Untouched(why)
+            | Self::Stale(why)
+            | Self::Unfit(why)
+            | Self::Final(why) => why.code(),
+        }
+    }
+
     fn of(error: h2::Error, waited: bool) -> Self {
         let refused = error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM);
         let untouched = error.is_remote() && refused;

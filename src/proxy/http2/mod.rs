@@ -39,7 +39,7 @@ pub(super) type Trailers = Option<Arc<Sessions>>;
 
 /// Fields that steer, route, frame, or say who somebody is, and so must not come after the
 /// content, where nobody expects them any more (RFC 9110 section 6.5.1).
-const NEVER_LAST: [&str; 14] = [
+const NEVER_LAST: [&str; 16] = [
     "host",
     "authorization",
     "cookie",
@@ -52,6 +52,8 @@ const NEVER_LAST: [&str; 14] = [
     "location",
     "max-forwards",
     "range",
+    "traceparent",
+    "tracestate",
     "www-authenticate",
     "x-request-id",
 ];
