@@ -24,7 +24,7 @@ pub const LONGEST: usize = 1024 * 1024;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Of a refusal, what its client is to read.
-const TOLD: [HeaderName; 6] = [
+static TOLD: [HeaderName; 6] = [
     header::CONTENT_TYPE,
     header::CACHE_CONTROL,
     header::WWW_AUTHENTICATE,
