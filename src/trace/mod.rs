@@ -6,6 +6,7 @@
 //! number, sampled a record that a bounded queue takes. Sending is somebody else's task. There is
 //! nothing global: each gateway has a tracer of its own, or none.
 
+mod attempt;
 mod context;
 mod exporter;
 mod ids;
@@ -17,9 +18,10 @@ mod span;
 mod state;
 mod tracer;
 
+pub use attempt::{Attempt, Try};
 pub use context::{Context, SpanId, TraceId};
 pub use exporter::Exporter;
-pub use request::{Asked, Attempt, Ended, Subject, Trace, Try};
+pub use request::{Asked, Ended, Subject, Trace};
 pub use sampling::Share;
 pub use settings::{Collector, CollectorError, TraceSettings};
 pub use tracer::{TRACEPARENT, TRACESTATE, Tracer};
