@@ -12,6 +12,8 @@ use super::{
     Config, KEYS, STORE, Written, admin, audit, auth, forward_auth, identity, import, issuers,
     limits, listen, log, mail, otlp, raw, route_keys, routes, signing, tls, upstreams,
 };
+use crate::keys::KeySettings;
+use crate::password::PasswordSettings;
 use crate::proxy::UpstreamSettings;
 use crate::web::TrustHeaders;
 
@@ -24,8 +26,7 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let (trust, trust_headers) = trusted(cx, raw.trust, raw.trust_headers, &listen);
     let (connections, messages) = limits::check(cx, inner(raw.limits));
     let mut auth = inner(raw.auth);
-    let keys = signing::check(cx, inner(auth.signing.take()), store.with_extension(KEYS));
-    let passwords = auth::passwords(cx, inner(auth.password.take()), public.is_some());
+    let (keys, passwords) = secrets(cx, &mut auth, &store, public.is_some());
     let endpoints = auth::endpoints(cx, &mut auth, public.as_ref());
     let accounts = auth::accounts(cx, &mut auth);
     let (links, mail) = mail::links_and_mail(cx, &mut auth, raw.mail, public.as_ref());
@@ -35,20 +36,10 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let issuers = issuers::check(cx, inner(raw.issuers), tokens.issuer.as_deref());
     let admin = admin::check(cx, inner(raw.admin));
     let audit = audit::check(cx, inner(raw.audit), &store, &keys.ring);
-    let asked = forward_auth::check(
-        cx,
-        raw.forward_auth,
-        &forward_auth::Around {
-            trusts_anybody: !trust.is_empty(),
-            prefix: &endpoints.prefix,
-            identity: &identity,
-        },
-    );
-    let upstreams = inner(raw.upstreams);
-    let known = upstreams::known(&upstreams);
-    let upstreams = kept_apart(cx, upstreams, &[&store, &keys.ring, &audit.path], tls.as_ref());
-    warn_without_routes(cx, raw.routes.is_none());
-    let routes = inner(raw.routes);
+    let asked = forward_auth::check(cx, raw.forward_auth, &trust, &endpoints.prefix, &identity);
+    let ours = [&*store, &keys.ring, &audit.path];
+    let (known, upstreams) = kept_apart(cx, inner(raw.upstreams), &ours, tls.as_ref());
+    let routes = routes_or_warning(cx, raw.routes);
     let (routes, expect) = routes::check(cx, routes, raw.expect, &known, &endpoints.prefix)?;
     forward_auth::hidden(cx, asked.as_ref(), &routes);
     tls::doubts(cx, tls.as_ref(), &listen, &routes, public.as_ref());
@@ -90,16 +81,28 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     })
 }
 
-/// The upstreams, none of which may serve files of ours.
+/// What tokens and passwords are kept by.
+fn secrets(
+    cx: &mut Context<'_>,
+    auth: &mut raw::Auth,
+    store: &Path,
+    is_public: bool,
+) -> (KeySettings, PasswordSettings) {
+    let keys = signing::check(cx, inner(auth.signing.take()), store.with_extension(KEYS));
+    (keys, auth::passwords(cx, inner(auth.password.take()), is_public))
+}
+
+/// What routes may name, and the upstreams, none of which may serve files of ours.
 fn kept_apart(
     cx: &mut Context<'_>,
     upstreams: Named<raw::Upstream>,
     ours: &[&Path],
     tls: Option<&tls::Placed>,
-) -> Vec<UpstreamSettings> {
+) -> (Vec<upstreams::Known>, Vec<UpstreamSettings>) {
+    let known = upstreams::known(&upstreams);
     let issued = tls.and_then(tls::Placed::issued);
     let ours: Vec<_> = ours.iter().copied().chain(issued.as_deref()).collect();
-    upstreams::check(cx, upstreams, &ours)
+    (known, upstreams::check(cx, upstreams, &ours))
 }
 
 fn trusted(
@@ -133,9 +136,13 @@ fn store(cx: &mut Context<'_>, written: Option<Spanned<String>>) -> PathBuf {
     store
 }
 
-fn warn_without_routes(cx: &mut Context<'_>, none: bool) {
-    if none {
+fn routes_or_warning(
+    cx: &mut Context<'_>,
+    written: Option<Spanned<Named<raw::Route>>>,
+) -> Named<raw::Route> {
+    if written.is_none() {
         let form = "add one as config.example.toml shows";
         cx.problems.warn(0..0, format!("no [routes]: nothing is forwarded; {form}"));
     }
+    inner(written)
 }

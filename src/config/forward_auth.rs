@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use ipnet::IpNet;
+use toml::Spanned;
+
 use super::context::Context;
 use super::raw;
 use crate::forward_auth::ForwardAuthSettings;
@@ -15,18 +18,14 @@ pub(super) struct Placed {
     at: Range<usize>,
 }
 
-/// What it must agree with.
-pub(super) struct Around<'a> {
-    pub(super) trusts_anybody: bool,
-    /// Of the auth endpoints.
-    pub(super) prefix: &'a str,
-    pub(super) identity: &'a IdentityHeaders,
-}
-
+/// Whom it answers (`trust`), what it must not hide (`prefix` of the auth endpoints), and what it is
+/// to tell (`identity`) stand elsewhere in the file.
 pub(super) fn check(
     cx: &mut Context<'_>,
-    raw: Option<toml::Spanned<raw::ForwardAuth>>,
-    around: &Around<'_>,
+    raw: Option<Spanned<raw::ForwardAuth>>,
+    trust: &[IpNet],
+    prefix: &str,
+    identity: &IdentityHeaders,
 ) -> Option<Placed> {
     let raw = raw?;
     let table = raw.span();
@@ -46,7 +45,7 @@ pub(super) fn check(
         );
         return None;
     }
-    if !around.trusts_anybody {
+    if trust.is_empty() {
         cx.error(
             at.clone(),
             "whoever asks here is told who a credential belongs to, so that only peers in `trust` are \
@@ -57,12 +56,11 @@ pub(super) fn check(
         let rest = inner.strip_prefix(outer);
         !outer.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    if within(around.prefix, &path) || within(&path, around.prefix) {
-        let message =
-            format!("`path` and [auth] prefix (\"{}\") overlap; choose another", around.prefix);
+    if within(prefix, &path) || within(&path, prefix) {
+        let message = format!("`path` and [auth] prefix (\"{prefix}\") overlap; choose another");
         cx.error(at.clone(), message);
     }
-    if !around.identity.signed().is_empty() {
+    if !identity.signed().is_empty() {
         cx.error(
             at.clone(),
             "\"@signed\" in [identity] is made for the request that is forwarded, which is not ours \

@@ -9,7 +9,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
 use http::{Method, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Collected, Full};
 use prost::Message;
 
 use super::question::has_dot_segments;
@@ -20,7 +20,7 @@ use crate::web::Body;
 pub const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 
 /// Longest question, in bytes: a head, and what Envoy knows of its connection.
-pub const LONGEST: usize = 1024 * 1024;
+pub const LONGEST: u64 = 1024 * 1024;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Of a refusal, what its client is to read.
@@ -202,16 +202,19 @@ pub async fn answer(response: Response<Body>) -> Response<Body> {
             denied: None,
             allowed: Some(Allowed {
                 headers: told.into_iter().map(|(name, value)| set(name, value)).collect(),
-                headers_to_remove: absent.iter().map(|(name, _)| name.as_str().to_owned()).collect(),
+                headers_to_remove: absent
+                    .iter()
+                    .map(|(name, _)| name.as_str().to_owned())
+                    .collect(),
             }),
         }
     } else {
-        let told = TOLD.iter().flat_map(|name| {
-            parts.headers.get_all(name).iter().map(move |value| (name, value))
-        });
+        let told = TOLD
+            .iter()
+            .flat_map(|name| parts.headers.get_all(name).iter().map(move |value| (name, value)));
         let headers = told.map(|(name, value)| set(name, value)).collect();
         // A refusal is whole, and its body is text.
-        let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
         CheckResponse {
             status: Some(Status { code: PERMISSION_DENIED }),
             denied: Some(Denied {

@@ -10,6 +10,7 @@ pub struct ForwardAuthSettings {
 impl ForwardAuthSettings {
     /// What follows our path in one that was asked for: nothing, or the path of the request that
     /// is asked about. `None` if it is not ours.
+    /// Envoy's gRPC has [a path of its own](super::envoy::CHECK).
     pub fn rest<'p>(&self, path: &'p str) -> Option<&'p str> {
         let rest = path.strip_prefix(&self.path)?;
         (rest.is_empty() || rest.starts_with('/')).then_some(rest)

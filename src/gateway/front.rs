@@ -140,7 +140,7 @@ impl State {
             // Whatever is asked for: with such a certificate no new connection would come about.
             Err(Rejection::Certificate)
         } else if self.shared.is_asked_at(parts.uri.path()) {
-            self.advise(parts, peer, &mut record).await
+            self.advise(parts, body, peer, &mut record).await
         } else {
             self.route(parts, body, peer, &mut record, &mut cross).await
         };

@@ -15,7 +15,7 @@ use super::traces;
 use crate::acme::Challenges;
 use crate::clock::Clock;
 use crate::endpoints::Endpoints;
-use crate::forward_auth::ForwardAuthSettings;
+use crate::forward_auth::{ForwardAuthSettings, envoy};
 use crate::metrics::Held;
 use crate::policy::Routes;
 use crate::proxy::{Rejection, X_REQUEST_ID};
@@ -66,7 +66,8 @@ impl Shared {
 
     /// Whether somebody asks for a second opinion there.
     pub(super) fn is_asked_at(&self, path: &str) -> bool {
-        self.forward_auth.as_ref().is_some_and(|settings| settings.rest(path).is_some())
+        let settings = self.forward_auth.as_ref();
+        settings.is_some_and(|ours| path == envoy::CHECK || ours.rest(path).is_some())
     }
 
     /// Takes a request that has just begun at the worker of these meters, if there is room for it.

@@ -149,6 +149,8 @@ pub struct RefusedCredential {
 
 const NO_CREDENTIALS: &str = "Authentication credentials were not provided.";
 const HOST: &str = "The Host header is missing or unusable.";
+const TWO_HOSTS: &str = "Request target and Host disagree.";
+const QUESTION: &str = "The question is not understood.";
 const LENGTH: &str = "The length of the request is ambiguous.";
 const FIELDS: &str = "Too many header fields.";
 const BUSY: &str = "The service is busy, try again later.";
@@ -167,13 +169,9 @@ impl Rejection {
         use StatusCode as S;
         match self {
             Self::BadHost(_) => (S::BAD_REQUEST, "bad_host", HOST),
-            Self::HostMismatch => {
-                (S::BAD_REQUEST, "host_mismatch", "Request target and Host disagree.")
-            }
+            Self::HostMismatch => (S::BAD_REQUEST, "host_mismatch", TWO_HOSTS),
             Self::UntrustedProxy => (S::FORBIDDEN, "untrusted_proxy", FORBIDDEN),
-            Self::BadQuestion(_) => {
-                (S::BAD_REQUEST, "bad_question", "The question is not understood.")
-            }
+            Self::BadQuestion(_) => (S::BAD_REQUEST, "bad_question", QUESTION),
             Self::Misdirected => {
                 (S::MISDIRECTED_REQUEST, "misdirected", "This host is not served here.")
             }

@@ -193,6 +193,7 @@ def main(binary, configurations, envoy):
                 ("nginx", "nginx.conf", ["nginx", "-p", folder, "-e", "stderr", "-g", "daemon off; pid nginx.pid;", "-c"]),
                 ("Caddy", "Caddyfile", ["caddy", "run", "--adapter", "caddyfile", "--config"]),
                 ("HAProxy", "haproxy.cfg", ["haproxy", "-f"]),
+                ("Envoy, by gRPC", "envoy-grpc.yaml", [envoy, "--log-level", "error", "--base-id", str(free_port()), "-c"]),
                 ("Envoy", "envoy.yaml", [envoy, "--log-level", "error", "--base-id", str(free_port()), "-c"]),
             ):
                 door = free_port()

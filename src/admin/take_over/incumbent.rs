@@ -62,7 +62,7 @@ impl Incumbent {
         let receiving = timeout(ANSWERING, async {
             say(&mut stream, Word::Hello).await?;
             let heard = hear(&mut stream).await?;
-            let Word::Sockets { count } = heard else { return Err(unexpected(heard)) };
+            let Word::Sockets { count } = heard else { return Err(unexpected(&heard)) };
             files::receive(&stream, count).await
         });
         match receiving.await.unwrap_or_else(|late| Err(late.into())) {
@@ -88,7 +88,7 @@ impl Incumbent {
         let letting_go = timeout(LETTING_GO, async {
             say(stream, Word::LetGo).await?;
             let heard = hear(stream).await?;
-            let Word::Free { store } = heard else { return Err(unexpected(heard)) };
+            let Word::Free { store } = heard else { return Err(unexpected(&heard)) };
             Ok(store)
         });
         letting_go.await.unwrap_or_else(|late| Err(late.into())).map_err(|e| failed(&self.path, e))

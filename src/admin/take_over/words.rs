@@ -92,9 +92,9 @@ pub(super) async fn hear(stream: &mut UnixStream) -> io::Result<Word> {
 /// Hears one thing and no other.
 pub(super) async fn expect(stream: &mut UnixStream, word: Word) -> io::Result<()> {
     let heard = hear(stream).await?;
-    if heard == word { Ok(()) } else { Err(unexpected(heard)) }
+    if heard == word { Ok(()) } else { Err(unexpected(&heard)) }
 }
 
-pub(super) fn unexpected(heard: Word) -> io::Error {
+pub(super) fn unexpected(heard: &Word) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("{heard:?} was said out of turn"))
 }
