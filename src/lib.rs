@@ -80,8 +80,8 @@ pub mod web;
 
 pub use config::{Config, ConfigError};
 pub use gateway::{
-    ACCESS_LOG, BuildError, Builder, End, Gateway, GatewayService, Lingering, Metrics, Reloaded,
-    Reloader, Requests, ServeError, Served, Worse,
+    ACCESS_LOG, AuthLayer, BuildError, Builder, End, Gateway, GatewayService, Lingering, Metrics,
+    Reloaded, Reloader, Requests, ServeError, Served, Worse,
 };
 pub use identity::{Identity, is_role_name};
 pub use secret::Secret;

@@ -27,6 +27,9 @@ tests/openapi.sh
 echo "== signed identity, checked as its page says"
 tests/signed.sh
 
+echo "== the example programs"
+tests/examples.sh
+
 echo "== real programs around it"
 tests/peers.sh
 

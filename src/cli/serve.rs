@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use anyhow::bail;
 use clap::builder::ValueParser;
 
 use super::doors::Doors;
@@ -21,6 +22,7 @@ use super::try_lines;
 use crate::admin::{Door, Health, Incumbent, MetricsText};
 use crate::config::{Checked, Config, Log};
 use crate::gateway::{End, Gateway, Metrics, Served};
+use crate::proxy::Target;
 use crate::server::{Given, ListenAddr, ListenerSettings};
 
 #[derive(Debug, Default, clap::Args)]
@@ -53,6 +55,13 @@ pub(super) fn run(
     let Checked { mut config, warnings } = file.load()?;
     if !args.listen.is_empty() {
         config.listen = args.listen.into_iter().map(ListenerSettings::from).collect();
+    }
+    if let Some(upstream) = config.upstreams.iter().find(|one| one.target == Target::Inner) {
+        bail!(
+            "upstream `{}` is `inner`: a Rust program that the gateway is a part of answers for it, \
+             and this is none; give it a server with `to`",
+            upstream.name
+        );
     }
     start_log(&config.log)?;
     for warning in &warnings {

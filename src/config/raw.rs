@@ -177,6 +177,7 @@ tables! {
         to: Many<String>,
         weights: Many<NonZeroU32>,
         whoami: bool,
+        inner: bool,
         dir: String,
         spa: String,
         precompressed: bool,

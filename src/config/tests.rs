@@ -139,7 +139,8 @@ fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
     let public = config.public.as_ref().map(ToString::to_string);
     assert_eq!(public.as_deref(), Some("https://app.example.com"));
     assert_eq!(config.tokens.issuer.as_deref(), Some("https://app.example.com"));
-    let [_, api, inner, site] = &config.upstreams[..] else { panic!("four upstreams") };
+    let [_, app, api, inner, site] = &config.upstreams[..] else { panic!("five upstreams") };
+    assert_eq!(app.target, Target::Inner);
     assert!(inner.tls.is_some() && api.tls.is_none());
     let mut plain = UpstreamSettings::new("api", api.target.clone());
     plain.health = Some(HealthSettings::new(PathAndQuery::from_static("/healthz")));

@@ -29,7 +29,10 @@ pub(super) struct Known {
 pub(super) fn known(raw: &Named<raw::Upstream>) -> Vec<Known> {
     let one = |(name, raw): &(Spanned<String>, raw::Upstream)| Known {
         name: name.get_ref().clone(),
-        is_built_in: raw.dir.is_some() || raw.whoami.as_ref().is_some_and(|own| *own.get_ref()),
+        is_built_in: raw.dir.is_some()
+            || [&raw.whoami, &raw.inner]
+                .iter()
+                .any(|own| own.as_ref().is_some_and(|own| *own.get_ref())),
     };
     raw.0.iter().map(one).collect()
 }
@@ -88,7 +91,7 @@ fn upstream(
     Some(upstream)
 }
 
-/// Exactly one of `to`, `dir` and `whoami`, with the keys that go with it.
+/// Exactly one of `to`, `dir`, `whoami` and `inner`, with the keys that go with it.
 fn target(
     cx: &mut Context<'_>,
     name: &str,
@@ -96,36 +99,38 @@ fn target(
     raw: &mut raw::Upstream,
     ours: &[&Path],
 ) -> Option<Target> {
-    let whoami = raw.whoami.take().is_some_and(Spanned::into_inner);
-    match (raw.to.take(), raw.dir.take(), whoami) {
-        (Some(to), None, false) => {
+    let own = built_in(cx, raw);
+    match (raw.to.take(), raw.dir.take(), own) {
+        (Some(to), None, None) => {
             folder_keys(cx, raw);
             Some(Target::Http(backends(cx, to, raw.weights.take())?))
         }
-        (None, Some(dir), false) => {
+        (None, Some(dir), None) => {
             server_keys(cx, raw);
             let (spa, precompressed) = (raw.spa.take(), raw.precompressed.take());
             folder::check(cx, &dir, spa, precompressed, ours).map(Target::Folder)
         }
-        (None, None, true) => {
+        (None, None, Some((_, target))) => {
             server_keys(cx, raw);
             folder_keys(cx, raw);
-            Some(Target::Whoami)
+            Some(target)
         }
-        (Some(to), None, true) => {
-            cx.error(to.span(), "`to` and `whoami = true` exclude each other; keep one of them");
+        (Some(to), None, Some((key, _))) => {
+            let message = format!("`to` and `{key} = true` exclude each other; keep one of them");
+            cx.error(to.span(), message);
             None
         }
         (Some(_), Some(dir), _) => {
             cx.error(dir.span(), "`to` and `dir` exclude each other; keep one of them");
             None
         }
-        (None, Some(dir), true) => {
-            cx.error(dir.span(), "`dir` and `whoami = true` exclude each other; keep one of them");
+        (None, Some(dir), Some((key, _))) => {
+            let message = format!("`dir` and `{key} = true` exclude each other; keep one of them");
+            cx.error(dir.span(), message);
             None
         }
-        (None, None, false) if raw.flawed => None,
-        (None, None, false) => {
+        (None, None, None) if raw.flawed => None,
+        (None, None, None) => {
             let message = format!(
                 "upstream `{name}` has no address; add to = \"http://127.0.0.1:8000\", \
                  or whoami = true"
@@ -133,6 +138,22 @@ fn target(
             cx.error(at, message);
             None
         }
+    }
+}
+
+/// What needs neither servers nor files, by its key.
+fn built_in(cx: &mut Context<'_>, raw: &mut raw::Upstream) -> Option<(&'static str, Target)> {
+    let whoami = raw.whoami.take().is_some_and(Spanned::into_inner);
+    let inner = raw.inner.take().filter(|inner| *inner.get_ref());
+    match (whoami, inner) {
+        (true, Some(inner)) => {
+            let message = "`whoami = true` and `inner = true` exclude each other; keep one of them";
+            cx.error(inner.span(), message);
+            Some(("whoami", Target::Whoami))
+        }
+        (true, None) => Some(("whoami", Target::Whoami)),
+        (false, Some(_)) => Some(("inner", Target::Inner)),
+        (false, None) => None,
     }
 }
 

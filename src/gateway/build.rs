@@ -1,6 +1,11 @@
 //! From checked settings to a gateway that can serve.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use tower::Service;
 
 use super::built::Gateway;
 use super::census::Census;
@@ -15,12 +20,13 @@ use crate::config::Config;
 use crate::keys::{KeyError, KeyRing};
 use crate::mail::Mailer;
 use crate::password::{PasswordError, Passwords};
+use crate::proxy::Inner;
 use crate::server::BindError;
 use crate::session::{Accounts, Foundations, Sessions};
 use crate::store::{OpenError, OpenMode, RedbStore, Store};
 use crate::tls::{ListenerTls, ServerTls, TlsError};
 use crate::token::Revisions;
-use crate::web::RequestIds;
+use crate::web::{Body, BodyError, RequestIds};
 
 /// Why a gateway could not be built. `Display` and `source()` are for the operator.
 ///
@@ -88,6 +94,7 @@ pub struct Builder {
     store: Option<Arc<dyn Store>>,
     clock: Arc<dyn Clock>,
     ephemeral_keys: bool,
+    inner: Option<Inner>,
 }
 
 impl Builder {
@@ -102,6 +109,22 @@ impl Builder {
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// What answers for upstreams that are `inner`: handlers of this program, which are asked
+    /// what the policy lets through. They find an [`Identity`](crate::Identity) in the extensions
+    /// where a caller is known.
+    #[must_use]
+    pub fn route_handler<S, B>(mut self, handler: S) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
+        S: Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BodyError>,
+    {
+        self.inner = Some(Inner::new(handler));
         self
     }
 
@@ -120,7 +143,7 @@ impl Builder {
     ///
     /// [`BuildError`]: show it to the operator.
     pub fn build(self) -> Result<Gateway, BuildError> {
-        let Self { config, store, clock, ephemeral_keys } = self;
+        let Self { config, store, clock, ephemeral_keys, inner } = self;
         let now = clock.now();
         let tls = config.tls.as_ref().map(ServerTls::new).transpose()?.map(Arc::new);
         for listener in config.listen.iter().filter(|listener| listener.tls) {
@@ -180,7 +203,7 @@ impl Builder {
         let ground =
             Ground { acme, accounts, keys, clock, ids, load, revisions, store, reloads, traces };
         let mut gateway = Gateway::assemble(config, Arc::new(sessions), ground);
-        gateway.tls = tls;
+        (gateway.tls, gateway.inner) = (tls, inner);
         Ok(gateway)
     }
 }
@@ -196,6 +219,7 @@ fn acme(config: &Config, clock: &Arc<dyn Clock>) -> Result<Option<Arc<Acme>>, Tl
 impl Gateway {
     /// Begins to build a gateway.
     pub fn builder(config: Config) -> Builder {
-        Builder { config, store: None, clock: Arc::new(SystemClock), ephemeral_keys: false }
+        let clock = Arc::new(SystemClock);
+        Builder { config, store: None, clock, ephemeral_keys: false, inner: None }
     }
 }

@@ -8,6 +8,7 @@ use super::plan::{Ground, Plans};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Written};
 use crate::keys::KeyRing;
+use crate::proxy::Inner;
 use crate::server::{BindError, Bound, ConnectionLimits, Given, ListenerSettings, Slots};
 use crate::session::{Accounts, Sessions};
 use crate::tls::ServerTls;
@@ -55,6 +56,26 @@ pub struct Gateway {
     pub(super) tls: Option<Arc<ServerTls>>,
     pub(super) listen: Vec<ListenerSettings>,
     pub(super) bound: Vec<Bound>,
+    /// The program's own handlers, if it has given any.
+    pub(super) inner: Option<Inner>,
+}
+
+/// What makes fronts.
+#[derive(Clone, Debug)]
+pub(super) struct Fronts {
+    plans: Arc<Plans>,
+    clock: Arc<dyn Clock>,
+    census: Arc<Census>,
+}
+
+impl Fronts {
+    /// One with connections of its own, and those handlers behind it.
+    pub(super) fn before(&self, inner: Option<Inner>) -> Arc<Front> {
+        let (plans, clock) = (Arc::clone(&self.plans), Arc::clone(&self.clock));
+        let front = Arc::new(Front::new(plans, clock, self.census.room, inner));
+        self.census.enlist(&front);
+        front
+    }
 }
 
 impl Gateway {
@@ -75,6 +96,7 @@ impl Gateway {
             tls: None,
             listen,
             bound: Vec::new(),
+            inner: None,
         }
     }
 
@@ -126,10 +148,11 @@ impl Gateway {
 
     /// A front with connections of its own, for one worker.
     pub(super) fn front(&self) -> Arc<Front> {
-        let front =
-            Front::new(Arc::clone(&self.plans), Arc::clone(&self.ground.clock), self.census.room);
-        let front = Arc::new(front);
-        self.census.enlist(&front);
-        front
+        self.fronts().before(self.inner.clone())
+    }
+
+    pub(super) fn fronts(&self) -> Fronts {
+        let (plans, clock) = (Arc::clone(&self.plans), Arc::clone(&self.ground.clock));
+        Fronts { plans, clock, census: Arc::clone(&self.census) }
     }
 }

@@ -1,6 +1,7 @@
 //! The way of a request, from its head to the surface that answers it, and back.
 
 mod advice;
+mod own;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -18,13 +19,11 @@ use super::meters::Meters;
 use super::plan::{Plan, Plans};
 use super::record::{Caller, Record};
 use super::shared::Shared;
-use crate::audit::{Actor, Origin, asked_by};
 use crate::clock::Clock;
-use crate::endpoints::Call;
 use crate::metrics::Spread;
 use crate::policy::Place;
 use crate::proxy::{
-    Exchange, Known, Proxy, Rejection, X_REQUEST_ID, is_call, refuse_call, strip_identity,
+    Exchange, Inner, Known, Proxy, Rejection, X_REQUEST_ID, is_call, refuse_call, strip_identity,
 };
 use crate::server::{Handler, Violation};
 use crate::web::{Body, CanonicalPath, Cors, CrossOrigin, Peer, RequestBody};
@@ -52,12 +51,18 @@ struct State {
 }
 
 impl Front {
-    pub(super) fn new(plans: Arc<Plans>, clock: Arc<dyn Clock>, recent: usize) -> Self {
+    pub(super) fn new(
+        plans: Arc<Plans>,
+        clock: Arc<dyn Clock>,
+        recent: usize,
+        inner: Option<Inner>,
+    ) -> Self {
         let plan = plans.current();
         let shared = Arc::clone(&plan.shared);
         let (sessions, messages) = (Arc::clone(&shared.sessions), shared.messages.clone());
         let in_force = Arc::clone(&plans.in_force);
         let proxy = Proxy::new(sessions, plan.upstreams.clone(), messages, clock, in_force);
+        let proxy = proxy.before(inner);
         let meters = Arc::new(Meters::new(&plan, &Meters::bare(recent)));
         let state = ArcSwap::from_pointee(State { plan, shared, proxy, meters });
         Self { plans, state, turn: Mutex::default() }
@@ -230,57 +235,6 @@ impl State {
             record.caller(Caller::Known(caller));
         }
         answered
-    }
-
-    /// The rule for cross-origin requests with that method. Without one a preflight is a request
-    /// like others, and the upstream may have an answer.
-    fn rule(
-        &self,
-        host: &str,
-        path: &CanonicalPath<'_>,
-        method: &Method,
-        client: IpAddr,
-        record: &mut Record,
-    ) -> Result<Option<&Cors>, Rejection> {
-        let route = match self.shared.routes.place(host, path, method)? {
-            Place::Own => return Ok(self.shared.endpoint_cors.as_ref()),
-            Place::Route(route) => route,
-            Place::MethodNotAllowed(_) | Place::Nowhere => return Ok(None),
-        };
-        let Some(rule) = &route.cors else { return Ok(None) };
-        record.route(route.number);
-        if route.admits(client) { Ok(Some(rule)) } else { Err(Rejection::AddressForbidden) }
-    }
-
-    async fn own(
-        &self,
-        parts: &Parts,
-        body: RequestBody,
-        host: &str,
-        path: &str,
-        client: IpAddr,
-        record: &mut Record,
-    ) -> Response<Body> {
-        let (method, headers) = (&parts.method, &parts.headers);
-        let call = Call { method, host, path, headers, client, body };
-        let origin = Origin {
-            actor: Actor::Client,
-            address: Some(client),
-            request: Some(record.request_id().clone()),
-        };
-        let reply = asked_by(origin, self.shared.endpoints.answer(call)).await;
-        if let Some(endpoint) = reply.endpoint {
-            record.endpoint(endpoint);
-        }
-        if let Some(user) = reply.user {
-            record.caller(Caller::Named(user, reply.key));
-        }
-        if let Some(code) = reply.code {
-            let error =
-                reply.error.as_deref().map(|error| error as &(dyn std::error::Error + 'static));
-            record.refused(reply.response.status(), code, error);
-        }
-        reply.response
     }
 }
 

@@ -8,6 +8,8 @@ mod front;
 mod hand_over;
 mod http2;
 mod intake;
+mod keep;
+mod layer;
 mod lingering;
 mod load;
 mod meters;
@@ -30,6 +32,7 @@ pub use built::Gateway;
 pub use hand_over::{End, Served};
 #[cfg(feature = "cli")]
 pub(crate) use intake::Hosts;
+pub use layer::AuthLayer;
 pub use lingering::Lingering;
 pub use metrics::Metrics;
 pub use outcomes::Worse;

@@ -19,9 +19,6 @@ use crate::server::{Acceptor, Bound, ListenAddr, ListenerSettings, Preamble, Soc
 use crate::session::Sessions;
 use crate::tls::{ListenerTls, TlsError};
 
-/// How often sessions whose last token is dead are removed.
-const SWEEP: Duration = Duration::from_secs(60 * 60);
-
 /// Why serving ended early.
 ///
 /// ```
@@ -149,16 +146,6 @@ impl Gateway {
         mail
     }
 
-    /// Sends mail until the drain, on this runtime: no worker waits for a mail server.
-    fn send_mail(&self, drain: &CancellationToken) -> JoinHandle<()> {
-        let (mailer, drain) = (self.ground.accounts.mailer().cloned(), drain.clone());
-        tokio::spawn(async move {
-            if let Some(mailer) = mailer {
-                mailer.work(drain).await;
-            }
-        })
-    }
-
     async fn record_end(&self) {
         let note = self.ground.accounts.audit().note(Event::new(Kind::Stopped));
         note.keep_or_count().await;
@@ -197,26 +184,6 @@ impl Gateway {
         Arc::clone(&self.plans.current().shared.sessions)
     }
 
-    /// Does what the plan in force wants done beside its requests. Never ends.
-    async fn tend(&self) {
-        let mut changes = self.plans.changes();
-        let mut plan = self.plans.current();
-        let mut watch = Box::pin(plan.upstreams.watch());
-        loop {
-            let sessions = &plan.shared.sessions;
-            tokio::select! {
-                () = sessions.keep_keys() => {}
-                () = sessions.keep_uses() => {}
-                () = &mut watch => {}
-                _ = changes.changed() => {}
-            }
-            plan = self.plans.current();
-            // The checks of the next plan begin before those of the last one end: no server that
-            // both have is unknown in between.
-            watch = Box::pin(plan.upstreams.watch());
-        }
-    }
-
     fn preamble(&self, listener: &ListenerSettings) -> io::Result<Preamble> {
         let tls = if listener.tls {
             // There is what it asks for: `build` has seen to that.
@@ -235,33 +202,6 @@ impl Gateway {
             Some(addr.port())
         });
         port.filter(|port| *port != 443)
-    }
-
-    /// Takes up new certificates. Never ends.
-    async fn keep_certificates(&self) {
-        let Some(tls) = &self.tls else { return std::future::pending().await };
-        let obtained = async {
-            if let Some(acme) = &self.ground.acme {
-                Box::pin(acme.keep(tls)).await;
-            }
-        };
-        futures_util::future::join(tls.keep(self.clock()), obtained).await;
-    }
-
-    /// Removes dead sessions now and then. Never ends.
-    async fn keep_house(&self) {
-        loop {
-            tokio::time::sleep(SWEEP).await;
-            match self.sessions().sweep().await {
-                Ok(count) => tracing::debug!(count, "dead sessions removed"),
-                Err(error) => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "cannot sweep sessions"
-                    );
-                }
-            }
-        }
     }
 }
 

@@ -50,10 +50,17 @@ use crate::web::{Body, BodyError, Peer};
 pub struct GatewayService(Arc<Front>);
 
 impl Gateway {
-    /// The gateway as a tower service. Upstream connections live as long as the service.
+    /// The gateway as a tower service. Upstream connections live as long as the service. What is to
+    /// be done beside requests, somebody has to [have done](Self::keep).
     pub fn service(&self) -> GatewayService {
         self.export_for_service();
         GatewayService(self.front())
+    }
+}
+
+impl GatewayService {
+    pub(super) const fn of(front: Arc<Front>) -> Self {
+        Self(front)
     }
 }
 

@@ -13,6 +13,7 @@ mod grpc;
 mod health;
 mod http1;
 mod http2;
+mod inner;
 mod lease;
 mod pool;
 mod prepare;
@@ -62,6 +63,7 @@ use crate::web::{Body, MessageLimits, RequestBody};
 
 pub use exchange::{Exchange, Known};
 pub use grpc::{is_call, refuse_call};
+pub use inner::Inner;
 pub use prepare::{X_REQUEST_ID, strip_identity};
 pub use rejection::{RefusedCredential, Rejection};
 pub use settings::{Address, Backend, FolderSettings, HealthSettings, Target, UpstreamSettings};
@@ -79,6 +81,8 @@ pub struct Proxy {
     limits: MessageLimits,
     clock: Arc<dyn Clock>,
     vigil: Arc<Vigil>,
+    /// The program's own handlers, if it has any.
+    inner: Option<Inner>,
     /// How long each upstream took to its response heads.
     heads: Vec<Arc<Durations>>,
 }
@@ -97,7 +101,13 @@ impl Proxy {
         let channels = upstreams.0.iter().map(http2::channels).collect();
         let vigil = Arc::new(Vigil::new(in_force, Arc::clone(&clock)));
         let heads = upstreams.0.iter().map(|_| Arc::default()).collect();
-        Self { sessions, upstreams, pool, channels, limits, clock, vigil, heads }
+        Self { sessions, upstreams, pool, channels, limits, clock, vigil, inner: None, heads }
+    }
+
+    /// The same before handlers of the program that it is a part of.
+    #[must_use]
+    pub fn before(self, inner: Option<Inner>) -> Self {
+        Self { inner, ..self }
     }
 
     /// The proxy of the same worker under another configuration. Connections to upstreams that
@@ -125,7 +135,8 @@ impl Proxy {
         });
         let heads = heads.collect();
         let (clock, vigil) = (Arc::clone(&self.clock), Arc::clone(&self.vigil));
-        Self { sessions, upstreams, pool, channels, limits, clock, vigil, heads }
+        let inner = self.inner.clone();
+        Self { sessions, upstreams, pool, channels, limits, clock, vigil, inner, heads }
     }
 
     /// How long each upstream took to its response heads, by its name.
@@ -156,6 +167,7 @@ impl Proxy {
         let admitted = self.admit(route, origin.client, certificate, &mut parts, known).await?;
         body.limit(route.body.unwrap_or(self.limits.body))?;
         let caller = known.caller.as_ref();
+        let opening = self.is_inner(route).then(|| inner::Opening::of(route, &mut parts));
         let way = self.http2(route, &parts, &mut body);
         let http2 = way.is_some();
         let handshake = upgrade::Handshake::of(route, http2, &mut parts, &body)?;
@@ -178,9 +190,15 @@ impl Proxy {
         }
         let watch = || self.vigil.over(caller, route, peer.certificate());
         let uploading = if body.is_end_stream() { None } else { watch() };
-        let sending = || self.forward(&outfit, parts, body, handshake.is_some(), way, watch());
-        let send::Reply { mut response, switched } =
-            watch::while_allowed(uploading, sending).await?;
+        let is_inner = opening.is_some();
+        let send::Reply { mut response, switched } = if let Some(opening) = opening {
+            let passing = || Box::pin(self.pass(&outfit, parts, body, opening, watch()));
+            watch::while_allowed(uploading, passing).await?
+        } else {
+            let asks = handshake.is_some();
+            let sending = || self.forward(&outfit, parts, body, asks, way, watch());
+            watch::while_allowed(uploading, sending).await?
+        };
         let opened = match (handshake, switched) {
             (Some(handshake), Some(lease)) => {
                 Some(handshake.answered(watch(), &mut response, lease)?)
@@ -192,6 +210,9 @@ impl Proxy {
         respond::finish(route, known, admitted.report(), &mut response);
         if let Some(opened) = opened {
             opened.announce(&mut response);
+        }
+        if is_inner {
+            inner::announce(&mut response);
         }
         Ok(response)
     }

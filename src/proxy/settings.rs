@@ -96,6 +96,8 @@ pub enum Target {
     Folder(FolderSettings),
     /// Built in: answers with the request as an upstream sees it.
     Whoami,
+    /// The program that the gateway is a part of.
+    Inner,
 }
 
 /// One server of an upstream.

@@ -78,7 +78,7 @@ impl Upstream {
         let (servers, folder) = match &settings.target {
             Target::Http(backends) => (backends.iter().cloned().map(Server::new).collect(), None),
             Target::Folder(folder) => (Vec::new(), Some(Folder::new(folder.clone()))),
-            Target::Whoami => (Vec::new(), None),
+            Target::Whoami | Target::Inner => (Vec::new(), None),
         };
         let gate = Gate::new(settings.in_flight, settings.queue);
         let checked = AtomicUsize::new(0);

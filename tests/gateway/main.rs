@@ -34,6 +34,7 @@ mod http2_floods;
 mod http2_strict;
 mod http2_windows;
 mod identity;
+mod inner;
 mod issuers;
 mod issuers_remote;
 mod live;

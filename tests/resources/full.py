@@ -5,14 +5,14 @@ import time
 from clients import GET, ask, connect, status_of
 from world import LONG, MIB, Gateway, comes_back
 
-LIMIT = 64 * MIB
+LIMIT = 192 * MIB
 # As large as `[limits] head` allows, and kept while the upstream has not answered.
 HELD = b"GET /held HTTP/1.1\r\nHost: a.test\r\nX-Large: " + b"x" * 60_000 + b"\r\n\r\n"
 
 
 def full(upstream):
-    number = 6000 if LONG else 2000
-    with Gateway(upstream, 'memory = "64MiB"') as gateway:
+    number = 9000 if LONG else 4000
+    with Gateway(upstream, 'memory = "192MiB"') as gateway:
         peak, sent_away, clients = 0, 0, []
         for _ in range(number):
             client = connect(gateway.port)
@@ -33,7 +33,7 @@ def full(upstream):
             except BlockingIOError:
                 waiting.append(client)
         print(
-            f"{number:,} requests of 60 kB and 64 MiB for them: {peak / MIB:.1f} MiB at most,"
+            f"{number:,} requests of 60 kB and 192 MiB for them: {peak / MIB:.1f} MiB at most,"
             f" {sent_away:,} sent away, {len(waiting):,} served on",
             flush=True,
         )

@@ -152,7 +152,9 @@ def one_tree(gateway, client, sink):
         (parent, _), (child, _) = by_name[above], by_name[below]
         assert child.parent_span_id == parent.span_id, (above, below, spans)
         assert parent.start_time_unix_nano <= child.start_time_unix_nano, (above, below, spans)
-        assert child.end_time_unix_nano <= parent.end_time_unix_nano, (above, below, spans)
+        # Between processes an answer may be there before its sender has ended its span.
+        if above[0] == below[0]:
+            assert child.end_time_unix_nano <= parent.end_time_unix_nano, (above, below, spans)
     span, words = by_name["gate", "GET /shop/*"]
     assert span.kind == 2 and span.status.code == 0, span
     assert words["url.path"] == "/shop/tea" and words["http.route"] == "/shop/*", words

@@ -23,7 +23,7 @@ pub(super) async fn look(config: &Config, findings: &mut Findings) {
     for upstream in &config.upstreams {
         let proof = proof(config, upstream);
         match &upstream.target {
-            Target::Whoami => {}
+            Target::Whoami | Target::Inner => {}
             Target::Folder(folder) => look_at_folder(&upstream.name, &folder.dir, findings),
             Target::Http(backends) => {
                 for backend in backends {

@@ -232,6 +232,7 @@ fn servers(upstream: &UpstreamSettings) -> Vec<String> {
     match &upstream.target {
         Target::Http(backends) => backends.iter().map(|one| one.address.to_string()).collect(),
         Target::Folder(folder) => vec![format!("the files of {}", folder.dir.display())],
+        Target::Inner => vec!["the program that the gateway is a part of".to_owned()],
         Target::Whoami => vec!["built in: answers with the request as it comes".to_owned()],
     }
 }

@@ -1,0 +1,67 @@
+//! What is answered here and not forwarded: the gateway's own endpoints, and preflights.
+
+use std::net::IpAddr;
+
+use http::request::Parts;
+use http::{Method, Response};
+
+use super::State;
+use crate::audit::{Actor, Origin, asked_by};
+use crate::endpoints::Call;
+use crate::gateway::record::{Caller, Record};
+use crate::policy::Place;
+use crate::proxy::Rejection;
+use crate::web::{Body, CanonicalPath, Cors, RequestBody};
+
+impl State {
+    /// The rule for cross-origin requests with that method. Without one a preflight is a request
+    /// like others, and the upstream may have an answer.
+    pub(super) fn rule(
+        &self,
+        host: &str,
+        path: &CanonicalPath<'_>,
+        method: &Method,
+        client: IpAddr,
+        record: &mut Record,
+    ) -> Result<Option<&Cors>, Rejection> {
+        let route = match self.shared.routes.place(host, path, method)? {
+            Place::Own => return Ok(self.shared.endpoint_cors.as_ref()),
+            Place::Route(route) => route,
+            Place::MethodNotAllowed(_) | Place::Nowhere => return Ok(None),
+        };
+        let Some(rule) = &route.cors else { return Ok(None) };
+        record.route(route.number);
+        if route.admits(client) { Ok(Some(rule)) } else { Err(Rejection::AddressForbidden) }
+    }
+
+    pub(super) async fn own(
+        &self,
+        parts: &Parts,
+        body: RequestBody,
+        host: &str,
+        path: &str,
+        client: IpAddr,
+        record: &mut Record,
+    ) -> Response<Body> {
+        let (method, headers) = (&parts.method, &parts.headers);
+        let call = Call { method, host, path, headers, client, body };
+        let origin = Origin {
+            actor: Actor::Client,
+            address: Some(client),
+            request: Some(record.request_id().clone()),
+        };
+        let reply = asked_by(origin, self.shared.endpoints.answer(call)).await;
+        if let Some(endpoint) = reply.endpoint {
+            record.endpoint(endpoint);
+        }
+        if let Some(user) = reply.user {
+            record.caller(Caller::Named(user, reply.key));
+        }
+        if let Some(code) = reply.code {
+            let error =
+                reply.error.as_deref().map(|error| error as &(dyn std::error::Error + 'static));
+            record.refused(reply.response.status(), code, error);
+        }
+        reply.response
+    }
+}

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# The programs below examples/, built and asked: `tests/examples.sh`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tests/install.sh
+
+programs curl=curl
+cargo build --locked --quiet --all-features --examples
+examples=$(realpath "${CARGO_TARGET_DIR:-target}/debug/examples")
+work=$(mktemp -d)
+running=
+trap '[ -z "$running" ] || kill "$running"; rm -rf "$work"' EXIT
+cd "$work"
+
+fail() {
+  echo "EXAMPLES: $*" >&2
+  exit 1
+}
+
+# start NAME PORT: runs an example until it listens.
+start() {
+  "$examples/$1" &
+  running=$!
+  for _ in $(seq 200); do
+    (: >"/dev/tcp/127.0.0.1/$2") 2>/dev/null && return
+    kill -0 "$running" 2>/dev/null || break
+    sleep 0.05
+  done
+  fail "$1 does not listen"
+}
+
+stop() {
+  kill "$running"
+  wait "$running" || true
+  running=
+}
+
+status() { curl -sS -o answer -w '%{http_code}' "$@"; }
+
+start axum_layer 3000
+at=http://127.0.0.1:3000
+[ "$(status $at/hello)" = 401 ] || fail "a stranger is let in"
+account='{"username": "alice", "password": "Tr1cky-Phrase-77"}'
+[ "$(status --json "$account" $at/api/auth/register/)" = 201 ] || fail "nobody can register"
+[ "$(status --json "$account" $at/api/auth/token/)" = 200 ] || fail "nobody can log in"
+access=$(sed 's/.*"access":"\([^"]*\)".*/\1/' answer)
+[ "$(status -H "Authorization: Bearer $access" $at/hello)" = 200 ] || fail "alice is not let in"
+[ "$(cat answer)" = "hello alice" ] || fail "the handler does not know alice: $(cat answer)"
+[ "$(status -H "Authorization: Bearer $access" $at/reports/7)" = 403 ] || fail "alice is no admin"
+stop
+echo "axum_layer: strangers, a registration, a login and a role"
