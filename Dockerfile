@@ -17,7 +17,7 @@ COPY . .
 # glibc linked in, so that the last stage needs no system below it. The target is named so that
 # the flag holds for the program alone and not for what runs while it is built.
 RUN target=$(rustc -vV | sed -n 's/^host: //p') \
- && CARGO_PROFILE_RELEASE_STRIP=debuginfo RUSTFLAGS="-C target-feature=+crt-static" \
+ && CARGO_PROFILE_RELEASE_STRIP=symbols RUSTFLAGS="-C target-feature=+crt-static" \
     cargo build --release --locked --target "$target" \
  && mkdir -p /image/volume/data \
  && chmod 700 /image/volume/data \

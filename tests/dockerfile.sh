@@ -94,7 +94,7 @@ health=$(inspect '{{.Config.Healthcheck.Test}}')
 [ "$health" = "[CMD /portcullis health]" ] || fail "its health check is '$health'"
 size=$(inspect '{{.Size}}')
 if [ "${FULL:-0}" = 0 ]; then
-  strip --strip-debug -o "$work/stripped" "$binary"
+  strip -o "$work/stripped" "$binary"
   # The same program, and at most so much of glibc.
   size=$(($(stat -c %s "$work/stripped") + $(stat -c %s /etc/ssl/certs/ca-certificates.crt) + 2000000))
 fi

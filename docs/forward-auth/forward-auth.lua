@@ -2,6 +2,12 @@
 -- HAProxy 2.5 or later with Lua.
 
 local IDENTITY = "x-user-"
+
+-- A name as the sloppiest server may read it.
+local function read_so(name)
+  return (name:lower():gsub("[^%w]", "-"))
+end
+
 local TOLD = { "content-type", "www-authenticate", "allow", "retry-after", "x-request-id" }
 
 local function refuse(txn, status, headers, body)
@@ -20,7 +26,7 @@ core.register_action("portcullis", { "http-req" }, function(txn, url)
   local asked = {}
   for name, values in pairs(headers) do
     -- Whatever the client says of itself or of its way here goes no further.
-    if name:sub(1, #IDENTITY) == IDENTITY then
+    if read_so(name):sub(1, #IDENTITY) == IDENTITY then
       txn.http:req_del_header(name)
     elseif name == "authorization" then
       asked[name] = {}

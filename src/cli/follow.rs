@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::policy_file::PolicyFile;
+use super::policy_file::{PolicyFile, PolicyText};
 use crate::admin::{PolicyCommand, PolicyView, Refusal, RefusalKind};
 use crate::config::{Checked, ConfigError};
 use crate::gateway::{Reloaded, Reloader};
@@ -22,8 +22,8 @@ pub(super) struct Follower {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
+    in_force: PolicyText,
     /// The file as it was when it was read last, good or bad.
     read: Option<Stamp>,
     /// A policy that waits to be confirmed.
@@ -32,13 +32,26 @@ struct State {
 
 struct Trial {
     reloaded: Reloaded,
+    /// What was in force before.
+    before: PolicyText,
     until: Instant,
 }
 
 impl Follower {
-    pub(super) fn new(file: PolicyFile, reloader: Reloader) -> Self {
+    /// Follows the file of a gateway that serves this policy.
+    pub(super) fn new(file: PolicyFile, in_force: PolicyText, reloader: Reloader) -> Self {
         let read = stamp(&file);
-        Self { file, reloader, state: Mutex::new(State { read, trial: None }) }
+        Self { file, reloader, state: Mutex::new(State { in_force, read, trial: None }) }
+    }
+
+    /// The policy that is served.
+    pub(super) fn in_force(&self) -> PolicyText {
+        self.state().in_force.clone()
+    }
+
+    /// And its SHA-256.
+    pub(super) fn fingerprint(&self) -> String {
+        self.reloader.fingerprint()
     }
 
     /// Does what an operator asks for.
@@ -54,8 +67,10 @@ impl Follower {
                 Ok(PolicyView::default())
             }
             PolicyCommand::Back => {
-                let Some(trial) = self.state().trial.take() else { return Err(no_trial()) };
+                let mut state = self.state();
+                let Some(trial) = state.trial.take() else { return Err(no_trial()) };
                 self.reloader.undo(&trial.reloaded);
+                state.in_force = trial.before;
                 tracing::warn!(file = %self.file, "an operator put the earlier policy back");
                 Ok(PolicyView::default())
             }
@@ -103,8 +118,8 @@ impl Follower {
         }
         // Before it is read: what is written meanwhile is another file.
         state.read = stamp(&self.file);
-        let Checked { config, warnings } =
-            self.file.load().map_err(|error| self.refused(&error))?;
+        let text = self.file.read().map_err(|error| self.refused(&error))?;
+        let Checked { config, warnings } = text.parse().map_err(|error| self.refused(&error))?;
         let reloaded = self.reloader.reload(config);
         let view = PolicyView {
             warnings: warnings.iter().map(ToString::to_string).collect(),
@@ -117,7 +132,11 @@ impl Follower {
             let keys = view.at_next_start.join(", ");
             tracing::warn!(keys, "these keys have changed and count from the next start on");
         }
-        state.trial = confirm.map(|time| Trial { reloaded, until: Instant::now() + time });
+        let before = std::mem::replace(&mut state.in_force, text);
+        state.trial = confirm.map(|time| {
+            let until = Instant::now() + time;
+            Trial { reloaded, before, until }
+        });
         drop(state);
         let trial = confirm.map(|time| humantime::format_duration(time).to_string());
         tracing::info!(file = %self.file, trial, "the policy file is in force");
@@ -139,6 +158,7 @@ impl Follower {
         let is_over = worse.is_some() || trial.until <= Instant::now();
         let Some(trial) = state.trial.take_if(|_| is_over) else { return };
         self.reloader.undo(&trial.reloaded);
+        state.in_force = trial.before;
         drop(state);
         match worse {
             Some(worse) => {

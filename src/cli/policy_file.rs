@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use crate::admin::AdminSettings;
 use crate::config::{Checked, Config, ConfigError};
 
@@ -18,6 +20,27 @@ pub(super) enum PolicyFile {
     BuiltIn,
 }
 
+/// What stood in it at one time.
+#[derive(Clone)]
+pub(super) enum PolicyText {
+    /// A file, which may have secrets in it.
+    Of { path: PathBuf, text: Zeroizing<String> },
+    /// The text compiled in.
+    BuiltIn,
+}
+
+impl PolicyText {
+    pub(super) fn parse(&self) -> Result<Checked, ConfigError> {
+        match self {
+            Self::Of { path, text } => {
+                let base = path.parent().unwrap_or_else(|| Path::new(""));
+                Config::parse(&path.display().to_string(), text, base)
+            }
+            Self::BuiltIn => Config::built_in(Path::new("")),
+        }
+    }
+}
+
 impl PolicyFile {
     pub(super) fn find(named: Option<PathBuf>) -> Self {
         match named {
@@ -29,10 +52,15 @@ impl PolicyFile {
     }
 
     pub(super) fn load(&self) -> Result<Checked, ConfigError> {
-        match self {
-            Self::Named(path) => Config::load(path),
-            Self::BuiltIn => Config::built_in(Path::new("")),
-        }
+        self.read()?.parse()
+    }
+
+    /// What stands in it now.
+    pub(super) fn read(&self) -> Result<PolicyText, ConfigError> {
+        let Self::Named(path) = self else { return Ok(PolicyText::BuiltIn) };
+        let text = std::fs::read_to_string(path).map(Zeroizing::new);
+        let text = text.map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
+        Ok(PolicyText::Of { path: path.clone(), text })
     }
 
     pub(super) fn path(&self) -> Option<&Path> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::builder::ValueParser;
+use tokio::task::JoinSet;
 
 use super::doors::Doors;
 use super::files;
@@ -17,7 +18,7 @@ use super::out::Out;
 use super::policy_file::PolicyFile;
 use super::reach::whole;
 use super::signals::Signals;
-use super::succession::{self, Estate, Leaving};
+use super::succession::{self, Estate, Leaving, Policies};
 use super::try_lines;
 use crate::admin::{Door, Health, Incumbent, MetricsText};
 use crate::config::{Checked, Config, Log};
@@ -52,7 +53,8 @@ pub(super) fn run(
     out: &mut Out,
     start_log: impl FnOnce(&Log) -> anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
-    let Checked { mut config, warnings } = file.load()?;
+    let policy = file.read()?;
+    let Checked { mut config, warnings } = policy.parse()?;
     if !args.listen.is_empty() {
         config.listen = args.listen.into_iter().map(ListenerSettings::from).collect();
     }
@@ -79,24 +81,27 @@ pub(super) fn run(
         } else {
             None
         };
-        let mut start = match asked {
-            Some((incumbent, given)) => Start { config, given, incumbent: Some(incumbent) },
-            None => Start { config, given, incumbent: None },
+        let (incumbent, given) = match asked {
+            Some((incumbent, given)) => (Some(incumbent), given),
+            None => (None, given),
         };
+        let policies = Policies { at_start: policy.clone(), in_force: policy };
+        let mut start = Start { policies, config, given, incumbent };
         let mut signals = Signals::listen()?;
-        while let Some((config, given)) = Box::pin(serve(start, file, out, &mut signals)).await? {
-            start = Start { config, given, incumbent: None };
+        while let Some(again) = Box::pin(serve(start, file, out, &mut signals)).await? {
+            start = again;
         }
         Ok(ExitCode::SUCCESS)
     })
 }
 
 /// What a gateway starts from.
-struct Start {
-    config: Config,
-    given: Given,
+pub(super) struct Start {
+    pub(super) policies: Policies,
+    pub(super) config: Config,
+    pub(super) given: Given,
     /// Whose place it takes.
-    incumbent: Option<Incumbent>,
+    pub(super) incumbent: Option<Incumbent>,
 }
 
 /// Serves to the end. Where it was to be handed over and was not: with what to start again.
@@ -105,25 +110,20 @@ async fn serve(
     file: &PolicyFile,
     out: &mut Out,
     signals: &mut Signals,
-) -> anyhow::Result<Option<(Config, Given)>> {
-    let Start { config, given, incumbent } = start;
+) -> anyhow::Result<Option<Start>> {
+    let Start { mut policies, config, given, incumbent } = start;
+    let store = config.store.clone();
     let prefix = config.endpoints.prefix.clone();
-    let admin = config.admin.clone();
-    let watch = admin.watch;
-    let delay = config.connections.drain_delay;
-    let made = [("store", config.store.clone()), ("key file", config.keys.ring.clone())];
-    let made: Vec<_> = made.into_iter().filter(|(_, path)| !path.exists()).collect();
-    let bereft = succession::let_go(incumbent, &config.store).await?;
-    let mut gateway = Gateway::builder(config).build()?;
-    for (what, path) in made {
-        out.line(format_args!("made a new {what} at {}", whole(&path).display()))?;
-    }
-    gateway.bind_with(given)?;
-    // After the store: its lock has said that no other gateway has these users.
-    let doors = Doors::bind(admin).await?;
+    let (watch, delay) = (config.admin.watch, config.connections.drain_delay);
+    let bereft = tokio::select! {
+        bereft = succession::let_go(incumbent, &config) => bereft?,
+        () = signals.terminated() => return Ok(None),
+    };
+    let (gateway, doors) = bound(config, given, out).await?;
     let ready = Arc::new(AtomicBool::new(true));
     signals.tls = gateway.tls().map(Arc::clone);
-    let follower = Arc::new(Follower::new(file.clone(), gateway.reloader()));
+    let follower =
+        Arc::new(Follower::new(file.clone(), policies.in_force.clone(), gateway.reloader()));
     // Before anybody can change anything.
     let changes = gateway.changes();
     let (mut estate, welcome) = Estate::of(&gateway)?;
@@ -132,15 +132,16 @@ async fn serve(
     let listeners: Vec<_> = gateway.listeners().cloned().collect();
     announce(&listeners, file, &prefix, out)?;
     let doors = doors.open(door, out)?;
-    let earlier = succession::tell(bereft, changes).await;
-    manager::ready();
-    let mut heir = None;
+    let (mut heir, mut earlier) = (None, JoinSet::new());
     let served = gateway
         .run_until(async {
+            // The workers are there by now.
+            earlier = succession::tell(bereft, changes).await;
+            manager::ready();
             let end = tokio::select! {
                 () = signals.end(&follower) => End::Drain,
                 () = follower.follow(watch) => End::Drain,
-                found = estate.heir(file, &listeners) => {
+                found = estate.heir() => {
                     heir = Some(found);
                     End::HandOver
                 }
@@ -153,15 +154,35 @@ async fn serve(
             end
         })
         .await;
+    if heir.is_none() {
+        estate.forgo();
+    }
     // Operators are let in to the very end: they may want to know what it waits for.
     doors.close().await?;
+    policies.in_force = follower.in_force();
     match (served?, heir) {
         (Served::HandedOver(lingering), Some(heir)) => {
-            let leaving = Leaving { lingering, estate, heir, earlier };
-            leaving.give_way(signals).await
+            let fingerprint = follower.fingerprint();
+            let leaving = Leaving { estate, earlier, store, listeners, policies, fingerprint };
+            leaving.give_way(lingering, heir, signals).await
         }
         (Served::HandedOver(_) | Served::Drained, _) => Ok(None),
     }
+}
+
+/// A gateway that is listened at, by its clients and by its operators.
+async fn bound(config: Config, given: Given, out: &mut Out) -> anyhow::Result<(Gateway, Doors)> {
+    let admin = config.admin.clone();
+    let made = [("store", config.store.clone()), ("key file", config.keys.ring.clone())];
+    let made: Vec<_> = made.into_iter().filter(|(_, path)| !path.exists()).collect();
+    let mut gateway = Gateway::builder(config).build()?;
+    for (what, path) in made {
+        out.line(format_args!("made a new {what} at {}", whole(&path).display()))?;
+    }
+    gateway.bind_with(given)?;
+    // After the store: its lock has said that no other gateway has these users.
+    let doors = Doors::bind(admin).await?;
+    Ok((gateway, doors))
 }
 
 /// Says that the end has come, and goes on for as long as others take to notice.

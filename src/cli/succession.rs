@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use tokio::net::UnixStream;
@@ -10,10 +10,11 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::policy_file::PolicyFile;
+use super::policy_file::PolicyText;
+use super::serve::Start;
 use super::signals::Signals;
 use crate::admin::{Incumbent, Successor, TakeOverError};
-use crate::config::{Checked, Config};
+use crate::config::Config;
 use crate::gateway::{Gateway, Lingering};
 use crate::server::{Given, ListenerSettings};
 use crate::small_file::Stamp;
@@ -26,12 +27,12 @@ pub(super) struct Estate {
     asking: mpsc::Receiver<Successor>,
 }
 
-/// A process that is about to take over.
-#[derive(Debug)]
-pub(super) struct Heir {
-    successor: Successor,
-    /// What to start again from, should it fail.
-    spare: Config,
+/// What a gateway goes by: some of it was read at the start, and the rest of the policy may be
+/// another by now.
+#[derive(Clone)]
+pub(super) struct Policies {
+    pub(super) at_start: PolicyText,
+    pub(super) in_force: PolicyText,
 }
 
 /// Asks the gateway at that admin socket for its place, and takes from its sockets those that the
@@ -51,24 +52,26 @@ pub(super) async fn ask(
 /// The one whose place is taken, and has let go of its store.
 pub(super) struct Bereft {
     incumbent: Incumbent,
-    /// Somebody else was in the store in between: an operator's command, say.
+    /// Somebody else was in the store in between, an operator's command, say; or another policy is
+    /// in force from now on.
     missed: bool,
 }
 
 /// Has it let go of its store, which is here.
 pub(super) async fn let_go(
     incumbent: Option<Incumbent>,
-    store: &Path,
+    config: &Config,
 ) -> Result<Option<Bereft>, TakeOverError> {
     let Some(mut incumbent) = incumbent else { return Ok(None) };
     let left = incumbent.let_go().await?;
-    let missed = left != mark(store);
+    let missed = left != mark(&config.store, &config.fingerprint);
     Ok(Some(Bereft { incumbent, missed }))
 }
 
-/// What a store is known again by, if nobody was in it.
-fn mark(store: &Path) -> String {
-    Stamp::of(store).map(|stamp| format!("{stamp:?}")).unwrap_or_default()
+/// What a store is known again by, if nobody was in it, with the policy.
+fn mark(store: &Path, policy: &str) -> String {
+    let store = Stamp::of(store).map(|stamp| format!("{stamp:?}")).unwrap_or_default();
+    format!("{store} {policy}")
 }
 
 /// Tells the one whose place was taken that somebody serves again, and then of each change, for as
@@ -88,6 +91,30 @@ pub(super) async fn tell(bereft: Option<Bereft>, changes: Receiver<Bumped>) -> J
     told
 }
 
+impl Policies {
+    /// What to start again from: what was read at the start, as it was then, and the rest as it is.
+    fn spare(&self, listen: Vec<ListenerSettings>) -> anyhow::Result<Config> {
+        let at_start = self.at_start.parse()?.config;
+        let in_force = self.in_force.parse()?.config;
+        Ok(Config {
+            listen,
+            workers: at_start.workers,
+            tls: at_start.tls,
+            acme: at_start.acme,
+            store: at_start.store,
+            connections: at_start.connections,
+            keys: at_start.keys,
+            passwords: at_start.passwords,
+            admin: at_start.admin,
+            audit: at_start.audit,
+            log: at_start.log,
+            traces: at_start.traces,
+            mail: at_start.mail,
+            ..in_force
+        })
+    }
+}
+
 impl Estate {
     /// What there is to take over from a gateway that is bound, and what welcomes those who come
     /// for it.
@@ -105,26 +132,22 @@ impl Estate {
         Ok((Self { sockets, asking }, welcome))
     }
 
-    /// Waits for a process that wants to go on here. Nobody gets to who could not be replaced by
-    /// this process again: with these listeners, and the rest as the policy file has it.
-    pub(super) async fn heir(&mut self, file: &PolicyFile, listeners: &[ListenerSettings]) -> Heir {
-        while let Some(successor) = self.asking.recv().await {
-            match file.load() {
-                Ok(Checked { config, .. }) => {
-                    let spare = Config { listen: listeners.to_vec(), ..config };
-                    return Heir { successor, spare };
-                }
-                Err(error) => {
-                    tracing::error!("not handed over, for there would be no way back:\n{error}");
-                }
+    /// Waits for a process that wants to go on here. Those who come later are sent away.
+    pub(super) async fn heir(&mut self) -> Successor {
+        match self.asking.recv().await {
+            Some(successor) => {
+                self.asking.close();
+                successor
             }
+            None => std::future::pending().await,
         }
-        std::future::pending().await
     }
 
-    /// Leaves nothing to anybody: clients shall not wait where nobody accepts.
+    /// Leaves nothing to anybody: clients shall not wait where nobody accepts, nor somebody who has
+    /// just asked.
     pub(super) fn forgo(&mut self) {
         self.asking.close();
+        while self.asking.try_recv().is_ok() {}
         self.sockets = Arc::default();
     }
 
@@ -141,7 +164,14 @@ impl Estate {
 async fn offer(stream: UnixStream, left: Weak<Vec<OwnedFd>>, sender: mpsc::Sender<Successor>) {
     // One at a time: the others find the connection closed.
     let (Some(sockets), Ok(place)) = (left.upgrade(), sender.try_reserve()) else { return };
-    match Successor::offer(stream, &sockets).await {
+    let offered = Successor::offer(stream, &sockets).await;
+    // While somebody thinks about it, they are no reason to keep clients waiting.
+    drop(sockets);
+    let wanted = match offered {
+        Ok(successor) => successor.wants_it().await,
+        Err(error) => Err(error),
+    };
+    match wanted {
         Ok(successor) => place.send(successor),
         Err(error) => {
             let error = &error as &dyn std::error::Error;
@@ -152,11 +182,14 @@ async fn offer(stream: UnixStream, left: Weak<Vec<OwnedFd>>, sender: mpsc::Sende
 
 /// A gateway that gives way.
 pub(super) struct Leaving {
-    pub(super) lingering: Lingering,
     pub(super) estate: Estate,
-    pub(super) heir: Heir,
     /// Those who gave way to this one, and hear of changes by it.
     pub(super) earlier: JoinSet<()>,
+    pub(super) store: PathBuf,
+    pub(super) listeners: Vec<ListenerSettings>,
+    pub(super) policies: Policies,
+    /// Of the one in force.
+    pub(super) fingerprint: String,
 }
 
 impl Leaving {
@@ -164,18 +197,26 @@ impl Leaving {
     /// signal comes. Where the other one fails, what it needs to start again here.
     pub(super) async fn give_way(
         self,
+        lingering: Lingering,
+        mut heir: Successor,
         signals: &mut Signals,
-    ) -> anyhow::Result<Option<(Config, Given)>> {
-        let Self { lingering, estate, heir, mut earlier } = self;
-        let Heir { mut successor, spare } = heir;
-        if let Err(error) = successor.take_over(mark(&spare.store)).await {
+    ) -> anyhow::Result<Option<Start>> {
+        let Self { estate, mut earlier, store, listeners, policies, fingerprint } = self;
+        // Made now: what is read from files may be missing by the time that it is needed.
+        let spare = policies.spare(listeners);
+        let taken = tokio::select! {
+            taken = heir.take_over(mark(&store, &fingerprint)) => taken,
+            () = signals.terminated() => return Ok(None),
+        };
+        if let Err(error) = taken {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "the other process does not serve: this one starts again");
             // Nobody would tell what was live here of changes. To end it takes a moment, which
             // nobody waits for.
             tokio::spawn(lingering.ended(std::future::ready(()), async || None));
+            let spare = spare?;
             let given = estate.again(&spare.listen)?;
-            return Ok(Some((spare, given)));
+            return Ok(Some(Start { policies, config: spare, given, incumbent: None }));
         }
         drop(estate);
         tracing::info!("another process has taken over; what is live here goes on");
@@ -183,7 +224,7 @@ impl Leaving {
         lingering
             .ended(others, async || {
                 tokio::select! {
-                    change = successor.change() => told(change),
+                    change = heir.change() => told(change),
                     () = signals.terminated() => None,
                 }
             })

@@ -23,7 +23,7 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let store = store(cx, inner(raw.store).path);
     let tls = tls::check(cx, raw.tls, &mut listen, &store);
     let public = listen::public(cx, raw.public);
-    let (trust, trust_headers) = trusted(cx, raw.trust, raw.trust_headers, &listen);
+    let peers = trusted(cx, raw.trust, raw.trust_headers, &listen);
     let (connections, messages) = limits::check(cx, inner(raw.limits));
     let mut auth = inner(raw.auth);
     let (keys, passwords) = secrets(cx, &mut auth, &store, public.is_some());
@@ -36,7 +36,7 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let issuers = issuers::check(cx, inner(raw.issuers), tokens.issuer.as_deref());
     let admin = admin::check(cx, inner(raw.admin));
     let audit = audit::check(cx, inner(raw.audit), &store, &keys.ring);
-    let asked = forward_auth::check(cx, raw.forward_auth, &trust, &endpoints.prefix, &identity);
+    let asked = forward_auth::check(cx, raw.forward_auth, &peers, &endpoints.prefix, &identity);
     let ours = [&*store, &keys.ring, &audit.path];
     let (known, upstreams) = kept_apart(cx, inner(raw.upstreams), &ours, tls.as_ref());
     let routes = routes_or_warning(cx, raw.routes);
@@ -50,8 +50,8 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
         tls,
         acme: acme.flatten(),
         public,
-        trust,
-        trust_headers,
+        trust: peers.0,
+        trust_headers: peers.1,
         workers: workers(raw.workers),
         store,
         connections,

@@ -9,7 +9,7 @@ use super::context::Context;
 use super::raw;
 use crate::forward_auth::ForwardAuthSettings;
 use crate::policy::Routes;
-use crate::web::{CanonicalPath, IdentityHeaders};
+use crate::web::{CanonicalPath, IdentityHeaders, TrustHeaders};
 
 /// Settings, and where their path is written.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Placed {
 pub(super) fn check(
     cx: &mut Context<'_>,
     raw: Option<Spanned<raw::ForwardAuth>>,
-    trust: &[IpNet],
+    (trust, family): &(Vec<IpNet>, TrustHeaders),
     prefix: &str,
     identity: &IdentityHeaders,
 ) -> Option<Placed> {
@@ -50,6 +50,13 @@ pub(super) fn check(
             at.clone(),
             "whoever asks here is told who a credential belongs to, so that only peers in `trust` are \
              answered, and there are none; add their addresses, as in trust = [\"10.0.0.7\"]",
+        );
+    }
+    if *family == TrustHeaders::Forwarded {
+        cx.error(
+            at.clone(),
+            "the proxies that ask say where a request is from in X-Forwarded-For; leave `trust_headers` \
+             out, or their clients could choose",
         );
     }
     let within = |outer: &str, inner: &str| {

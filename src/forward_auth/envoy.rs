@@ -7,12 +7,11 @@ use std::collections::HashMap;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::uri::{PathAndQuery, Uri};
 use http::{Method, Response, StatusCode};
 use http_body_util::{BodyExt, Collected, Full};
 use prost::Message;
 
-use super::question::has_dot_segments;
+use super::question::{has_dot_segments, origin_form};
 use super::{Question, Unreadable};
 use crate::web::Body;
 
@@ -158,8 +157,7 @@ pub fn read(call: Bytes) -> Result<(Question, HeaderMap), Unreadable> {
     let Attributes { source, request } = message.attributes.ok_or(MESSAGE)?;
     let asked = request.and_then(|request| request.http).ok_or(MESSAGE)?;
     let method = Method::from_bytes(asked.method.as_bytes());
-    let target = Some(asked.path).filter(|path| path.starts_with('/'));
-    let target = target.and_then(|path| PathAndQuery::try_from(path).ok()).map(Uri::from);
+    let target = origin_form(asked.path.as_bytes());
     let question = Question {
         method: method.map_err(|_| Unreadable::Field("method"))?,
         target: target.ok_or(Unreadable::Field("path"))?,
@@ -296,7 +294,9 @@ mod tests {
         for call in [call(None), Bytes::new(), Bytes::from_static(b"\x01\0\0\0\0")] {
             assert_eq!(read(call), Err(Unreadable::Field("CheckRequest")));
         }
-        assert_eq!(read(call(Some(request("orders")))), Err(Unreadable::Field("path")));
+        for path in ["orders", "/public/#/../orders", "/a?b#c"] {
+            assert_eq!(read(call(Some(request(path)))), Err(Unreadable::Field("path")), "{path}");
+        }
         assert_eq!(read(call(Some(request("/a/%2E./b")))), Err(Unreadable::DotSegments));
         let mut forged = request("/orders");
         forged.headers.insert("x-a".to_owned(), "1\r\nx-b: 2".to_owned());

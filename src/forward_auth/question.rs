@@ -118,9 +118,16 @@ fn method(headers: &HeaderMap) -> Result<Method, Unreadable> {
 fn target(headers: &HeaderMap) -> Result<Uri, Unreadable> {
     const NAME: &str = "X-Forwarded-Uri";
     let target = needed(headers, &TARGET, NAME)?;
-    let target = Some(target.as_bytes()).filter(|target| target.starts_with(b"/"));
-    let target = target.and_then(|target| PathAndQuery::try_from(target).ok());
-    target.map(Uri::from).ok_or(Unreadable::Field(NAME))
+    origin_form(target.as_bytes()).ok_or(Unreadable::Field(NAME))
+}
+
+/// A target that begins with its path. A fragment is none of it, and would be cut off unseen: what is
+/// forwarded may have it still.
+pub(super) fn origin_form(target: &[u8]) -> Option<Uri> {
+    if !target.starts_with(b"/") || target.contains(&b'#') {
+        return None;
+    }
+    PathAndQuery::try_from(target).ok().map(Uri::from)
 }
 
 fn host(parts: &Parts) -> Option<HeaderValue> {
@@ -212,7 +219,9 @@ mod tests {
             assert_eq!(ask("/check", &fields), Err(Unreadable::Field(name)));
         }
         let with = |uri| [ALL[0], ALL[1], ALL[2], ("X-Forwarded-Uri", uri)];
-        for uri in ["orders", "http://a.test/orders", "*", "//x\\y z"] {
+        for uri in
+            ["orders", "http://a.test/orders", "*", "//x\\y z", "/a#b", "/a/#/../b", "/a?b#c"]
+        {
             assert_eq!(
                 ask("/check", &with(uri)),
                 Err(Unreadable::Field("X-Forwarded-Uri")),

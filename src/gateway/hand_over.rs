@@ -22,7 +22,11 @@ const LOOK: Duration = Duration::from_millis(5);
 
 /// For how long nothing may be undecided: a client of HTTP/2 may not have read yet that this
 /// connection takes no more.
-const QUIET: Duration = Duration::from_millis(100);
+const QUIET: Duration = Duration::from_millis(300);
+
+/// How long is waited for whoever may need the store: nobody is served meanwhile, and one slow body at
+/// an endpoint shall not keep all others out.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How serving is to end.
 ///
@@ -109,14 +113,17 @@ impl Gateway {
         workers: JoinHandle<Result<(), ServeError>>,
         mail: JoinHandle<()>,
         traces: Exporting,
-    ) -> Result<Lingering, ServeError> {
+    ) -> Lingering {
         self.settled().await;
         let sessions = self.sessions();
         sessions.write_uses().await;
-        mail.await.map_err(|_panicked| ServeError::Panicked)?;
+        if mail.await.is_err() {
+            tracing::error!("what sends letters had panicked");
+        }
         self.let_go().await;
         let revisions = Arc::clone(&self.ground.revisions);
-        Ok(Lingering { revisions, sessions, workers, traces, ends })
+        let (tls, clock) = (self.tls.clone(), Arc::clone(&self.ground.clock));
+        Lingering { revisions, sessions, workers, traces, ends, tls, clock }
     }
 
     /// What changes about users from now on, for a gateway that was there before.
@@ -124,7 +131,7 @@ impl Gateway {
         self.ground.revisions.listen()
     }
 
-    /// Waits for whoever may need the store, but not longer than a drain lasts.
+    /// Waits for whoever may need the store, but not for long.
     async fn settled(&self) {
         let quiet = async {
             // Until then those who came last may ask for something.
@@ -137,7 +144,7 @@ impl Gateway {
                 }
             }
         };
-        if tokio::time::timeout(FIRST_WORDS + self.limits.drain, quiet).await.is_err() {
+        if tokio::time::timeout(PATIENCE, quiet).await.is_err() {
             tracing::warn!("requests that need the store are still under way at the hand-over");
         }
     }
@@ -146,13 +153,13 @@ impl Gateway {
     async fn let_go(&self) {
         let audit = self.ground.accounts.audit().clone();
         audit.note(Event::new(Kind::HandedOver)).keep_or_count().await;
-        // It joins a thread.
-        if tokio::task::spawn_blocking(move || audit.close()).await.is_err() {
-            tracing::error!("the audit record was not closed");
-        }
         if let Err(error) = self.ground.store.hand_over().await {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "the store was not handed over");
+        }
+        // After the store, so that every change has its line. It joins a thread.
+        if tokio::task::spawn_blocking(move || audit.close()).await.is_err() {
+            tracing::error!("the audit record was not closed");
         }
     }
 }

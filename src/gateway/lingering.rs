@@ -8,8 +8,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::run::ServeError;
 use super::traces::Exporting;
+use crate::clock::Clock;
 use crate::server::ConnectionLimits;
 use crate::session::Sessions;
+use crate::tls::ServerTls;
 use crate::token::{Bumped, Revisions};
 
 /// How long workers wait for what runs, after they take no more.
@@ -27,6 +29,7 @@ pub(super) struct Patience {
 ///
 /// Who may go on is known from memory. The store is somebody else's now, so whatever
 /// changes about a caller ends what it has open here: it opens it again where the answer is known.
+/// What changes about everybody, such as the policy, ends all of it.
 /// ```
 /// use std::time::Duration;
 ///
@@ -51,6 +54,8 @@ pub struct Lingering {
     /// The spans of what goes on go away as before.
     pub(super) traces: Exporting,
     pub(super) ends: DropGuard,
+    pub(super) tls: Option<Arc<ServerTls>>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Patience {
@@ -85,7 +90,7 @@ impl Patience {
 impl Lingering {
     /// Goes on until nothing is live any more, neither here nor in `others`, which hear of the
     /// same changes by this one. Each `change` is about a user where the users are now; after the
-    /// last of them nothing is known of anybody, and all is ended.
+    /// last of them, or one about everybody, nothing is known of anybody, and all is ended.
     ///
     /// # Errors
     ///
@@ -95,13 +100,19 @@ impl Lingering {
         others: impl Future<Output = ()>,
         mut change: impl AsyncFnMut() -> Option<Bumped>,
     ) -> Result<(), ServeError> {
-        let Self { revisions, sessions, mut workers, traces, ends } = self;
+        let Self { revisions, sessions, mut workers, traces, ends, tls, clock } = self;
         let hearing = async {
-            while let Some(bumped) = change().await {
-                match bumped {
-                    Bumped::User(user) => revisions.bump(user),
-                    Bumped::Everybody => revisions.bump_everybody(),
-                }
+            while let Some(Bumped::User(user)) = change().await {
+                revisions.hear(user);
+            }
+            // For others that hear of it by this one.
+            revisions.bump_everybody();
+        };
+        // Whose certificate is not good any more is in files.
+        let certificates = async {
+            match &tls {
+                Some(tls) => tls.keep(&clock).await,
+                None => std::future::pending().await,
             }
         };
         let live = async {
@@ -114,6 +125,7 @@ impl Lingering {
             () = hearing => None,
             // Keys of other issuers are not in the store: whose are gone is known here.
             () = sessions.keep_keys() => None,
+            () = certificates => None,
         };
         let joined = if let Some(joined) = joined {
             joined

@@ -95,7 +95,7 @@ impl Gateway {
             let ends = patience.hand_over().drop_guard();
             drain.cancel();
             let lingering = self.hand_over(ends, joined(threads), mail, traces).await;
-            return lingering.map(Served::HandedOver);
+            return Ok(Served::HandedOver(lingering));
         }
         // Before the listeners are closed: whoever takes our place may bind from then on.
         files.iter().for_each(SocketFile::remove);

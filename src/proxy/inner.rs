@@ -16,6 +16,7 @@ use super::prepare::Outfit;
 use super::watch::Watch;
 use super::watched::watched;
 use super::{Proxy, Rejection, Target, send};
+use crate::identity::Identity;
 use crate::policy::Route;
 use crate::web::{Body, BodyError, RequestBody, Upgradable, lists};
 
@@ -64,7 +65,7 @@ impl Proxy {
     }
 
     /// Has the program answer. With the head it is told who asks: as an
-    /// [`Identity`](crate::Identity) in the extensions, and in the headers of the table.
+    /// [`Identity`] in the extensions, and in the headers of the table.
     pub(super) async fn pass(
         &self,
         outfit: &Outfit<'_>,
@@ -75,6 +76,8 @@ impl Proxy {
     ) -> Result<send::Reply, Rejection> {
         let inner = self.inner.as_ref().ok_or(Rejection::UpstreamUnreachable(None))?;
         outfit.set_ours(&mut parts.headers);
+        // Whatever somebody around us has put there.
+        parts.extensions.remove::<Identity>();
         if let Some(caller) = outfit.caller {
             parts.extensions.insert(caller.identity.clone());
         }
@@ -100,20 +103,25 @@ impl Proxy {
 impl Opening {
     /// What a request asks of its connection, over HTTP/1.1. What its route does not have, the
     /// handler cannot open.
-    pub(super) fn of(route: &Route, parts: &mut Parts) -> Self {
+    pub(super) fn of(route: &Route, parts: &mut Parts) -> Result<Self, Rejection> {
         // Our own server keeps it for tunnels of its own.
-        if let Some(Upgradable::Connection(upgrade)) = parts.extensions.remove() {
-            parts.extensions.insert(upgrade);
+        match parts.extensions.remove() {
+            Some(Upgradable::Connection(upgrade)) => {
+                parts.extensions.insert(upgrade);
+            }
+            // An extended CONNECT: an ordinary answer to it would open a tunnel to nowhere.
+            Some(Upgradable::Stream { .. }) => return Err(Rejection::Connect),
+            None => {}
         }
         let asks = route.websocket.is_some()
             && parts.method == Method::GET
             && lists(&parts.headers, &header::CONNECTION, &["upgrade"])
             && lists(&parts.headers, &header::UPGRADE, &["websocket"]);
         if asks {
-            return Self::WebSocket;
+            return Ok(Self::WebSocket);
         }
         parts.extensions.remove::<OnUpgrade>();
-        Self::Nothing
+        Ok(Self::Nothing)
     }
 }
 

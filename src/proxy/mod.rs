@@ -168,6 +168,7 @@ impl Proxy {
         body.limit(route.body.unwrap_or(self.limits.body))?;
         let caller = known.caller.as_ref();
         let opening = self.is_inner(route).then(|| inner::Opening::of(route, &mut parts));
+        let opening = opening.transpose()?;
         let way = self.http2(route, &parts, &mut body);
         let http2 = way.is_some();
         let handshake = upgrade::Handshake::of(route, http2, &mut parts, &body)?;

@@ -9,7 +9,7 @@ use super::user_keys::key_identity;
 use super::{AuthError, Authenticated, Sessions};
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
-use crate::store::{KeyOwner, Mark, SessionRef, Standing, User};
+use crate::store::{KeyOwner, Mark, SessionRef, Standing, StoreError, User};
 use crate::token::{Origin, Revision, TokenError};
 
 /// What a caller was let in for.
@@ -25,7 +25,7 @@ pub(super) struct Basis {
 }
 
 /// What has to be in order for the credential to be good.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Proof {
     /// A session of ours, and when the token was issued.
     Session(SessionId, Timestamp),
@@ -89,6 +89,16 @@ impl Sessions {
         &self,
         caller: &Arc<Authenticated>,
     ) -> Result<Arc<Authenticated>, AuthError> {
+        match (self.as_it_is(caller).await, caller.user) {
+            (Err(AuthError::Store(StoreError::HandedOver)), Some(user)) => {
+                let handed_over = || StoreError::HandedOver.into();
+                self.undisturbed(caller, user).ok_or_else(handed_over)
+            }
+            (known, _) => known,
+        }
+    }
+
+    async fn as_it_is(&self, caller: &Arc<Authenticated>) -> Result<Arc<Authenticated>, AuthError> {
         let Authenticated { user, expires, ref basis, .. } = **caller;
         if let Proof::Issuer(token) = &basis.proof {
             return self.vouched_for(token, caller).map(Arc::new);
@@ -120,6 +130,19 @@ impl Sessions {
         };
         let basis = Basis { proof, revision, until: basis.until, login: basis.login };
         Ok(Arc::new(self.introduce(identity, Some(id), expires, basis)))
+    }
+
+    /// The same where the users are somebody else's by now, who tells of each change: nothing about
+    /// a user that was not spoken of has changed, though it shares a counter with one that was.
+    fn undisturbed(&self, caller: &Authenticated, user: UserId) -> Option<Arc<Authenticated>> {
+        let revision = self.revisions.of(user);
+        if self.revisions.has_heard(user) {
+            return None;
+        }
+        let Basis { ref proof, until, login, .. } = caller.basis;
+        let basis = Basis { proof: proof.clone(), revision, until, login };
+        let identity = caller.identity.clone();
+        Some(Arc::new(self.introduce(identity, Some(user), caller.expires, basis)))
     }
 
     /// Whether the credential that a caller was let in with would let it in now.

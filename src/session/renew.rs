@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::settle::settle;
+use super::settle::see_through;
 use super::start::Client;
 use super::{AuthError, Sessions, recorded};
 use crate::clock::Timestamp;
@@ -163,12 +163,23 @@ impl Sessions {
         let grace = self.settings.grace;
         let request = RotationRequest { session: session.id, presented, successor, now, grace };
         let store = Arc::clone(&self.store);
-        let rotate = async move { store.rotate(request).await };
+        let (revisions, id) = (Arc::clone(&self.revisions), user.id);
+        let rotate = async move {
+            let outcome = store.rotate(request).await;
+            match &outcome {
+                // Who was let in by this session goes on as before.
+                Ok(Rotation::Rotated(_) | Rotation::Repeated(_)) => revisions.bump_quietly(id),
+                Ok(Rotation::Reused | Rotation::Ended | Rotation::Unknown) | Err(_) => {
+                    revisions.bump(id);
+                }
+            }
+            outcome
+        };
         let event = recorded::ended(user.id, session.id, EndReason::Reused);
         let note = self.audit.note(event.to_user(user));
         // On disk before the answer: whoever holds the copy cannot make us forget it.
         let noted = move |rotation: &Rotation| (*rotation == Rotation::Reused).then_some(note);
-        match settle(&self.revisions, user.id, rotate, noted).await? {
+        match see_through(rotate, noted).await? {
             Rotation::Rotated(grant) | Rotation::Repeated(grant) => Ok(grant),
             Rotation::Reused => {
                 tracing::warn!(user = %user.id, session = %session.id, "spent refresh token used again; session ended");

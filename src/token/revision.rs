@@ -1,7 +1,8 @@
 //! How a verified token learns that something about its user, or its issuer's keys, changed.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::broadcast;
 
@@ -23,6 +24,8 @@ pub struct Revisions {
     // Stands for everybody who has no user here.
     issuers: Arc<AtomicU64>,
     news: broadcast::Sender<Bumped>,
+    /// Of whom it was heard that something changed, where the users are somebody else's by now.
+    heard: Mutex<HashSet<UserId>>,
 }
 
 /// About whom something changed.
@@ -66,8 +69,24 @@ impl Revisions {
 
     /// Says that something about `user` changed.
     pub fn bump(&self, user: UserId) {
-        self.slot(self.of(user).slot).fetch_add(1, Ordering::AcqRel);
+        self.bump_quietly(user);
         self.tell(Bumped::User(user));
+    }
+
+    /// Says so of a change that nobody who was let in has to notice.
+    pub fn bump_quietly(&self, user: UserId) {
+        self.slot(self.of(user).slot).fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Says that something about `user` changed where the users are now.
+    pub fn hear(&self, user: UserId) {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).insert(user);
+        self.bump(user);
+    }
+
+    /// Whether that was heard.
+    pub fn has_heard(&self, user: UserId) -> bool {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).contains(&user)
     }
 
     /// Says that something about many users changed.
@@ -103,7 +122,8 @@ impl Revisions {
 impl Default for Revisions {
     fn default() -> Self {
         let slots = (0..SLOTS).map(|_| AtomicU64::new(0)).collect();
-        Self { slots, issuers: Arc::default(), news: broadcast::Sender::new(NEWS) }
+        let (issuers, news) = (Arc::default(), broadcast::Sender::new(NEWS));
+        Self { slots, issuers, news, heard: Mutex::default() }
     }
 }
 

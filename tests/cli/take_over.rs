@@ -9,6 +9,7 @@ use crate::harness::{Folder, Gateway};
 struct Stage {
     folder: Folder,
     upstream: TcpListener,
+    address: String,
 }
 
 /// A response that goes on, as its client and its upstream see it.
@@ -19,33 +20,31 @@ struct Stream {
 
 impl Stage {
     fn new() -> Self {
-        let stage =
-            Self { folder: Folder::new(), upstream: TcpListener::bind("127.0.0.1:0").unwrap() };
-        stage.listen_at("127.0.0.1:0");
+        let socket = || TcpListener::bind("127.0.0.1:0").unwrap();
+        // Free again at once: the next process finds the same policy.
+        let address = socket().local_addr().unwrap().to_string();
+        let stage = Self { folder: Folder::new(), upstream: socket(), address };
+        stage.write("");
         stage.folder.add("alice").done();
         stage.folder.add("bob").done();
         stage
     }
 
-    fn listen_at(&self, address: &str) {
-        self.folder.write("portcullis.toml", &self.policy(address, ""));
-    }
-
-    fn policy(&self, address: &str, more: &str) -> String {
-        let upstream = self.upstream.local_addr().unwrap();
-        format!(
+    /// The policy, with more tables.
+    fn write(&self, more: &str) {
+        let (address, upstream) = (&self.address, self.upstream.local_addr().unwrap());
+        let policy = format!(
             "listen = [\"{address}\"]\nworkers = 2\n[admin]\nwatch = false\n[upstreams]\n\
              up = {{ to = \"http://{upstream}\" }}\nme = {{ whoami = true }}\n[routes]\n\
              \"/*\" = {{ to = \"me\" }}\n\"/live/*\" = {{ to = \"up\" }}\n\
              \"/ws/*\" = {{ to = \"up\", websocket = true }}\n{more}"
-        )
+        );
+        self.folder.write("portcullis.toml", &policy);
     }
 
-    /// The first process: from then on the address is that of the policy.
+    /// The first process.
     fn first(&self) -> Gateway {
-        let gateway = self.folder.serve_as_written();
-        self.listen_at(&gateway.address);
-        gateway
+        self.folder.serve_as_written()
     }
 
     fn take_over(&self) -> Gateway {
@@ -133,7 +132,7 @@ fn what_is_live_goes_on_until_its_user_may_not_and_then_the_old_process_ends() {
     let stage = Stage::new();
     let mut old = stage.first();
     let [alice, _] = old.log_in("alice");
-    let [bob, _] = old.log_in("bob");
+    let [bob, refresh] = old.log_in("bob");
     let mut events = stage.events(&old, &alice);
     let mut socket = stage.websocket(&old, &bob);
     let new = stage.take_over();
@@ -143,6 +142,9 @@ fn what_is_live_goes_on_until_its_user_may_not_and_then_the_old_process_ends() {
     serves(&new, &alice);
     new.log_in("alice");
     assert!(stage.folder.run(&["session", "list", "alice"]).done().lines().count() >= 2);
+    // A refresh is no reason to end what its session has open.
+    let refreshed = new.post("token/refresh/", &format!(r#"{{"refresh": "{refresh}"}}"#));
+    assert!(refreshed.starts_with("HTTP/1.1 200"), "{refreshed}");
     events.is_live(CHUNK);
     socket.is_live(FRAME);
     assert!(old.is_running());
@@ -194,6 +196,20 @@ fn nothing_is_live_where_nobody_would_hear_of_changes() {
 }
 
 #[test]
+fn under_another_policy_nothing_of_the_old_one_goes_on() {
+    let stage = Stage::new();
+    let mut old = stage.first();
+    let [alice, _] = old.log_in("alice");
+    let socket = stage.websocket(&old, &alice);
+    stage.write("\"/more\" = { to = \"me\", allow = \"anyone\" }\n");
+    let new = stage.take_over();
+    let rest = socket.rest();
+    assert_eq!(rest.get(..4), Some(&[0x88, rest[1], 0x03, 0xe9][..]), "{rest:?}");
+    assert_eq!(old.wait(), Some(0));
+    serves(&new, &alice);
+}
+
+#[test]
 fn a_signal_ends_what_was_left_to_the_old_process() {
     let stage = Stage::new();
     let mut old = stage.first();
@@ -212,10 +228,10 @@ fn where_the_new_process_fails_the_old_one_goes_on() {
     let stage = Stage::new();
     let mut old = stage.first();
     let [alice, _] = old.log_in("alice");
-    let sockets = "[audit]\npath = \"folder\"\n";
+    // In the very file that the old one has.
     std::fs::create_dir(stage.folder.file("folder")).unwrap();
-    stage.folder.write("other.toml", &stage.policy(&old.address, sockets));
-    let failed = stage.folder.run(&["--config", "other.toml", "serve", "--take-over"]);
+    stage.write("[audit]\npath = \"folder\"\n");
+    let failed = stage.folder.run(&["serve", "--take-over"]);
     let said = failed.failed(1);
     assert!(said.contains("folder"), "{said}");
     old.log_line("this one starts again");
@@ -226,6 +242,7 @@ fn where_the_new_process_fails_the_old_one_goes_on() {
     stage.folder.run(&["health"]).done();
 
     // And it can be taken over by one that is better.
+    stage.write("");
     let new = stage.take_over();
     serves(&new, &again);
     assert_eq!(old.wait(), Some(0));

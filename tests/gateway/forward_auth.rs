@@ -191,8 +191,11 @@ async fn questions_that_nobody_can_read_or_may_ask_have_no_yes() {
     assert_eq!((told.status, told.json()["code"].clone()), (400, json!("bad_question")));
     let twice = "X-Forwarded-Uri: /public/x\r\n";
     assert_eq!(asked(&stage, "GET", "/admin-area/x", twice).await.status, 400);
-    // The gateway's own endpoints look at credentials themselves.
-    assert_eq!(asked(&stage, "POST", "/api/auth/token/", "").await.status, 200);
+    // The gateway's own endpoints are nothing to forward.
+    for path in ["/api/auth/token/", "/%61pi/auth/profile/", "/.well-known/jwks.json"] {
+        assert_eq!(asked(&stage, "POST", path, &token).await.status, 404, "{path}");
+    }
+    assert_eq!(asked(&stage, "GET", "/public/#/../../admin-area/x", "").await.status, 400);
     stage.finish_untouched().await;
 
     // Whoever is not trusted is told nothing, and nothing of it is forwarded.

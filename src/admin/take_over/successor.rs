@@ -24,21 +24,29 @@ const STARTING: Duration = Duration::from_secs(300);
 pub struct Successor(UnixStream);
 
 impl Successor {
-    /// Gives it the sockets, and waits until it wants to have the store. Until then nothing has
-    /// changed here.
+    /// Gives it the sockets. Nothing has changed here by then.
     ///
     /// # Errors
     ///
-    /// It has thought better of it; go on.
+    /// It did not take them; go on.
     pub async fn offer(mut stream: UnixStream, sockets: &[OwnedFd]) -> io::Result<Self> {
         let offering = async {
             expect(&mut stream, Word::Hello).await?;
             say(&mut stream, Word::Sockets { count: sockets.len() }).await?;
-            files::send(&stream, sockets).await?;
-            expect(&mut stream, Word::LetGo).await
+            files::send(&stream, sockets).await
         };
         timeout(DECIDING, offering).await??;
         Ok(Self(stream))
+    }
+
+    /// Waits until it wants to have the store.
+    ///
+    /// # Errors
+    ///
+    /// It has thought better of it; go on.
+    pub async fn wants_it(mut self) -> io::Result<Self> {
+        timeout(DECIDING, expect(&mut self.0, Word::LetGo)).await??;
+        Ok(self)
     }
 
     /// Says that the store is free, and what its file is like then; waits until it serves.

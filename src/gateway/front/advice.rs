@@ -13,7 +13,6 @@ use crate::gateway::record::{Caller, Record};
 use crate::gateway::{http2, intake};
 use crate::policy::Place;
 use crate::proxy::{Known, Rejection, X_REQUEST_ID, strip_identity};
-use crate::session::Authenticated;
 use crate::web::{Body, CanonicalPath, Peer, RequestBody};
 
 impl State {
@@ -69,15 +68,20 @@ impl State {
             return Err(Rejection::UntrustedProxy);
         }
         http2::check(&mut parts, shared.fields)?;
+        let undecided = shared.admit(&self.meters)?;
         body.limit(envoy::LONGEST)?;
         let call = body.collect().await?.to_bytes();
-        let read = envoy::read(call);
-        let (question, headers) = read.map_err(|error| Rejection::BadQuestion(error.into()))?;
-        parts.headers = headers;
-        strip_identity(shared.sessions.headers(), &mut parts.headers);
-        let client = shared.trust.take(peer, &mut parts.headers).client;
-        record.client(client, None);
-        let decided = self.decide(question, parts, client, record).await;
+        let decided = match envoy::read(call) {
+            Ok((question, headers)) => {
+                parts.headers = headers;
+                strip_identity(shared.sessions.headers(), &mut parts.headers);
+                let client = shared.trust.take(peer, &mut parts.headers).client;
+                record.client(client, None);
+                self.decide(question, parts, client, record).await
+            }
+            Err(error) => Err(Rejection::BadQuestion(error.into())),
+        };
+        drop(undecided);
         let mut response = decided.unwrap_or_else(|rejection| told(rejection, record));
         response.headers_mut().insert(X_REQUEST_ID, record.request_id().clone());
         Ok(envoy::answer(response).await)
@@ -102,8 +106,8 @@ impl State {
         let path = CanonicalPath::parse(&raw)?;
         record.judged(&path, peer);
         let route = match shared.routes.place(&host, &path, &parts.method)? {
-            // They look at credentials themselves.
-            Place::Own => return Ok(self.allowed(None)),
+            // What is answered here is nothing to forward: the proxy sends it here itself.
+            Place::Own => return Err(Rejection::NoRoute),
             _ if parts.method == Method::TRACE => return Err(Rejection::Trace),
             Place::Route(route) => route,
             Place::MethodNotAllowed(allow) => {
@@ -119,13 +123,9 @@ impl State {
             record.caller(Caller::Known(Arc::clone(caller)));
         }
         admitted?;
-        Ok(self.allowed(known.caller.as_deref()))
-    }
-
-    fn allowed(&self, caller: Option<&Authenticated>) -> Response<Body> {
-        let names = self.shared.sessions.headers().iter().map(|(name, _)| name);
-        let told = caller.into_iter().flat_map(|caller| &caller.headers);
-        forward_auth::allowed(names, told)
+        let names = shared.sessions.headers().iter().map(|(name, _)| name);
+        let told = known.caller.iter().flat_map(|caller| &caller.headers);
+        Ok(forward_auth::allowed(names, told))
     }
 }
 

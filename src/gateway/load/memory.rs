@@ -36,16 +36,19 @@ struct Group {
 struct Names {
     most: &'static str,
     used: &'static str,
-    /// Fields of `memory.stat` that count copies of files.
-    files: [&'static str; 2],
+    /// Fields of `memory.stat` that count copies of files, and what else the kernel gives up.
+    files: &'static [&'static str],
 }
 
-const V2: Names =
-    Names { most: "memory.max", used: "memory.current", files: ["active_file", "inactive_file"] };
+const V2: Names = Names {
+    most: "memory.max",
+    used: "memory.current",
+    files: &["active_file", "inactive_file", "slab_reclaimable"],
+};
 const V1: Names = Names {
     most: "memory.limit_in_bytes",
     used: "memory.usage_in_bytes",
-    files: ["total_active_file", "total_inactive_file"],
+    files: &["total_active_file", "total_inactive_file"],
 };
 
 /// A limit at or above this is none: version 1 has no other way to say so.
@@ -110,7 +113,7 @@ impl Group {
             let value = stat.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
             value.and_then(|value| value.parse::<u64>().ok()).unwrap_or_default()
         };
-        Ok(used.saturating_sub(self.names.files.into_iter().map(field).sum()))
+        Ok(used.saturating_sub(self.names.files.iter().map(|name| field(name)).sum()))
     }
 }
 

@@ -37,6 +37,11 @@ fn somebody_has_to_be_trusted_with_the_answers() {
         "2:8: whoever asks here is told who a credential belongs to, so that only peers in `trust` \
          are answered, and there are none; add their addresses, as in trust = [\"10.0.0.7\"]",
     );
+    says(
+        "trust_headers = 'forwarded'\ntrust = ['10.0.0.7']\n[forward_auth]\npath = '/check'",
+        "4:8: the proxies that ask say where a request is from in X-Forwarded-For; leave \
+         `trust_headers` out, or their clients could choose",
+    );
     says_of(
         "path = '/check'\n[identity]\nX-Token = '@signed'",
         "3:8: \"@signed\" in [identity] is made for the request that is forwarded, which is not ours \
