@@ -70,6 +70,12 @@ pub(super) fn run(
         tracing::warn!("{warning}");
     }
     let given = manager::sockets(&config.listen)?;
+    if args.take_over && !given.is_empty() {
+        bail!(
+            "`--take-over` is for the sockets of the gateway that runs, and a service manager has \
+             handed over others; leave one of the two out"
+        );
+    }
     files::take_all_there_are(config.connections.connections);
     // The gateway's workers have runtimes of their own; here are the signals, the admin socket
     // and what happens now and then.

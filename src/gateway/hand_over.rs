@@ -26,7 +26,7 @@ const QUIET: Duration = Duration::from_millis(300);
 
 /// How long is waited for whoever may need the store: nobody is served meanwhile, and one slow body at
 /// an endpoint shall not keep all others out.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How serving is to end.
 ///

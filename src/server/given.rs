@@ -110,6 +110,11 @@ impl Given {
         Ok(given)
     }
 
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Takes the sockets for an address, if there are any: one for each worker at least. With it
     /// comes the file that is to be removed in the end.
     ///

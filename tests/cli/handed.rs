@@ -17,10 +17,15 @@ const ROUTES: &str =
 
 /// `serve` with that file as the only one that is handed over.
 fn handed(folder: &Folder, file: impl Into<OwnedFd>) -> Command {
+    handed_to(&["serve"], folder, file)
+}
+
+fn handed_to(words: &[&str], folder: &Folder, file: impl Into<OwnedFd>) -> Command {
     let mut command = Command::new("sh");
     // Number 3 is the first, and the process has to be the one that is named.
-    let script = "LISTEN_PID=$$ exec \"$0\" serve 3<&0 </dev/null";
-    command.args(["-c", script, env!("CARGO_BIN_EXE_portcullis")]).current_dir(folder.path());
+    let script = "LISTEN_PID=$$ exec \"$0\" \"$@\" 3<&0 </dev/null";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_portcullis")]).args(words);
+    command.current_dir(folder.path());
     command.env_remove("RUST_LOG").env_remove("PORTCULLIS_CONFIG");
     command.env("LISTEN_FDS", "1").env("LISTEN_FDNAMES", "gate.socket");
     command.stdin(Stdio::from(file.into()));
@@ -175,4 +180,12 @@ fn the_service_manager_hears_of_the_start_a_reload_and_the_end() {
     gateway.signal("TERM");
     assert_eq!(told(&manager), ["STOPPING=1"]);
     assert_eq!(gateway.wait(), Some(0));
+}
+
+#[test]
+fn sockets_of_a_service_manager_and_of_a_gateway_exclude_one_another() {
+    let folder = Folder::new();
+    let (socket, _) = listening_at(&folder);
+    let refused = Folder::end_of_given(handed_to(&["serve", "--take-over"], &folder, socket));
+    assert!(refused.failed(1).contains("leave one of the two out"));
 }
