@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/install.sh
+. tests/certificates.sh
 
 target=${CARGO_TARGET_DIR:-target}
 binary=$(realpath "${1:-$target/release/portcullis}")
@@ -43,13 +44,8 @@ PORTS
 )
 
 # The authority's own server has a certificate, too.
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj "/CN=Root" \
-  -keyout root.key -out root.pem 2>/dev/null
-openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=pebble" \
-  -keyout pebble.key -out pebble.csr 2>/dev/null
-echo 'subjectAltName=IP:127.0.0.1' >pebble.ext
-openssl x509 -req -in pebble.csr -CA root.pem -CAkey root.key -CAcreateserial -days 90 \
-  -extfile pebble.ext -out pebble.pem 2>/dev/null
+root root /CN=Root
+issued pebble root /CN=pebble subjectAltName=IP:127.0.0.1
 
 # authority SECONDS PORT [PORT]: an authority whose certificates last so long, and that asks for proofs
 # there in clear, and over TLS
@@ -220,13 +216,8 @@ who = { whoami = true }
 "/*" = { to = "who", allow = "anyone" }
 POLICY
 }
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj "/CN=Clients" \
-  -keyout clients.key -out clients.pem 2>/dev/null
-openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=client" \
-  -keyout client.key -out client.csr 2>/dev/null
-echo 'subjectAltName=DNS:client.test' >client.ext
-openssl x509 -req -in client.csr -CA clients.pem -CAkey clients.key -CAcreateserial -days 90 \
-  -extfile client.ext -out client.pem 2>/dev/null
+root clients /CN=Clients
+issued client clients /CN=client subjectAltName=DNS:client.test
 
 # seek ARGUMENT...: what a client sees that asks so
 seek() {

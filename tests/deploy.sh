@@ -67,4 +67,4 @@ PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" tests/deploy/manifest.py docs/deplo
 "$binary" check "$work/portcullis.toml"
 
 echo "-- the gateway under systemd's filter of system calls, and with a socket of systemd's"
-PYTHONDONTWRITEBYTECODE=1 python3 tests/deploy/main.py "$binary" docs/deploy/systemd/portcullis.service
+PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 python3 tests/deploy/main.py "$binary" docs/deploy/systemd/portcullis.service

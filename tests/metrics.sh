@@ -13,4 +13,4 @@ venv=$target/metrics-venv
 venv "$venv" prometheus_client 'prometheus-client>=0.21,<1'
 
 promtool check rules docs/monitoring/alerts.yml
-"$venv/bin/python" tests/metrics/main.py "$binary"
+PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" tests/metrics/main.py "$binary"

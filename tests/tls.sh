@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/install.sh
+. tests/certificates.sh
 
 target=${CARGO_TARGET_DIR:-target}
 binary=$(realpath "${1:-$target/release/portcullis}")
@@ -28,14 +29,8 @@ pair() {
 
 pair gate DNS:gate.test,IP:127.0.0.1
 pair shop "DNS:*.shop.test"
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj "/CN=Authority" \
-  -keyout ca.key -out ca.pem 2>/dev/null
-openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/O=Acme/CN=billing" \
-  -keyout billing.key -out billing.csr 2>/dev/null
-# With extensions: without any, openssl makes one of version 1, which nobody takes.
-echo 'extendedKeyUsage=clientAuth' >billing.ext
-openssl x509 -req -in billing.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 90 \
-  -extfile billing.ext -out billing.pem 2>/dev/null
+root ca /CN=Authority
+issued billing ca /O=Acme/CN=billing extendedKeyUsage=clientAuth
 
 # list DAYS [CERTIFICATE]: what the authority has taken back by now, and for how long it says so
 cat >authority.cnf <<'AUTHORITY'

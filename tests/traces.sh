@@ -13,4 +13,4 @@ venv=$target/traces-venv
 venv "$venv" 'rotel, opentelemetry.sdk, opentelemetry.exporter.otlp.proto.http' \
   'rotel==0.0.1a15' 'opentelemetry-sdk>=1.30,<2' 'opentelemetry-exporter-otlp-proto-http>=1.30,<2'
 
-"$venv/bin/python" tests/traces/main.py "$binary"
+PYTHONPATH=tests PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" tests/traces/main.py "$binary"

@@ -59,11 +59,10 @@ pub(super) fn check(
              out, or their clients could choose",
         );
     }
-    let within = |outer: &str, inner: &str| {
-        let rest = inner.strip_prefix(outer);
-        !outer.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    if within(prefix, &path) || within(&path, prefix) {
+    let settings = ForwardAuthSettings { path };
+    let endpoints = ForwardAuthSettings { path: prefix.to_owned() };
+    let holds_ours = !prefix.is_empty() && endpoints.rest(&settings.path).is_some();
+    if holds_ours || settings.rest(prefix).is_some() {
         let message = format!("`path` and [auth] prefix (\"{prefix}\") overlap; choose another");
         cx.error(at.clone(), message);
     }
@@ -74,7 +73,7 @@ pub(super) fn check(
              here; take one of them out",
         );
     }
-    Some(Placed { settings: ForwardAuthSettings { path }, at })
+    Some(Placed { settings, at })
 }
 
 /// Routes that nobody would ever reach.

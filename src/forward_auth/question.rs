@@ -6,8 +6,6 @@ use http::uri::{PathAndQuery, Uri};
 use http::{Method, header};
 use percent_encoding::percent_decode_str;
 
-use super::ForwardAuthSettings;
-
 const METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -101,13 +99,6 @@ impl Question {
     }
 }
 
-impl ForwardAuthSettings {
-    /// What somebody asks who asks for that path. `None` if it is not ours.
-    pub fn asked<'p>(&self, parts: &'p Parts) -> Option<&'p str> {
-        self.rest(parts.uri.path())
-    }
-}
-
 fn method(headers: &HeaderMap) -> Result<Method, Unreadable> {
     const NAME: &str = "X-Forwarded-Method";
     let method = needed(headers, &METHOD, NAME)?;
@@ -165,6 +156,7 @@ pub(super) fn has_dot_segments(path: &str) -> bool {
 mod tests {
     use http::Request;
 
+    use super::super::ForwardAuthSettings;
     use super::*;
 
     fn ask(path: &str, fields: &[(&str, &str)]) -> Result<Question, Unreadable> {
@@ -174,7 +166,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        Question::read(&parts, settings.asked(&parts).unwrap())
+        Question::read(&parts, settings.rest(parts.uri.path()).unwrap())
     }
 
     const ALL: [(&str, &str); 4] = [

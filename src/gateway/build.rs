@@ -1,11 +1,6 @@
 //! From checked settings to a gateway that can serve.
 
-use std::convert::Infallible;
 use std::sync::Arc;
-
-use bytes::Bytes;
-use http::{Request, Response};
-use tower::Service;
 
 use super::built::Gateway;
 use super::census::Census;
@@ -20,13 +15,13 @@ use crate::config::Config;
 use crate::keys::{KeyError, KeyRing};
 use crate::mail::Mailer;
 use crate::password::{PasswordError, Passwords};
-use crate::proxy::Inner;
+use crate::proxy::{Inner, InnerService};
 use crate::server::BindError;
 use crate::session::{Accounts, Foundations, Sessions};
 use crate::store::{OpenError, OpenMode, RedbStore, Store};
 use crate::tls::{ListenerTls, ServerTls, TlsError};
 use crate::token::Revisions;
-use crate::web::{Body, BodyError, RequestIds};
+use crate::web::RequestIds;
 
 /// Why a gateway could not be built. `Display` and `source()` are for the operator.
 ///
@@ -116,14 +111,7 @@ impl Builder {
     /// what the policy lets through. They find an [`Identity`](crate::Identity) in the extensions
     /// where a caller is known.
     #[must_use]
-    pub fn route_handler<S, B>(mut self, handler: S) -> Self
-    where
-        S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
-        S: Clone + Send + Sync + 'static,
-        S::Future: Send + 'static,
-        B: http_body::Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BodyError>,
-    {
+    pub fn route_handler(mut self, handler: impl InnerService) -> Self {
         self.inner = Some(Inner::new(handler));
         self
     }

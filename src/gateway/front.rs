@@ -21,7 +21,6 @@ use super::record::{Caller, Record};
 use super::shared::Shared;
 use crate::clock::Clock;
 use crate::metrics::Spread;
-use crate::policy::Place;
 use crate::proxy::{
     Exchange, Inner, Known, Proxy, Rejection, X_REQUEST_ID, is_call, refuse_call, strip_identity,
 };
@@ -141,7 +140,7 @@ impl State {
         let (id, meters) = (self.shared.ids.next(), Arc::clone(&self.meters));
         let mut record = Record::start(&parts, id, peer.addr(), meters, trace.clone());
         let mut cross = None;
-        let answered = if !peer.is_good(self.shared.clock.now()) {
+        let answered = if !peer.is_good(|| self.shared.clock.now()) {
             // Whatever is asked for: with such a certificate no new connection would come about.
             Err(Rejection::Certificate)
         } else if self.shared.is_asked_at(parts.uri.path()) {
@@ -199,21 +198,16 @@ impl State {
         {
             return Ok(rule.preflight(&method, &parts.headers));
         }
-        let route = match shared.routes.place(&host, &path, &parts.method)? {
+        let route = match shared.route(&host, &path, &parts.method)? {
+            Some(route) => route,
             // What is answered here is no upstream's, and opens no tunnel.
-            Place::Own if http2::is_tunnel(&parts) => return Err(Rejection::Connect),
-            Place::Own => {
+            None if http2::is_tunnel(&parts) => return Err(Rejection::Connect),
+            None => {
                 *cross = shared.endpoint_cors.as_ref().map(|cors| cors.meet(&parts.headers));
                 return Ok(self
                     .own(&parts, body, &host, path.as_str(), origin.client, record)
                     .await);
             }
-            _ if parts.method == Method::TRACE => return Err(Rejection::Trace),
-            Place::Route(route) => route,
-            Place::MethodNotAllowed(allow) => {
-                return Err(Rejection::MethodNotAllowed(allow.clone()));
-            }
-            Place::Nowhere => return Err(Rejection::NoRoute),
         };
         record.route(route.number);
         *cross = route.cors.as_ref().map(|cors| cors.meet(&parts.headers));

@@ -1,16 +1,11 @@
 //! The gateway as a tower layer, around the handlers of another program.
 
-use std::convert::Infallible;
-
-use bytes::Bytes;
-use http::{Request, Response};
-use tower::{Layer, Service};
+use tower::Layer;
 
 use super::Gateway;
 use super::built::Fronts;
 use super::service::GatewayService;
-use crate::proxy::Inner;
-use crate::web::{Body, BodyError};
+use crate::proxy::{Inner, InnerService};
 
 /// Puts the policy before a service: what it lets through on routes to an upstream that is `inner`
 /// is answered by the service, everything else as [`GatewayService`] does it. Clones are one.
@@ -68,14 +63,7 @@ impl Gateway {
     }
 }
 
-impl<S, B> Layer<S> for AuthLayer
-where
-    S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
-    S: Clone + Send + Sync + 'static,
-    S::Future: Send + 'static,
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BodyError>,
-{
+impl<S: InnerService> Layer<S> for AuthLayer {
     type Service = GatewayService;
 
     fn layer(&self, inner: S) -> GatewayService {

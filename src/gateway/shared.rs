@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use http::Response;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
+use http::{Method, Response};
 
 use super::access_log;
 use super::intake::{self, Hosts};
@@ -17,12 +17,14 @@ use crate::clock::Clock;
 use crate::endpoints::Endpoints;
 use crate::forward_auth::{ForwardAuthSettings, envoy};
 use crate::metrics::Held;
-use crate::policy::Routes;
+use crate::policy::{Place, Route, Routes};
 use crate::proxy::{Rejection, X_REQUEST_ID};
 use crate::server::Violation;
 use crate::session::Sessions;
 use crate::trace::Tracer;
-use crate::web::{Body, Cors, MessageLimits, Origin, Peer, Public, RequestIds, Trust};
+use crate::web::{
+    Body, CanonicalPath, Cors, MessageLimits, Origin, Peer, Public, RequestIds, Trust,
+};
 
 /// Everything that one policy file decides about requests, but for the upstreams.
 #[derive(Debug)]
@@ -61,6 +63,22 @@ impl Shared {
         {
             let headers = response.headers_mut();
             headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
+        }
+    }
+
+    /// The route of a request; `None` where it is the gateway's own.
+    pub(super) fn route(
+        &self,
+        host: &str,
+        path: &CanonicalPath<'_>,
+        method: &Method,
+    ) -> Result<Option<&Arc<Route>>, Rejection> {
+        match self.routes.place(host, path, method)? {
+            Place::Own => Ok(None),
+            _ if *method == Method::TRACE => Err(Rejection::Trace),
+            Place::Route(route) => Ok(Some(route)),
+            Place::MethodNotAllowed(allow) => Err(Rejection::MethodNotAllowed(allow.clone())),
+            Place::Nowhere => Err(Rejection::NoRoute),
         }
     }
 

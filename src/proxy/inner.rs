@@ -20,7 +20,8 @@ use crate::identity::Identity;
 use crate::policy::Route;
 use crate::web::{Body, BodyError, RequestBody, Upgradable, lists};
 
-type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+/// An answer on its way.
+pub type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
 /// What answers for upstreams that are `inner`: a service of the program that the gateway is a part
 /// of. Clones share it.
@@ -35,25 +36,42 @@ pub(super) enum Opening {
     Nothing,
 }
 
+/// A service that can answer for an upstream: every tower service for [`Request<Body>`] that can be
+/// cloned and shared by threads, cannot fail, and answers with a body of bytes. An axum router is
+/// one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no service that a gateway can be laid around",
+    note = "it has to be a `tower::Service<Request<portcullis::web::Body>>` with `Error = Infallible`, \
+            be `Clone + Send + Sync + 'static`, and answer with a body of `Bytes`"
+)]
+pub trait InnerService: Clone + Send + Sync + 'static {
+    /// Answers one request.
+    fn answer(self, request: Request<Body>) -> Answering;
+}
+
+impl<S, B> InnerService for S
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BodyError>,
+{
+    fn answer(self, request: Request<Body>) -> Answering {
+        let answering = self.oneshot(request);
+        Box::pin(async move {
+            match answering.await {
+                Ok(response) => response.map(Body::stream),
+                Err(never) => match never {},
+            }
+        })
+    }
+}
+
 impl Inner {
     /// Has that service answer, a clone of it each request.
-    pub fn new<S, B>(service: S) -> Self
-    where
-        S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
-        S: Clone + Send + Sync + 'static,
-        S::Future: Send + 'static,
-        B: http_body::Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BodyError>,
-    {
-        Self(Arc::new(move |request| {
-            let answering = service.clone().oneshot(request);
-            Box::pin(async move {
-                match answering.await {
-                    Ok(response) => response.map(Body::stream),
-                    Err(never) => match never {},
-                }
-            })
-        }))
+    pub fn new(service: impl InnerService) -> Self {
+        Self(Arc::new(move |request| service.clone().answer(request)))
     }
 }
 

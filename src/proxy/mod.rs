@@ -63,7 +63,7 @@ use crate::web::{Body, MessageLimits, RequestBody};
 
 pub use exchange::{Exchange, Known};
 pub use grpc::{is_call, refuse_call};
-pub use inner::Inner;
+pub use inner::{Answering, Inner, InnerService};
 pub use prepare::{X_REQUEST_ID, strip_identity};
 pub use rejection::{RefusedCredential, Rejection};
 pub use settings::{Address, Backend, FolderSettings, HealthSettings, Target, UpstreamSettings};

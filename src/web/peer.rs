@@ -169,10 +169,10 @@ impl Peer {
         self.certificate.as_deref().map(|one| &one.shown)
     }
 
-    /// Whether what comes on the connection may be answered at `now`: the certificate that the
-    /// client has shown, if it has, is good still.
-    pub fn is_good(&self, now: Timestamp) -> bool {
-        self.certificate().is_none_or(|certificate| certificate.is_good(now))
+    /// Whether what comes on the connection may be answered: the certificate that the client has
+    /// shown, if it has, is good still. For others the clock is not looked at.
+    pub fn is_good(&self, now: impl FnOnce() -> Timestamp) -> bool {
+        self.certificate().is_none_or(|certificate| certificate.is_good(now()))
     }
 
     /// The first name of that certificate, for a header.

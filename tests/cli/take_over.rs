@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-use crate::harness::{Folder, Gateway};
+use crate::harness::{Folder, Gateway, ask_at};
 
 /// A folder with a policy for one address, and the upstream that it has.
 struct Stage {
@@ -273,6 +273,30 @@ fn where_none_runs_it_is_an_ordinary_start() {
     let mut gateway = stage.take_over();
     gateway.log_line("no gateway runs at the admin socket");
     gateway.log_in("alice");
+    gateway.signal("TERM");
+    assert_eq!(gateway.wait(), Some(0));
+}
+
+#[test]
+fn over_the_network_nobody_is_handed_anything() {
+    let folder = Folder::new();
+    let token = "0123456789abcdef0123456789abcdef";
+    folder.write(
+        "portcullis.toml",
+        &format!(
+            "listen = [\"127.0.0.1:0\"]\n[admin]\nlisten = \"127.0.0.1:0\"\ntoken = \"{token}\"\n"
+        ),
+    );
+    let mut gateway = folder.serve_as_written();
+    let door = gateway.out_line("operators at http://");
+    let answer = ask_at(
+        door.trim_start_matches("operators at http://"),
+        &format!(
+            "POST /v1/take-over HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
+             Connection: upgrade\r\nUpgrade: portcullis-take-over/1\r\n\r\n"
+        ),
+    );
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
     gateway.signal("TERM");
     assert_eq!(gateway.wait(), Some(0));
 }

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import time
 
 PATIENCE = 30
 POLICY = """
@@ -45,19 +44,6 @@ def log_in(at):
     status, body = exchange(at, "POST", "/api/auth/token/", account)
     assert status == 200, body
     return json.loads(body)["access"]
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()
-
-
-def wait_until(what, is_so, patience=PATIENCE):
-    end = time.monotonic() + patience
-    while not is_so():
-        assert time.monotonic() < end, f"in vain: {what}"
-        time.sleep(0.02)
 
 
 def policy(at, folder, live=9):

@@ -13,8 +13,9 @@ import subprocess
 import sys
 import tempfile
 
-from gate import PATIENCE, exchange, free_port, log_in, policy, wait_until
+from gate import PATIENCE, exchange, log_in, policy
 from replaced import Heirs, Manager, under_load
+from waiting import free_port, until
 
 
 class Unit:
@@ -52,7 +53,7 @@ class Unit:
 
 def filters(binary, unit, folder):
     """A gateway's life under strace: everything that it asks the kernel for is in the filter."""
-    at = free_port()
+    at = ("127.0.0.1", free_port())
     file = pathlib.Path(folder, "portcullis.toml")
     file.write_text(policy(at, folder))
     environment = {**os.environ, "PORTCULLIS_CONFIG": str(file)}
@@ -61,7 +62,7 @@ def filters(binary, unit, folder):
     log = pathlib.Path(folder, "log").open("w")
     gate = subprocess.Popen([*strace, binary, "serve"], env=environment, cwd="/", stdout=log, stderr=log)
     told = lambda *words: subprocess.run([binary, *words], env=environment, cwd="/", capture_output=True)
-    wait_until("a gateway under strace", lambda: told("health").returncode == 0)
+    until("a gateway under strace", lambda: told("health").returncode == 0)
     token = log_in(at)
     assert exchange(at, "GET", "/orders", token=token)[0] == 200
     assert exchange(at, "GET", "/named/x")[0] == 502
@@ -96,7 +97,7 @@ def filters(binary, unit, folder):
 
 def activated(binary, folder):
     """What systemd itself hands over."""
-    at = free_port()
+    at = ("127.0.0.1", free_port())
     file = pathlib.Path(folder, "portcullis.toml")
     file.write_text(policy(at, folder))
     log = pathlib.Path(folder, "log")
@@ -112,7 +113,7 @@ def activated(binary, folder):
         return "Listening on" in log.read_text()
 
     try:
-        wait_until("systemd-socket-activate", listens)
+        until("systemd-socket-activate", listens)
         # The connection that has it started is answered, too.
         assert exchange(at, "GET", "/public/x")[0] == 200
         assert "socket taken over" in log.read_text() and "gate.socket" in log.read_text(), log.read_text()

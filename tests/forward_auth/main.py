@@ -15,8 +15,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import tomllib
+
+from waiting import free_port, until
 
 PATIENCE = 30
 PASSWORD = "Tr1cky-Phrase-77"
@@ -68,23 +69,10 @@ class Server(http.server.ThreadingHTTPServer):
         pass
 
 
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
 def listens(port):
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
-
-
-def wait_until(what, is_so):
-    end = time.monotonic() + PATIENCE
-    while not is_so():
-        assert time.monotonic() < end, f"in vain: {what}"
-        time.sleep(0.05)
 
 
 def ask(port, method, path, token=None, fields=None, body=None):
@@ -121,7 +109,7 @@ class World:
     def start(self):
         words = [self.binary, "--config", self.policy, "serve"]
         self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until("the gateway", lambda: listens(self.gate))
+        until("the gateway", lambda: listens(self.gate))
 
     def stop(self):
         self.process.terminate()
@@ -201,7 +189,7 @@ def running(words, door, folder):
             assert process.poll() is None, (folder / "proxy.log").read_text()
             return listens(door)
 
-        wait_until(words[0], is_there)
+        until(words[0], is_there)
         yield
     finally:
         process.terminate()

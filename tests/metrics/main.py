@@ -5,14 +5,13 @@ import http.client
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.parse
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from waiting import free_port, until
 
 LIMIT = 60
 TOKEN = os.urandom(16).hex()
@@ -41,12 +40,6 @@ scrape_configs:
 """
 
 
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
 def ask(port, path, method="GET", headers=None, body=None):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
     connection.request(method, path, body=body, headers=headers or {})
@@ -54,19 +47,6 @@ def ask(port, path, method="GET", headers=None, body=None):
     text = answer.read().decode()
     connection.close()
     return answer.status, text
-
-
-def until(what, look):
-    end = time.monotonic() + LIMIT
-    while time.monotonic() < end:
-        try:
-            found = look()
-        except OSError:
-            found = None
-        if found:
-            return found
-        time.sleep(0.1)
-    sys.exit(f"not within {LIMIT} s: {what}")
 
 
 def query(port, expression):

@@ -18,6 +18,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from sink import Sink
+from waiting import free_port, until
 
 LIMIT = 60
 POLICY = """
@@ -38,25 +39,6 @@ service = "gate"
 {more}
 """
 TRUST = 'trust = ["127.0.0.1"]'
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-def until(what, look):
-    end = time.monotonic() + LIMIT
-    while time.monotonic() < end:
-        try:
-            found = look()
-        except OSError:
-            found = None
-        if found:
-            return found
-        time.sleep(0.05)
-    sys.exit(f"not within {LIMIT} s: {what}")
 
 
 def ask(port, path, headers=None):

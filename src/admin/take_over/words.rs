@@ -98,3 +98,34 @@ pub(super) async fn expect(stream: &mut UnixStream, word: Word) -> io::Result<()
 pub(super) fn unexpected(heard: &Word) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("{heard:?} was said out of turn"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn heard(bytes: &[u8]) -> io::Result<Word> {
+        let (mut here, mut there) = UnixStream::pair().unwrap();
+        there.write_all(bytes).await.unwrap();
+        drop(there);
+        hear(&mut here).await
+    }
+
+    #[tokio::test]
+    async fn what_is_said_is_heard_and_nothing_beyond_it() {
+        let (mut here, mut there) = UnixStream::pair().unwrap();
+        let free = Word::Free { store: "a file".to_owned() };
+        for word in [Word::Sockets { count: 3 }, free, Word::User { id: u64::MAX }] {
+            say(&mut there, word.clone()).await.unwrap();
+            assert_eq!(hear(&mut here).await.unwrap(), word);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_understood_is_about_everybody_or_ends_it() {
+        let later = heard(b"{\"say\":\"group\",\"id\":7}\n").await.unwrap();
+        assert_eq!((later.clone(), later.bumped()), (Word::Unknown, Bumped::Everybody));
+        for bytes in [&b"\n"[..], b"{}\n", b"{\"say\":\"free\"", &[b'x'; LONGEST + 1]] {
+            assert!(heard(bytes).await.is_err(), "{bytes:?}");
+        }
+    }
+}

@@ -4,14 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{Method, Response, Version};
+use http::{Response, Version};
 use http_body_util::BodyExt;
 
 use super::State;
 use crate::forward_auth::{self, Question, envoy};
 use crate::gateway::record::{Caller, Record};
 use crate::gateway::{http2, intake};
-use crate::policy::Place;
 use crate::proxy::{Known, Rejection, X_REQUEST_ID, strip_identity};
 use crate::web::{Body, CanonicalPath, Peer, RequestBody};
 
@@ -105,16 +104,8 @@ impl State {
         let raw = parts.uri.path().to_owned();
         let path = CanonicalPath::parse(&raw)?;
         record.judged(&path, peer);
-        let route = match shared.routes.place(&host, &path, &parts.method)? {
-            // What is answered here is nothing to forward: the proxy sends it here itself.
-            Place::Own => return Err(Rejection::NoRoute),
-            _ if parts.method == Method::TRACE => return Err(Rejection::Trace),
-            Place::Route(route) => route,
-            Place::MethodNotAllowed(allow) => {
-                return Err(Rejection::MethodNotAllowed(allow.clone()));
-            }
-            Place::Nowhere => return Err(Rejection::NoRoute),
-        };
+        // What is answered here is nothing to forward: the proxy sends it here itself.
+        let route = shared.route(&host, &path, &parts.method)?.ok_or(Rejection::NoRoute)?;
         record.route(route.number);
         let mut known = Known { undecided: Some(undecided), caller: None, would: None };
         let admitted = self.proxy.permit(route, client, &mut parts, &mut known).await;
