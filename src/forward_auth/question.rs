@@ -48,7 +48,7 @@ fn is_in_fields(rest: &str) -> bool {
 }
 
 impl Question {
-    /// Reads what is asked; `rest` is what [follows](ForwardAuthSettings::rest) our path.
+    /// Reads what is asked; `rest` is what [follows](super::ForwardAuthSettings::rest) our path.
     ///
     /// # Errors
     ///
