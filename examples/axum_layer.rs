@@ -1,10 +1,9 @@
-//! An axum application behind the policy: `cargo run --example axum_layer`, and then
+//! An axum application behind the policy: `cargo run --example axum_layer --features axum`, and then
 //! `curl -i http://127.0.0.1:3000/hello`.
 
 use std::path::Path;
 
 use axum::Router;
-use axum::extract::Extension;
 use axum::routing::get;
 use portcullis::{Config, Gateway, Identity};
 use tokio::net::TcpListener;
@@ -19,7 +18,7 @@ const POLICY: &str = r#"
     "/reports/*" = { to = "app", allow = "role:admin" }
 "#;
 
-async fn hello(Extension(caller): Extension<Identity>) -> String {
+async fn hello(caller: Identity) -> String {
     format!("hello {}\n", caller.username)
 }
 

@@ -122,6 +122,30 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// The caller of a request that has come through a gateway to a handler of the program that
+    /// the gateway is a part of: `None` where anyone may ask and nobody has said who asks.
+    ///
+    /// With the feature `axum` a handler has it as an argument, an `Identity` or an
+    /// `Option<Identity>`.
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use portcullis::web::Body;
+    /// use portcullis::{Identity, NoIdentity};
+    ///
+    /// fn handle(request: &Request<Body>) -> Response<Body> {
+    ///     let Some(caller) = Identity::of(request.extensions()) else {
+    ///         return NoIdentity.into_response();
+    ///     };
+    ///     Response::new(Body::from(caller.username.clone()))
+    /// }
+    ///
+    /// assert_eq!(handle(&Request::default()).status(), 401);
+    /// ```
+    pub fn of(extensions: &http::Extensions) -> Option<&Self> {
+        extensions.get()
+    }
+
     /// The same with no role beyond those in `scopes`, where there are any to keep to.
     #[must_use]
     pub fn narrowed(mut self, scopes: Option<&[String]>) -> Self {

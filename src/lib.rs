@@ -37,7 +37,7 @@
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/identity.md")]
-#[doc = include_str!("../docs/library.md")]
+#[cfg_attr(feature = "axum", doc = include_str!("../docs/library.md"))]
 struct Pages;
 
 pub mod acme;
@@ -81,7 +81,7 @@ pub mod web;
 pub use config::{Config, ConfigError};
 pub use gateway::{
     ACCESS_LOG, AuthLayer, BuildError, Builder, End, Gateway, GatewayService, Lingering, Metrics,
-    Reloaded, Reloader, Requests, ServeError, Served, Worse,
+    NoIdentity, Reloaded, Reloader, Requests, ServeError, Served, Worse,
 };
 pub use identity::{Identity, is_role_name};
 pub use secret::Secret;

@@ -10,15 +10,16 @@ examples=$(realpath "${CARGO_TARGET_DIR:-target}/debug/examples")
 work=$(mktemp -d)
 running=
 trap '[ -z "$running" ] || kill "$running"; rm -rf "$work"' EXIT
-cd "$work"
 
 fail() {
   echo "EXAMPLES: $*" >&2
   exit 1
 }
 
-# start NAME PORT: runs an example until it listens.
+# start NAME PORT: runs an example until it listens, in a folder of its own.
 start() {
+  mkdir "$work/$1"
+  cd "$work/$1"
   "$examples/$1" &
   running=$!
   for _ in $(seq 200); do
@@ -37,15 +38,32 @@ stop() {
 
 status() { curl -sS -o answer -w '%{http_code}' "$@"; }
 
+# join: alice registers and logs in at $at.
+join() {
+  local account='{"username": "alice", "password": "Tr1cky-Phrase-77"}'
+  [ "$(status --json "$account" $at/api/auth/register/)" = 201 ] || fail "nobody can register"
+  [ "$(status --json "$account" $at/api/auth/token/)" = 200 ] || fail "nobody can log in"
+  access=$(sed 's/.*"access":"\([^"]*\)".*/\1/' answer)
+}
+
+as_alice() { status -H "Authorization: Bearer $access" "$@"; }
+
 start axum_layer 3000
 at=http://127.0.0.1:3000
 [ "$(status $at/hello)" = 401 ] || fail "a stranger is let in"
-account='{"username": "alice", "password": "Tr1cky-Phrase-77"}'
-[ "$(status --json "$account" $at/api/auth/register/)" = 201 ] || fail "nobody can register"
-[ "$(status --json "$account" $at/api/auth/token/)" = 200 ] || fail "nobody can log in"
-access=$(sed 's/.*"access":"\([^"]*\)".*/\1/' answer)
-[ "$(status -H "Authorization: Bearer $access" $at/hello)" = 200 ] || fail "alice is not let in"
+join
+[ "$(as_alice $at/hello)" = 200 ] || fail "alice is not let in"
 [ "$(cat answer)" = "hello alice" ] || fail "the handler does not know alice: $(cat answer)"
-[ "$(status -H "Authorization: Bearer $access" $at/reports/7)" = 403 ] || fail "alice is no admin"
+[ "$(as_alice $at/reports/7)" = 403 ] || fail "alice is no admin"
 stop
 echo "axum_layer: strangers, a registration, a login and a role"
+
+start axum_endpoints 3000
+[ "$(status $at/)" = 200 ] || fail "the page for everybody is not there"
+[ "$(status $at/orders/7)" = 401 ] || fail "a stranger is let in"
+[ "$(status $at/orders)" = 404 ] || fail "there is something beside the endpoints"
+join
+[ "$(as_alice $at/orders/7)" = 200 ] || fail "alice is not let in"
+[ "$(cat answer)" = "an order of alice" ] || fail "the handler does not know alice: $(cat answer)"
+stop
+echo "axum_endpoints: strangers, a registration, a login, and nothing beside"

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::census::Census;
-use super::front::Front;
+use super::front::{Front, Reach};
 use super::plan::{Ground, Plans};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Written};
@@ -71,8 +71,17 @@ pub(super) struct Fronts {
 impl Fronts {
     /// One with connections of its own, and those handlers behind it.
     pub(super) fn before(&self, inner: Option<Inner>) -> Arc<Front> {
+        self.reaching(Reach::Routes, inner)
+    }
+
+    /// One that leads to the endpoints and no further.
+    pub(super) fn at_endpoints(&self) -> Arc<Front> {
+        self.reaching(Reach::Endpoints, None)
+    }
+
+    fn reaching(&self, reach: Reach, inner: Option<Inner>) -> Arc<Front> {
         let (plans, clock) = (Arc::clone(&self.plans), Arc::clone(&self.clock));
-        let front = Arc::new(Front::new(plans, clock, self.census.room, inner));
+        let front = Arc::new(Front::new(plans, clock, self.census.room, inner, reach));
         self.census.enlist(&front);
         front
     }

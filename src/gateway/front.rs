@@ -30,6 +30,15 @@ use crate::web::{Body, CanonicalPath, Cors, CrossOrigin, Peer, RequestBody};
 /// How often connections that waited too long are looked for.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// How far requests get at a front.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Reach {
+    /// To the endpoints and to every route.
+    Routes,
+    /// To the endpoints alone: everything else is as if there were no routes.
+    Endpoints,
+}
+
 /// The front of one worker. It follows the plan in force at its next request, and keeps the
 /// connections that the plans have in common.
 #[derive(Debug)]
@@ -47,6 +56,7 @@ struct State {
     shared: Arc<Shared>,
     proxy: Proxy,
     meters: Arc<Meters>,
+    reach: Reach,
 }
 
 impl Front {
@@ -55,6 +65,7 @@ impl Front {
         clock: Arc<dyn Clock>,
         recent: usize,
         inner: Option<Inner>,
+        reach: Reach,
     ) -> Self {
         let plan = plans.current();
         let shared = Arc::clone(&plan.shared);
@@ -63,7 +74,7 @@ impl Front {
         let proxy = Proxy::new(sessions, plan.upstreams.clone(), messages, clock, in_force);
         let proxy = proxy.before(inner);
         let meters = Arc::new(Meters::new(&plan, &Meters::bare(recent)));
-        let state = ArcSwap::from_pointee(State { plan, shared, proxy, meters });
+        let state = ArcSwap::from_pointee(State { plan, shared, proxy, meters, reach });
         Self { plans, state, turn: Mutex::default() }
     }
 
@@ -113,7 +124,7 @@ impl Front {
         let (sessions, messages) = (Arc::clone(&shared.sessions), shared.messages.clone());
         let proxy = state.proxy.successor(sessions, plan.upstreams.clone(), messages);
         let meters = Arc::new(Meters::new(&plan, &state.meters));
-        let next = Arc::new(State { plan, shared, proxy, meters });
+        let next = Arc::new(State { plan, shared, proxy, meters, reach: state.reach });
         self.state.store(Arc::clone(&next));
         next
     }
@@ -143,7 +154,7 @@ impl State {
         let answered = if !peer.is_good(|| self.shared.clock.now()) {
             // Whatever is asked for: with such a certificate no new connection would come about.
             Err(Rejection::Certificate)
-        } else if self.shared.is_asked_at(parts.uri.path()) {
+        } else if self.reach == Reach::Routes && self.shared.is_asked_at(parts.uri.path()) {
             self.advise(parts, body, peer, &mut record).await
         } else {
             self.route(parts, body, peer, &mut record, &mut cross).await
@@ -198,7 +209,7 @@ impl State {
         {
             return Ok(rule.preflight(&method, &parts.headers));
         }
-        let route = match shared.route(&host, &path, &parts.method)? {
+        let route = match self.way(&host, &path, &parts.method)? {
             Some(route) => route,
             // What is answered here is no upstream's, and opens no tunnel.
             None if http2::is_tunnel(&parts) => return Err(Rejection::Connect),

@@ -4,6 +4,7 @@ mod access_log;
 mod build;
 mod built;
 mod census;
+mod extract;
 mod front;
 mod hand_over;
 mod http2;
@@ -29,6 +30,7 @@ mod worker;
 pub use access_log::TARGET as ACCESS_LOG;
 pub use build::{BuildError, Builder};
 pub use built::Gateway;
+pub use extract::NoIdentity;
 pub use hand_over::{End, Served};
 #[cfg(feature = "cli")]
 pub(crate) use intake::Hosts;

@@ -56,6 +56,42 @@ impl Gateway {
         self.export_for_service();
         GatewayService(self.front())
     }
+
+    /// The endpoints alone as a tower service, for a program that has handlers of its own beside
+    /// them: registration, login and all that is below `auth.prefix`, their description and the key
+    /// set. Everything else is answered with 404, the routes of the policy, too, and nothing is
+    /// forwarded. A request takes the same way to them as ever: host, framing, client address, the
+    /// one reading of its path, and every limit.
+    ///
+    /// They are mounted under the paths that they have, so that a router must not shorten these:
+    /// `Router::fallback_service` of axum does not, `Router::nest_service` does.
+    ///
+    /// ```
+    /// # use std::path::Path;
+    /// # use std::sync::Arc;
+    /// # use portcullis::store::RedbStore;
+    /// use http::{Request, StatusCode};
+    /// use portcullis::{Config, Gateway};
+    /// use tower::ServiceExt;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let config = Config::parse("policy", "", Path::new("."))?.config;
+    /// let builder = Gateway::builder(config);
+    /// # let builder = builder.store(Arc::new(RedbStore::in_memory()?)).ephemeral_keys();
+    /// let endpoints = builder.build()?.endpoints();
+    ///
+    /// let ask = |path: &str| Request::get(path).header("host", "localhost").body(String::new());
+    /// let keys = endpoints.clone().oneshot(ask("/.well-known/jwks.json")?).await?;
+    /// assert_eq!(keys.status(), StatusCode::OK);
+    /// assert_eq!(endpoints.oneshot(ask("/orders")?).await?.status(), StatusCode::NOT_FOUND);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn endpoints(&self) -> GatewayService {
+        self.export_for_service();
+        GatewayService(self.fronts().at_endpoints())
+    }
 }
 
 impl GatewayService {

@@ -43,6 +43,8 @@ mod live_logins;
 mod logins;
 mod mail;
 mod metrics;
+#[cfg(feature = "axum")]
+mod mounted;
 mod overload;
 mod own_keys;
 mod password_change;

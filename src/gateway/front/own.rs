@@ -1,15 +1,16 @@
 //! What is answered here and not forwarded: the gateway's own endpoints, and preflights.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::request::Parts;
 use http::{Method, Response};
 
-use super::State;
+use super::{Reach, State};
 use crate::audit::{Actor, Origin, asked_by};
 use crate::endpoints::Call;
 use crate::gateway::record::{Caller, Record};
-use crate::policy::Place;
+use crate::policy::{Place, Route};
 use crate::proxy::Rejection;
 use crate::web::{Body, CanonicalPath, Cors, RequestBody};
 
@@ -26,12 +27,30 @@ impl State {
     ) -> Result<Option<&Cors>, Rejection> {
         let route = match self.shared.routes.place(host, path, method)? {
             Place::Own => return Ok(self.shared.endpoint_cors.as_ref()),
-            Place::Route(route) => route,
-            Place::MethodNotAllowed(_) | Place::Nowhere => return Ok(None),
+            Place::Route(route) if self.reach == Reach::Routes => route,
+            Place::Route(_) | Place::MethodNotAllowed(_) | Place::Nowhere => return Ok(None),
         };
         let Some(rule) = &route.cors else { return Ok(None) };
         record.route(route.number);
         if route.admits(client) { Ok(Some(rule)) } else { Err(Rejection::AddressForbidden) }
+    }
+
+    /// The route of a request; `None` where an endpoint answers.
+    pub(super) fn way(
+        &self,
+        host: &str,
+        path: &CanonicalPath<'_>,
+        method: &Method,
+    ) -> Result<Option<&Arc<Route>>, Rejection> {
+        match self.reach {
+            Reach::Routes => self.shared.route(host, path, method),
+            Reach::Endpoints => match self.shared.routes.place(host, path, method)? {
+                Place::Own => Ok(None),
+                Place::Route(_) | Place::MethodNotAllowed(_) | Place::Nowhere => {
+                    Err(Rejection::NoRoute)
+                }
+            },
+        }
     }
 
     pub(super) async fn own(
