@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jsonwebtoken::DecodingKey;
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 use serde::Deserialize;
 
 use super::Algorithm;
@@ -85,6 +85,18 @@ impl JwkSet {
         self.keys.iter().any(|key| key.kid.as_deref() == Some(kid))
     }
 
+    /// Whether one of the keys that goes by `kid` made `signature` (strict base64url) under
+    /// `message` with `algorithm`.
+    pub fn verify(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+        message: &[u8],
+        signature: &str,
+    ) -> bool {
+        self.candidates(kid, algorithm).any(|key| key.verify(message, signature, algorithm))
+    }
+
     /// Those keys that a token with this `kid` and algorithm may be signed with.
     ///
     /// A token without `kid` may be signed with any key of the right type.
@@ -109,6 +121,10 @@ impl PublicKey {
     fn read(json: serde_json::Value) -> Option<Self> {
         let jwk: Jwk = serde_json::from_value(json).ok()?;
         if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
+            return None;
+        }
+        let operations = &jwk.common.key_operations;
+        if operations.as_ref().is_some_and(|named| !named.contains(&KeyOperations::Verify)) {
             return None;
         }
         let key = DecodingKey::from_jwk(&jwk).ok()?;

@@ -257,3 +257,5 @@ fn a_key_set_takes_only_what_can_check_signatures() {
     assert_eq!(set.candidates(Some("b"), Algorithm::Hs256).count(), 0);
     assert_eq!(set.candidates(Some("a"), Algorithm::Hs384).count(), 0, "alg pins the key");
 }
+
+mod vectors;

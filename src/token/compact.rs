@@ -45,7 +45,12 @@ impl<'t> Compact<'t> {
     /// The claims. Only who needs them before the signature is checked asks for them there:
     /// reading them costs more than finding out that a token is a forgery.
     pub(super) fn payload(&self) -> Result<Map<String, Value>, TokenError> {
-        strict_json::object(&decode(self.payload)?).ok_or(TokenError::Invalid)
+        strict_json::object(&self.content()?).ok_or(TokenError::Invalid)
+    }
+
+    /// What was signed, whatever it is.
+    pub(super) fn content(&self) -> Result<Vec<u8>, TokenError> {
+        decode(self.payload)
     }
 }
 

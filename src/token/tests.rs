@@ -296,3 +296,5 @@ proptest! {
         prop_assert!(verifier().verify(&dotted, NOW).is_err());
     }
 }
+
+mod vectors;

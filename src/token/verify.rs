@@ -260,10 +260,8 @@ impl Issuer {
     /// Whether one of the keys, and an algorithm that the entry allows, made the signature.
     fn is_genuine(&self, compact: &Compact<'_>, keys: Option<&JwkSet>) -> bool {
         let Compact { algorithm, kid, message, signature, .. } = compact;
-        let allowed = keys.filter(|_| self.settings.algorithms.contains(algorithm));
-        let mut candidates =
-            allowed.into_iter().flat_map(|keys| keys.candidates(kid.as_deref(), *algorithm));
-        candidates.any(|key| key.verify(message, signature, *algorithm))
+        self.settings.algorithms.contains(algorithm)
+            && keys.is_some_and(|keys| keys.verify(kid.as_deref(), *algorithm, message, signature))
     }
 
     fn judge(
