@@ -19,6 +19,8 @@ pub(super) struct Context<'a> {
     text: &'a str,
     base: &'a Path,
     env: &'a dyn Fn(&str) -> Option<OsString>,
+    /// Whether somebody sees the lines of the text.
+    lines: bool,
 }
 
 impl<'a> Context<'a> {
@@ -28,12 +30,17 @@ impl<'a> Context<'a> {
         base: &'a Path,
         env: &'a dyn Fn(&str) -> Option<OsString>,
     ) -> Self {
-        Self { problems: Problems::default(), text, base, env }
+        Self { problems: Problems::default(), text, base, env, lines: true }
+    }
+
+    /// The same for a text that nobody has written: what has a place in it is known by its key.
+    pub(super) fn without_lines(self) -> Self {
+        Self { lines: false, ..self }
     }
 
     /// The line where that place is, for a message about another one.
-    pub(super) fn line(&self, at: &Range<usize>) -> usize {
-        line_and_column(self.text, at.start).0
+    pub(super) fn line(&self, at: &Range<usize>) -> Option<usize> {
+        self.lines.then(|| line_and_column(self.text, at.start).0)
     }
 
     /// Notes what keeps the file from being used.

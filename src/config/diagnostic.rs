@@ -9,11 +9,12 @@ use std::sync::Arc;
 /// One remark on the policy file, at the place it speaks of.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Diagnostic {
-    /// The file as it was named to [`Config::parse`](super::Config::parse).
+    /// The file as it was named to [`Config::parse`](super::Config::parse); the key, where there is
+    /// no file.
     pub file: Arc<str>,
-    /// The line, from 1.
+    /// The line, from 1; 0 where there is no file.
     pub line: usize,
-    /// The column in characters, from 1.
+    /// The column in characters, from 1; 0 where there is no file.
     pub column: usize,
     /// What is wrong, and what to write instead. Never holds a secret.
     pub message: String,
@@ -22,6 +23,9 @@ pub struct Diagnostic {
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, line, column, message } = self;
+        if *line == 0 {
+            return write!(f, "{file}: {message}");
+        }
         write!(f, "{file}:{line}:{column}: {message}")
     }
 }

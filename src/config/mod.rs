@@ -33,6 +33,7 @@ mod routes;
 mod schema;
 mod signing;
 mod tls;
+pub mod typed;
 mod units;
 mod upstreams;
 mod written;
@@ -230,7 +231,11 @@ fn parse(
     base: &Path,
     env: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Checked, ConfigError> {
-    let mut cx = Context::new(text, base, env);
+    checked(Context::new(text, base, env), file, text)
+}
+
+/// Checks a text in that context.
+fn checked(mut cx: Context<'_>, file: &str, text: &str) -> Result<Checked, ConfigError> {
     let config = read(text, &mut cx.problems).and_then(|raw| check(&mut cx, raw));
     let (fingerprint, written) = (fingerprint(text), Written::of(text));
     let config = config.map(|config| Config { fingerprint, written, ..config });

@@ -51,8 +51,8 @@ pub(super) fn check(
         if matches!(kind, ConflictKind::Shadowed) {
             cx.problems.warn(at.clone(), format!("`{second}`: {kind}; remove it"));
         } else {
-            let line = cx.line(first_at);
-            cx.error(at.clone(), format!("`{second}` and `{first}` (line {line}): {kind}"));
+            let line = cx.line(first_at).map(|line| format!(" (line {line})")).unwrap_or_default();
+            cx.error(at.clone(), format!("`{second}` and `{first}`{line}: {kind}"));
         }
     }
     let expect = expectations(cx, expect);
@@ -107,7 +107,7 @@ fn route(
     let (credential, underscores) = passes(cx, raw.credential, raw.underscores);
     let mut route = Route {
         key: key.ok()?,
-        line: Some(cx.line(&written.span())),
+        line: cx.line(&written.span()),
         number: 0,
         upstream: to?,
         to: upstreams.get(to?)?.name.clone(),
