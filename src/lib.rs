@@ -37,7 +37,7 @@
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/identity.md")]
-#[cfg_attr(feature = "axum", doc = include_str!("../docs/library.md"))]
+#[cfg_attr(all(feature = "axum", feature = "testing"), doc = include_str!("../docs/library.md"))]
 struct Pages;
 
 pub mod acme;
@@ -73,6 +73,8 @@ pub mod store;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod tls;
 pub mod token;
 pub mod trace;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms, from the highest level to the lowest. A room may import those of lower lines.
 const LEVELS: [&str; 10] = [
-    "cli telemetry",
+    "cli telemetry testing",
     "gateway",
     "config",
     "proxy endpoints admin pages forward_auth",

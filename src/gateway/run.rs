@@ -180,7 +180,7 @@ impl Gateway {
         Ok(workers)
     }
 
-    pub(super) fn sessions(&self) -> Arc<Sessions> {
+    pub(crate) fn sessions(&self) -> Arc<Sessions> {
         Arc::clone(&self.plans.current().shared.sessions)
     }
 
