@@ -13,5 +13,6 @@ PATH=$PATH:/usr/sbin
 programs curl=curl openssl=openssl nginx=nginx-light haproxy=haproxy h2load=nghttp2-client
 modules=$(nginx -V 2>&1 | sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p')
 [ -e "$modules/ngx_stream_module.so" ] || debian libnginx-mod-stream
-venv "$venv" "gunicorn, websockets" 'websockets>=15,<18' 'gunicorn>=23,<28'
+venv "$venv" "gunicorn, hpack, websockets, wsproto" 'websockets>=15,<18' 'gunicorn>=23,<28' \
+  'wsproto>=1.2,<2' 'hpack>=4,<5'
 PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" tests/peers/main.py "$binary" "$@"

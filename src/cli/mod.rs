@@ -55,6 +55,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Log;
+#[cfg(feature = "fuzz")]
+pub use import::read_whole;
+
 use act::Act;
 use out::Out;
 use policy_file::PolicyFile;

@@ -40,6 +40,9 @@ pub use record::{
     Creation, EndReason, Mark, NewSession, NewUser, PasswordHash, RefreshGrant, Rotation,
     RotationRequest, Session, SessionRef, SpentGrant, Standing, User, UserChange,
 };
+#[cfg(feature = "fuzz")]
+#[doc(hidden)]
+pub use redb::rewritten;
 pub use redb::{Compacted, Finish, FinishedDraft, HeldStore, OpenMode, RedbStore, StoreDraft};
 
 /// How many spent refresh tokens a session remembers for the grace period. A client that spends

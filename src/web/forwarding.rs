@@ -116,9 +116,9 @@ impl Trust {
             client,
             trusted: true,
             chain,
-            host: one(&HOST),
+            host: one(&HOST).filter(is_host),
             proto: one(&PROTO).filter(|proto| matches!(proto.as_bytes(), b"http" | b"https")),
-            port: one(&PORT).filter(|port| port.to_str().is_ok_and(|p| p.parse::<u16>().is_ok())),
+            port: one(&PORT).filter(|port| port.to_str().is_ok_and(is_port)),
         }
     }
 
@@ -133,7 +133,7 @@ impl Trust {
         let first = told.into_iter().rev().find(|hop| hop.addr == client);
         let (host, proto) = first.map_or((None, None), |hop| (hop.host, hop.proto));
         let value = |text: String| HeaderValue::try_from(text).ok();
-        let host = host.filter(|host| HostName::parse(host).is_ok()).and_then(value);
+        let host = host.and_then(value).filter(is_host);
         let proto = proto.map(|proto| proto.to_ascii_lowercase());
         let proto = proto.filter(|proto| proto == "http" || proto == "https").and_then(value);
         Origin { client, trusted: true, chain, host, proto, port: None }
@@ -226,6 +226,15 @@ impl Origin {
         text.extend_from_slice(proto.as_bytes());
         HeaderValue::from_maybe_shared(Bytes::from(text)).ok()
     }
+}
+
+fn is_host(value: &HeaderValue) -> bool {
+    value.to_str().is_ok_and(|host| HostName::parse(host).is_ok())
+}
+
+/// Digits alone: a number's parser takes a sign, too.
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
 /// A hop as proxies write it: an address, perhaps with a port, IPv6 perhaps in brackets.

@@ -8,18 +8,22 @@ import time
 import by_curl
 import by_nghttp2
 import events
+import http2_cases
 import sockets
 import static_files
 import web_servers
 import websocket
+import websocket_cases
 from world import World
 
 PARTS = {
     "curl": by_curl.check,
     "nghttp2": by_nghttp2.check,
+    "http2 cases": http2_cases.check,
     "web servers": web_servers.check,
     "static files": static_files.check,
     "websocket": websocket.check,
+    "websocket cases": websocket_cases.check,
     "events": events.check,
     "unix sockets": sockets.check,
 }

@@ -122,6 +122,31 @@ pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow:
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Reads `file` as one of the four sources; says how many records it is said to hold.
+///
+/// # Errors
+///
+/// What the operator would be told.
+#[cfg(feature = "fuzz")]
+pub fn read_whole(source: u8, file: &Path) -> anyhow::Result<usize> {
+    let file = file.to_owned();
+    let source = match source {
+        0 => Source::Django { file, user_model: "auth.user".to_owned() },
+        1 => Source::Htpasswd { file },
+        2 => Source::Pocketbase { file },
+        _ => Source::Portcullis { file },
+    };
+    let given = Given { roles: ImportRoles::default(), now: SystemClock.now() };
+    // Room for whatever a small file holds.
+    let (sender, mut batches) = mpsc::channel(1024);
+    source.read(&given, &Reading::new(progress(0)), &mut Items::new(sender))?;
+    let mut records = 0;
+    while let Ok(batch) = batches.try_recv() {
+        records += batch.iter().filter(|item| matches!(item, Item::Record { .. })).count();
+    }
+    Ok(records)
+}
+
 /// Sends one batch, and notes what became of it.
 async fn take(reach: &Reach, batch: Vec<Item>, report: &mut Report) -> anyhow::Result<()> {
     let (mut labels, mut records) = (Vec::new(), Vec::new());

@@ -304,6 +304,28 @@ impl From<&SpentGrant> for SpentRecord {
     }
 }
 
+/// A record of the users, the sessions or the groups, read and written again; `None` if it is none.
+#[cfg(feature = "fuzz")]
+pub fn rewritten(kind: u8, record: &[u8]) -> Option<Vec<u8>> {
+    let written = match kind {
+        0 => {
+            let record: UserRecord = minicbor::decode(record).ok()?;
+            let (user, groups) = record.into_user(UserId(1));
+            minicbor::to_vec(UserRecord::new(&user, &groups))
+        }
+        1 => {
+            let record: SessionRecord = minicbor::decode(record).ok()?;
+            let (session, adopted) = record.into_session(1);
+            minicbor::to_vec(SessionRecord::new(&session, adopted))
+        }
+        _ => {
+            let record: GroupRecord = minicbor::decode(record).ok()?;
+            minicbor::to_vec(GroupRecord::from(&Group::from(record)))
+        }
+    };
+    written.ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

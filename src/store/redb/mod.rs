@@ -41,6 +41,8 @@ use super::{Admission, Clashes, Commits, CopySink, Store, StoreError, Terms};
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 
+#[cfg(feature = "fuzz")]
+pub use codec::rewritten;
 pub use draft::{Finish, StoreDraft};
 pub use finished::FinishedDraft;
 pub use open::OpenMode;

@@ -92,6 +92,22 @@ fn a_trusted_peer_is_believed_in_everything_but_steering() {
     );
 }
 
+#[test]
+fn a_trusted_peer_names_a_host_and_a_port_or_nothing() {
+    let trust = trusting(TrustHeaders::XForwarded);
+    for (name, wrong) in [
+        ("x-forwarded-host", "shop.test, evil.test"),
+        ("x-forwarded-host", "a b"),
+        ("x-forwarded-host", "shop.test/x"),
+        ("x-forwarded-port", "+443"),
+        ("x-forwarded-port", "65536"),
+    ] {
+        let (_, lines) = told(&trust, &[(name, wrong)]);
+        assert!(lines.contains(&"x-forwarded-host: a.test".to_owned()), "{wrong}: {lines:?}");
+        assert!(lines.contains(&"x-forwarded-port: 8080".to_owned()), "{wrong}: {lines:?}");
+    }
+}
+
 const FIELD: &str = "for=6.6.6.6;host=evil.test;proto=http, \
                      for=1.1.1.1;host=shop.test;proto=HTTPS, for=10.0.0.7";
 
