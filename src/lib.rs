@@ -61,6 +61,7 @@ pub mod mail;
 pub mod metrics;
 mod new_file;
 mod outbound;
+pub mod pages;
 pub mod password;
 pub mod policy;
 mod printable;
@@ -73,6 +74,7 @@ pub mod store;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod telemetry;
+pub mod template;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tls;

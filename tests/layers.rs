@@ -16,7 +16,7 @@ const LEVELS: [&str; 10] = [
     "keys limit password audit mail server acme trace",
     "store web",
     "tls",
-    "identity secret clock causes metrics printable small_file new_file outbound log_sink",
+    "identity secret clock causes metrics printable small_file new_file outbound template log_sink",
 ];
 
 fn level(room: &str) -> Option<usize> {

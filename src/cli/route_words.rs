@@ -18,8 +18,10 @@ pub(super) fn limits(route: &Route) -> Vec<String> {
     let websocket = route.websocket.map(humantime::format_duration);
     let websocket = websocket.map(|idle| format!("websocket idle {idle}"));
     let tickets = (route.tickets && route.websocket.is_none()).then(|| "tickets".to_owned());
+    let browser = route.browser.then(|| "browser".to_owned());
     let outlive = route.outlive.map(humantime::format_duration);
-    let live = tickets.into_iter().chain(outlive.map(|outlive| format!("outlive {outlive}")));
+    let live = tickets.into_iter().chain(browser);
+    let live = live.chain(outlive.map(|outlive| format!("outlive {outlive}")));
     let limits = fresh.into_iter().chain(rates).chain(body).chain(timeout).chain(websocket);
     limits.chain(live).chain(cors).collect()
 }

@@ -9,11 +9,10 @@ use toml::Spanned;
 use super::context::{Context, inner, set};
 use super::read::{Many, Named};
 use super::{
-    Config, KEYS, STORE, Written, admin, audit, auth, forward_auth, identity, import, issuers,
-    limits, listen, log, mail, otlp, raw, route_keys, routes, signing, tls, upstreams,
+    Config, KEYS, STORE, Written, admin, audit, forward_auth, identity, import, issuers, limits,
+    listen, log, otlp, own_path, people, raw, routes, tls, upstreams,
 };
-use crate::keys::KeySettings;
-use crate::password::PasswordSettings;
+use crate::forward_auth::ForwardAuthSettings;
 use crate::proxy::UpstreamSettings;
 use crate::web::TrustHeaders;
 
@@ -25,25 +24,24 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let public = listen::public(cx, raw.public);
     let peers = trusted(cx, raw.trust, raw.trust_headers, &listen);
     let (connections, messages) = limits::check(cx, inner(raw.limits));
-    let mut auth = inner(raw.auth);
-    let (keys, passwords) = secrets(cx, &mut auth, &store, public.is_some());
-    let endpoints = auth::endpoints(cx, &mut auth, public.as_ref());
-    let accounts = auth::accounts(cx, &mut auth);
-    let (links, mail) = mail::links_and_mail(cx, &mut auth, raw.mail, public.as_ref());
-    let endpoint_cors = route_keys::endpoint_cors(cx, auth.cors.take());
-    let (tokens, sessions) = auth::tokens_and_sessions(cx, auth, public.as_ref());
-    let identity = identity::check(cx, raw.identity, keys.algorithm);
-    let issuers = issuers::check(cx, inner(raw.issuers), tokens.issuer.as_deref());
+    let written = people::Written { auth: raw.auth, mail: raw.mail, pages: raw.pages };
+    let people = people::check(cx, written, &store, public.as_ref(), &listen);
+    let identity = identity::check(cx, raw.identity, people.keys.algorithm);
+    let issuers = issuers::check(cx, inner(raw.issuers), people.tokens.issuer.as_deref());
     let admin = admin::check(cx, inner(raw.admin));
-    let audit = audit::check(cx, inner(raw.audit), &store, &keys.ring);
-    let asked = forward_auth::check(cx, raw.forward_auth, &peers, &endpoints.prefix, &identity);
-    let ours = [&*store, &keys.ring, &audit.path];
+    let audit = audit::check(cx, inner(raw.audit), &store, &people.keys.ring);
+    let asked = forward_auth::check(cx, raw.forward_auth, &peers, &identity);
+    let given = people.own_paths(asked.as_ref());
+    own_path::apart(cx, &people.endpoints.prefix, &given);
+    let ours = [&*store, &people.keys.ring, &audit.path];
     let (known, upstreams) = kept_apart(cx, inner(raw.upstreams), &ours, tls.as_ref());
     let routes = routes_or_warning(cx, raw.routes);
-    let (routes, expect) = routes::check(cx, routes, raw.expect, &known, &endpoints.prefix)?;
-    forward_auth::hidden(cx, asked.as_ref(), &routes);
+    let ours = routes::Ours { endpoints: &people.endpoints.prefix, pages: people.pages_below() };
+    let (routes, expect) = routes::check(cx, routes, raw.expect, &known, ours)?;
+    own_path::hidden(cx, &given, &routes);
     tls::doubts(cx, tls.as_ref(), &listen, &routes, public.as_ref());
     listen::redirects(cx, &listen, &routes, public.as_ref());
+    let pages = people.pages();
     let (tls, acme) = tls.map(|placed| (placed.settings, placed.acme)).unzip();
     Some(Config {
         listen: listen.settings,
@@ -56,13 +54,13 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
         store,
         connections,
         messages,
-        endpoints,
-        accounts,
-        endpoint_cors,
-        tokens,
-        sessions,
-        keys,
-        passwords,
+        endpoints: people.endpoints,
+        accounts: people.accounts,
+        endpoint_cors: people.endpoint_cors,
+        tokens: people.tokens,
+        sessions: people.sessions,
+        keys: people.keys,
+        passwords: people.passwords,
         identity,
         upstreams,
         routes,
@@ -75,21 +73,11 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
         traces: otlp::check(cx, raw.otlp),
         fingerprint: String::new(),
         written: Written::default(),
-        links,
-        mail,
-        forward_auth: asked.map(|placed| placed.settings),
+        links: people.links,
+        mail: people.mail,
+        forward_auth: asked.map(|own| ForwardAuthSettings { path: own.path }),
+        pages,
     })
-}
-
-/// What tokens and passwords are kept by.
-fn secrets(
-    cx: &mut Context<'_>,
-    auth: &mut raw::Auth,
-    store: &Path,
-    is_public: bool,
-) -> (KeySettings, PasswordSettings) {
-    let keys = signing::check(cx, inner(auth.signing.take()), store.with_extension(KEYS));
-    (keys, auth::passwords(cx, inner(auth.password.take()), is_public))
 }
 
 /// What routes may name, and the upstreams, none of which may serve files of ours.

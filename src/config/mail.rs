@@ -1,27 +1,20 @@
 //! `[mail]`, and where links lead.
 
-use std::fs;
-use std::io;
 use std::net::IpAddr;
 use std::ops::Range;
-use std::path::Path;
 
 use rustls::pki_types::ServerName;
 use toml::Spanned;
 
 use super::context::{Context, set};
-use super::nearest::hint;
 use super::raw;
+use super::templates;
 use super::upstreams;
 use crate::mail::{
-    FILES, Links, Login, MailSettings, Page, RelaySettings, Security, Sender, TemplateError,
-    Templates,
+    FILES, Links, Login, MailSettings, Page, RelaySettings, Security, Sender, Templates,
 };
 use crate::tls::ClientTls;
 use crate::web::{HostName, Public};
-
-/// Largest template, in bytes.
-const LARGEST: u64 = 1024 * 1024;
 
 /// Where links lead, which `[auth]` says, and `[mail]`.
 pub(super) fn links_and_mail(
@@ -29,17 +22,27 @@ pub(super) fn links_and_mail(
     auth: &mut raw::Auth,
     mail: Option<Spanned<raw::Mail>>,
     public: Option<&Public>,
+    pages: Option<&str>,
 ) -> (Option<Links>, Option<MailSettings>) {
-    let links = links(cx, auth, public);
+    let links = links(cx, auth, public, pages);
     let mail = check(cx, mail, links.is_some());
     (links, mail)
 }
 
-/// Where links lead; `None` without `public`, which they are made from.
-fn links(cx: &mut Context<'_>, raw: &mut raw::Auth, public: Option<&Public>) -> Option<Links> {
+/// Where links lead: to the pages below `pages`, if there are any. `None` without `public`, which
+/// they are made from.
+fn links(
+    cx: &mut Context<'_>,
+    raw: &mut raw::Auth,
+    public: Option<&Public>,
+    pages: Option<&str>,
+) -> Option<Links> {
     // Checked also where there is nothing that would use them.
     let stand_in = Public { https: true, host: "localhost".to_owned(), port: None };
     let mut links = Links::new(public.cloned().unwrap_or(stand_in));
+    if let Some(prefix) = pages {
+        links = links.to_pages_below(prefix);
+    }
     set(&mut links.reset_life, raw.reset.take());
     set(&mut links.verify_life, raw.verify.take());
     let pages = [
@@ -83,7 +86,7 @@ fn check(
     let form = "\"Example <no-reply@example.com>\"";
     let from = required(cx, raw.flawed, &at, "from", form, raw.from);
     let from = from.and_then(|from| sender(cx, &from));
-    let templates = templates(cx, raw.templates);
+    let templates = templates::replaced(cx, raw.templates, FILES, Templates::new);
     let mut timeout = MailSettings::TIMEOUT;
     set(&mut timeout, raw.timeout);
     let mut retry = MailSettings::RETRY;
@@ -214,62 +217,4 @@ fn sender(cx: &mut Context<'_>, from: &Spanned<String>) -> Option<Sender> {
     let parsed = from.get_ref().parse();
     let form = "an address such as \"Example <no-reply@example.com>\"";
     parsed.map_err(|_| cx.error(from.span(), format!("`from` must be {form}"))).ok()
-}
-
-/// The built-in templates, and those that the folder has in their place.
-fn templates(cx: &mut Context<'_>, folder: Option<Spanned<String>>) -> Option<Templates> {
-    let at = folder.as_ref().map(Spanned::span).unwrap_or_default();
-    let folder = folder.map(|folder| cx.path(folder.get_ref()));
-    let own = match &folder {
-        None => Vec::new(),
-        Some(folder) => match own_templates(cx, &at, folder) {
-            Ok(own) => own,
-            Err(error) => {
-                let message =
-                    format!("cannot read {} ({error}); mend or rename it", folder.display());
-                cx.error(at, message);
-                return None;
-            }
-        },
-    };
-    let made = Templates::new(&own);
-    let folder = folder.unwrap_or_default();
-    made.map_err(|problems| {
-        for TemplateError { file, line, what } in problems {
-            let path = folder.join(file);
-            cx.error(at.clone(), format!("{}:{line}: {what}; mend the template", path.display()));
-        }
-    })
-    .ok()
-}
-
-fn own_templates(
-    cx: &mut Context<'_>,
-    at: &Range<usize>,
-    folder: &Path,
-) -> io::Result<Vec<(String, String)>> {
-    let mut own = Vec::new();
-    let mut strangers = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with('.') {
-            continue;
-        }
-        if !FILES.contains(&name.as_str()) {
-            strangers.push(name);
-            continue;
-        }
-        if entry.metadata()?.len() > LARGEST {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 1 MiB"));
-        }
-        own.push((name, fs::read_to_string(entry.path())?));
-    }
-    strangers.sort_unstable();
-    for name in strangers {
-        let hint = hint(&name, FILES.iter().copied()).unwrap_or_else(|| "remove it".to_owned());
-        let file = folder.join(&name);
-        cx.problems.warn(at.clone(), format!("{} is no template; {hint}", file.display()));
-    }
-    Ok(own)
 }

@@ -24,7 +24,10 @@ mod log;
 mod mail;
 mod nearest;
 mod otlp;
+mod own_path;
+mod pages;
 mod patterns;
+mod people;
 mod plain;
 mod raw;
 mod read;
@@ -32,6 +35,7 @@ mod route_keys;
 mod routes;
 mod schema;
 mod signing;
+mod templates;
 mod tls;
 pub mod typed;
 mod units;
@@ -55,6 +59,7 @@ use crate::endpoints::EndpointSettings;
 use crate::forward_auth::ForwardAuthSettings;
 use crate::keys::KeySettings;
 use crate::mail::{Links, MailSettings};
+use crate::pages::PagesSettings;
 use crate::password::PasswordSettings;
 use crate::policy::{Expectation, Routes};
 use crate::proxy::UpstreamSettings;
@@ -168,6 +173,8 @@ pub struct Config {
     pub mail: Option<MailSettings>,
     /// Where other proxies ask, if they do.
     pub forward_auth: Option<ForwardAuthSettings>,
+    /// Pages for people, if there are any.
+    pub pages: Option<PagesSettings>,
 }
 
 /// A policy file that can be served, and what to tell its author nevertheless.

@@ -92,6 +92,16 @@ tables! {
         otlp: Otlp,
         mail: Mail,
         forward_auth: ForwardAuth,
+        pages: Pages,
+    }
+
+    /// `[pages]`
+    Pages {
+        prefix: String,
+        name: String,
+        accent: String,
+        logo: String,
+        templates: String,
     }
 
     /// `[forward_auth]`
@@ -228,6 +238,7 @@ tables! {
         idle: Span,
         outlive: Duration,
         tickets: bool,
+        browser: bool,
         credential: String,
         underscores: String,
         response_headers: Named<Spanned<String>>,

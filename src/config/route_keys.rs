@@ -93,6 +93,21 @@ pub(super) fn fresh(
     Some(Some(written.into_inner().0))
 }
 
+/// `browser`; `None` after a problem was noted.
+pub(super) fn browser(
+    cx: &mut Context<'_>,
+    written: Option<Spanned<bool>>,
+    pages: Option<&str>,
+) -> Option<bool> {
+    let Some(written) = written else { return Some(false) };
+    if *written.get_ref() && pages.is_none() {
+        let message = "there is no page to sign in on; add [pages], or leave `browser` out";
+        cx.error(written.span(), message);
+        return None;
+    }
+    Some(written.into_inner())
+}
+
 /// `response_headers`; `None` after a problem was noted.
 pub(super) fn response_headers(
     cx: &mut Context<'_>,

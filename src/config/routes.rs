@@ -18,27 +18,37 @@ use crate::policy::{
 /// The path beside the endpoints' prefix that is the gateway's own.
 const KEY_SET: &str = "/.well-known/jwks.json";
 
+/// What the gateway keeps to itself.
+#[derive(Clone, Copy)]
+pub(super) struct Ours<'a> {
+    /// Where the endpoints are.
+    pub(super) endpoints: &'a str,
+    /// Where the pages are, if there are any.
+    pub(super) pages: Option<&'a str>,
+}
+
 /// The routing table, if it is sound and does what the `expect` lines say. `upstreams` are the
-/// names in the order of the configuration, `prefix` is where the endpoints are.
+/// names in the order of the configuration.
 pub(super) fn check(
     cx: &mut Context<'_>,
     raw: Named<raw::Route>,
     expect: Option<Spanned<Many<String>>>,
     upstreams: &[Known],
-    prefix: &str,
+    ours: Ours<'_>,
 ) -> Option<(Routes, Vec<Expectation>)> {
     let written = raw.0.len();
     let mut keys = Vec::new();
     let mut routes = Vec::new();
     for (key, raw) in raw.0 {
         let at = key.span();
-        if let Some(route) = route(cx, &key, raw, upstreams) {
+        if let Some(route) = route(cx, &key, raw, upstreams, ours) {
             keys.push(at);
             routes.push(route);
         }
     }
     let names: Vec<String> = routes.iter().map(|route| route.key.to_string()).collect();
-    let owned = Owned { prefix: prefix.to_owned(), exact: vec![KEY_SET.to_owned()] };
+    let prefixes = [ours.endpoints].into_iter().chain(ours.pages).map(str::to_owned).collect();
+    let owned = Owned { prefixes, exact: vec![KEY_SET.to_owned()] };
     let complete = routes.len() == written;
     let made = Routes::new(routes, owned);
     let conflicts = match &made {
@@ -71,21 +81,15 @@ fn route(
     written: &Spanned<String>,
     raw: raw::Route,
     upstreams: &[Known],
+    ours: Ours<'_>,
 ) -> Option<Route> {
-    let at = written.span();
     let key = Key::parse(written.get_ref()).map_err(|error| {
-        cx.error(at.clone(), format!("route `{}`: {error}", written.get_ref()));
+        cx.error(written.span(), format!("route `{}`: {error}", written.get_ref()));
     });
-    let to = if let Some(to) = raw.to {
-        upstream(cx, &to, upstreams)
-    } else {
-        if raw.flawed {
-            return None;
-        }
-        let example = upstreams.first().map_or("whoami", |known| &known.name);
-        let add = format!("add to = \"{example}\", the name of an upstream");
-        cx.error(at, format!("route `{}` goes nowhere; {add}", written.get_ref()));
-        None
+    let to = match raw.to {
+        Some(to) => upstream(cx, &to, upstreams),
+        None if raw.flawed => return None,
+        None => nowhere(cx, written, upstreams),
     };
     let allow = match raw.allow {
         Some(written) => allow(cx, "allow", written),
@@ -104,6 +108,7 @@ fn route(
     let fresh = route_keys::fresh(cx, raw.fresh, allow.as_ref(), raw.tickets.as_ref());
     let tickets = websocket && !matches!(fresh, Some(Some(_)));
     let tickets = route_keys::tickets(cx, key.as_ref().ok(), raw.tickets, tickets);
+    let browser = route_keys::browser(cx, raw.browser, ours.pages);
     let (credential, underscores) = passes(cx, raw.credential, raw.underscores);
     let mut route = Route {
         key: key.ok()?,
@@ -126,6 +131,7 @@ fn route(
         idle: streams?.idle,
         outlive: None,
         tickets: tickets?,
+        browser: browser?,
         cors: cors?,
     };
     set(&mut route.body, raw.body);
@@ -146,6 +152,14 @@ fn passes(
     let words = [("drop", Underscores::Drop), ("forward", Underscores::Forward)];
     cx.choice("underscores", &mut made.1, underscores, &words);
     made
+}
+
+/// A route that names no upstream.
+fn nowhere(cx: &mut Context<'_>, written: &Spanned<String>, upstreams: &[Known]) -> Option<usize> {
+    let example = upstreams.first().map_or("whoami", |known| &known.name);
+    let add = format!("add to = \"{example}\", the name of an upstream");
+    cx.error(written.span(), format!("route `{}` goes nowhere; {add}", written.get_ref()));
+    None
 }
 
 /// The number of the upstream of that name.

@@ -133,6 +133,8 @@ fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
     lay_certificates(dir.path());
     fs::write(dir.path().join("admin.token"), "x".repeat(64)).unwrap();
     fs::create_dir(dir.path().join("mail")).unwrap();
+    fs::create_dir(dir.path().join("pages")).unwrap();
+    fs::write(dir.path().join("logo.svg"), "<svg xmlns='http://www.w3.org/2000/svg'/>").unwrap();
     let config = parse_at(dir.path(), &text).expect(&text).config;
     let default = accepted(ROUTE);
     assert!(matches!(config.keys.source, KeySource::Shared(_)));

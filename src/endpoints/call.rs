@@ -3,9 +3,11 @@
 use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::{HeaderMap, Method, Response};
 
+use crate::session::Authenticated;
 use crate::web::{Body, RequestBody};
 
 /// A request to the endpoints.
@@ -20,6 +22,8 @@ pub struct Call<'a> {
     pub headers: &'a HeaderMap,
     /// Who sent it, behind trusted proxies.
     pub client: IpAddr,
+    /// Who calls, if that is known already: the header is not looked at then.
+    pub caller: Option<Arc<Authenticated>>,
     /// Its body, not read yet. It may be refused unread: the connection has to cope.
     pub body: RequestBody,
 }
@@ -40,6 +44,19 @@ pub struct Reply {
     pub key: Option<u64>,
     /// Why it was refused, with its causes. For the log, never for the client.
     pub error: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// By what it is known who calls.
+#[derive(Clone, Copy)]
+pub(super) struct Credential<'a> {
+    pub(super) caller: Option<&'a Arc<Authenticated>>,
+    pub(super) headers: &'a HeaderMap,
+}
+
+impl Call<'_> {
+    pub(super) const fn credential(&self) -> Credential<'_> {
+        Credential { caller: self.caller.as_ref(), headers: self.headers }
+    }
 }
 
 impl fmt::Debug for Call<'_> {

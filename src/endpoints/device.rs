@@ -6,7 +6,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::header::{COOKIE, HeaderMap, HeaderValue};
+use http::header::{HeaderMap, HeaderValue};
 
 use super::Endpoints;
 use super::error::EndpointError;
@@ -14,6 +14,7 @@ use crate::clock::Timestamp;
 use crate::keys::KeyError;
 use crate::session::{AuthError, normalize_username};
 use crate::store::{Mark, User};
+use crate::web::cookies;
 
 const NAME: &str = "portcullis-device";
 /// Cookies of that name that are looked at. A browser has one, unless a page planted others.
@@ -33,9 +34,7 @@ struct Claims {
 
 /// The tokens in the cookies of a request, good or not.
 pub(super) fn presented(headers: &HeaderMap) -> Vec<String> {
-    let fields = headers.get_all(COOKIE).iter().filter_map(|field| field.to_str().ok());
-    let pairs = fields.flat_map(|field| field.split(';')).map(str::trim);
-    let values = pairs.filter_map(|pair| pair.strip_prefix(NAME)?.strip_prefix('='));
+    let values = cookies(headers, NAME).filter_map(|value| std::str::from_utf8(value).ok());
     values.take(MOST).map(str::to_owned).collect()
 }
 
@@ -68,10 +67,11 @@ pub(super) fn cookie(cx: &Endpoints, user: &User) -> Result<Option<HeaderValue>,
     let claims = Claims { id, expires: cx.clock.now().plus(life), mark: user.password_mark };
     let sealed = cx.keys.seal(&claims.write(), &context(&user.username));
     let token = URL_SAFE_NO_PAD.encode(sealed.map_err(AuthError::from)?);
-    let (prefix, age) = (&cx.settings.prefix, life.as_secs());
+    let path = if cx.settings.pages { "/" } else { cx.settings.prefix.as_str() };
+    let age = life.as_secs();
     let secure = if cx.settings.secure { "; Secure" } else { "" };
     let text =
-        format!("{NAME}={token}; Path={prefix}; Max-Age={age}; HttpOnly; SameSite=Lax{secure}");
+        format!("{NAME}={token}; Path={path}; Max-Age={age}; HttpOnly; SameSite=Lax{secure}");
     // A prefix is plain, and all the rest is ours.
     Ok(HeaderValue::try_from(text).ok())
 }
@@ -108,6 +108,8 @@ impl Claims {
 
 #[cfg(test)]
 mod tests {
+    use http::header::COOKIE;
+
     use super::*;
 
     #[test]

@@ -4,9 +4,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::HeaderMap;
 use serde_json::json;
 
+use super::call::Credential;
 use super::error::EndpointError;
 use super::fields::{BLANK, REQUIRED};
 use super::login::is_own_password;
@@ -22,9 +22,9 @@ use crate::token::TokenError;
 /// has no account here to look at.
 pub(super) async fn caller(
     sessions: &Sessions,
-    headers: &HeaderMap,
+    credential: Credential<'_>,
 ) -> Result<Arc<Authenticated>, EndpointError> {
-    let caller = known(sessions, headers).await?;
+    let caller = known(sessions, credential).await?;
     if caller.user.is_none() {
         let (error, presented) = (TokenError::Invalid.into(), sessions.in_header());
         return Err(EndpointError::Auth { error, presented });
@@ -35,10 +35,13 @@ pub(super) async fn caller(
 /// Whom a call speaks for, whoever vouches for them.
 pub(super) async fn known(
     sessions: &Sessions,
-    headers: &HeaderMap,
+    credential: Credential<'_>,
 ) -> Result<Arc<Authenticated>, EndpointError> {
+    if let Some(caller) = credential.caller {
+        return Ok(Arc::clone(caller));
+    }
     let refused = |error| EndpointError::Auth { error, presented: sessions.in_header() };
-    let caller = sessions.authenticate(headers).await.map_err(refused)?;
+    let caller = sessions.authenticate(credential.headers).await.map_err(refused)?;
     caller.ok_or(EndpointError::NoCredentials)
 }
 

@@ -116,11 +116,15 @@ impl Endpoints {
         }
     }
 
+    /// The path of an endpoint, of which that is the part below the prefix.
+    pub fn path_of(&self, below: &str) -> String {
+        format!("{}/{below}/", self.settings.prefix)
+    }
+
     /// The endpoints that there are: what each is called, and its path as clients write it.
     pub fn paths(&self) -> impl Iterator<Item = (&'static str, String)> {
         let all = Resource::all().filter(|resource| resource.first.served.is_there(&self.sessions));
-        let prefix = &self.settings.prefix;
-        let ours = all.map(move |all| (all.first.path, format!("{prefix}/{}/", all.first.path)));
+        let ours = all.map(|all| (all.first.path, self.path_of(all.first.path)));
         ours.chain([(JWKS_PATH, JWKS_PATH.to_owned())])
     }
 
@@ -139,15 +143,20 @@ impl Endpoints {
         let mut shut_out = None;
         match row.caller {
             Caller::Anybody => {}
-            Caller::User => *caller = Some(profile::caller(&self.sessions, call.headers).await?),
+            Caller::User => {
+                *caller = Some(profile::caller(&self.sessions, call.credential()).await?);
+            }
             Caller::Person => {
-                let person = caller.insert(profile::caller(&self.sessions, call.headers).await?);
+                let person =
+                    caller.insert(profile::caller(&self.sessions, call.credential()).await?);
                 if person.user_key().is_some() {
                     return Err(EndpointError::KeyMayNot);
                 }
             }
-            Caller::Known => *caller = Some(profile::known(&self.sessions, call.headers).await?),
-            Caller::Either => match profile::caller(&self.sessions, call.headers).await {
+            Caller::Known => {
+                *caller = Some(profile::known(&self.sessions, call.credential()).await?);
+            }
+            Caller::Either => match profile::caller(&self.sessions, call.credential()).await {
                 Ok(user) => *caller = Some(user),
                 Err(error) => shut_out = Some(error),
             },

@@ -42,6 +42,8 @@ pub struct EndpointSettings {
     pub device: Option<Duration>,
     /// Whether clients come by https alone, so that cookies are for nothing else.
     pub secure: bool,
+    /// Whether people log in on pages as well, which are not below the prefix.
+    pub pages: bool,
     /// Failed logins by client address (an IPv6 /64 is one address); `None` is off.
     pub address: Option<Quota>,
     /// Registrations by client address; `None` is off.
@@ -68,6 +70,7 @@ impl Default for EndpointSettings {
             account: quota(10, 15 * MINUTE),
             device: Some(90 * 24 * 60 * MINUTE),
             secure: false,
+            pages: false,
             address: quota(100, 15 * MINUTE),
             registrations: quota(20, 60 * MINUTE),
             letters: quota(20, 60 * MINUTE),

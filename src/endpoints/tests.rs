@@ -178,7 +178,7 @@ impl Room {
         let body = RequestBody::new(Full::new(body.into()), &MessageLimits::default());
         let client: IpAddr = client.parse().unwrap();
         let (method, path, headers, host) = (&method, path.as_str(), &headers, "a.test");
-        let call = Call { method, host, path, headers, client, body };
+        let call = Call { method, host, path, headers, client, caller: None, body };
         let got = read(self.endpoints.answer(call).await).await;
         described::hold(&self.endpoints.description, method.as_str(), path, &got);
         got

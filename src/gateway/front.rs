@@ -1,7 +1,9 @@
 //! The way of a request, from its head to the surface that answers it, and back.
 
 mod advice;
+mod desk;
 mod own;
+mod parting;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -13,6 +15,8 @@ use http::request::Parts;
 use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 
+use parting::Parting;
+
 use super::http2;
 use super::intake;
 use super::meters::Meters;
@@ -21,11 +25,12 @@ use super::record::{Caller, Record};
 use super::shared::Shared;
 use crate::clock::Clock;
 use crate::metrics::Spread;
+use crate::pages::Reader;
 use crate::proxy::{
     Exchange, Inner, Known, Proxy, Rejection, X_REQUEST_ID, is_call, refuse_call, strip_identity,
 };
 use crate::server::{Handler, Violation};
-use crate::web::{Body, CanonicalPath, Cors, CrossOrigin, Peer, RequestBody};
+use crate::web::{Body, CanonicalPath, Cors, Peer, RequestBody};
 
 /// How often connections that waited too long are looked for.
 const LOOK: Duration = Duration::from_secs(5);
@@ -150,24 +155,22 @@ impl State {
             && is_call(&parts.headers);
         let (id, meters) = (self.shared.ids.next(), Arc::clone(&self.meters));
         let mut record = Record::start(&parts, id, peer.addr(), meters, trace.clone());
-        let mut cross = None;
+        let mut parting = Parting::default();
         let answered = if !peer.is_good(|| self.shared.clock.now()) {
             // Whatever is asked for: with such a certificate no new connection would come about.
             Err(Rejection::Certificate)
         } else if self.reach == Reach::Routes && self.shared.is_asked_at(parts.uri.path()) {
             self.advise(parts, body, peer, &mut record).await
         } else {
-            self.route(parts, body, peer, &mut record, &mut cross).await
+            self.route(parts, body, peer, &mut record, &mut parting).await
         };
         let mut response = answered.unwrap_or_else(|rejection| {
             let (status, code, _) = rejection.class();
             record.refused(status, code, Some(&rejection));
-            if is_call { refuse_call(rejection) } else { rejection.into_response() }
+            let pages = self.shared.pages.as_ref();
+            if is_call { refuse_call(rejection) } else { parting.refuse(pages, rejection) }
         });
-        // A page may read why it was refused, too.
-        if let Some(cross) = cross {
-            cross.grant(response.headers_mut());
-        }
+        parting.see_off(&mut response);
         // What is left of the request ends its connection, except that of HTTP/2. A client that
         // is not told would send the next one there, and lose it.
         if version != Version::HTTP_2 && trace.is_some_and(|trace| trace.is_abandoned()) {
@@ -184,7 +187,7 @@ impl State {
         body: RequestBody,
         peer: &Peer,
         record: &mut Record,
-        cross: &mut Option<CrossOrigin<'s>>,
+        parting: &mut Parting<'s>,
     ) -> Result<Response<Body>, Rejection> {
         let shared = &*self.shared;
         // Before anything looks at them, and whatever the route.
@@ -204,6 +207,9 @@ impl State {
         let raw = parts.uri.path().to_owned();
         let path = CanonicalPath::parse(&raw)?;
         record.judged(&path, peer);
+        if shared.pages.is_some() {
+            parting.reader = Reader::of(&parts, path.as_str());
+        }
         if let Some(method) = Cors::preflight_for(&parts.method, &parts.headers)
             && let Some(rule) = self.rule(&host, &path, &method, origin.client, record)?
         {
@@ -214,14 +220,16 @@ impl State {
             // What is answered here is no upstream's, and opens no tunnel.
             None if http2::is_tunnel(&parts) => return Err(Rejection::Connect),
             None => {
-                *cross = shared.endpoint_cors.as_ref().map(|cors| cors.meet(&parts.headers));
+                parting.cross =
+                    self.cors_of_own(path.as_str()).map(|cors| cors.meet(&parts.headers));
                 return Ok(self
                     .own(&parts, body, &host, path.as_str(), origin.client, record)
                     .await);
             }
         };
         record.route(route.number);
-        *cross = route.cors.as_ref().map(|cors| cors.meet(&parts.headers));
+        parting.cross = route.cors.as_ref().map(|cors| cors.meet(&parts.headers));
+        parting.browser = route.browser;
         let trace = record.trace().cloned();
         let exchange = Exchange {
             route,
@@ -233,9 +241,10 @@ impl State {
             parts,
             body,
         };
-        let mut known = Known { undecided: Some(undecided), caller: None, would: None };
+        let mut known = Known::nothing(undecided);
         let answered = self.proxy.answer(exchange, &mut known).await;
         record.would(known.would);
+        parting.cookie = known.cookie;
         if let Some(caller) = known.caller {
             record.caller(Caller::Known(caller));
         }

@@ -12,6 +12,7 @@ use super::plan::Plan;
 use super::recent::{Edition, Recent};
 use crate::causes::chain;
 use crate::metrics::{Counter, Durations, Gauge, Tally};
+use crate::pages::Pages;
 use crate::policy::Route;
 
 /// Classes of status codes: 1xx to 5xx.
@@ -122,6 +123,7 @@ impl Meters {
         };
         let routes = shared.routes.iter().map(|route| meter(route.key.to_string())).collect();
         let paths = shared.endpoints.paths();
+        let paths = paths.chain(shared.pages.iter().flat_map(Pages::names));
         let endpoints = paths.map(|(path, whole)| (path, meter(whole))).collect();
         let (nowhere, common) = (Arc::clone(&before.nowhere), Arc::clone(&before.common));
         let edition =

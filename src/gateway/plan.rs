@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::endpoints::Endpoints;
 use crate::keys::KeyRing;
+use crate::pages::Pages;
 use crate::policy::Routes;
 use crate::proxy::{InForce, Upstreams};
 use crate::session::{Accounts, Rules, Sessions};
@@ -89,6 +90,8 @@ impl Ground {
         if let Some(before) = before {
             endpoints = endpoints.inherit(&before.shared.endpoints);
         }
+        let pages = config.pages;
+        let pages = pages.map(|it| Pages::new(it, Arc::clone(&sessions), config.messages.clone()));
         let shared = Shared {
             challenges: self.acme.as_ref().map(|acme| Arc::clone(acme.challenges())),
             clock: Arc::clone(&self.clock),
@@ -102,6 +105,7 @@ impl Ground {
             in_flight: config.connections.in_flight,
             load: Arc::clone(&self.load),
             messages: config.messages,
+            pages,
             public: config.public,
             routes,
             sessions,

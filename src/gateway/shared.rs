@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::endpoints::Endpoints;
 use crate::forward_auth::{ForwardAuthSettings, envoy};
 use crate::metrics::Held;
+use crate::pages::Pages;
 use crate::policy::{Place, Route, Routes};
 use crate::proxy::{Rejection, X_REQUEST_ID};
 use crate::server::Violation;
@@ -46,6 +47,8 @@ pub(super) struct Shared {
     /// Most requests under way at once, at all workers together.
     pub(super) in_flight: usize,
     pub(super) messages: MessageLimits,
+    /// Pages for people, if there are any.
+    pub(super) pages: Option<Pages>,
     pub(super) public: Option<Public>,
     pub(super) routes: Arc<Routes>,
     pub(super) sessions: Arc<Sessions>,

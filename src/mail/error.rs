@@ -25,7 +25,7 @@ pub enum MailError {
     Address,
     /// A template failed over the facts of this letter.
     #[error("template failed")]
-    Template(#[from] super::TemplateError),
+    Template(#[from] crate::template::TemplateError),
     /// The letter cannot be put together.
     #[error("mail cannot be put together")]
     Form(#[source] Box<dyn Error + Send + Sync>),

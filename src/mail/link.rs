@@ -75,6 +75,13 @@ impl Links {
         }
     }
 
+    /// The same to the gateway's own pages, which hang under that prefix.
+    #[must_use]
+    pub fn to_pages_below(self, prefix: &str) -> Self {
+        let page = |name| Page(format!("{prefix}/{name}/?uid={{uid}}&token={{token}}"));
+        Self { reset: page("reset"), verify: page("verify"), ..self }
+    }
+
     /// A link with which the user may choose a new password, and when it ends; `None` if the
     /// user is gone or disabled, or was changed meanwhile.
     ///

@@ -19,4 +19,4 @@ pub use error::MailError;
 pub use link::{Links, Page, token_hash};
 pub use mailer::Mailer;
 pub use settings::{Login, MailSettings, NoSender, RelaySettings, Security, Sender};
-pub use template::{FILES, TemplateError, Templates};
+pub use template::{FILES, Templates};

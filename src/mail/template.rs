@@ -6,18 +6,7 @@ use std::sync::Arc;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 
 use crate::store::LetterKind;
-
-/// A template that cannot be used. No value of a letter is in it.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{file}:{line}: {what}")]
-pub struct TemplateError {
-    /// The file, by its name.
-    pub file: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// What is wrong.
-    pub what: String,
-}
+use crate::template::TemplateError;
 
 macro_rules! built_in {
     ($($name:literal),* $(,)?) => {
@@ -106,7 +95,7 @@ impl Templates {
             let own = own.iter().find(|(own, _)| own == name);
             let text = own.map_or_else(|| (*text).to_owned(), |(_, text)| text.clone());
             if let Err(error) = environment.add_template_owned(*name, text) {
-                problems.push(told(name, &error));
+                problems.push(TemplateError::of(name, &error));
             }
         }
         let templates = Self(Arc::new(environment));
@@ -163,7 +152,7 @@ impl Templates {
 
     fn part(&self, file: &str, facts: &Facts<'_>) -> Result<String, TemplateError> {
         let made = self.0.get_template(file).and_then(|it| it.render(context(facts)));
-        made.map_err(|error| told(file, &error))
+        made.map_err(|error| TemplateError::of(file, &error))
     }
 }
 
@@ -197,13 +186,6 @@ fn context(facts: &Facts<'_>) -> Value {
 fn one_line(text: &str) -> String {
     let words = text.split(|sign: char| sign.is_whitespace() || sign.is_control());
     words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-/// What an operator is told. Not the whole error: that may quote the values.
-fn told(file: &str, error: &minijinja::Error) -> TemplateError {
-    let kind = error.kind().to_string();
-    let what = error.detail().map_or_else(|| kind.clone(), |detail| format!("{kind}: {detail}"));
-    TemplateError { file: file.to_owned(), line: error.line().unwrap_or(1), what }
 }
 
 #[cfg(test)]

@@ -84,6 +84,9 @@ pub struct Route {
     pub outlive: Option<Duration>,
     /// Whether a `?ticket=` in the query lets its caller in.
     pub tickets: bool,
+    /// Whether a browser's cookie lets its caller in, and whoever browses without one is asked to
+    /// sign in.
+    pub browser: bool,
     /// Which pages of other origins may use it.
     pub cors: Option<Cors>,
 }
@@ -140,8 +143,9 @@ pub enum Underscores {
 /// Which paths the gateway keeps to itself, on every host.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Owned {
-    /// A path that is the gateway's with everything below, such as `/api/auth`; empty is none.
-    pub prefix: String,
+    /// Paths that are the gateway's with everything below, such as `/api/auth`; an empty one is
+    /// none.
+    pub prefixes: Vec<String>,
     /// Single paths, such as `/.well-known/jwks.json`.
     pub exact: Vec<String>,
 }

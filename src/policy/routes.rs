@@ -290,11 +290,10 @@ impl Table {
 }
 
 fn own_patterns(owned: Owned) -> Vec<Pattern> {
-    let Owned { prefix, exact } = owned;
+    let Owned { prefixes, exact } = owned;
     let mut patterns: Vec<_> = exact.iter().map(|path| Pattern::verbatim(path, false)).collect();
-    if !prefix.is_empty() {
-        patterns.push(Pattern::verbatim(&prefix, true));
-    }
+    let prefixes = prefixes.iter().filter(|prefix| !prefix.is_empty());
+    patterns.extend(prefixes.map(|prefix| Pattern::verbatim(prefix, true)));
     patterns
 }
 

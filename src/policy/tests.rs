@@ -31,12 +31,13 @@ fn route(key: &str, allow: &str, to: &str) -> Route {
         idle: Duration::from_secs(300),
         outlive: None,
         tickets: false,
+        browser: false,
         cors: None,
     }
 }
 
 fn owned() -> Owned {
-    Owned { prefix: "/api/auth".into(), exact: vec!["/.well-known/jwks.json".into()] }
+    Owned { prefixes: vec!["/api/auth".into()], exact: vec!["/.well-known/jwks.json".into()] }
 }
 
 pub(super) fn table(routes: &[(&str, &str, &str)]) -> Routes {

@@ -11,7 +11,7 @@ use super::{Known, Proxy, RefusedCredential, Rejection, ticket};
 use crate::policy::{Route, Verdict, authorize};
 use crate::session::{AuthError, Authenticated};
 use crate::tls::ClientCertificate;
-use crate::web::Authorization;
+use crate::web::{Authorization, SessionCookie};
 
 impl Proxy {
     /// Whether a request of somebody who forwards it may use its route. What becomes `known` is set
@@ -27,7 +27,8 @@ impl Proxy {
         parts: &mut Parts,
         known: &mut Known<'_>,
     ) -> Result<(), Rejection> {
-        self.admit(route, client, None, parts, known).await.map(drop)
+        // Nobody knows whether its browser would get the cookie that takes the place of another.
+        self.admit(route, client, None, None, parts, known).await.map(drop)
     }
 
     /// Where it comes from, how often, who asks, and whether they may.
@@ -36,6 +37,7 @@ impl Proxy {
         route: &'r Route,
         client: IpAddr,
         certificate: Option<&ClientCertificate>,
+        cookie: Option<SessionCookie>,
         parts: &mut Parts,
         known: &mut Known<'_>,
     ) -> Result<Throttle<'r>, Rejection> {
@@ -45,7 +47,7 @@ impl Proxy {
         let (rates, clock) = (route.rates.as_ref(), &*self.clock);
         let mut throttle = Throttle { rates, client, clock, told: String::new() };
         throttle.by_address()?;
-        known.caller = self.authenticate(route, parts).await?;
+        known.caller = self.authenticate(route, cookie, parts, known).await?;
         judge(route, known, certificate)?;
         let caller = known.caller.as_deref();
         self.recent(route, caller)?;
@@ -59,13 +61,20 @@ impl Proxy {
     async fn authenticate(
         &self,
         route: &Route,
+        cookie: Option<SessionCookie>,
         parts: &mut Parts,
+        known: &mut Known<'_>,
     ) -> Result<Option<Arc<Authenticated>>, Rejection> {
         if route.tickets {
             let tickets = ticket::take(&mut parts.uri)?;
             if !tickets.is_empty() {
                 return self.redeem(route, parts, &tickets).await.map(Some);
             }
+        }
+        if let Some(cookie) = cookie
+            && let Some(visitor) = self.visitor(cookie, route, parts, known).await?
+        {
+            return Ok(Some(visitor));
         }
         let known = self.sessions.authenticate(&parts.headers).await;
         known.map_err(|error| self.refused(error))

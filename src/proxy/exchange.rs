@@ -42,6 +42,15 @@ pub struct Known<'a> {
     pub caller: Option<Arc<Authenticated>>,
     /// What the rule on trial would have changed.
     pub would: Option<Would>,
+    /// The `Set-Cookie` by which a browser keeps its session, or loses it, whatever the answer.
+    pub cookie: Option<HeaderValue>,
+}
+
+impl<'a> Known<'a> {
+    /// Nothing yet, of a request that is being decided.
+    pub const fn nothing(undecided: Held<'a>) -> Self {
+        Self { undecided: Some(undecided), caller: None, would: None, cookie: None }
+    }
 }
 
 impl fmt::Debug for Exchange<'_> {

@@ -35,6 +35,7 @@ mod upgrade;
 mod upstream;
 mod upstreams;
 mod vigil;
+mod visitor;
 mod watch;
 mod watched;
 mod whoami;
@@ -163,8 +164,10 @@ impl Proxy {
     ) -> Result<Response<Body>, Rejection> {
         let Exchange { route, path, peer, origin, request_id, trace, mut parts, mut body } =
             exchange;
-        let certificate = peer.certificate();
-        let admitted = self.admit(route, origin.client, certificate, &mut parts, known).await?;
+        let (certificate, ours) = (peer.certificate(), self.sessions.cookie());
+        let cookie = ours.filter(|_| route.browser);
+        let admitted =
+            self.admit(route, origin.client, certificate, cookie, &mut parts, known).await?;
         body.limit(route.body.unwrap_or(self.limits.body))?;
         let caller = known.caller.as_ref();
         let opening = self.is_inner(route).then(|| inner::Opening::of(route, &mut parts));
@@ -182,6 +185,7 @@ impl Proxy {
             trace,
             host: parts.headers.get(http::header::HOST).cloned(),
             http2,
+            has_cookies: ours.is_some(),
             table: self.sessions.headers(),
             signed: OnceLock::new(),
         };
@@ -208,7 +212,7 @@ impl Proxy {
             _ => None,
         };
         let known = caller.is_some() || peer.certificate().is_some();
-        respond::finish(route, known, admitted.report(), &mut response);
+        respond::finish(&outfit, known, admitted.report(), &mut response);
         if let Some(opened) = opened {
             opened.announce(&mut response);
         }

@@ -16,7 +16,7 @@ use crate::session::Authenticated;
 use crate::trace::{Context, TRACEPARENT, TRACESTATE, Trace};
 use crate::web::{
     CanonicalPath, IdentityHeaders, Origin, Peer, drop_hop_by_hop, is_framing, lists, reads_as,
-    write_lines,
+    strip_cookies, write_lines,
 };
 
 /// Removes every field that could be read as one of our identity headers: on every route,
@@ -65,6 +65,8 @@ pub(super) struct Outfit<'a> {
     pub(super) host: Option<HeaderValue>,
     /// Whether it goes out in HTTP/2.
     pub(super) http2: bool,
+    /// Whether browsers hold cookies of ours, which are nobody else's to see or to set.
+    pub(super) has_cookies: bool,
     /// Which headers tell who it is.
     pub(super) table: &'a IdentityHeaders,
     /// Who its caller is, signed for this request; as a rule nothing.
@@ -78,6 +80,9 @@ impl Outfit<'_> {
         // Without a caller it is none of ours: the upstream may know what to do with it.
         if self.route.credential == CredentialPolicy::Strip && self.caller.is_some() {
             headers.remove(header::AUTHORIZATION);
+        }
+        if self.has_cookies {
+            strip_cookies(headers);
         }
         let welcome = self.http2 && lists(headers, &header::TE, &["trailers"]);
         drop_hop_by_hop(headers);

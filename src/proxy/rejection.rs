@@ -93,6 +93,12 @@ pub enum Rejection {
     /// Several tickets, or one beside an `Authorization`.
     #[error("more than one credential")]
     AmbiguousTicket,
+    /// Several cookies of ours, or one beside an `Authorization`.
+    #[error("session cookie beside another credential")]
+    AmbiguousCookie,
+    /// A page of somebody else's has a browser act for whoever uses it.
+    #[error("browser sent here by a page of another origin")]
+    CrossSite,
     /// The caller is known and may not.
     #[error("caller may not use this route")]
     Forbidden,
@@ -156,8 +162,11 @@ const FIELDS: &str = "Too many header fields.";
 const BUSY: &str = "The service is busy, try again later.";
 const VERSION: &str = "Only version 13 of the WebSocket protocol is spoken here.";
 const CLEAR: &str = "Credentials are taken over TLS only; this one was sent in clear.";
+const TRACE: &str = "Method \"TRACE\" not allowed.";
 const STEP_UP: &str = "A more recent login is required.";
 const ONE_TICKET: &str = "There must be one ticket, and no Authorization header beside it.";
+const ONE_COOKIE: &str = "There must be one session cookie, and no Authorization header beside it.";
+const CROSS_SITE: &str = "The request comes from a page of another site.";
 const CERTIFICATE: &str =
     "The certificate of this connection is not valid any more; connect again.";
 const FORBIDDEN: &str = "You do not have permission to perform this action.";
@@ -187,9 +196,7 @@ impl Rejection {
             Self::BadPath(_) => (S::BAD_REQUEST, "bad_path", "The path is unusable."),
             Self::AmbiguousPath(_) => (S::BAD_REQUEST, "ambiguous_path", "The path is ambiguous."),
             Self::Connect => (S::NOT_IMPLEMENTED, "connect", "CONNECT is not supported."),
-            Self::Trace => {
-                (S::METHOD_NOT_ALLOWED, "method_not_allowed", "Method \"TRACE\" not allowed.")
-            }
+            Self::Trace => (S::METHOD_NOT_ALLOWED, "method_not_allowed", TRACE),
             Self::Expectation => (S::EXPECTATION_FAILED, "expectation", "Unknown expectation."),
             Self::NoRoute => (S::NOT_FOUND, "no_route", "Not found."),
             Self::MethodNotAllowed(_) => {
@@ -201,6 +208,8 @@ impl Rejection {
             }
             Self::Certificate => (S::UNAUTHORIZED, "certificate_not_valid", CERTIFICATE),
             Self::AmbiguousTicket => (S::BAD_REQUEST, "ambiguous_ticket", ONE_TICKET),
+            Self::AmbiguousCookie => (S::BAD_REQUEST, "ambiguous_cookie", ONE_COOKIE),
+            Self::CrossSite => (S::FORBIDDEN, "cross_site", CROSS_SITE),
             Self::Forbidden => (S::FORBIDDEN, "forbidden", FORBIDDEN),
             Self::AddressForbidden => (S::FORBIDDEN, "forbidden_address", FORBIDDEN),
             Self::StaleLogin(_) => (S::UNAUTHORIZED, "insufficient_user_authentication", STEP_UP),

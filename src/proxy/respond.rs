@@ -4,25 +4,28 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, Version};
 use http_body::Body as _;
 
-use crate::policy::Route;
-use crate::web::{Body, drop_hop_by_hop, lists, vary_by};
+use super::prepare::Outfit;
+use crate::web::{Body, drop_hop_by_hop, lists, strip_set_cookies, vary_by};
 
 /// The limits of a route (draft-ietf-httpapi-ratelimit-headers-10).
 pub(super) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// What is left of them.
 pub(super) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// Makes a response what the client shall see. `known` says that the request carried a
-/// credential of ours, `rates` what is left of the route's limits.
+/// Makes a response to a request that went out so what the client shall see. `known` says that the
+/// request carried a credential of ours, `rates` what is left of the route's limits.
 pub(super) fn finish(
-    route: &Route,
+    asked: &Outfit<'_>,
     known: bool,
     rates: Option<(HeaderValue, HeaderValue)>,
     response: &mut Response<Body>,
 ) {
     tidy(response);
-    let headers = response.headers_mut();
-    guard_caches(known, headers);
+    let (route, headers) = (asked.route, response.headers_mut());
+    if asked.has_cookies {
+        strip_set_cookies(headers);
+    }
+    guard_caches(known, route.browser, headers);
     if let Some((policy, limit)) = rates {
         headers.insert(RATE_LIMIT_POLICY, policy);
         headers.insert(RATE_LIMIT, limit);
@@ -55,13 +58,16 @@ fn tidy(response: &mut Response<Body>) {
 /// nobody may be kept by all, but not for those who show a credential: on every route a
 /// credential of ours becomes identity headers, and a foreign one goes upstream as it is. So
 /// both vary by it; only what is not stored needs no key.
-fn guard_caches(known: bool, headers: &mut HeaderMap) {
+fn guard_caches(known: bool, browser: bool, headers: &mut HeaderMap) {
     let stored = !lists(headers, &header::CACHE_CONTROL, &["no-store"]);
     if known && !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
     }
     if known || stored {
         vary_by("Authorization", headers);
+        if browser {
+            vary_by("Cookie", headers);
+        }
     }
 }
 
@@ -75,7 +81,7 @@ mod tests {
         for (name, value) in fields {
             headers.append(*name, HeaderValue::from_static(value));
         }
-        guard_caches(known, &mut headers);
+        guard_caches(known, false, &mut headers);
         let all = |name| {
             let values = headers.get_all(name).iter();
             values.map(|value| value.to_str().unwrap().to_owned()).collect()

@@ -85,7 +85,7 @@ impl Sessions {
         self.verifier.tend(now);
         // One cache serves all: an entry answers only for the scheme that it came by.
         if let Some(known) = self.cache.get(credential, &self.revisions, now)
-            && known.scheme() == scheme
+            && known.scheme() == Some(scheme)
         {
             self.lookups.known.count();
             self.uses.note(&known, now);
@@ -115,7 +115,7 @@ impl Sessions {
             Origin::Own => {
                 let kinds = [TokenKind::Access, TokenKind::Sliding];
                 let kinds = kinds.get(..if self.sliding() { 2 } else { 1 }).unwrap_or_default();
-                self.learn_own(&claims, kinds).await
+                self.learn_own(&claims, kinds, Proof::Session).await
             }
             Origin::Issuer(issuer) => {
                 let expires = claims.expires()?;
@@ -130,7 +130,12 @@ impl Sessions {
         }
     }
 
-    async fn learn_own(&self, claims: &Claims, kinds: &[TokenKind]) -> Result<Learnt, AuthError> {
+    pub(super) async fn learn_own(
+        &self,
+        claims: &Claims,
+        kinds: &[TokenKind],
+        held: fn(SessionId, Timestamp) -> Proof,
+    ) -> Result<Learnt, AuthError> {
         // The order of complaints is the original's.
         let expires = claims.expires()?;
         claims.id()?;
@@ -142,7 +147,7 @@ impl Sessions {
         let leeway = self.signer.settings().leeway;
         let until = expires.plus(leeway);
         let proof = match session {
-            Some(id) => Proof::Session(id, claims.issued()),
+            Some(id) => held(id, claims.issued()),
             None => Proof::Token(claims.id()?.into(), claims.issued()),
         };
         let login = login(claims, self.clock.now().plus(leeway));
@@ -213,14 +218,20 @@ impl Authenticated {
         self.basis.login.is_some_and(|at| now <= at.plus(within))
     }
 
-    /// How its credential was presented.
-    const fn scheme(&self) -> Scheme {
+    /// How its credential was presented in the header; `None` if a browser's cookie held it.
+    const fn scheme(&self) -> Option<Scheme> {
         match self.basis.proof {
-            Proof::Key(_) => Scheme::Token,
+            Proof::Cookie(..) => None,
+            Proof::Key(_) => Some(Scheme::Token),
             Proof::Session(..) | Proof::Token(..) | Proof::UserKey { .. } | Proof::Issuer(_) => {
-                Scheme::Bearer
+                Some(Scheme::Bearer)
             }
         }
+    }
+
+    /// Whether a browser's cookie held its credential.
+    pub(super) const fn came_by_cookie(&self) -> bool {
+        matches!(self.basis.proof, Proof::Cookie(..))
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Basis {
 pub(super) enum Proof {
     /// A session of ours, and when the token was issued.
     Session(SessionId, Timestamp),
+    /// The same, held by a browser's cookie.
+    Cookie(SessionId, Timestamp),
     /// A token without a session, by its id, and when it was issued.
     Token(Box<str>, Timestamp),
     /// The key of `api-token-auth/`, by its hash.
@@ -44,6 +46,7 @@ impl Authenticated {
     pub fn credential(&self) -> String {
         match &self.basis.proof {
             Proof::Session(..) => "an access token".to_owned(),
+            Proof::Cookie(..) => "a browser's cookie".to_owned(),
             Proof::Token(..) => "an access token without a session".to_owned(),
             Proof::Key(_) => "the key of api-token-auth/".to_owned(),
             Proof::UserKey { id, .. } => format!("API key {id}"),
@@ -107,9 +110,9 @@ impl Sessions {
         // Before the store is read: whatever changes from here on is noticed.
         let revision = self.revisions.of(id);
         let (identity, proof) = match &basis.proof {
-            Proof::Session(session, issued) => {
+            proof @ (Proof::Session(session, issued) | Proof::Cookie(session, issued)) => {
                 let user = self.standing(id, SessionRef::Own(*session), *issued).await?;
-                (own_identity(&user, Some(*session)), Proof::Session(*session, *issued))
+                (own_identity(&user, Some(*session)), proof.clone())
             }
             Proof::Token(jti, issued) => {
                 let user = self.standing(id, SessionRef::Foreign(jti), *issued).await?;

@@ -53,7 +53,7 @@ impl Sessions {
     pub async fn log_out(&self, caller: &Authenticated) -> Result<bool, AuthError> {
         let Some(user) = caller.user else { return Ok(false) };
         match &caller.basis.proof {
-            Proof::Session(session, _) => {
+            Proof::Session(session, _) | Proof::Cookie(session, _) => {
                 self.end(user, *session, EndReason::LoggedOut).await?;
             }
             Proof::Token(jti, issued) => {

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod authenticate;
+mod browser;
 mod credentials;
 mod groups;
 mod invitations;
@@ -35,10 +36,11 @@ use crate::mail::Mailer;
 use crate::metrics::{BusyCounter, Counter};
 use crate::store::Store;
 use crate::token::{IssuerSettings, Revisions, Signer, TokenCache, TokenSettings, Verifier};
-use crate::web::IdentityHeaders;
+use crate::web::{IdentityHeaders, SessionCookie};
 
 pub use accounts::{AccountError, Accounts, NewAccount, Registered};
 pub use authenticate::Authenticated;
+pub use browser::Visitor;
 pub use invitations::{Invited, Leave};
 pub use key_form::{KeyPrefix, KeyPrefixFault};
 pub use lasting::Stance;
@@ -203,6 +205,11 @@ impl Sessions {
     /// How the refusal of a credential in the `Authorization` header reads.
     pub const fn in_header(&self) -> Presented {
         Presented::Header { sliding: self.sliding() }
+    }
+
+    /// What browsers hold their sessions by; `None` where nobody signs in on a page of ours.
+    pub const fn cookie(&self) -> Option<SessionCookie> {
+        self.settings.cookie
     }
 
     /// What is told to upstreams, header by header.

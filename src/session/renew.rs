@@ -38,16 +38,9 @@ impl Sessions {
     pub async fn refresh(&self, token: &str) -> Result<Renewed, AuthError> {
         let now = self.clock.now();
         let claims = self.own_claims(token, now)?;
-        claims.expires()?;
-        let presented = claims.id()?.to_owned();
-        claims.kind(&[TokenKind::Refresh])?;
-        let (user, session) = self.session_of(&claims, now).await?;
-        if now >= session.ends {
-            return Err(TokenError::Expired.into());
-        }
+        let (user, session) = self.renewable(&claims, now).await?;
         let refresh = if self.settings.rotation {
-            let grant = self.rotate(&user, &session, presented, now).await?;
-            Some(self.refresh_token(&session, &grant)?)
+            Some(self.successor_of(&claims, &user, &session, now).await?)
         } else {
             if now.since(session.last_used) >= LAST_USE {
                 self.store.touch_session(session.id, now, session.expires).await?;
@@ -55,6 +48,34 @@ impl Sessions {
             None
         };
         Ok(Renewed { access: self.access_token(&user, &session, now)?, refresh })
+    }
+
+    /// The user and the session of a refresh token that may still be exchanged.
+    pub(super) async fn renewable(
+        &self,
+        claims: &Claims,
+        now: Timestamp,
+    ) -> Result<(User, Session), AuthError> {
+        claims.expires()?;
+        claims.id()?;
+        claims.kind(&[TokenKind::Refresh])?;
+        let (user, session) = self.session_of(claims, now).await?;
+        if now >= session.ends {
+            return Err(TokenError::Expired.into());
+        }
+        Ok((user, session))
+    }
+
+    /// The refresh token that takes the place of one.
+    pub(super) async fn successor_of(
+        &self,
+        claims: &Claims,
+        user: &User,
+        session: &Session,
+        now: Timestamp,
+    ) -> Result<String, AuthError> {
+        let grant = self.rotate(user, session, claims.id()?.to_owned(), now).await?;
+        Ok(self.refresh_token(session, &grant)?)
     }
 
     /// Renews a sliding token; its last day stays what it was.

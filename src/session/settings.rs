@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::UserKeySettings;
 use crate::store::Terms;
+use crate::web::SessionCookie;
 
 /// The session part of `[auth]`, checked.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct SessionSettings {
     pub token_scheme: bool,
     /// Keys that users make; `None`: there are none.
     pub user_keys: Option<UserKeySettings>,
+    /// What browsers hold their sessions by; `None` where nobody signs in on a page of ours.
+    pub cookie: Option<SessionCookie>,
 }
 
 impl Default for SessionSettings {
@@ -28,6 +31,7 @@ impl Default for SessionSettings {
             grace: Duration::from_secs(10),
             token_scheme: false,
             user_keys: None,
+            cookie: None,
         }
     }
 }

@@ -263,7 +263,11 @@ impl Authenticated {
     pub const fn user_key(&self) -> Option<u64> {
         match self.basis.proof {
             Proof::UserKey { id, .. } => Some(id),
-            Proof::Session(..) | Proof::Token(..) | Proof::Key(_) | Proof::Issuer(_) => None,
+            Proof::Session(..)
+            | Proof::Cookie(..)
+            | Proof::Token(..)
+            | Proof::Key(_)
+            | Proof::Issuer(_) => None,
         }
     }
 }

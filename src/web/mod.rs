@@ -3,7 +3,9 @@
 
 mod authorization;
 mod body;
+mod browser;
 mod chunked;
+mod cookie;
 mod cors;
 mod fold;
 mod forwarded;
@@ -26,7 +28,9 @@ mod vary;
 
 pub use authorization::Authorization;
 pub use body::{Body, BodyError};
+pub use browser::{is_from_own_page, is_navigation, is_opened_by_own_page};
 pub use chunked::{BadChunk, Chunks, Piece};
+pub use cookie::{Crumb, SessionCookie, cookies, strip_cookies, strip_set_cookies};
 pub use cors::{Cors, CorsError, CorsSettings, CrossOrigin};
 pub use fold::reads_as;
 pub use forwarding::{Origin, Trust, TrustHeaders, is_forwarding};

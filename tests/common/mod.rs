@@ -1,5 +1,6 @@
 //! The harness: the real gateway on a port of its own, raw bytes in, a recording upstream behind.
 
+pub(crate) mod browser;
 pub(crate) mod collector;
 mod gateway;
 pub(crate) mod h2;

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::soon;
 
 /// Every field that a reply may have: the gateway's own, and those that test upstreams set.
-const KNOWN: [&str; 39] = [
+const KNOWN: [&str; 42] = [
     "accept-ranges",
     "access-control-allow-credentials",
     "access-control-allow-headers",
@@ -21,10 +21,13 @@ const KNOWN: [&str; 39] = [
     "cache-control",
     "connection",
     "content-encoding",
+    "content-language",
     "content-length",
     "content-range",
+    "content-security-policy",
     "content-type",
     "cross-origin-opener-policy",
+    "cross-origin-resource-policy",
     "date",
     "etag",
     "last-modified",

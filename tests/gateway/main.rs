@@ -47,6 +47,8 @@ mod metrics;
 mod mounted;
 mod overload;
 mod own_keys;
+mod pages;
+mod pages_account;
 mod password_change;
 mod paths;
 mod proxy_protocol;

@@ -54,7 +54,7 @@ struct Comparison {
 
 pub(super) async fn run(args: Args, out: &mut Out) -> anyhow::Result<ExitCode> {
     let load = |path: &Path| PolicyFile::Named(path.to_owned()).load();
-    let people = people(load(&args.old)?.config, out).await;
+    let people = Box::pin(people(load(&args.old)?.config, out)).await;
     let named = |path: &Path| path.display().to_string();
     let mut comparison = Comparison {
         old: Judge::new(load(&args.old)?.config),

@@ -8,6 +8,7 @@ mod import;
 mod issuers;
 mod mail;
 mod otlp;
+mod pages;
 mod routes;
 pub(super) mod tls;
 mod upstreams;

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::auth::{Auth, Import, Issuer};
 use super::item::{Entries, Item};
 use super::listen::{Limits, Listener, Tls};
-use super::operate::{Admin, Audit, ForwardAuth, Log, Mail, Otlp};
+use super::operate::{Admin, Audit, ForwardAuth, Log, Mail, Otlp, Pages};
 use super::route::{Route, Upstream};
 use super::table::{setter, typed};
 use super::text::Text;
@@ -63,6 +63,7 @@ typed! {
         otlp: {Otlp},
         mail: {Mail},
         forward_auth: {ForwardAuth},
+        pages: {Pages},
     }
 }
 

@@ -57,6 +57,15 @@ typed! {
         notices: flag,
     }
 
+    /// `[pages]`
+    Pages is Pages by hand [] {
+        prefix: text,
+        name: text,
+        accent: text,
+        logo: text,
+        templates: text,
+    }
+
     /// `[forward_auth]`
     ForwardAuth is ForwardAuth by hand [] {
         path: text,

@@ -80,6 +80,7 @@ typed! {
         idle: span,
         outlive: span,
         tickets: flag,
+        browser: flag,
         credential: text,
         underscores: text,
         response_headers: named_texts,

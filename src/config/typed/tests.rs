@@ -47,6 +47,7 @@ fn every_key_of_the_file_is_a_method() {
         tabled::<Otlp>(),
         tabled::<Mail>(),
         tabled::<ForwardAuth>(),
+        tabled::<Pages>(),
         // Its one key is a method of the builder.
         ("Store", vec!["path"]),
     ];

@@ -218,7 +218,7 @@ async fn a_body_that_never_comes_is_408() {
     let (method, path) = (&Method::POST, "/api/auth/token/");
     let got = read(
         room.endpoints
-            .answer(Call { method, host: "", path, headers: &headers, client, body })
+            .answer(Call { method, host: "", path, headers: &headers, client, caller: None, body })
             .await,
     )
     .await;

@@ -107,7 +107,7 @@ impl State {
         // What is answered here is nothing to forward: the proxy sends it here itself.
         let route = shared.route(&host, &path, &parts.method)?.ok_or(Rejection::NoRoute)?;
         record.route(route.number);
-        let mut known = Known { undecided: Some(undecided), caller: None, would: None };
+        let mut known = Known::nothing(undecided);
         let admitted = self.proxy.permit(route, client, &mut parts, &mut known).await;
         record.would(known.would);
         if let Some(caller) = &known.caller {

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{Method, Response};
 
+use super::desk::Counter;
 use super::{Reach, State};
 use crate::audit::{Actor, Origin, asked_by};
 use crate::endpoints::Call;
 use crate::gateway::record::{Caller, Record};
+use crate::pages::{Pages, Shown, Visit};
 use crate::policy::{Place, Route};
 use crate::proxy::Rejection;
 use crate::web::{Body, CanonicalPath, Cors, RequestBody};
@@ -26,13 +28,19 @@ impl State {
         record: &mut Record,
     ) -> Result<Option<&Cors>, Rejection> {
         let route = match self.shared.routes.place(host, path, method)? {
-            Place::Own => return Ok(self.shared.endpoint_cors.as_ref()),
+            Place::Own => return Ok(self.cors_of_own(path.as_str())),
             Place::Route(route) if self.reach == Reach::Routes => route,
             Place::Route(_) | Place::MethodNotAllowed(_) | Place::Nowhere => return Ok(None),
         };
         let Some(rule) = &route.cors else { return Ok(None) };
         record.route(route.number);
         if route.admits(client) { Ok(Some(rule)) } else { Err(Rejection::AddressForbidden) }
+    }
+
+    /// The rule of the auth endpoints. Pages are for nobody's scripts.
+    pub(super) fn cors_of_own(&self, path: &str) -> Option<&Cors> {
+        let is_page = self.shared.pages.as_ref().is_some_and(|pages| pages.owns(path));
+        self.shared.endpoint_cors.as_ref().filter(|_| !is_page)
     }
 
     /// The route of a request; `None` where an endpoint answers.
@@ -62,8 +70,12 @@ impl State {
         client: IpAddr,
         record: &mut Record,
     ) -> Response<Body> {
+        if let Some(pages) = self.shared.pages.as_ref().filter(|pages| pages.owns(path)) {
+            let visit = Visit { parts, path, body };
+            return Box::pin(self.page(pages, visit, host, client, record)).await;
+        }
         let (method, headers) = (&parts.method, &parts.headers);
-        let call = Call { method, host, path, headers, client, body };
+        let call = Call { method, host, path, headers, client, caller: None, body };
         let origin = Origin {
             actor: Actor::Client,
             address: Some(client),
@@ -82,5 +94,32 @@ impl State {
             record.refused(reply.response.status(), code, error);
         }
         reply.response
+    }
+
+    /// A page for people.
+    async fn page(
+        &self,
+        pages: &Pages,
+        visit: Visit<'_>,
+        host: &str,
+        client: IpAddr,
+        record: &mut Record,
+    ) -> Response<Body> {
+        let id = record.request_id().clone();
+        let counter = Counter::new(&self.shared, host, client, id, &visit.parts.headers);
+        let Shown { response, page, caller, code, error } = pages.answer(visit, &counter).await;
+        if let Some(page) = page {
+            record.endpoint(page);
+        }
+        if let Some(caller) = caller {
+            record.caller(Caller::Known(caller));
+        } else if let Some(user) = counter.user() {
+            record.caller(Caller::Named(user, None));
+        }
+        if let Some(code) = code {
+            let error = error.as_deref().map(|error| error as &(dyn std::error::Error + 'static));
+            record.refused(response.status(), code, error);
+        }
+        response
     }
 }

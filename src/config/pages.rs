@@ -1,0 +1,161 @@
+//! `[pages]`: where people sign in, and how it looks.
+
+use std::path::Path;
+
+use toml::Spanned;
+
+use super::context::{Context, set};
+use super::listen::Listeners;
+use super::own_path::{OwnPath, is_plain};
+use super::{raw, templates};
+use crate::endpoints::{EndpointSettings, Registration};
+use crate::pages::{FILES, Logo, Look, Offers, PagesSettings, Registering};
+use crate::server::ListenAddr;
+use crate::session::SessionSettings;
+use crate::small_file;
+use crate::web::{Public, SessionCookie};
+
+/// Most bytes of a logo: it is loaded with the first page.
+const LARGEST_LOGO: usize = 64 * 1024;
+
+const LOGOS: [(&str, &str); 4] =
+    [("svg", "image/svg+xml"), ("png", "image/png"), ("webp", "image/webp"), ("jpg", "image/jpeg")];
+
+/// Settings, and where their path is written.
+#[derive(Debug)]
+pub(super) struct Placed {
+    pub(super) settings: PagesSettings,
+    pub(super) own: OwnPath,
+}
+
+/// Under which name the pages are reached, and by which listeners, stands elsewhere in the file.
+pub(super) fn check(
+    cx: &mut Context<'_>,
+    raw: Option<Spanned<raw::Pages>>,
+    public: Option<&Public>,
+    listeners: &Listeners,
+) -> Option<Placed> {
+    let raw = raw?;
+    let table = raw.span();
+    let raw = raw.into_inner();
+    let at = raw.prefix.as_ref().map_or_else(|| table.clone(), Spanned::span);
+    let mut prefix = PagesSettings::PREFIX.to_owned();
+    set(&mut prefix, raw.prefix);
+    if !is_plain(&prefix) {
+        let form = "a plain path such as \"/auth\", with no slash at its end";
+        cx.error(at.clone(), format!("`prefix` must be {form}"));
+    }
+    let cookie = cookie(cx, &table, public, listeners);
+    let mut name = public.map_or_else(|| "portcullis".to_owned(), |public| public.host.clone());
+    set(&mut name, raw.name);
+    let accent = accent(cx, raw.accent);
+    let logo = raw.logo.map_or(Some(None), |written| logo(cx, &written).map(Some));
+    let look = templates::replaced(cx, raw.templates, FILES, Look::new);
+    let own = OwnPath { key: "prefix", path: prefix.clone(), at };
+    let (accent, logo, look) = (accent?, logo?, look?);
+    let offers = Offers::default();
+    let settings = PagesSettings { prefix, name, accent, logo, look, cookie: cookie?, offers };
+    Some(Placed { settings, own })
+}
+
+/// What holds a session: for https alone, or for this machine alone.
+fn cookie(
+    cx: &mut Context<'_>,
+    table: &std::ops::Range<usize>,
+    public: Option<&Public>,
+    listeners: &Listeners,
+) -> Option<SessionCookie> {
+    let is_here = |host: &str| {
+        let bare = host.trim_matches(['[', ']']);
+        host == "localhost" || bare.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+    };
+    match public {
+        Some(public) if public.https => return Some(SessionCookie::new(true)),
+        Some(public) if is_here(&public.host) => return Some(SessionCookie::new(false)),
+        Some(_) => {
+            let message = "a session's cookie would go over the network in clear; \
+                           let `public` begin with https://";
+            cx.error(table.clone(), message);
+            return None;
+        }
+        None => {}
+    }
+    let is_reached_from_here = listeners.settings.iter().all(|listener| match &listener.addr {
+        ListenAddr::Tcp(addr) => addr.ip().is_loopback(),
+        ListenAddr::Unix(_) => false,
+    });
+    if is_reached_from_here {
+        return Some(SessionCookie::new(false));
+    }
+    let message = "the cookie of a session is for one origin, which `public` tells; \
+                   add public = \"https://app.example.com\" on top of the file";
+    cx.error(table.clone(), message);
+    None
+}
+
+fn accent(cx: &mut Context<'_>, written: Option<Spanned<String>>) -> Option<String> {
+    let Some(written) = written else { return Some(PagesSettings::ACCENT.to_owned()) };
+    let at = written.span();
+    let text = written.into_inner();
+    let hex = text.strip_prefix('#').unwrap_or_default();
+    if hex.len() == 6 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Some(text);
+    }
+    cx.error(at, "`accent` must be a colour such as \"#1d5fa8\"");
+    None
+}
+
+fn logo(cx: &mut Context<'_>, written: &Spanned<String>) -> Option<Logo> {
+    let path = cx.path(written.get_ref());
+    let ending = Path::new(written.get_ref()).extension().and_then(|it| it.to_str());
+    let known = LOGOS.iter().find(|(known, _)| ending == Some(*known));
+    let Some((_, media_type)) = known else {
+        cx.error(written.span(), "`logo` must be a file that ends in .svg, .png, .webp or .jpg");
+        return None;
+    };
+    let shown = path.display();
+    match small_file::read(&path) {
+        Ok(bytes) if bytes.len() <= LARGEST_LOGO => {
+            Some(Logo { bytes: bytes.to_vec().into(), media_type })
+        }
+        Ok(_) => {
+            cx.error(written.span(), format!("{shown} is larger than 64 KiB; take a smaller one"));
+            None
+        }
+        Err(error) => {
+            let message = format!("cannot read {shown} ({error}); mend or rename it");
+            cx.error(written.span(), message);
+            None
+        }
+    }
+}
+
+/// The settings of sessions, with the cookie that pages give.
+pub(super) fn with_cookie(
+    cx: &mut Context<'_>,
+    placed: Option<&Placed>,
+    sessions: SessionSettings,
+) -> SessionSettings {
+    let Some(Placed { settings, own }) = placed else { return sessions };
+    if sessions.rotation && sessions.grace.is_zero() {
+        let message = "browsers send many requests at once, and with grace = \"0s\" two of them with \
+                       one cookie would end its session; leave `grace` of [auth] out";
+        cx.error(own.at.clone(), message);
+    }
+    SessionSettings { cookie: Some(settings.cookie), ..sessions }
+}
+
+/// The settings, with what the endpoints have to offer.
+pub(super) fn offering(
+    settings: &PagesSettings,
+    endpoints: &EndpointSettings,
+    mail: bool,
+    keys: bool,
+) -> PagesSettings {
+    let register = match endpoints.register {
+        Registration::Open => Registering::Open,
+        Registration::Invite => Registering::Invited,
+        Registration::Closed => Registering::Closed,
+    };
+    PagesSettings { offers: Offers { register, mail, keys }, ..settings.clone() }
+}

@@ -1,0 +1,51 @@
+//! What a response is given on its way out, whatever came of its request.
+
+use http::header::{self, HeaderValue};
+use http::{Response, StatusCode};
+
+use crate::pages::{Pages, Reader};
+use crate::proxy::Rejection;
+use crate::web::{Body, CrossOrigin};
+
+/// What became known of a request that its response depends on.
+#[derive(Debug, Default)]
+pub(super) struct Parting<'s> {
+    /// The rule for pages of other origins.
+    pub(super) cross: Option<CrossOrigin<'s>>,
+    /// By which a browser keeps its session, or loses it.
+    pub(super) cookie: Option<HeaderValue>,
+    /// Who is to read it, if somebody is.
+    pub(super) reader: Option<Reader>,
+    /// Whether its route is for browsers.
+    pub(super) browser: bool,
+}
+
+impl Parting<'_> {
+    /// The refusal in the form that is best for whoever is refused.
+    pub(super) fn refuse(&self, pages: Option<&Pages>, rejection: Rejection) -> Response<Body> {
+        let Some((pages, reader)) = pages.zip(self.reader.as_ref()) else {
+            return rejection.into_response();
+        };
+        let (status, code, _) = rejection.class();
+        let stale = matches!(rejection, Rejection::StaleLogin(_));
+        let asks = self.browser && status == StatusCode::UNAUTHORIZED;
+        if asks && (stale || matches!(rejection, Rejection::NoCredentials)) {
+            return pages.ask_to_sign_in(Some(reader), stale);
+        }
+        pages.explain(reader, code, rejection.into_response())
+    }
+
+    /// Sets what is the gateway's to say.
+    pub(super) fn see_off(self, response: &mut Response<Body>) {
+        let headers = response.headers_mut();
+        // A page may read why it was refused, too.
+        if let Some(cross) = self.cross {
+            cross.grant(headers);
+        }
+        if let Some(cookie) = self.cookie {
+            headers.append(header::SET_COOKIE, cookie);
+            // One caller's session is not to be kept for others.
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+    }
+}

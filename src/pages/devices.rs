@@ -1,0 +1,92 @@
+//! Where one is signed in, and the end of it.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::faults::Faults;
+use super::form::Form;
+use super::moment;
+use super::outcome::{Outcome, Session, View};
+use super::visit::Context;
+
+pub(super) const TITLE: &str = "Your sessions";
+
+const DONE: &[(&str, &str)] = &[("ended", "The session is over.")];
+
+/// What it says beside its template.
+#[cfg(test)]
+pub(super) fn texts() -> impl Iterator<Item = &'static str> {
+    DONE.iter().map(|(_, text)| *text).chain([TITLE])
+}
+
+/// What it is filled with, of somebody made up.
+pub(super) fn sample() -> Value {
+    json!({
+        "notice": "The session is over.",
+        "faults": ["Not found."],
+        "action": "/auth/account/sessions/",
+        "home": "/auth/",
+        "sessions": [{
+            "id": "7",
+            "device": "Mozilla/5.0",
+            "address": "192.0.2.7",
+            "started": "2026-01-02T03:04:05Z",
+            "started_text": "2026-01-02 03:04 UTC",
+            "last_used": "2026-01-02T03:04:05Z",
+            "last_used_text": "2026-01-02 03:04 UTC",
+            "current": true,
+        }],
+    })
+}
+
+pub(super) async fn get(cx: &Context<'_>) -> Outcome {
+    view(cx, Faults::default()).await.into()
+}
+
+pub(super) async fn post(cx: &Context<'_>, form: Form) -> Outcome {
+    if form.text("all") == "1" {
+        let answer = cx.ask(Method::POST, "logout/all", json!({})).await;
+        if !answer.status.is_success() {
+            let faults = Faults::of(&answer, cx.language);
+            return view(cx, faults).await.refused(answer).into();
+        }
+        return signed_out(cx);
+    }
+    let id = form.text("id");
+    // It becomes a part of a path.
+    let is_id =
+        !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let endpoint = format!("sessions/{}", if is_id { id } else { "none" });
+    let answer = cx.ask(Method::DELETE, &endpoint, json!({})).await;
+    if !answer.status.is_success() {
+        let faults = Faults::of(&answer, cx.language);
+        return view(cx, faults).await.refused(answer).into();
+    }
+    let current = cx.caller.as_ref().and_then(|caller| caller.identity.session);
+    if current.is_some_and(|current| current.to_string() == id) {
+        return signed_out(cx);
+    }
+    Outcome::go(format!("{}?done=ended", cx.page("account/sessions")))
+}
+
+fn signed_out(cx: &Context<'_>) -> Outcome {
+    let to = format!("{}?done=out", cx.page("sign-in"));
+    Outcome::Go { to, session: Session::Clear, cookie: None }
+}
+
+async fn view(cx: &Context<'_>, faults: Faults) -> View {
+    let mut answer = cx.ask(Method::GET, "sessions", json!({})).await;
+    let listed = answer.list();
+    let faults = if listed.is_some() { faults } else { Faults::of(&answer, cx.language) };
+    let sessions = listed.unwrap_or_default();
+    let sessions: Vec<_> =
+        sessions.into_iter().map(|it| moment::readable(it, &["started", "last_used"])).collect();
+    let data = json!({
+        "notice": cx.done(DONE),
+        "faults": faults.rest(),
+        "action": cx.page("account/sessions"),
+        "home": cx.page(""),
+        "sessions": sessions,
+    });
+    View::good("devices.html", TITLE, data)
+}

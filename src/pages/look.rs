@@ -1,0 +1,181 @@
+//! How pages look: templates that are built in, each of which an operator may replace.
+
+use std::fmt;
+use std::sync::Arc;
+
+use minijinja::value::{Serde, Value};
+use minijinja::{Environment, ErrorKind, State, UndefinedBehavior};
+use serde_json::json;
+
+use super::language::Language;
+use super::table;
+use crate::template::TemplateError;
+
+macro_rules! built_in {
+    ($($name:literal),* $(,)?) => {
+        /// The names of all templates.
+        pub const FILES: &[&str] = &[$($name),*];
+        pub(super) const BUILT_IN: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("templates/", $name)))),*];
+    };
+}
+
+built_in!("layout.html", "form.html", "notice.html", "account.html", "devices.html", "keys.html");
+
+/// The frame that all pages are in.
+const LAYOUT: &str = "layout.html";
+
+/// The templates. Each has been rendered once with values that were made up.
+#[derive(Clone)]
+pub struct Look(Arc<Environment<'static>>);
+
+impl Look {
+    /// The built-in templates, some of them replaced by `own`: name and text.
+    ///
+    /// # Errors
+    ///
+    /// Every template that cannot be parsed, or that fails over made-up values.
+    pub fn new(own: &[(String, String)]) -> Result<Self, Vec<TemplateError>> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.add_filter("t", translate);
+        let mut problems = Vec::new();
+        for (name, text) in BUILT_IN {
+            let own = own.iter().find(|(own, _)| own == name);
+            let text = own.map_or_else(|| (*text).to_owned(), |(_, text)| text.clone());
+            if let Err(error) = environment.add_template_owned(*name, text) {
+                problems.push(TemplateError::of(name, &error));
+            }
+        }
+        let look = Self(Arc::new(environment));
+        if problems.is_empty() {
+            problems.extend(table::samples().filter_map(|(template, data)| {
+                look.page(template, data, sample_frame(), Language::english()).err()
+            }));
+        }
+        if problems.is_empty() { Ok(look) } else { Err(problems) }
+    }
+
+    /// A whole page: a template filled with `data`, in a frame filled with `frame`. Both are
+    /// objects.
+    pub(super) fn page(
+        &self,
+        template: &str,
+        data: serde_json::Value,
+        frame: serde_json::Value,
+        language: &Language,
+    ) -> Result<String, TemplateError> {
+        let body = self.part(template, data, language)?;
+        let mut frame = frame;
+        if let Some(frame) = frame.as_object_mut() {
+            frame.insert("body".to_owned(), body.into());
+        }
+        self.part(LAYOUT, frame, language)
+    }
+
+    fn part(
+        &self,
+        file: &str,
+        mut data: serde_json::Value,
+        language: &Language,
+    ) -> Result<String, TemplateError> {
+        if let Some(data) = data.as_object_mut() {
+            data.insert("lang".to_owned(), language.tag.into());
+        }
+        let made = self.0.get_template(file);
+        let made = made.and_then(|template| template.render(Value::from(Serde(data))));
+        made.map_err(|error| TemplateError::of(file, &error))
+    }
+}
+
+impl fmt::Debug for Look {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Look(..)")
+    }
+}
+
+fn sample_frame() -> serde_json::Value {
+    json!({
+        "title": "Title",
+        "name": "Example",
+        "home": "/auth/",
+        "style": "/auth/style.css",
+        "logo": "/auth/logo",
+        "user": "alice",
+        "sign_out": "/auth/sign-out/",
+    })
+}
+
+/// `{{ "text"|t }}`: the text in the language of the page.
+fn translate(state: &State<'_, '_>, text: &str) -> Result<String, minijinja::Error> {
+    let language = state.lookup("lang");
+    let language = language.as_ref().and_then(Value::as_str).and_then(Language::named);
+    let missing = || minijinja::Error::new(ErrorKind::UndefinedError, "no language");
+    Ok(language.ok_or_else(missing)?.say(text).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_can_be_rendered_in_every_language() {
+        let look = Look::new(&[]).unwrap();
+        for tag in ["en", "de", "fr"] {
+            let language = Language::named(tag).unwrap();
+            for (template, data) in table::samples() {
+                let page = look.page(template, data, sample_frame(), language).unwrap();
+                assert!(page.contains(&format!("<html lang=\"{tag}\">")), "{template}");
+                assert!(page.len() < 60 * 1024, "{template}: {}", page.len());
+            }
+        }
+    }
+
+    #[test]
+    fn what_users_write_is_text_and_no_page() {
+        let look = Look::new(&[]).unwrap();
+        let evil = "<script>alert(1)</script>\"'&";
+        for (template, data) in table::samples() {
+            let data = everywhere(data, evil);
+            let mut frame = sample_frame();
+            for value in frame.as_object_mut().unwrap().values_mut() {
+                *value = evil.into();
+            }
+            let page = look.page(template, data, frame, Language::english()).unwrap();
+            assert!(page.contains("&lt;script&gt;"), "{template}");
+            assert!(!page.contains("<script"), "{template}");
+        }
+    }
+
+    /// The same value with every text replaced.
+    fn everywhere(value: serde_json::Value, text: &str) -> serde_json::Value {
+        match value.clone() {
+            serde_json::Value::String(_) => text.into(),
+            serde_json::Value::Array(items) => {
+                items.into_iter().map(|item| everywhere(item, text)).collect()
+            }
+            serde_json::Value::Object(members) => members
+                .into_iter()
+                .map(|(name, value)| (name, everywhere(value, text)))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
+            serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {
+                value
+            }
+        }
+    }
+
+    #[test]
+    fn a_broken_template_is_told_with_file_and_line() {
+        for (name, text, line, what) in [
+            ("form.html", "a\n{{ title", 2, "syntax error"),
+            ("notice.html", "a\nb\n{{ nonsense }}", 3, "undefined value"),
+            ("layout.html", "{{ body }}{% include 'x' %}", 1, "syntax error"),
+        ] {
+            let problems = Look::new(&[(name.to_owned(), text.to_owned())]).unwrap_err();
+            let problem = problems.first().unwrap();
+            assert_eq!((problem.file.as_str(), problem.line), (name, line), "{problem}");
+            assert!(problem.what.starts_with(what), "{problem}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Pages for people: sign in, look after one's account, read why something cannot be had.
+//!
+//! A page is a door to the auth endpoints: it asks them as any client would, and shows what they
+//! say. No rule lives here, so that a page and a program are never told different things. What is
+//! here alone is what browsers need: the cookie that holds a session, the way back to where
+//! somebody wanted to go, languages, and the fields that keep a page what it is.
+//!
+//! `table.rs` is the whole of them. All work without scripts; nothing is loaded from elsewhere.
+
+mod account;
+mod api_keys;
+mod assets;
+mod blank;
+mod devices;
+mod email;
+mod faults;
+mod form;
+mod language;
+mod look;
+mod moment;
+mod next;
+mod outcome;
+mod password;
+mod question;
+mod reader;
+mod refusal;
+mod register;
+mod reset;
+mod serve;
+mod settings;
+mod sign_in;
+mod sign_out;
+mod table;
+mod verify;
+mod visit;
+
+pub use look::{FILES, Look};
+pub use question::{Answer, Asked, Desk, Question};
+pub use reader::Reader;
+pub use serve::Pages;
+pub use settings::{Logo, Offers, PagesSettings, Registering};
+pub use visit::{Shown, Visit};

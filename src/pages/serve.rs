@@ -1,0 +1,275 @@
+//! The way of a request for a page: each step in its turn, and its end in a page.
+
+use std::sync::Arc;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Response, StatusCode};
+
+use super::assets::Assets;
+use super::form::{BadForm, Form};
+use super::language::Language;
+use super::outcome::{Outcome, Session, View};
+use super::reader::query;
+use super::refusal;
+use super::settings::PagesSettings;
+use super::table::{Row, TABLE, Who};
+use super::visit::{Context, Shown, Visit};
+use super::{Desk, Reader};
+use crate::session::{Authenticated, Sessions, Visitor};
+use crate::web::{Authorization, Body, Crumb, MessageLimits, is_from_own_page};
+
+/// Nothing comes from elsewhere, nothing runs, nobody frames a page.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+                      frame-ancestors 'none'; base-uri 'none'";
+
+/// The pages, ready to be shown.
+#[derive(Debug)]
+pub struct Pages {
+    pub(super) settings: PagesSettings,
+    sessions: Arc<Sessions>,
+    messages: MessageLimits,
+    assets: Assets,
+}
+
+/// Who looks, and the cookie that is to be set for it.
+struct Looker {
+    caller: Option<Arc<Authenticated>>,
+    cookie: Option<HeaderValue>,
+}
+
+impl Pages {
+    /// Pages on these foundations.
+    pub fn new(settings: PagesSettings, sessions: Arc<Sessions>, messages: MessageLimits) -> Self {
+        let assets = Assets::new(&settings);
+        Self { settings, sessions, messages, assets }
+    }
+
+    /// Whether a canonical path is a page's: the prefix, and all below it.
+    pub fn owns(&self, path: &str) -> bool {
+        self.settings.owns(path)
+    }
+
+    /// The pages that there are: what each is called, and its path.
+    pub fn names(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let prefix = &self.settings.prefix;
+        TABLE.iter().map(move |row| {
+            let slash = if row.path.is_empty() { "" } else { "/" };
+            (row.name, format!("{prefix}/{}{slash}", row.path))
+        })
+    }
+
+    /// Answers a request whose path is [owned](Self::owns). `desk` is where the auth endpoints
+    /// are asked.
+    pub async fn answer(&self, visit: Visit<'_>, desk: &dyn Desk) -> Shown {
+        let language = Language::choose(&visit.parts.headers);
+        let below = self.settings.below(visit.path).unwrap_or_default().trim_matches('/');
+        if let Some(asset) = self.assets.find(below) {
+            return Shown::of(asset.answer(&visit.parts.method));
+        }
+        let Some(row) = TABLE.iter().find(|row| row.path == below) else {
+            return self.refused(StatusCode::NOT_FOUND, "not_found", None, language);
+        };
+        let looker = match self.looker(&visit.parts.headers).await {
+            Ok(looker) => looker,
+            Err(shown) => return *shown,
+        };
+        let Looker { caller, cookie } = looker;
+        let (mut shown, decided) = self.serve(row, visit, desk, caller.clone(), language).await;
+        // What the page decided of the session is the last word.
+        if let Some(cookie) = cookie.filter(|_| !decided) {
+            shown.response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        Shown { page: Some(row.name), caller, ..shown }
+    }
+
+    /// Whose browser it is.
+    async fn looker(&self, headers: &HeaderMap) -> Result<Looker, Box<Shown>> {
+        let language = Language::choose(headers);
+        let cookie = self.settings.cookie;
+        let token = match cookie.find(headers) {
+            Crumb::Absent => return Ok(Looker { caller: None, cookie: None }),
+            Crumb::One(token) if Authorization::of(headers) == Authorization::Absent => token,
+            Crumb::One(_) | Crumb::Several => {
+                let status = StatusCode::BAD_REQUEST;
+                return Err(Box::new(self.refused(status, "ambiguous_cookie", None, language)));
+            }
+        };
+        match self.sessions.visit(token).await {
+            Ok(Visitor { caller, renewed }) => {
+                let renewed = renewed.and_then(|token| {
+                    let life = self.sessions.cookie_life(&token).ok()?;
+                    cookie.set(&token, life)
+                });
+                Ok(Looker { caller: Some(caller), cookie: renewed })
+            }
+            Err(error) if error.status().is_server_error() => {
+                let shown = self.refused(error.status(), error.code(), None, language);
+                Err(Box::new(Shown { error: Some(Box::new(error)), ..shown }))
+            }
+            Err(_) => Ok(Looker { caller: None, cookie: Some(cookie.clear()) }),
+        }
+    }
+
+    /// The page, and whether it decided what becomes of the session.
+    async fn serve(
+        &self,
+        row: &'static Row,
+        visit: Visit<'_>,
+        desk: &dyn Desk,
+        caller: Option<Arc<Authenticated>>,
+        language: &'static Language,
+    ) -> (Shown, bool) {
+        let Visit { parts, path, body } = visit;
+        let refused = |status, code| self.refused(status, code, caller.as_deref(), language);
+        let post = match parts.method {
+            Method::GET | Method::HEAD => None,
+            Method::POST if row.post.is_some() => row.post,
+            _ => {
+                let mut shown = refused(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
+                let allow = if row.post.is_some() { "GET, HEAD, POST" } else { "GET, HEAD" };
+                let headers = shown.response.headers_mut();
+                headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+                return (shown, false);
+            }
+        };
+        if post.is_some() && !is_from_own_page(&parts.headers, self.settings.cookie.is_secure()) {
+            return (refused(StatusCode::FORBIDDEN, "cross_site"), false);
+        }
+        if matches!(row.who, Who::SignedIn) && caller.is_none() {
+            let reader = Reader::of(parts, path).filter(|_| post.is_none());
+            return (Shown::of(self.ask_to_sign_in(reader.as_ref(), false)), false);
+        }
+        let query = Form::parse(query(&parts.uri));
+        let (settings, sessions) = (&self.settings, &*self.sessions);
+        let cx = Context { settings, sessions, desk, query, caller: caller.clone(), language };
+        let outcome = match post {
+            None => (row.get)(&cx).await,
+            Some(post) => match Form::read(&parts.headers, body, self.messages.auth_body).await {
+                Ok(form) => post(&cx, form).await,
+                Err(error) => {
+                    let (status, code) = BadForm::class(error);
+                    return (refused(status, code), false);
+                }
+            },
+        };
+        self.finish(outcome, caller.as_deref(), language)
+    }
+
+    fn finish(
+        &self,
+        outcome: Outcome,
+        caller: Option<&Authenticated>,
+        language: &Language,
+    ) -> (Shown, bool) {
+        match outcome {
+            Outcome::Page(view) => (self.show(*view, caller, language), false),
+            Outcome::Go { to, session, cookie } => {
+                let mut response = go(StatusCode::SEE_OTHER, &to);
+                let ours = match session {
+                    Session::Unchanged => None,
+                    Session::Set(cookie) => Some(cookie),
+                    Session::Clear => Some(self.settings.cookie.clear()),
+                };
+                let decided = ours.is_some();
+                for cookie in cookie.into_iter().chain(ours) {
+                    response.headers_mut().append(header::SET_COOKIE, cookie);
+                }
+                (Shown::of(response), decided)
+            }
+        }
+    }
+
+    /// Sends a browser to the page where one signs in, or signs in anew, and back afterwards.
+    pub fn ask_to_sign_in(&self, reader: Option<&Reader>, anew: bool) -> Response<Body> {
+        let page = format!("{}/sign-in/", self.settings.prefix);
+        let mut to = reader.map_or_else(|| page.clone(), |reader| reader.by_way_of(&page));
+        if anew {
+            to.push_str(if to.contains('?') { "&anew=1" } else { "?anew=1" });
+        }
+        go(StatusCode::FOUND, &to)
+    }
+
+    /// The page that says why something cannot be had.
+    pub(super) fn refused(
+        &self,
+        status: StatusCode,
+        code: &'static str,
+        caller: Option<&Authenticated>,
+        language: &Language,
+    ) -> Shown {
+        self.show(refusal::view(status, code), caller, language)
+    }
+
+    pub(super) fn show(
+        &self,
+        view: View,
+        caller: Option<&Authenticated>,
+        language: &Language,
+    ) -> Shown {
+        let View { status, template, title, data, retry_after, code, error } = view;
+        let below = |name: &str| format!("{}/{name}", self.settings.prefix);
+        let frame = serde_json::json!({
+            "title": title,
+            "name": self.settings.name,
+            "home": below(""),
+            "style": below(&self.assets.style.name),
+            "logo": self.assets.logo.as_ref().map(|logo| below(&logo.name)),
+            "user": caller.map(|caller| &caller.identity.username),
+            "sign_out": below("sign-out/"),
+        });
+        let (text, status, error) = match self.settings.look.page(template, data, frame, language) {
+            Ok(text) => (text, status, error),
+            // Templates are tried out before they are in force; and words can do without one.
+            Err(problem) => {
+                let error: Box<dyn std::error::Error + Send + Sync> = Box::new(problem);
+                (title.to_owned(), StatusCode::INTERNAL_SERVER_ERROR, Some(error))
+            }
+        };
+        let mut response = Response::new(Body::from(text));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        let html = HeaderValue::from_static("text/html; charset=utf-8");
+        headers.insert(header::CONTENT_TYPE, html);
+        if let Ok(tag) = HeaderValue::from_str(language.tag) {
+            headers.insert(header::CONTENT_LANGUAGE, tag);
+        }
+        if let Some(retry_after) = retry_after {
+            headers.insert(header::RETRY_AFTER, retry_after);
+        }
+        dress(headers);
+        Shown { code, error, ..Shown::of(response) }
+    }
+}
+
+impl Shown {
+    fn of(response: Response<Body>) -> Self {
+        Self { response, page: None, caller: None, code: None, error: None }
+    }
+}
+
+/// Sends a browser elsewhere. Targets are made of ASCII alone.
+fn go(status: StatusCode, to: &str) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    let to = HeaderValue::from_str(to).unwrap_or_else(|_| HeaderValue::from_static("/"));
+    response.headers_mut().insert(header::LOCATION, to);
+    dress(response.headers_mut());
+    response
+}
+
+/// The fields that keep a page what it is. Of `Referrer-Policy`, not less: without a referrer
+/// browsers would not tell the origin of a form either.
+fn dress(headers: &mut HeaderMap) {
+    let policy = header::CONTENT_SECURITY_POLICY;
+    for (name, value) in [
+        (policy, POLICY),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}

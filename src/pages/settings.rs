@@ -1,0 +1,75 @@
+//! What the operator decides about pages.
+
+use bytes::Bytes;
+
+use super::Look;
+use crate::web::SessionCookie;
+
+/// `[pages]`, checked.
+#[derive(Clone, Debug)]
+pub struct PagesSettings {
+    /// What the pages hang under, without a trailing slash: `/auth`.
+    pub prefix: String,
+    /// Whose pages they are, as the head of each says.
+    pub name: String,
+    /// The colour of buttons and links, as `#rrggbb`.
+    pub accent: String,
+    /// Shown beside the name.
+    pub logo: Option<Logo>,
+    /// The templates.
+    pub look: Look,
+    /// What holds a session.
+    pub cookie: SessionCookie,
+    /// What there is to do.
+    pub offers: Offers,
+}
+
+/// A picture, as browsers get it.
+#[derive(Clone, Debug)]
+pub struct Logo {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// Its media type.
+    pub media_type: &'static str,
+}
+
+/// What the auth endpoints do, as the rest of the file says: what they do not do has no link.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Offers {
+    /// Whether one can make an account.
+    pub register: Registering,
+    /// Whether letters are sent.
+    pub mail: bool,
+    /// Whether users make API keys.
+    pub keys: bool,
+}
+
+/// Who can make an account on a page.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Registering {
+    /// Anybody.
+    #[default]
+    Open,
+    /// Whoever has an invitation.
+    Invited,
+    /// Nobody.
+    Closed,
+}
+
+impl PagesSettings {
+    /// Where the pages are when the file does not say it.
+    pub const PREFIX: &'static str = "/auth";
+    /// The colour when the file does not say it.
+    pub const ACCENT: &'static str = "#1d5fa8";
+
+    /// Whether a canonical path is below the prefix, or the prefix.
+    pub fn owns(&self, path: &str) -> bool {
+        self.below(path).is_some()
+    }
+
+    /// What follows the prefix, if the path is below it at a segment boundary.
+    pub(super) fn below<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let rest = path.strip_prefix(self.prefix.as_str())?;
+        (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+    }
+}

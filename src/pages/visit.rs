@@ -1,0 +1,97 @@
+//! A request for a page, and what its handler knows of it.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{Method, Response};
+use serde_json::{Value, json};
+
+use super::form::Form;
+use super::language::Language;
+use super::outcome::Session;
+use super::settings::PagesSettings;
+use super::{Answer, Desk, Question};
+use crate::session::{Authenticated, Sessions};
+use crate::web::{Body, RequestBody};
+
+/// A request for a page.
+#[derive(Debug)]
+pub struct Visit<'a> {
+    /// Its head.
+    pub parts: &'a Parts,
+    /// Its canonical path.
+    pub path: &'a str,
+    /// Its body, not read yet.
+    pub body: RequestBody,
+}
+
+/// A page, and what the access log wants to know about it.
+#[derive(Debug)]
+pub struct Shown {
+    /// For the browser.
+    pub response: Response<Body>,
+    /// What the page is called in [`Pages::names`](super::Pages::names); `None` where there is
+    /// none.
+    pub page: Option<&'static str>,
+    /// Who looks.
+    pub caller: Option<Arc<Authenticated>>,
+    /// The stable code of a refusal.
+    pub code: Option<&'static str>,
+    /// Why it was refused. For the log.
+    pub error: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// What a handler has at hand.
+pub(super) struct Context<'a> {
+    pub(super) settings: &'a PagesSettings,
+    pub(super) sessions: &'a Sessions,
+    pub(super) desk: &'a dyn Desk,
+    /// The query.
+    pub(super) query: Form,
+    /// Who looks, if somebody is signed in.
+    pub(super) caller: Option<Arc<Authenticated>>,
+    pub(super) language: &'static Language,
+}
+
+impl Context<'_> {
+    /// Asks an endpoint for whoever looks.
+    pub(super) async fn ask(&self, method: Method, endpoint: &str, fields: Value) -> Answer {
+        let caller = self.caller.clone();
+        self.desk.ask(Question { method, endpoint, fields, caller }).await
+    }
+
+    /// Asks an endpoint for nobody in particular.
+    pub(super) async fn ask_as_nobody(&self, endpoint: &str, fields: Value) -> Answer {
+        let method = Method::POST;
+        self.desk.ask(Question { method, endpoint, fields, caller: None }).await
+    }
+
+    /// Has the browser hold the session of a refresh token. The one that it held before is over:
+    /// whoever planted it is left with nothing.
+    pub(super) async fn sign_in(&self, answer: &Answer) -> Session {
+        let held = self.hold(answer);
+        if matches!(held, Session::Set(_)) && self.caller.is_some() {
+            let ended = self.ask(Method::POST, "logout", json!({})).await;
+            if !ended.status.is_success() {
+                // It had ended; or it ends by itself, and is not this browser's any more.
+                tracing::debug!(status = %ended.status, "an earlier session was not ended");
+            }
+        }
+        held
+    }
+
+    /// The same where the endpoint ended the session before.
+    pub(super) fn hold(&self, answer: &Answer) -> Session {
+        let token = answer.text("refresh");
+        let life = self.sessions.cookie_life(token).ok();
+        let cookie = life.and_then(|life| self.settings.cookie.set(token, life));
+        cookie.map_or(Session::Unchanged, Session::Set)
+    }
+
+    /// The path of a page of ours.
+    pub(super) fn page(&self, below: &str) -> String {
+        let prefix = &self.settings.prefix;
+        if below.is_empty() { format!("{prefix}/") } else { format!("{prefix}/{below}/") }
+    }
+}

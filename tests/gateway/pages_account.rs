@@ -1,0 +1,229 @@
+//! The pages of an account: made, looked after, got back by a letter.
+
+use std::time::Duration;
+
+use super::pages;
+use crate::common::browser::Browser;
+use crate::common::smtp::Smtp;
+use crate::common::{PASSWORD, Reply, Stage};
+
+const NEW: &str = "another horse battery";
+
+#[track_caller]
+fn goes_to(reply: &Reply, to: &str) {
+    assert_eq!((reply.status, reply.one("location")), (303, to), "{reply:?}");
+}
+
+/// What a page says, and that it is one.
+#[track_caller]
+fn page(reply: &Reply) -> String {
+    assert_eq!(reply.one("content-type"), "text/html; charset=utf-8", "{reply:?}");
+    reply.text()
+}
+
+#[tokio::test]
+async fn somebody_makes_an_account_and_is_in() {
+    let stage = pages::stage().await;
+    let gateway = &stage.gateway;
+    let mut browser = Browser::new();
+    let form = [("username", "bob"), ("email", "bob@example.com"), ("password", "123")];
+    let reply = browser.post(gateway, "/auth/register/", &form).await;
+    let text = page(&reply);
+    assert_eq!(reply.status, 400);
+    assert!(text.contains("This password is too short. It must contain at least 8 characters."));
+    assert!(text.contains("value=\"bob@example.com\"") && !text.contains("\"123\""), "{text}");
+    let form = [("username", "alice"), ("email", ""), ("password", NEW)];
+    let reply = browser.post(gateway, "/auth/register/", &form).await;
+    assert!(page(&reply).contains("A user with that username already exists."));
+    // Nothing but the fields of the form counts.
+    let form = [("username", "bob"), ("password", NEW), ("is_staff", "1"), ("roles", "admin")];
+    goes_to(&browser.post(gateway, "/auth/register/", &form).await, "/auth/");
+    let text = page(&browser.go(gateway, "/auth/").await);
+    assert!(text.contains("bob") && !text.contains("admin"), "{text}");
+    assert_eq!(browser.go(gateway, "/web/x").await.status, 200);
+    assert_eq!(browser.go(gateway, "/web/admin/x").await.status, 403);
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn accounts_are_made_as_the_policy_says() {
+    let stage = Stage::with(|policy| policy.and("[pages]\n[auth]\nregister = \"closed\"")).await;
+    let mut browser = Browser::new();
+    let form = [("username", "bob"), ("password", NEW)];
+    assert_eq!(browser.go(&stage.gateway, "/auth/register/").await.status, 403);
+    assert_eq!(browser.post(&stage.gateway, "/auth/register/", &form).await.status, 403);
+    let text = page(&browser.go(&stage.gateway, "/auth/sign-in/").await);
+    assert!(!text.contains("register"), "{text}");
+    stage.finish().await;
+    let stage = Stage::with(|policy| policy.and("[pages]\n[auth]\nregister = \"invite\"")).await;
+    let text = page(&browser.go(&stage.gateway, "/auth/register/?invite=abc").await);
+    assert!(text.contains("name=\"invite\" type=\"text\" value=\"abc\""), "{text}");
+    let form = [("username", "bob"), ("password", NEW), ("invite", "abc")];
+    let reply = browser.post(&stage.gateway, "/auth/register/", &form).await;
+    assert!(page(&reply).contains("This invitation is not valid."), "{reply:?}");
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn another_password_ends_all_other_sessions() {
+    let stage = pages::stage().await;
+    let gateway = &stage.gateway;
+    let (mut browser, mut other) = (Browser::new(), Browser::new());
+    browser.sign_in(gateway, "alice", PASSWORD).await;
+    other.sign_in(gateway, "alice", PASSWORD).await;
+    let form = [("old_password", "wrong"), ("new_password", NEW)];
+    let reply = browser.post(gateway, "/auth/account/password/", &form).await;
+    assert!(page(&reply).contains("Your old password was entered incorrectly."), "{reply:?}");
+    assert_eq!(other.go(gateway, "/web/x").await.status, 200);
+    let form = [("old_password", PASSWORD), ("new_password", NEW)];
+    let reply = browser.post(gateway, "/auth/account/password/", &form).await;
+    goes_to(&reply, "/auth/?done=password");
+    assert!(page(&browser.go(gateway, "/auth/?done=password").await).contains("was changed"));
+    assert_eq!(browser.go(gateway, "/web/x").await.status, 200);
+    assert_eq!(other.go(gateway, "/web/x").await.status, 302);
+    assert_eq!(other.sign_in(gateway, "alice", PASSWORD).await.status, 400);
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn sessions_are_seen_and_ended() {
+    let stage = pages::stage().await;
+    let gateway = &stage.gateway;
+    let (mut browser, mut other) = (Browser::new(), Browser::new());
+    other.fields = "User-Agent: <script>alert(1)</script>\r\n".to_owned();
+    browser.sign_in(gateway, "alice", PASSWORD).await;
+    other.sign_in(gateway, "alice", PASSWORD).await;
+    stage.user("mallory", &[]).await;
+    let mut mallory = Browser::new();
+    mallory.sign_in(gateway, "mallory", PASSWORD).await;
+    let text = page(&browser.go(gateway, "/auth/account/sessions/").await);
+    assert!(text.contains("Tests&#x2f;1.0") && text.contains("this one"), "{text}");
+    assert!(text.contains("&lt;script&gt;") && !text.contains("<script"), "{text}");
+    let ids: Vec<_> = text.split("name=\"id\" value=\"").skip(1).collect();
+    let ids: Vec<_> = ids.iter().filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(ids.len(), 2, "{text}");
+    for id in ids.iter().copied().chain(["", "1", "../logout/all", "x/y"]) {
+        let reply = mallory.post(gateway, "/auth/account/sessions/", &[("id", id)]).await;
+        assert_eq!(reply.status, 404, "{id}: {reply:?}");
+    }
+    assert_eq!(other.go(gateway, "/web/x").await.status, 200);
+    // The newest is the first.
+    let reply = browser.post(gateway, "/auth/account/sessions/", &[("id", ids[0])]).await;
+    goes_to(&reply, "/auth/account/sessions/?done=ended");
+    assert_eq!(other.go(gateway, "/web/x").await.status, 302);
+    assert_eq!(browser.go(gateway, "/web/x").await.status, 200);
+    let reply = browser.post(gateway, "/auth/account/sessions/", &[("all", "1")]).await;
+    goes_to(&reply, "/auth/sign-in/?done=out");
+    assert_eq!(browser.token(), None);
+    assert_eq!(browser.go(gateway, "/web/x").await.status, 302);
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn signing_out_ends_the_session_and_signing_in_begins_another() {
+    let stage = pages::stage().await;
+    let gateway = &stage.gateway;
+    let mut browser = Browser::new();
+    browser.sign_in(gateway, "alice", PASSWORD).await;
+    let mut planted = browser.clone();
+    stage.user("bob", &[]).await;
+    goes_to(&browser.sign_in(gateway, "bob", PASSWORD).await, "/auth/");
+    assert_eq!(planted.go(gateway, "/web/x").await.status, 302, "the session before is over");
+    let mut copy = browser.clone();
+    assert!(page(&browser.go(gateway, "/auth/sign-out/").await).contains("method=\"post\""));
+    assert_eq!(copy.go(gateway, "/web/x").await.status, 200, "a look changes nothing");
+    goes_to(&browser.post(gateway, "/auth/sign-out/", &[]).await, "/auth/sign-in/?done=out");
+    assert_eq!((browser.token(), copy.go(gateway, "/web/x").await.status), (None, 302));
+    goes_to(&browser.post(gateway, "/auth/sign-out/", &[]).await, "/auth/sign-in/?done=out");
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn a_forgotten_password_is_got_back_by_a_letter() {
+    let mut smtp = Smtp::start().await;
+    let mail = smtp.policy();
+    let routes = "[routes.\"/web/*\"]\nto = \"up\"\nbrowser = true\n";
+    // The cookie of the pages is for this name, and so are the links.
+    let top = "public = \"http://localhost\"\n";
+    let hosts = "[routes.\"a.test/app/x\"]\nto = \"up\"\n";
+    let stage =
+        Stage::with(|policy| policy.top(top).and(&format!("{mail}[pages]\n{routes}{hosts}"))).await;
+    let gateway = &stage.gateway;
+    let mut browser = Browser::new();
+    for email in ["alice@example.com", "nobody@example.com"] {
+        let reply = browser.post(gateway, "/auth/forgot/", &[("email", email)]).await;
+        assert!(reply.status == 200 && page(&reply).contains("A letter is on its way"));
+    }
+    let letter = smtp.mail().await;
+    let (uid, token) = letter.link();
+    assert!(letter.text().contains("http://localhost/auth/reset/?uid="), "{}", letter.text());
+    let target = format!("/auth/reset/?uid={uid}&token={token}");
+    assert!(page(&browser.go(gateway, &target).await).contains(&format!("value=\"{token}\"")));
+    let form = |password| [("uid", &*uid), ("token", &*token), ("new_password", password)];
+    let reply = browser.post(gateway, "/auth/reset/", &form("12345678")).await;
+    assert!(page(&reply).contains("This password is entirely numeric."), "{reply:?}");
+    let reply = browser.post(gateway, "/auth/reset/", &form(NEW)).await;
+    goes_to(&reply, "/auth/sign-in/?done=reset");
+    let reply = browser.post(gateway, "/auth/reset/", &form(NEW)).await;
+    assert!(reply.status == 400 && page(&reply).contains("This link is not good"), "{reply:?}");
+    goes_to(&browser.sign_in(gateway, "alice", NEW).await, "/auth/");
+    // The address is confirmed by another letter, and that by a button.
+    let reply = browser.post(gateway, "/auth/account/verify/", &[]).await;
+    goes_to(&reply, "/auth/?done=verify");
+    let (uid, token) = smtp.mail().await.link();
+    let target = format!("/auth/verify/?uid={uid}&token={token}");
+    assert!(page(&browser.go(gateway, &target).await).contains("<button>Confirm</button>"));
+    assert!(page(&browser.go(gateway, "/auth/").await).contains("not confirmed"));
+    let reply = browser.post(gateway, "/auth/verify/", &[("uid", &uid), ("token", &token)]).await;
+    goes_to(&reply, "/auth/?done=verified");
+    assert!(!page(&browser.go(gateway, "/auth/").await).contains("not confirmed"));
+    // Another address takes the password, and counts when its letter was followed.
+    let form = [("email", "new@example.com"), ("password", "wrong")];
+    let reply = browser.post(gateway, "/auth/account/email/", &form).await;
+    assert!(page(&reply).contains("Your password was entered incorrectly."), "{reply:?}");
+    let form = [("email", "new@example.com"), ("password", NEW)];
+    let reply = browser.post(gateway, "/auth/account/email/", &form).await;
+    goes_to(&reply, "/auth/?done=email");
+    assert!(page(&browser.go(gateway, "/auth/").await).contains("alice@example.com"));
+    let (uid, token) = smtp.mail().await.link();
+    browser.post(gateway, "/auth/verify/", &[("uid", &uid), ("token", &token)]).await;
+    assert!(page(&browser.go(gateway, "/auth/").await).contains("new@example.com"));
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn what_needs_mail_says_so_without_it() {
+    let stage = pages::stage().await;
+    let mut browser = Browser::new();
+    assert_eq!(browser.go(&stage.gateway, "/auth/forgot/").await.status, 501);
+    let form = [("email", "alice@example.com")];
+    assert_eq!(browser.post(&stage.gateway, "/auth/forgot/", &form).await.status, 501);
+    assert!(!page(&browser.go(&stage.gateway, "/auth/sign-in/").await).contains("forgot"));
+    stage.finish_untouched().await;
+}
+
+#[tokio::test]
+async fn a_key_is_shown_once_and_needs_a_recent_login() {
+    let stage = Stage::with(|policy| {
+        policy.and("[pages]\n[auth.keys]\nprefix = \"shop\"\nfresh = \"15m\"\n")
+    })
+    .await;
+    let gateway = &stage.gateway;
+    let mut browser = Browser::new();
+    browser.sign_in(gateway, "alice", PASSWORD).await;
+    let reply = browser.post(gateway, "/auth/account/keys/", &[("name", "backup")]).await;
+    let text = page(&reply);
+    let key = text.split("class=\"secret\">").nth(1).and_then(|rest| rest.split('<').next());
+    let key = key.expect("a key").to_owned();
+    assert_eq!(stage.get_as("/app/x", &key).await.status, 200, "{key}");
+    let text = page(&browser.go(gateway, "/auth/account/keys/").await);
+    assert!(text.contains("backup") && !text.contains(&key), "{text}");
+    let id = text.split("name=\"id\" value=\"").nth(1).and_then(|it| it.split('"').next()).unwrap();
+    let reply = browser.post(gateway, "/auth/account/keys/", &[("id", id)]).await;
+    goes_to(&reply, "/auth/account/keys/?done=revoked");
+    assert_eq!(stage.get_as("/app/x", &key).await.status, 401);
+    gateway.clock().advance(Duration::from_secs(16 * 60));
+    let reply = browser.post(gateway, "/auth/account/keys/", &[("name", "late")]).await;
+    goes_to(&reply, "/auth/sign-in/?next=%2Fauth%2Faccount%2Fkeys%2F&anew=1");
+    stage.finish().await;
+}
