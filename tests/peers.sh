@@ -10,7 +10,7 @@ shift $(($# > 0))
 venv=$target/peers-venv
 
 PATH=$PATH:/usr/sbin
-programs curl=curl openssl=openssl nginx=nginx-light haproxy=haproxy h2load=nghttp2-client
+programs curl=curl openssl=openssl nginx=nginx-light haproxy=haproxy h2load=nghttp2-client apache2=apache2 node=nodejs
 modules=$(nginx -V 2>&1 | sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p')
 [ -e "$modules/ngx_stream_module.so" ] || debian libnginx-mod-stream
 venv "$venv" "gunicorn, hpack, websockets, wsproto" 'websockets>=15,<18' 'gunicorn>=23,<28' \

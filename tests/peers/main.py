@@ -8,6 +8,7 @@ import time
 import by_curl
 import by_nghttp2
 import events
+import framing
 import http2_cases
 import sockets
 import static_files
@@ -21,6 +22,7 @@ PARTS = {
     "nghttp2": by_nghttp2.check,
     "http2 cases": http2_cases.check,
     "web servers": web_servers.check,
+    "framing": framing.check,
     "static files": static_files.check,
     "websocket": websocket.check,
     "websocket cases": websocket_cases.check,
