@@ -68,5 +68,8 @@ python3 tests/large_bodies.py "${CARGO_TARGET_DIR:-target}/release/portcullis"
 echo "== floods, and clients that hold on"
 python3 tests/resources/main.py "${CARGO_TARGET_DIR:-target}/release/portcullis"
 
+echo "== killed at random moments"
+python3 tests/kills.py "${CARGO_TARGET_DIR:-target}/release/portcullis"
+
 echo "== the quick start of the README"
 tests/quick_start.sh
