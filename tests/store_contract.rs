@@ -31,6 +31,8 @@ mod redb_copy;
 mod redb_crash;
 #[path = "store_contract/redb_faults.rs"]
 mod redb_faults;
+#[path = "store_contract/redb_model.rs"]
+mod redb_model;
 #[path = "store_contract/redb_open.rs"]
 mod redb_open;
 #[path = "store_contract/rotation.rs"]
