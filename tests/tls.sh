@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# TLS with clients of other make, openssl and curl: `tests/tls.sh [BINARY]`. Installs them.
+# TLS with clients of other make, openssl, curl and a scanner: `tests/tls.sh [BINARY]`. Installs them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/install.sh
@@ -8,6 +8,8 @@ cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
 binary=$(realpath "${1:-$target/release/portcullis}")
 programs openssl=openssl curl=curl
+scan=$(realpath tests/tls_scan.py) venv=$(realpath -m "$target/sslyze-venv")
+venv "$venv" sslyze 'sslyze>=6.3,<7'
 
 work=$(mktemp -d)
 gateway=
@@ -147,6 +149,9 @@ echo "from http:// to https://"
 location=$(curl -sS --max-time 10 --resolve "gate.test:$clear:127.0.0.1" -o body \
   -w '%{http_code} %{redirect_url}' "http://gate.test:$clear/x?y=1")
 [ "$location" = "308 https://gate.test/x?y=1" ] || fail "redirect: $location"
+
+echo "a scan"
+PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$scan" "$tls" gate.test || fail "the scan"
 
 echo "new files at SIGHUP"
 old=$(openssl x509 -in gate.pem -noout -serial)
