@@ -1,5 +1,6 @@
 //! The targets of `tests/fuzz` over what the fuzzer has found worth keeping, and over so many inputs
 //! more that are made of it: the same ones each time.
+#![cfg(feature = "fuzz")]
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,

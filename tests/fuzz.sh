@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes targets for so many seconds each: `tests/fuzz.sh SECONDS [TARGET...]`, all of them if none is named.
-# Begins with what is kept below tests/fuzz/corpus; `KEEP=1` keeps the smallest set that covers as much as was
-# found. A failure is written below target/fuzz; put the input into the corpus, and mend what it shows.
+# Begins with what is kept below tests/fuzz/corpus; `KEEP=1` keeps, beside it, the smallest set that covers as
+# much as was found. A failure is written below target/fuzz; put the input into the corpus, and mend what it shows.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
