@@ -75,7 +75,8 @@ class Gateway:
 
     def command(self, *words):
         """Whether a command was done; `Died` where nobody can tell."""
-        done = subprocess.run([BINARY, *words], cwd=self.folder, capture_output=True, timeout=60, text=True)
+        done = subprocess.run([BINARY, *words], cwd=self.folder, capture_output=True, timeout=60,
+                              text=True)
         if done.returncode != 0:
             raise Died(done.stderr)
 
@@ -94,8 +95,10 @@ class Client:
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         try:
             if self.connection is None:
-                self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-            self.connection.request(method, path, json.dumps(fields) if method == "POST" else None, headers)
+                self.connection = http.client.HTTPConnection("127.0.0.1", self.port,
+                                                             timeout=PATIENCE)
+            self.connection.request(method, path, json.dumps(fields) if method == "POST" else None,
+                                    headers)
             answer = self.connection.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException) as error:
@@ -116,7 +119,8 @@ class Client:
         """Goes on until the gateway dies."""
         try:
             while True:
-                self.dice.choice([self.register, self.log_in, self.refresh, self.refresh, self.log_out])()
+                self.dice.choice([self.register, self.log_in, self.refresh, self.refresh,
+                                  self.log_out])()
         except Died:
             pass
         except Exception as error:  # It is told where the threads are joined.
@@ -199,14 +203,16 @@ class Client:
         if not session["alive"]:
             expect("an access token of a session that ended", self.see(session["access"]), 401)
             for token in (session["refresh"], *session["spent"][-2:]):
-                expect("a refresh token of a session that ended", self.post("token/refresh", refresh=token)[0], 401)
+                expect("a refresh token of a session that ended",
+                       self.post("token/refresh", refresh=token)[0], 401)
             return
         expect("an access token", self.see(session["access"]), 200)
         if session["spent"] and self.dice.random() < 0.2:
             token = self.dice.choice(session["spent"])
             expect("a spent refresh token", self.post("token/refresh", refresh=token)[0], 401)
             session["alive"] = False
-            expect("an access token whose refresh token was used again", self.see(session["access"]), 401)
+            expect("an access token whose refresh token was used again",
+                   self.see(session["access"]), 401)
         else:
             self.rotate(session)
             session["fresh"] = False
@@ -229,7 +235,8 @@ class Operator(Client):
         try:
             while True:
                 name = self.dice.choice(list(self.may))
-                self.dice.choice([self.turn_role, self.turn_role, self.turn_active, self.take_in])(name)
+                self.dice.choice([self.turn_role, self.turn_role, self.turn_active,
+                                  self.take_in])(name)
         except Died:
             pass
         except Exception as error:
@@ -269,13 +276,15 @@ class Operator(Client):
 
     def check(self, name):
         for path in ("/any/x", "/staff/x"):
-            expect(f"{name} at {path}", self.see(self.may[name]["token"], path), self.wanted(name, path))
+            expect(f"{name} at {path}", self.see(self.may[name]["token"], path),
+                   self.wanted(name, path))
 
     def look(self):
         for kind, command in self.doubtful:
             if kind == "state":
                 name, what, to, words = command
-                told = tuple(self.see(self.may[name]["token"], path) for path in ("/any/x", "/staff/x"))
+                told = tuple(self.see(self.may[name]["token"], path) for path in ("/any/x",
+                                                                                  "/staff/x"))
                 assert told in ((200, 200), (200, 403), (401, 401)), told
                 # Done or not, it is so when it has been done again.
                 self.gateway.command(*words)
@@ -283,7 +292,8 @@ class Operator(Client):
             else:
                 # What was broken off is done again; who was taken in already is there, and is himself.
                 self.write_import()
-                done = subprocess.run([BINARY, "import", "htpasswd", "users.htpasswd", "--json"], cwd=self.gateway.folder,
+                done = subprocess.run([BINARY, "import", "htpasswd", "users.htpasswd", "--json"],
+                                      cwd=self.gateway.folder,
                                       capture_output=True, timeout=60, text=True)
                 assert done.returncode in (0, 1), done.stderr
                 self.imports += 1
@@ -293,7 +303,8 @@ class Operator(Client):
         for number in range(max(0, self.imports - 2), self.imports):
             for last in (0, IMPORTED // 2, IMPORTED - 1):
                 name = f"import{number}x{last}"
-                expect(f"{name} is there", self.post("token", username=name, password=PASSWORD)[0], 200)
+                expect(f"{name} is there", self.post("token", username=name, password=PASSWORD)[0],
+                       200)
 
 
 def expect(what, got, wanted):
@@ -339,7 +350,8 @@ def main():
         folder = pathlib.Path(name)
         (folder / "portcullis.toml").write_text(POLICY)
         slowest = rounds(folder, dice, clients, operator)
-        record = subprocess.run([BINARY, "audit", "verify"], cwd=folder, capture_output=True, text=True, check=False)
+        record = subprocess.run([BINARY, "audit", "verify"], cwd=folder, capture_output=True,
+                                text=True, check=False)
         assert record.returncode == 0, record.stdout + record.stderr
     users = sum(len(client.users) for client in clients) + IMPORTED * operator.imports
     sessions = [session for client in clients for session in client.sessions]

@@ -3,7 +3,8 @@
 import sys
 
 from sslyze import (
-    ScanCommand, ScanCommandAttemptStatusEnum, Scanner, ServerNetworkConfiguration, ServerNetworkLocation,
+    ScanCommand, ScanCommandAttemptStatusEnum, Scanner, ServerNetworkConfiguration,
+    ServerNetworkLocation,
     ServerScanRequest,
 )
 from sslyze.plugins.robot.implementation import RobotScanResultEnum
@@ -23,12 +24,17 @@ HOLES = {
     ScanCommand.TLS_1_3_EARLY_DATA: lambda found: found.supports_early_data,
     ScanCommand.SESSION_RENEGOTIATION: lambda found: found.is_vulnerable_to_client_renegotiation_dos,
     ScanCommand.ROBOT: lambda found: found.robot_result
-    not in (RobotScanResultEnum.NOT_VULNERABLE_NO_ORACLE, RobotScanResultEnum.NOT_VULNERABLE_RSA_NOT_SUPPORTED),
+    not in (RobotScanResultEnum.NOT_VULNERABLE_NO_ORACLE,
+            RobotScanResultEnum.NOT_VULNERABLE_RSA_NOT_SUPPORTED),
 }
 # And what has to be there.
 WANTED = {
     ScanCommand.TLS_EXTENDED_MASTER_SECRET: lambda found: found.supports_ems_extension,
 }
+
+
+def has(suite, words):
+    return any(word in suite for word in words)
 
 
 def main(port, host):
@@ -50,11 +56,12 @@ def main(port, host):
         accepted = [one.cipher_suite.name for one in result(command).accepted_cipher_suites]
         assert bool(accepted) == wanted, f"{command.value}: {accepted}"
         suites += accepted
-    weak = [one for one in suites if not any(word in one for word in GOOD) or not any(word in one for word in AUTHENTICATED)]
+    weak = [one for one in suites if not (has(one, GOOD) and has(one, AUTHENTICATED))]
     assert not weak, f"suites that are weak: {weak}"
     holes = [command.value for command, is_open in HOLES.items() if is_open(result(command))]
     assert not holes, f"holes: {holes}"
-    missing = [command.value for command, is_there in WANTED.items() if not is_there(result(command))]
+    missing = [command.value for command,
+               is_there in WANTED.items() if not is_there(result(command))]
     assert not missing, f"missing: {missing}"
     print(f"{len(suites)} suites, of TLS 1.2 and 1.3 alone, all with forward secrecy; none of {len(HOLES)} holes")
 

@@ -1,8 +1,9 @@
-"""Odd requests by the thousand through the gateway to six servers: each takes as many requests out of the bytes as the
-client put in, or fewer, and all take the same method, path, fields and body out of each.
+"""Odd requests by the thousand through the gateway to six servers: each takes as many requests out
+of the bytes as the client put in, or fewer, and all take the same method, path, fields and body out
+of each.
 
-nginx, Apache and HAProxy hand on what they read to a server that notes it; Node, gunicorn and Python's own server note
-it themselves. `LONG=1` asks ten times as many. The requests are the same in each run.
+nginx, Apache and HAProxy hand on what they read to a server that notes it; Node, gunicorn and
+Python's own server note it themselves. `LONG=1` asks ten times as many.
 """
 
 import collections
@@ -11,18 +12,18 @@ import http.server
 import json
 import os
 import pathlib
-import random
 import re
 import socket
 import threading
 
+from odd_requests import Maker
 from world import PATIENCE, Gateway, Server, digest, listening, same, until
 
 CASES = 5000 if os.environ.get("LONG") == "1" else 500
 SERVERS = ("apache", "gunicorn", "haproxy", "nginx", "node", "python")
 # What is said of the connection, or by the proxies on the way, is theirs.
-COMPARED = ("x-case", "x-odd", "x-list", "x-empty", "x-tab", "cookie", "content-type", "accept", "x-user-id", "x-latin")
-SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: a.test\r\nX-Case: smuggled\r\n\r\n"
+COMPARED = ("x-case", "x-odd", "x-list", "x-empty", "x-tab", "cookie", "content-type", "accept",
+            "x-user-id", "x-latin")
 
 NODE = """
 const http = require("http"), fs = require("fs"), crypto = require("crypto");
@@ -34,7 +35,8 @@ http.createServer({ insecureHTTPParser: false }, (request, response) => {
     const fields = [];
     for (let at = 0; at < request.rawHeaders.length; at += 2)
       fields.push([request.rawHeaders[at], request.rawHeaders[at + 1]]);
-    fs.writeSync(noted, JSON.stringify([request.method, request.url, fields, hash.digest("hex")]) + "\\n");
+    const seen = [request.method, request.url, fields, hash.digest("hex")];
+    fs.writeSync(noted, JSON.stringify(seen) + "\\n");
     response.end("noted");
   });
 }).listen({ fd: Number(process.argv[2]) });
@@ -131,20 +133,22 @@ def start(world):
     """The servers: where each listens, and what each has noted."""
     books = {name: notebook() for name in ("apache", "haproxy", "nginx", "python")}
     ports = {"python": books["python"].server_port}
-    nginx = "listen LISTEN; location / {{ proxy_pass http://127.0.0.1:{}; proxy_http_version 1.1; }}"
+    nginx = "listen LISTEN; proxy_http_version 1.1; location / {{ proxy_pass http://127.0.0.1:{}; }}"
     nginx += "proxy_set_header Connection ''; proxy_request_buffering off;"
     [ports["nginx"]] = world.nginx("nginx", nginx.format(books["nginx"].server_port))
     front = listening()
     ports["haproxy"] = front.getsockname()[1]
     text = HAPROXY.format(front=front.fileno(), behind=books["haproxy"].server_port)
-    world.start("haproxy", "haproxy", "-db", "-q", "-f", world.write("haproxy.cfg", text), sockets=[front])
+    world.start("haproxy", "haproxy", "-db", "-q", "-f", world.write("haproxy.cfg", text),
+                sockets=[front])
     for name, words in (("node", ["node", world.write("noting.js", NODE)]), ("gunicorn", None)):
         one = listening()
         ports[name] = one.getsockname()[1]
         if name == "gunicorn":
             world.write("noting.py", GUNICORN)
             here = pathlib.Path(os.sys.executable).parent / "gunicorn"
-            words = [here, "-w", 1, "-k", "gthread", "--threads", 8, "--bind", f"fd://{one.fileno()}", "noting:app"]
+            words = [here, "-w", 1, "-k", "gthread", "--threads", 8, "--bind",
+                     f"fd://{one.fileno()}", "noting:app"]
         else:
             words.append(one.fileno())
         world.start(name, *words, sockets=[one])
@@ -152,7 +156,8 @@ def start(world):
     with listening() as one:
         ports["apache"] = one.getsockname()[1]
     modules = "/usr/lib/apache2/modules"
-    text = APACHE.format(folder=world.folder, port=ports["apache"], modules=modules, behind=books["apache"].server_port)
+    text = APACHE.format(folder=world.folder, port=ports["apache"], modules=modules,
+                         behind=books["apache"].server_port)
     world.folder.chmod(0o755)
     world.start("apache", "apache2", "-f", world.write("apache.conf", text), "-DFOREGROUND")
     until("Apache listens", lambda: connects(ports["apache"]))
@@ -169,75 +174,6 @@ def start(world):
 def connects(port):
     with socket.socket() as one:
         return one.connect_ex(("127.0.0.1", port)) == 0
-
-
-class Maker:
-    """Makes the requests; most of them have one or two things in them that are odd."""
-
-    PIECES = ["/a", "/b", "/", "//", "/.", "/..", "/%2e", "/%2E%2e", "/%2F", "%2f", "%5C", ";v=1", "/a;b", "%25", "%252e",
-              "/~u", "%7Eu", "%C3%A9", "/x y", "\\", "%00", "%zz", "/%41", "?q=1", "?q=/../x&a=%2F", "#f", "*", "/+",
-              "|", "[", "é", "'", "\"", "/" + "long" * 300]
-    FIELDS = ["X-Odd: plain", "x-odd:nospace", "X-Odd:  spaces  ", "X-Odd: a\r\nX-Odd: b", "X-List: a, b", "X-List: a,b\r\nX-List: c",
-              "X-Empty:", "X-Tab:\ta\tb", "Cookie: a=b", "Cookie: a=b\r\nCookie: c=d", "Accept: */*", "X-User-Id: 1", "x_user_id: 1",
-              "X_Odd: dropped", "Connection: X-Odd", "Connection: keep-alive", "TE: trailers", "Trailer: X-Odd", "Upgrade: h2c",
-              "Expect: 100-continue", "Keep-Alive: 5", "X-Latin: caf\xe9", "Content-Type: text/plain", "Proxy-Connection: close"]
-    BROKEN = ["X-Odd : before the colon", " X-Odd: before the name", "X-Odd: folded\r\n over", "no colon", ": no name", "X-Odd: \x00",
-              "X-Odd: a\rb", "X-Odd: a\nX-Odd: b", "X-Odd: \x0b", "X\xe9: name", "X(Odd: name", "Host: second.test",
-              "Connection: Content-Length", "Connection: Transfer-Encoding", "Connection: Host"]
-    LENGTHS = ["Content-Length: {}", "content-length:{}", "Content-Length:  {}  ", "Content-Length: 0{}", "Content-Length: +{}",
-               "Content-Length: {}, {}", "Content-Length: {}\r\nContent-Length: {}", "Content-Length: {}\r\nContent-Length: 0",
-               "Content-Length : {}", "Content_Length: {}", "Content-Length: 0x{}", "Content-Length: {}.0", "Content-Length: -{}",
-               "Content-Length: {}\r\nTransfer-Encoding: chunked", "Content-Length: {}\r\nTransfer-Encoding: identity"]
-    CODINGS = ["Transfer-Encoding: chunked", "transfer-encoding:chunked", "Transfer-Encoding: CHUNKED", "Transfer-Encoding:\tchunked",
-               "Transfer-Encoding: chunked, identity", "Transfer-Encoding: gzip, chunked", "Transfer-Encoding: xchunked",
-               "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "Transfer-Encoding : chunked", "Transfer_Encoding: chunked",
-               "Transfer-Encoding: \"chunked\"", "Transfer-Encoding: chunked\r\nContent-Length: 4", "Transfer-Encoding:\x0bchunked",
-               "Transfer-Encoding:\r\n chunked", "X: y\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked;q=1"]
-    SIZES = ["{:x}", "{:X}", "000{:x}", "{:x};ext", "{:x};ext=\"a b\"", "{:x} ", "0x{:x}", "+{:x}", "-{:x}", "{:x}\t;a", "{:x}\n", "{:x};\n", "1{:016x}"]
-
-    def __init__(self):
-        self.dice = random.Random(9112)
-
-    def pick(self, usual, odd, chance):
-        return self.dice.choice(odd) if self.dice.random() < chance else usual
-
-    def target(self, host):
-        path = "".join(self.dice.choice(self.PIECES) for _ in range(self.dice.randint(0, 4)))
-        path = path if path.startswith("/") or self.dice.random() < 0.05 else f"/{path}"
-        return self.pick(path, [f"http://{host}{path}", f"http://other.test{path}", f"//{host}{path}", "*"], 0.06)
-
-    def body(self):
-        content = self.dice.choice([b"abc", b"", b"x" * 3000, b"0\r\n\r\n" + SMUGGLED, b"\r\n\r\n"])
-        kind = self.dice.random()
-        if kind < 0.35:
-            return "", b""
-        if kind < 0.65:
-            field = self.pick(self.LENGTHS[0], self.LENGTHS, 0.4)
-            return field.replace("{}", str(len(content))), content
-        size = self.pick(self.SIZES[0], self.SIZES, 0.25)
-        end = self.pick("\r\n", ["\n", "", "\r"], 0.05)
-        chunks = "".join(f"{size.format(len(part))}\r\n{part}{end}" for part in [content.decode()] if part)
-        trailer = self.pick("", ["X-Odd: trailer\r\n", "Content-Length: 3\r\n", "X-User-Id: 1\r\n", "bad trailer\r\n", " X: y\r\n"], 0.3)
-        return self.pick(self.CODINGS[0], self.CODINGS, 0.3), f"{chunks}0\r\n{trailer}\r\n".encode("latin-1")
-
-    def request(self, case, host):
-        method = self.pick("POST", ["GET", "PUT", "DELETE", "OPTIONS", "PATCH", "HEAD", "get", "TRACE", "PO ST"], 0.5)
-        version = self.pick("HTTP/1.1", ["HTTP/1.0", "HTTP/1.2", "HTTP/2.0", "http/1.1", "HTTP/1.1 ", ""], 0.06)
-        framing, body = self.body()
-        fields = [f"Host: {host}", f"X-Case: {case}", framing]
-        fields += [self.dice.choice(self.FIELDS) for _ in range(self.dice.randint(0, 3))]
-        fields += [self.dice.choice(self.BROKEN)] if self.dice.random() < 0.1 else []
-        self.dice.shuffle(fields)
-        lines = [self.pick(f"{method} {self.target(host)} {version}", ["", "\r\nGET / HTTP/1.1"], 0.01)]
-        lines += [field for field in fields if field]
-        line_end = self.pick("\r\n", ["\n", "\r"], 0.01)
-        head = line_end.join(lines) + line_end * 2
-        return head.encode("latin-1", "replace") + body
-
-    def connection(self, number, host):
-        requests = [self.request(f"{number}.{part}", host) for part in range(self.dice.randint(1, 3))]
-        last = f"GET /last HTTP/1.1\r\nHost: {host}\r\nX-Case: {number}.last\r\nConnection: close\r\n\r\n"
-        return b"".join(requests) + last.encode()
 
 
 def send(port, data):
@@ -266,11 +202,16 @@ def shown(name, seen):
 
 def check(world):
     ports, noted = start(world)
-    upstreams = "".join(f'{name} = {{ to = "http://127.0.0.1:{ports[name]}", retries = 0 }}\n' for name in SERVERS)
-    routes = "".join(f'"{name}.test/*" = {{ to = "{name}", allow = "anyone" }}\n' for name in SERVERS)
+    upstreams = "".join(
+        f'{name} = {{ to = "http://127.0.0.1:{ports[name]}", retries = 0 }}\n' for name in SERVERS
+    )
+    routes = "".join(
+        f'"{name}.test/*" = {{ to = "{name}", allow = "anyone" }}\n' for name in SERVERS
+    )
     # Whatever waits for more than was sent waits in vain.
     limits = '[limits]\nhead_timeout = "1s"\nbody_timeout = "1s"\nidle_timeout = "1s"\n'
-    gateway = Gateway(world, f'listen = ["127.0.0.1:0"]\n{limits}[upstreams]\n{upstreams}[routes]\n{routes}')
+    gateway = Gateway(world,
+                      f'listen = ["127.0.0.1:0"]\n{limits}[upstreams]\n{upstreams}[routes]\n{routes}')
     with concurrent.futures.ThreadPoolExecutor(32) as pool:
         sent = []
         for name in SERVERS:
@@ -286,22 +227,25 @@ def check(world):
     problems = []
     for case in cases:
         seen = {name: view[case] for name, view in views.items() if case in view}
-        # Apache takes slashes at the beginning for one, whatever `MergeSlashes` says: a reading that leads to the same
-        # rule, or the gateway had refused the path.
+        # Apache takes slashes at the beginning for one, whatever `MergeSlashes` says: a reading that
+        # leads to the same rule, or the gateway had refused the path.
         if "apache" in seen:
-            others = {re.sub("^/+", "/", one[1]): one[1] for name, one in seen.items() if name != "apache"}
+            others = {re.sub("^/+", "/", one[1]): one[1] for name,
+                      one in seen.items() if name != "apache"}
             method, target, *rest = seen["apache"]
             seen["apache"] = (method, others.get(target, target), *rest)
         if len({json.dumps(one) for one in seen.values()}) > 1:
             problems.append(f"{case}: {seen}")
-    assert not problems, "\n".join(problems[:20]) + f"\n{len(problems)} requests are read in two ways"
+    told = "\n".join(problems[:20])
+    assert not problems, f"{told}\n{len(problems)} requests are read in two ways"
     # Nobody agrees for having seen nothing.
     odd = [case for case in cases if not case.endswith("last")]
     assert len(odd) > CASES // 4, f"{len(odd)} odd requests were let through"
     for name, view in views.items():
         assert len(view) > len(cases) * 0.9, f"{name} saw {len(view)} of {len(cases)}"
     refused = {name: len(cases) - len(view) for name, view in views.items()}
-    print(f"{CASES} connections to each of {len(SERVERS)} servers: {len(odd)} odd requests let through, read alike; refused by {refused}")
+    print(f"{CASES} connections to each of {len(SERVERS)} servers: {len(odd)} odd requests let "
+          f"through, read alike; refused by {refused}")
 
 
 def judge(name, seen):

@@ -1,8 +1,9 @@
 """Frames that RFC 9113 forbids, one table of them, and what it wants to be said to each.
 
-A row is a section, the frames behind the preface, and the answer: a status, `stream CODE` for a reset of stream 1,
-or `connection CODE` for the end of all. Where the RFC leaves a choice, both stand there. What is not answered as in its row stands in one of three sets, so
-that it is noticed when that changes.
+A row is a section, the frames behind the preface, and the answer: a status, `stream CODE` for a
+reset of stream 1, or `connection CODE` for the end of all. Where the RFC leaves a choice, both stand
+there. What is not answered as in its row stands in one of three sets, so that it is noticed when that
+changes.
 """
 
 import socket
@@ -13,13 +14,16 @@ import hpack
 from world import PATIENCE, Gateway, same, sums
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-CODES = ["NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FLOW_CONTROL_ERROR", "SETTINGS_TIMEOUT", "STREAM_CLOSED",
-         "FRAME_SIZE_ERROR", "REFUSED_STREAM", "CANCEL", "COMPRESSION_ERROR", "CONNECT_ERROR", "ENHANCE_YOUR_CALM",
+CODES = ["NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FLOW_CONTROL_ERROR", "SETTINGS_TIMEOUT",
+         "STREAM_CLOSED",
+         "FRAME_SIZE_ERROR", "REFUSED_STREAM", "CANCEL", "COMPRESSION_ERROR", "CONNECT_ERROR",
+         "ENHANCE_YOUR_CALM",
          "INADEQUATE_SECURITY", "HTTP_1_1_REQUIRED"]
 GET = [(":method", "GET"), (":scheme", "http"), (":authority", "a.test"), (":path", "/x")]
 POST = [(":method", "POST"), *GET[1:3], (":path", "/sums/x")]
 DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION = range(10)
-PROTOCOL, SIZE, FLOW = "connection PROTOCOL_ERROR", "connection FRAME_SIZE_ERROR", "connection FLOW_CONTROL_ERROR"
+PROTOCOL, SIZE = "connection PROTOCOL_ERROR", "connection FRAME_SIZE_ERROR"
+FLOW = "connection FLOW_CONTROL_ERROR"
 CLOSED = ("stream STREAM_CLOSED", "connection STREAM_CLOSED")
 MALFORMED = ("stream PROTOCOL_ERROR", "400")
 
@@ -57,15 +61,19 @@ REST = block(GET)
 
 # hyper's HTTP/2 says PROTOCOL_ERROR of these where the RFC has a code that is more precise.
 LESS_PRECISE = {
-    "4.3 a block that is none", "4.3 an index that is not there", "4.3 index zero", "4.3 a table above its bound",
-    "4.3 a table's size in the middle", "4.3 Huffman with padding that is none", "5.1 DATA behind the end",
-    "6.3 PRIORITY of another size", "6.4 RST_STREAM of another size", "6.5 an answer with a payload",
+    "4.3 a block that is none", "4.3 an index that is not there", "4.3 index zero",
+    "4.3 a table above its bound",
+    "4.3 a table's size in the middle", "4.3 Huffman with padding that is none",
+    "5.1 DATA behind the end",
+    "6.3 PRIORITY of another size", "6.4 RST_STREAM of another size",
+    "6.5 an answer with a payload",
     "6.5 SETTINGS of another size", "6.5.2 a window above 2^31 - 1", "6.7 PING of another size",
     "6.9 WINDOW_UPDATE of another size",
 }
 # And of these it gives up the connection, where the stream would do (section 5.4.1 lets it).
 LESS_MILD = {
-    "8.2 a capital in a name", "8.2.1 a space in a name", "8.2.1 a line end in a value", "8.2.1 a NUL in a value",
+    "8.2 a capital in a name", "8.2.1 a space in a name", "8.2.1 a line end in a value",
+    "8.2.1 a NUL in a value",
     "8.3 an unknown pseudo-field",
 }
 # These it does not see: the field is dropped, and what is behind it goes on.
@@ -77,18 +85,26 @@ CASES = [
     ("4.1 an unknown type is ignored", raw(0x77, 0xff, 0, b"x" * 20) + head(), "200"),
     ("4.1 unknown flags are ignored", raw(PING, 0x7e, 0, b"12345678") + head(), "200"),
     ("4.1 the reserved bit is ignored", raw(PING, 0, 1 << 31, b"12345678") + head(), "200"),
-    ("4.2 DATA above 16,384", head(fields=POST, end=False) + data(content=b"x" * 16_385), (SIZE, "stream FRAME_SIZE_ERROR")),
+    ("4.2 DATA above 16,384", head(fields=POST, end=False) + data(content=b"x" * 16_385),
+     (SIZE, "stream FRAME_SIZE_ERROR")),
     ("4.2 HEADERS above 16,384", raw(HEADERS, 5, 1, b"\x00" * 16_385), SIZE),
     ("4.2 DATA of 16,384", head(fields=POST, end=False) + data(content=b"x" * 16_384), "200"),
     # 4.3
-    ("4.3 a block that is none", raw(HEADERS, 5, 1, b"\x7f\xff\xff\xff\xff\xff"), "connection COMPRESSION_ERROR"),
-    ("4.3 PRIORITY inside a block", raw(HEADERS, 1, 1, REST[:5]) + raw(PRIORITY, 0, 1, b"\0\0\0\0\1") + raw(CONTINUATION, 4, 1, REST[5:]), PROTOCOL),
+    ("4.3 a block that is none", raw(HEADERS, 5, 1, b"\x7f\xff\xff\xff\xff\xff"),
+     "connection COMPRESSION_ERROR"),
+    ("4.3 PRIORITY inside a block",
+     raw(HEADERS, 1, 1, REST[:5]) + raw(PRIORITY, 0, 1, b"\0\0\0\0\1") + raw(CONTINUATION, 4, 1,
+                                                                             REST[5:]), PROTOCOL),
     ("4.3 another stream inside a block", raw(HEADERS, 1, 1, REST[:5]) + head(3), PROTOCOL),
-    ("4.3 an index that is not there", raw(HEADERS, 5, 1, b"\xff\xff\x03"), "connection COMPRESSION_ERROR"),
+    ("4.3 an index that is not there", raw(HEADERS, 5, 1, b"\xff\xff\x03"),
+     "connection COMPRESSION_ERROR"),
     ("4.3 index zero", raw(HEADERS, 5, 1, b"\x80"), "connection COMPRESSION_ERROR"),
-    ("4.3 a table above its bound", raw(HEADERS, 5, 1, b"\x3f\xe2\x1f" + REST), "connection COMPRESSION_ERROR"),
-    ("4.3 a table's size in the middle", raw(HEADERS, 5, 1, REST + b"\x20"), "connection COMPRESSION_ERROR"),
-    ("4.3 Huffman with padding that is none", raw(HEADERS, 5, 1, REST + b"\x00\x01x\x81\x00"), "connection COMPRESSION_ERROR"),
+    ("4.3 a table above its bound", raw(HEADERS, 5, 1, b"\x3f\xe2\x1f" + REST),
+     "connection COMPRESSION_ERROR"),
+    ("4.3 a table's size in the middle", raw(HEADERS, 5, 1, REST + b"\x20"),
+     "connection COMPRESSION_ERROR"),
+    ("4.3 Huffman with padding that is none", raw(HEADERS, 5, 1, REST + b"\x00\x01x\x81\x00"),
+     "connection COMPRESSION_ERROR"),
     # 5.1
     ("5.1 DATA on an idle stream", data(), (PROTOCOL, *CLOSED)),
     ("5.1 RST_STREAM on an idle stream", raw(RST, 0, 1, b"\0\0\0\x08"), PROTOCOL),
@@ -96,18 +112,25 @@ CASES = [
     ("5.1 CONTINUATION on an idle stream", raw(CONTINUATION, 4, 1, REST), PROTOCOL),
     ("5.1 DATA behind the end", head() + data(), (*CLOSED, "200")),
     ("5.1 HEADERS behind the end", head() + head(), (*CLOSED, "200", PROTOCOL)),
-    ("5.1 CONTINUATION behind the end", head() + raw(CONTINUATION, 4, 1, REST), (PROTOCOL, *CLOSED)),
-    ("5.1 DATA behind RST_STREAM", head(fields=POST, end=False) + raw(RST, 0, 1, b"\0\0\0\x08") + data() + head(3), (*CLOSED, "200 on 3")),
+    ("5.1 CONTINUATION behind the end", head() + raw(CONTINUATION, 4, 1, REST),
+     (PROTOCOL, *CLOSED)),
+    ("5.1 DATA behind RST_STREAM",
+     head(fields=POST, end=False) + raw(RST, 0, 1, b"\0\0\0\x08") + data() + head(3),
+     (*CLOSED, "200 on 3")),
     ("5.1.1 an even stream", head(2), PROTOCOL),
     ("5.1.1 a smaller stream", head(5) + head(3), PROTOCOL),
     ("5.1.1 stream zero", head(0), PROTOCOL),
-    ("5.1.2 as many streams as it says", b"".join(head(stream) for stream in range(1, 21, 2)), "200"),
+    ("5.1.2 as many streams as it says", b"".join(head(stream) for stream in range(1, 21, 2)),
+     "200"),
     # 5.3
-    ("5.3.1 a stream that depends on itself", raw(HEADERS, 0x25, 1, b"\0\0\0\1\x10" + REST), ("200", "stream PROTOCOL_ERROR", PROTOCOL)),
-    ("5.3.1 PRIORITY that depends on itself", raw(PRIORITY, 0, 1, b"\0\0\0\1\x10") + head(), ("200", "stream PROTOCOL_ERROR", PROTOCOL)),
+    ("5.3.1 a stream that depends on itself", raw(HEADERS, 0x25, 1, b"\0\0\0\1\x10" + REST),
+     ("200", "stream PROTOCOL_ERROR", PROTOCOL)),
+    ("5.3.1 PRIORITY that depends on itself", raw(PRIORITY, 0, 1, b"\0\0\0\1\x10") + head(),
+     ("200", "stream PROTOCOL_ERROR", PROTOCOL)),
     # 6.1
     ("6.1 DATA on stream zero", data(0), PROTOCOL),
-    ("6.1 padding as long as the frame", head(fields=POST, end=False) + raw(DATA, 9, 1, b"\x05abcd"), PROTOCOL),
+    ("6.1 padding as long as the frame",
+     head(fields=POST, end=False) + raw(DATA, 9, 1, b"\x05abcd"), PROTOCOL),
     ("6.1 good padding", head(fields=POST, end=False) + raw(DATA, 9, 1, b"\x02ab\0\0"), "200"),
     # 6.2
     ("6.2 padding longer than the block", raw(HEADERS, 13, 1, b"\xff" + REST), PROTOCOL),
@@ -115,10 +138,13 @@ CASES = [
     ("6.2 with a priority", raw(HEADERS, 0x25, 1, b"\0\0\0\0\x10" + REST), "200"),
     # 6.3, 6.4
     ("6.3 PRIORITY on stream zero", raw(PRIORITY, 0, 0, b"\0\0\0\0\1"), PROTOCOL),
-    ("6.3 PRIORITY of another size", raw(PRIORITY, 0, 1, b"\0\0\0\0") + head(3), ("stream FRAME_SIZE_ERROR", SIZE, "200 on 3")),
+    ("6.3 PRIORITY of another size", raw(PRIORITY, 0, 1, b"\0\0\0\0") + head(3),
+     ("stream FRAME_SIZE_ERROR", SIZE, "200 on 3")),
     ("6.4 RST_STREAM on stream zero", raw(RST, 0, 0, b"\0\0\0\x08"), PROTOCOL),
-    ("6.4 RST_STREAM of another size", head(fields=POST, end=False) + raw(RST, 0, 1, b"\0\0\0"), SIZE),
-    ("6.4 an unknown code", head(fields=POST, end=False) + raw(RST, 0, 1, b"\0\0\xff\xff") + head(3), "200 on 3"),
+    ("6.4 RST_STREAM of another size", head(fields=POST, end=False) + raw(RST, 0, 1, b"\0\0\0"),
+     SIZE),
+    ("6.4 an unknown code",
+     head(fields=POST, end=False) + raw(RST, 0, 1, b"\0\0\xff\xff") + head(3), "200 on 3"),
     # 6.5
     ("6.5 SETTINGS on a stream", raw(SETTINGS, 0, 1), PROTOCOL),
     ("6.5 an answer with a payload", raw(SETTINGS, 1, 0, b"\0" * 6), SIZE),
@@ -137,21 +163,33 @@ CASES = [
     ("6.8 GOAWAY on a stream", raw(GOAWAY, 0, 1, b"\0" * 8), PROTOCOL),
     # 6.9
     ("6.9 WINDOW_UPDATE by zero", window(0, 0), PROTOCOL),
-    ("6.9 WINDOW_UPDATE of a stream by zero", head(fields=POST, end=False) + window(1, 0), ("stream PROTOCOL_ERROR", PROTOCOL)),
+    ("6.9 WINDOW_UPDATE of a stream by zero", head(fields=POST, end=False) + window(1, 0),
+     ("stream PROTOCOL_ERROR", PROTOCOL)),
     ("6.9 WINDOW_UPDATE of another size", raw(WINDOW, 0, 0, b"\0\0\1"), SIZE),
     ("6.9.1 a window above 2^31 - 1", window(0, (1 << 31) - 1), FLOW),
-    ("6.9.1 a stream's window above 2^31 - 1", head(fields=POST, end=False) + window(1, (1 << 31) - 1), ("stream FLOW_CONTROL_ERROR", FLOW)),
-    ("6.9.2 a stream's window above it by SETTINGS", settings((4, (1 << 31) - 1)) + head(fields=POST, end=False) + window(1, 1), ("stream FLOW_CONTROL_ERROR", FLOW)),
+    ("6.9.1 a stream's window above 2^31 - 1",
+     head(fields=POST, end=False) + window(1, (1 << 31) - 1), ("stream FLOW_CONTROL_ERROR", FLOW)),
+    ("6.9.2 a stream's window above it by SETTINGS",
+     settings((4, (1 << 31) - 1)) + head(fields=POST, end=False) + window(1, 1),
+     ("stream FLOW_CONTROL_ERROR", FLOW)),
     # 6.10
-    ("6.10 a block in pieces", raw(HEADERS, 1, 1, REST[:5]) + raw(CONTINUATION, 0, 1, REST[5:9]) + raw(CONTINUATION, 4, 1, REST[9:]), "200"),
-    ("6.10 CONTINUATION behind the block", head(fields=POST, end=False) + raw(CONTINUATION, 4, 1, REST), PROTOCOL),
-    ("6.10 CONTINUATION on stream zero", raw(HEADERS, 1, 1, REST[:5]) + raw(CONTINUATION, 4, 0, REST[5:]), PROTOCOL),
+    ("6.10 a block in pieces",
+     raw(HEADERS, 1, 1, REST[:5]) + raw(CONTINUATION, 0, 1, REST[5:9]) + raw(CONTINUATION, 4, 1,
+                                                                             REST[9:]), "200"),
+    ("6.10 CONTINUATION behind the block",
+     head(fields=POST, end=False) + raw(CONTINUATION, 4, 1, REST), PROTOCOL),
+    ("6.10 CONTINUATION on stream zero",
+     raw(HEADERS, 1, 1, REST[:5]) + raw(CONTINUATION, 4, 0, REST[5:]), PROTOCOL),
     ("6.10 DATA in place of CONTINUATION", raw(HEADERS, 1, 1, REST[:5]) + data(), PROTOCOL),
     # 8.1
-    ("8.1 trailers", head(fields=POST, end=False) + data(end=False) + head(fields=[("x-t", "1")]), "200"),
-    ("8.1 trailers that do not end", head(fields=POST, end=False) + head(fields=[("x-t", "1")], end=False), MALFORMED),
-    ("8.1.1 a length that is too small", head(fields=[*POST, ("content-length", "1")], end=False) + data(content=b"xy"), MALFORMED),
-    ("8.1.1 a length that is too large", head(fields=[*POST, ("content-length", "3")], end=False) + data(content=b"xy"), MALFORMED),
+    ("8.1 trailers", head(fields=POST, end=False) + data(end=False) + head(fields=[("x-t", "1")]),
+     "200"),
+    ("8.1 trailers that do not end",
+     head(fields=POST, end=False) + head(fields=[("x-t", "1")], end=False), MALFORMED),
+    ("8.1.1 a length that is too small",
+     head(fields=[*POST, ("content-length", "1")], end=False) + data(content=b"xy"), MALFORMED),
+    ("8.1.1 a length that is too large",
+     head(fields=[*POST, ("content-length", "3")], end=False) + data(content=b"xy"), MALFORMED),
     ("8.1.1 a length and no body", head(fields=[*POST, ("content-length", "3")]), MALFORMED),
     # 8.2
     ("8.2 a capital in a name", head(fields=[*GET, ("X-Name", "1")]), MALFORMED),
@@ -168,7 +206,8 @@ CASES = [
     ("8.3 an unknown pseudo-field", head(fields=[*GET, (":extra", "1")]), MALFORMED),
     ("8.3 one of a response", head(fields=[*GET, (":status", "200")]), MALFORMED),
     ("8.3 one behind a field", head(fields=[*GET[:3], ("x-name", "1"), GET[3]]), MALFORMED),
-    ("8.3 one in the trailers", head(fields=POST, end=False) + head(fields=[(":path", "/y")]), MALFORMED),
+    ("8.3 one in the trailers", head(fields=POST, end=False) + head(fields=[(":path", "/y")]),
+     MALFORMED),
     *[(f"8.3.1 no {name}", head(fields=[one for one in GET if one[0] != name]), MALFORMED)
       for name in (":method", ":scheme", ":path")],
     *[(f"8.3.1 two of {name}", head(fields=[*GET, (name, dict(GET)[name])]), MALFORMED)

@@ -61,12 +61,17 @@ def deflated(payload):
 
 
 def unicode_cases():
-    good = ["", "Hello-µ@ßöäüàá-UTF-8!!", "κόσμε", "\ud7ff", "\ue000", "\ufffd", "\U0010ffff", "\ufffe", "\uffff",
+    good = ["", "Hello-µ@ßöäüàá-UTF-8!!", "κόσμε", "\ud7ff", "\ue000", "\ufffd", "\U0010ffff",
+            "\ufffe", "\uffff",
             "\U0001fffe", "\u0080", "\u0800", "\U00010000", "\x7f", "\u07ff", "a" * 1000 + "€"]
-    bad = [b"\x80", b"\xbf", b"\x80\xbf", b"\xc0 ", b"\xe0 ", b"\xf0 ", b"\xf8 ", b"\xfc ", b"\xc0", b"\xe0\x80", b"\xf0\x80\x80",
-           b"\xfe", b"\xff", b"\xfe\xfe\xff\xff", b"\xc0\xaf", b"\xe0\x80\xaf", b"\xf0\x80\x80\xaf", b"\xc1\xbf", b"\xe0\x9f\xbf",
-           b"\xf0\x8f\xbf\xbf", b"\xc0\x80", b"\xed\xa0\x80", b"\xed\xaf\xbf", b"\xed\xb0\x80", b"\xed\xbf\xbf",
-           b"\xed\xa0\x80\xed\xb0\x80", b"\xf4\x90\x80\x80", b"\xf8\x88\x80\x80\x80", b"\xce\xba\xe1\xbd\xb9\xcf\x83\xed\xa0\x80edited"]
+    bad = [b"\x80", b"\xbf", b"\x80\xbf", b"\xc0 ", b"\xe0 ", b"\xf0 ", b"\xf8 ", b"\xfc ", b"\xc0",
+           b"\xe0\x80", b"\xf0\x80\x80",
+           b"\xfe", b"\xff", b"\xfe\xfe\xff\xff", b"\xc0\xaf", b"\xe0\x80\xaf", b"\xf0\x80\x80\xaf",
+           b"\xc1\xbf", b"\xe0\x9f\xbf",
+           b"\xf0\x8f\xbf\xbf", b"\xc0\x80", b"\xed\xa0\x80", b"\xed\xaf\xbf", b"\xed\xb0\x80",
+           b"\xed\xbf\xbf",
+           b"\xed\xa0\x80\xed\xb0\x80", b"\xf4\x90\x80\x80", b"\xf8\x88\x80\x80\x80",
+           b"\xce\xba\xe1\xbd\xb9\xcf\x83\xed\xa0\x80edited"]
     for text in [one.encode("utf-8", "surrogatepass") for one in good] + bad:
         yield frame(TEXT, text) + closing()
         yield parts(TEXT, text, 1) + closing()
@@ -82,7 +87,8 @@ def close_cases():
     yield closing() + frame(TEXT, b"late")
     yield frame(TEXT, b"a", False) + closing() + frame(MORE, b"b")
     yield frame(BINARY, b"x" * (256 << 10)) + closing() + frame(PING)
-    for reason in (b"Hello World!", b"*" * 123, b"*" * 124, b"\xce\xba\xe1\xbd\xb9\xcf\x83\xed\xa0\x80edited", "€".encode()):
+    for reason in (b"Hello World!", b"*" * 123, b"*" * 124,
+                   b"\xce\xba\xe1\xbd\xb9\xcf\x83\xed\xa0\x80edited", "€".encode()):
         yield closing(1000, reason)
     for code in (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999):
         yield closing(code)
@@ -92,7 +98,8 @@ def close_cases():
 
 def control_cases():
     yield frame(PING) + closing()
-    for payload in (b"Hello, world!", b"\x00\xff\xfe\xfd\xfc\xfb\x00\xff", b"\xfe" * 125, b"\xfe" * 126):
+    for payload in (b"Hello, world!", b"\x00\xff\xfe\xfd\xfc\xfb\x00\xff", b"\xfe" * 125,
+                    b"\xfe" * 126):
         yield frame(PING, payload) + closing()
         yield frame(PONG, payload) + closing()
     yield frame(PONG, b"unasked") + frame(PING, b"asked") + closing()
@@ -105,7 +112,8 @@ def odd_bits():
     for rsv in range(1, 8):
         for opcode in (TEXT, BINARY, PING, CLOSE):
             yield frame(opcode, b"Hello", rsv=rsv) + closing()
-            yield frame(TEXT, b"before") + frame(opcode, b"Hello", rsv=rsv) + frame(PING) + closing()
+            yield frame(TEXT, b"before") + frame(opcode, b"Hello",
+                                                 rsv=rsv) + frame(PING) + closing()
     for opcode in (3, 4, 5, 6, 7, 11, 12, 13, 14, 15):
         yield frame(opcode) + closing()
         yield frame(opcode, b"reserved opcode payload") + closing()
@@ -116,7 +124,8 @@ def odd_bits():
 def fragments():
     yield parts(TEXT, b"fragment1fragment2", 9) + closing()
     yield frame(TEXT, b"a", False) + frame(PING, b"between") + frame(MORE, b"b") + closing()
-    yield frame(TEXT, b"a", False) + frame(PING, b"p") + frame(MORE, b"b", False) + frame(PING, b"q") + frame(MORE, b"c") + closing()
+    yield (frame(TEXT, b"a", False) + frame(PING, b"p") + frame(MORE, b"b", False) +
+           frame(PING, b"q") + frame(MORE, b"c") + closing())
     yield frame(MORE, b"without a beginning") + closing()
     yield frame(MORE, b"without a beginning", False) + closing()
     yield frame(TEXT, b"a", False) + frame(TEXT, b"b") + closing()
@@ -130,7 +139,8 @@ def fragments():
 
 def sizes():
     for opcode in (TEXT, BINARY):
-        for size in (0, 1, 125, 126, 127, 128, 65535, 65536, 256 << 10, 1 << 20, *([LARGEST] if LONG else [])):
+        for size in (0, 1, 125, 126, 127, 128, 65535, 65536, 256 << 10, 1 << 20,
+                     *([LARGEST] if LONG else [])):
             yield frame(opcode, b"*" * size) + closing()
         for size in (64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10):
             yield parts(opcode, b"*" * ((1 << 20) if LONG else (128 << 10)), size) + closing()
@@ -154,11 +164,13 @@ def compressed():
 
 GROUPS = {
     "sizes": sizes, "control frames": control_cases, "reserved bits and opcodes": odd_bits,
-    "fragments": fragments, "UTF-8": unicode_cases, "closing": close_cases, "compression": compressed,
+    "fragments": fragments, "UTF-8": unicode_cases, "closing": close_cases,
+    "compression": compressed,
 }
 OFFERS = ["permessage-deflate", "permessage-deflate; client_max_window_bits",
           "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
-          "permessage-deflate; server_max_window_bits=9", "permessage-deflate; server_max_window_bits=99",
+          "permessage-deflate; server_max_window_bits=9",
+          "permessage-deflate; server_max_window_bits=99",
           "x-unknown, permessage-deflate"]
 
 
@@ -256,7 +268,8 @@ async def compare(name, direct, through, frames, offer=None):
 
 
 async def conversation(world):
-    async with await asyncio.start_server(lambda *pair: Echo().serve(*pair), "127.0.0.1", 0) as listener:
+    async with await asyncio.start_server(lambda *pair: Echo().serve(*pair), "127.0.0.1",
+                                          0) as listener:
         direct = listener.sockets[0].getsockname()[1]
         gateway = await asyncio.to_thread(Gateway, world, f"""
 listen = ["127.0.0.1:0"]
@@ -272,13 +285,15 @@ chat = {{ to = "http://127.0.0.1:{direct}" }}
             for frames in cases():
                 ends.append(await compare(name, direct, through, frames, offer))
         for offer in OFFERS:
-            for frames in (frame(TEXT, b"plain") + closing(), frame(TEXT, deflated(b"packed"), rsv=4) + closing()):
+            for frames in (frame(TEXT, b"plain") + closing(),
+                           frame(TEXT, deflated(b"packed"), rsv=4) + closing()):
                 ends.append(await compare("negotiation", direct, through, frames, offer))
         await asyncio.to_thread(gateway.stop)
         echoed = sum(len(end) > 2 for end in ends)
         refused = sum(len(end) > 1 and end[-1][2][:2] in (b"\x03\xea", b"\x03\xef") for end in ends)
         assert echoed > 100 and refused > 100, (echoed, refused)
-        print(f"{len(ends)} cases ({echoed} echoed, {refused} refused) end alike straight to wsproto {wsproto.__version__} and through the gateway")
+        print(f"{len(ends)} cases ({echoed} echoed, {refused} refused) end alike straight to wsproto "
+              f"{wsproto.__version__} and through the gateway")
 
 
 def check(world):
