@@ -9,7 +9,7 @@ use super::listen::Listeners;
 use super::own_path::{OwnPath, is_plain};
 use super::{raw, templates};
 use crate::endpoints::{EndpointSettings, Registration};
-use crate::pages::{FILES, Logo, Look, Offers, PagesSettings, Registering};
+use crate::pages::{Colour, FILES, Logo, Look, Offers, PagesSettings, Registering};
 use crate::server::ListenAddr;
 use crate::session::SessionSettings;
 use crate::small_file;
@@ -93,16 +93,13 @@ fn cookie(
     None
 }
 
-fn accent(cx: &mut Context<'_>, written: Option<Spanned<String>>) -> Option<String> {
-    let Some(written) = written else { return Some(PagesSettings::ACCENT.to_owned()) };
-    let at = written.span();
-    let text = written.into_inner();
-    let hex = text.strip_prefix('#').unwrap_or_default();
-    if hex.len() == 6 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Some(text);
+fn accent(cx: &mut Context<'_>, written: Option<Spanned<String>>) -> Option<Colour> {
+    let Some(written) = written else { return Some(PagesSettings::ACCENT) };
+    let colour = Colour::parse(written.get_ref());
+    if colour.is_none() {
+        cx.error(written.span(), "`accent` must be a colour such as \"#1d5fa8\"");
     }
-    cx.error(at, "`accent` must be a colour such as \"#1d5fa8\"");
-    None
+    colour
 }
 
 fn logo(cx: &mut Context<'_>, written: &Spanned<String>) -> Option<Logo> {

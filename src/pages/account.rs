@@ -11,9 +11,12 @@ use super::visit::Context;
 pub(super) const TITLE: &str = "Your account";
 
 const DONE: &[(&str, &str)] = &[
-    ("password", "Your password was changed. Your other sessions are over."),
-    ("email", "A letter is on its way. The new address counts once you follow the link in it."),
-    ("verify", "A letter is on its way. Follow the link in it."),
+    ("password", "Your password was changed. Your other sessions have ended."),
+    (
+        "email",
+        "We have sent you an e-mail. The new address takes effect once you follow the link in it.",
+    ),
+    ("verify", "We have sent you an e-mail. Follow the link in it."),
     ("verified", "Your e-mail address is confirmed."),
 ];
 

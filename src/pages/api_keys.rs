@@ -12,7 +12,7 @@ use super::visit::Context;
 
 pub(super) const TITLE: &str = "API keys";
 
-const DONE: &[(&str, &str)] = &[("revoked", "The key opens nothing any more.")];
+const DONE: &[(&str, &str)] = &[("revoked", "The key is revoked.")];
 
 /// What it says beside its template.
 #[cfg(test)]
@@ -24,7 +24,7 @@ pub(super) fn texts() -> impl Iterator<Item = &'static str> {
 pub(super) fn sample() -> Value {
     json!({
         "made": "pk_key",
-        "notice": "The key opens nothing any more.",
+        "notice": "The key is revoked.",
         "faults": ["Not found."],
         "name": "backup",
         "name_faults": ["This field is required."],

@@ -3,6 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
+use super::device;
 use super::faults::Faults;
 use super::form::Form;
 use super::moment;
@@ -11,7 +12,7 @@ use super::visit::Context;
 
 pub(super) const TITLE: &str = "Your sessions";
 
-const DONE: &[(&str, &str)] = &[("ended", "The session is over.")];
+const DONE: &[(&str, &str)] = &[("ended", "The session has ended.")];
 
 /// What it says beside its template.
 #[cfg(test)]
@@ -22,13 +23,14 @@ pub(super) fn texts() -> impl Iterator<Item = &'static str> {
 /// What it is filled with, of somebody made up.
 pub(super) fn sample() -> Value {
     json!({
-        "notice": "The session is over.",
+        "notice": "The session has ended.",
         "faults": ["Not found."],
         "action": "/auth/account/sessions/",
         "home": "/auth/",
         "sessions": [{
             "id": "7",
             "device": "Mozilla/5.0",
+            "device_text": "Firefox · Windows",
             "address": "192.0.2.7",
             "started": "2026-01-02T03:04:05Z",
             "started_text": "2026-01-02 03:04 UTC",
@@ -79,8 +81,7 @@ async fn view(cx: &Context<'_>, faults: Faults) -> View {
     let listed = answer.list();
     let faults = if listed.is_some() { faults } else { Faults::of(&answer, cx.language) };
     let sessions = listed.unwrap_or_default();
-    let sessions: Vec<_> =
-        sessions.into_iter().map(|it| moment::readable(it, &["started", "last_used"])).collect();
+    let sessions: Vec<_> = sessions.into_iter().map(readable).collect();
     let data = json!({
         "notice": cx.done(DONE),
         "faults": faults.rest(),
@@ -89,4 +90,13 @@ async fn view(cx: &Context<'_>, faults: Faults) -> View {
         "sessions": sessions,
     });
     View::good("devices.html", TITLE, data)
+}
+
+fn readable(session: Value) -> Value {
+    let mut session = moment::readable(session, &["started", "last_used"]);
+    let device = session.get("device").and_then(Value::as_str).map(device::in_words);
+    if let Some(members) = session.as_object_mut() {
+        members.insert("device_text".to_owned(), device.into());
+    }
+    session
 }

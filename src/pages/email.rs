@@ -13,12 +13,12 @@ use super::visit::Context;
 
 static EMAIL: Blank = Blank {
     title: "Change the e-mail address",
-    lead: "A letter comes to the new address. It counts once you follow the link in it.",
+    lead: "We will send an e-mail to the new address. The change takes effect once you follow the link in it.",
     fields: &[
         Field::email("email", "New e-mail address"),
         Field::password("password", "Password", "current-password"),
     ],
-    submit: "Send the letter",
+    submit: "Send the e-mail",
 };
 
 pub(super) const BLANKS: [&Blank; 1] = [&EMAIL];

@@ -100,6 +100,7 @@ fn sample_frame() -> serde_json::Value {
         "name": "Example",
         "home": "/auth/",
         "style": "/auth/style.css",
+        "script": "/auth/times.js",
         "logo": "/auth/logo",
         "user": "alice",
         "sign_out": "/auth/sign-out/",
@@ -143,7 +144,7 @@ mod tests {
             }
             let page = look.page(template, data, frame, Language::english()).unwrap();
             assert!(page.contains("&lt;script&gt;"), "{template}");
-            assert!(!page.contains("<script"), "{template}");
+            assert!(!page.contains("<script>"), "{template}");
         }
     }
 

@@ -5,12 +5,14 @@
 //! here alone is what browsers need: the cookie that holds a session, the way back to where
 //! somebody wanted to go, languages, and the fields that keep a page what it is.
 //!
-//! `table.rs` is the whole of them. All work without scripts; nothing is loaded from elsewhere.
+//! `table.rs` is the whole of them. All work without their script; nothing is loaded from elsewhere.
 
 mod account;
 mod api_keys;
 mod assets;
 mod blank;
+mod colour;
+mod device;
 mod devices;
 mod email;
 mod faults;
@@ -34,6 +36,7 @@ mod table;
 mod verify;
 mod visit;
 
+pub use colour::Colour;
 pub use look::{FILES, Look};
 pub use question::{Answer, Asked, Desk, Question};
 pub use reader::Reader;

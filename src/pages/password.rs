@@ -12,9 +12,9 @@ use super::visit::Context;
 
 static PASSWORD: Blank = Blank {
     title: "Change the password",
-    lead: "Your other sessions end; this one goes on.",
+    lead: "You stay signed in here. Your other sessions end.",
     fields: &[
-        Field::password("old_password", "Old password", "current-password"),
+        Field::password("old_password", "Current password", "current-password"),
         Field::password("new_password", "New password", "new-password"),
     ],
     submit: "Change the password",

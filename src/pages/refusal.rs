@@ -12,14 +12,14 @@ use crate::web::Body;
 const WORDS: [(StatusCode, &str, &str); 7] = [
     (
         StatusCode::FORBIDDEN,
-        "This is not for you",
-        "You are not allowed to see this page. If you think that you should be, ask whoever runs this site.",
+        "You have no access",
+        "Your account is not allowed to see this page. If you think that it should be, ask whoever runs this site.",
     ),
     (StatusCode::NOT_FOUND, "Not found", "There is no such page. Perhaps the address is mistyped."),
     (
         StatusCode::TOO_MANY_REQUESTS,
-        "Too often",
-        "Too many requests came from you. Wait a little, then try again.",
+        "Too many requests",
+        "You have sent too many requests. Wait a moment, then try again.",
     ),
     (StatusCode::NOT_IMPLEMENTED, "Not available", "This site does not offer that."),
     (
@@ -29,7 +29,7 @@ const WORDS: [(StatusCode, &str, &str); 7] = [
     ),
     (
         StatusCode::SERVICE_UNAVAILABLE,
-        "Busy",
+        "Unavailable",
         "The service is busy or down for a moment. Try again shortly.",
     ),
     (

@@ -11,17 +11,17 @@ use super::settings::Registering;
 use super::visit::Context;
 
 static OPEN: Blank = Blank {
-    title: "Make an account",
+    title: "Create an account",
     lead: "",
     fields: &[USERNAME, EMAIL, PASSWORD],
-    submit: "Make the account",
+    submit: "Create account",
 };
 
 static INVITED: Blank = Blank {
-    title: "Make an account",
-    lead: "You need the invitation that you were given.",
+    title: "Create an account",
+    lead: "You need an invitation to create an account.",
     fields: &[INVITATION, USERNAME, EMAIL, PASSWORD],
-    submit: "Make the account",
+    submit: "Create account",
 };
 
 const USERNAME: Field = Field::text("username", "Username", "username");
@@ -32,7 +32,7 @@ const INVITATION: Field = Field::text("invite", "Invitation", "off");
 pub(super) const BLANKS: [&Blank; 2] = [&OPEN, &INVITED];
 
 /// What is said below the form.
-pub(super) const SIGN_IN_INSTEAD: &str = "Sign in with an account that is there";
+pub(super) const SIGN_IN_INSTEAD: &str = "Sign in with an existing account";
 
 pub(super) async fn get(cx: &Context<'_>) -> Outcome {
     // A link of an invitation has it in its query.

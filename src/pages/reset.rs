@@ -10,31 +10,31 @@ use super::refusal;
 use super::visit::Context;
 
 static FORGOT: Blank = Blank {
-    title: "Forgotten password",
-    lead: "Type the e-mail address of your account. A letter with a link comes to it.",
+    title: "Reset your password",
+    lead: "Enter the e-mail address of your account. We will send a link to it with which you can choose a new password.",
     fields: &[Field::email("email", "E-mail address")],
-    submit: "Send the letter",
+    submit: "Send the e-mail",
 };
 
 static RESET: Blank = Blank {
     title: "Choose a new password",
-    lead: "All your sessions end, here and elsewhere.",
+    lead: "You will be signed out everywhere.",
     fields: &[Field::password("new_password", "New password", "new-password")],
     submit: "Change the password",
 };
 
 pub(super) const BLANKS: [&Blank; 2] = [&FORGOT, &RESET];
 
-const SENT: &str = "A letter is on its way";
-const SENT_TEXT: &str = "If there is an account with that address, its letter comes within minutes. \
-                         The link in it is good once, and not for long.";
+const SENT: &str = "Check your e-mail";
+const SENT_TEXT: &str = "If there is an account with that address, an e-mail arrives within minutes. \
+                         Its link works once, and only for a short time.";
 
 /// What is said when the letter was asked for.
 #[cfg(test)]
 pub(super) const TEXTS: [&str; 3] = [SENT, SENT_TEXT, BAD_LINK];
 
 /// The link's fault and not the form's.
-pub(super) const BAD_LINK: &str = "This link is not good, or not any more. Ask for another letter.";
+pub(super) const BAD_LINK: &str = "This link is not valid, or not any more. Ask for another one.";
 
 pub(super) async fn ask(cx: &Context<'_>) -> Outcome {
     if !cx.settings.offers.mail {

@@ -18,9 +18,9 @@ use super::{Desk, Reader};
 use crate::session::{Authenticated, Sessions, Visitor};
 use crate::web::{Authorization, Body, Crumb, MessageLimits, is_from_own_page};
 
-/// Nothing comes from elsewhere, nothing runs, nobody frames a page.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
-                      frame-ancestors 'none'; base-uri 'none'";
+/// Nothing comes from elsewhere, nothing in a page itself runs, nobody frames it.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                      form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// The pages, ready to be shown.
 #[derive(Debug)]
@@ -213,6 +213,7 @@ impl Pages {
             "name": self.settings.name,
             "home": below(""),
             "style": below(&self.assets.style.name),
+            "script": below(&self.assets.script.name),
             "logo": self.assets.logo.as_ref().map(|logo| below(&logo.name)),
             "user": caller.map(|caller| &caller.identity.username),
             "sign_out": below("sign-out/"),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::Look;
+use super::{Colour, Look};
 use crate::web::SessionCookie;
 
 /// `[pages]`, checked.
@@ -12,8 +12,8 @@ pub struct PagesSettings {
     pub prefix: String,
     /// Whose pages they are, as the head of each says.
     pub name: String,
-    /// The colour of buttons and links, as `#rrggbb`.
-    pub accent: String,
+    /// The colour of buttons and links.
+    pub accent: Colour,
     /// Shown beside the name.
     pub logo: Option<Logo>,
     /// The templates.
@@ -60,7 +60,7 @@ impl PagesSettings {
     /// Where the pages are when the file does not say it.
     pub const PREFIX: &'static str = "/auth";
     /// The colour when the file does not say it.
-    pub const ACCENT: &'static str = "#1d5fa8";
+    pub const ACCENT: Colour = Colour([0x1d, 0x5f, 0xa8]);
 
     /// Whether a canonical path is below the prefix, or the prefix.
     pub fn owns(&self, path: &str) -> bool {

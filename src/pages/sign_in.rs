@@ -15,10 +15,10 @@ static SIGN_IN: Blank =
 
 /// For whoever is in, and wants to do what takes a recent password.
 static ANEW: Blank = Blank {
-    title: "Is it still you?",
-    lead: "What you want to do needs your password once more.",
+    title: "Confirm that it is you",
+    lead: "This needs your password once more.",
     fields: &[USERNAME, PASSWORD],
-    submit: "Go on",
+    submit: "Continue",
 };
 
 const USERNAME: Field = Field::text("username", "Username", "username");
@@ -35,7 +35,7 @@ pub(super) const BLANKS: [&Blank; 2] = [&SIGN_IN, &ANEW];
 /// What is said of things that were done before.
 #[cfg(test)]
 pub(super) fn texts() -> impl Iterator<Item = &'static str> {
-    DONE.iter().map(|(_, text)| *text).chain(["Make an account", "Forgot your password?"])
+    DONE.iter().map(|(_, text)| *text).chain(["Create an account", "Forgot your password?"])
 }
 
 pub(super) async fn get(cx: &Context<'_>) -> Outcome {
@@ -85,7 +85,7 @@ fn view(cx: &Context<'_>, sent: &Form, next: Option<&str>, anew: bool, faults: F
         filled = filled.link("Forgot your password?", &cx.page("forgot"));
     }
     if offers.register == Registering::Open && !anew {
-        filled = filled.link("Make an account", &cx.page("register"));
+        filled = filled.link("Create an account", &cx.page("register"));
     }
     filled.view(&cx.page("sign-in"))
 }

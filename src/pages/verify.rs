@@ -11,7 +11,7 @@ use super::visit::Context;
 
 static VERIFY: Blank = Blank {
     title: "Confirm your e-mail address",
-    lead: "One click, and it is confirmed that the address is yours.",
+    lead: "One click confirms that this address is yours.",
     fields: &[],
     submit: "Confirm",
 };

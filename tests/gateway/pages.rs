@@ -47,6 +47,7 @@ async fn a_browser_is_asked_to_sign_in_and_goes_on_from_where_it_was() {
     assert_eq!((page.status, page.one("content-type")), (200, "text/html; charset=utf-8"));
     let policy = page.one("content-security-policy");
     assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    assert!(policy.contains("; script-src 'self'; style-src 'self'; "), "{policy}");
     assert!(page.text().contains(r#"name="next" value="&#x2f;web&#x2f;x?y=1""#), "{page:?}");
     let form = [("username", "alice"), ("password", PASSWORD), ("next", "/web/x?y=1")];
     let reply = browser.post(gateway, "/auth/sign-in/", &form).await;
@@ -95,7 +96,7 @@ async fn who_is_refused_reads_why() {
     let mut browser = alice(&stage).await;
     browser.fields.push_str("Accept-Language: de-AT, en;q=0.5\r\n");
     for (target, status, text) in [
-        ("/web/admin/x", 403, "Das ist nicht für Sie"),
+        ("/web/admin/x", 403, "Sie haben keinen Zugang"),
         ("/nowhere", 404, "Nicht gefunden"),
         ("/auth/nowhere/", 404, "Nicht gefunden"),
     ] {
@@ -281,10 +282,10 @@ async fn what_asks_for_a_recent_login_asks_for_the_password_once_more() {
     let to = "/auth/sign-in/?next=%2Fweb%2Fdanger%2Fx&anew=1";
     assert_eq!((reply.status, reply.one("location")), (302, to));
     let page = browser.go(gateway, to).await.text();
-    assert!(page.contains("Is it still you?") && page.contains("value=\"alice\""), "{page}");
+    assert!(page.contains("Confirm that it is you") && page.contains("value=\"alice\""), "{page}");
     let wrong = [("username", "alice"), ("password", "x"), ("anew", "1")];
     let page = browser.post(gateway, "/auth/sign-in/", &wrong).await;
-    assert!(page.status == 400 && page.text().contains("Is it still you?"), "{page:?}");
+    assert!(page.status == 400 && page.text().contains("Confirm that it is you"), "{page:?}");
     let form =
         [("username", "alice"), ("password", PASSWORD), ("anew", "1"), ("next", "/web/danger/x")];
     let reply = browser.post(gateway, "/auth/sign-in/", &form).await;
