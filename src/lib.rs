@@ -37,6 +37,7 @@
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/identity.md")]
+#[doc = include_str!("../docs/verifying.md")]
 #[cfg_attr(all(feature = "axum", feature = "testing"), doc = include_str!("../docs/library.md"))]
 struct Pages;
 
@@ -80,6 +81,7 @@ pub mod testing;
 pub mod tls;
 pub mod token;
 pub mod trace;
+pub mod verifier;
 pub mod web;
 
 pub use config::{Config, ConfigError};

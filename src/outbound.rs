@@ -31,6 +31,24 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// What comes of it next; `None` at its end.
+    ///
+    /// # Errors
+    ///
+    /// If the body breaks off.
+    pub(crate) async fn next(&mut self) -> Option<hyper::Result<Bytes>> {
+        loop {
+            match self.body.frame().await? {
+                Err(error) => return Some(Err(error)),
+                Ok(frame) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Some(Ok(data));
+                    }
+                }
+            }
+        }
+    }
+
     /// All of it.
     ///
     /// # Errors

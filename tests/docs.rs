@@ -324,6 +324,7 @@ fn every_policy_on_the_page_is_good() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("django-secret-key"), "x".repeat(50)).expect("a secret");
     fs::write(folder.path().join("admin.token"), "x".repeat(64)).expect("a secret");
+    fs::write(folder.path().join("feed.token"), "y".repeat(64)).expect("a secret");
     fs::create_dir(folder.path().join("tls")).expect("a folder");
     for (host, cert, key) in [
         ("app", "cert.pem", "key.pem"),

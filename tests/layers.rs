@@ -11,7 +11,7 @@ const LEVELS: [&str; 10] = [
     "gateway",
     "config",
     "proxy endpoints admin pages forward_auth",
-    "session policy",
+    "session policy verifier",
     "token",
     "keys limit password audit mail server acme trace",
     "store web",

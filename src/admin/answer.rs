@@ -1,5 +1,7 @@
 //! HTTP at the operator's door: `POST /v1/command` and `/v1/backup`, `GET /healthz`, `/readyz` and
-//! `/metrics`.
+//! `/metrics`; for services `GET /v1/feed` and `POST /v1/verdict`.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
@@ -11,11 +13,14 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
+use super::feed;
 use super::serve::READING;
 use super::stream::{Parts, Patience};
 use super::{BackupRequest, Command, Door, Refusal, RefusalKind, Reply, take_over};
 use crate::secret::Secret;
+use crate::token::Question;
 use crate::web::Authorization;
 
 /// Longest command, in bytes: a batch of users, with the sessions of the busiest.
@@ -30,31 +35,69 @@ type Answer = Response<Either<Full<Bytes>, Parts>>;
 pub(super) enum Pass {
     /// The kernel says that they run as we do, or as root.
     Owner,
-    /// They have to show this with each request.
-    Token(Secret),
+    /// They have to show one of these with each request.
+    Token {
+        /// For everything.
+        operator: Secret,
+        /// For the feed and nothing else.
+        service: Option<Secret>,
+    },
+}
+
+/// As what somebody has been let in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Role {
+    Operator,
+    Service,
 }
 
 /// Answers one request. Over the network, whoever shows no token learns whether the gateway is
 /// alive and ready, as whoever probes it has to, and nothing else.
 pub(super) async fn answer(
+    request: Request<Incoming>,
+    door: &Arc<Door>,
+    pass: &Pass,
+    patience: Patience,
+    closing: &CancellationToken,
+) -> Answer {
+    let path = request.uri().path();
+    let role = match admit(request.headers(), pass) {
+        Ok(role) => role,
+        Err(refusal) => {
+            return match (request.method(), path) {
+                (&Method::GET, "/healthz") => json(StatusCode::OK, &json!({ "alive": true })),
+                (&Method::GET, "/readyz") => {
+                    let ready = is_ready(door);
+                    json(readiness(ready), &json!({ "ready": ready }))
+                }
+                _ => refuse(&refusal),
+            };
+        }
+    };
+    match (request.method(), path) {
+        (&Method::GET, feed::PATH) => match feed::follow(door, request.uri().query(), closing) {
+            Ok(parts) => Response::new(Either::Right(Parts { parts, patience })),
+            Err(refusal) => refuse(&refusal),
+        },
+        (&Method::POST, feed::VERDICT) => match judge(request, door).await {
+            Ok(verdict) => typed(StatusCode::OK, "application/jwt", verdict),
+            Err(refusal) => refuse(&refusal),
+        },
+        _ if role == Role::Service => {
+            refuse(&Refusal::new(RefusalKind::Forbidden, "this token opens the feed alone"))
+        }
+        _ => operate(request, door, pass, patience).await,
+    }
+}
+
+/// What operators may ask for.
+async fn operate(
     mut request: Request<Incoming>,
     door: &Door,
     pass: &Pass,
     patience: Patience,
 ) -> Answer {
     let path = request.uri().path();
-    if let Pass::Token(token) = pass
-        && let Err(refusal) = admit(request.headers(), token)
-    {
-        return match (request.method(), path) {
-            (&Method::GET, "/healthz") => json(StatusCode::OK, &json!({ "alive": true })),
-            (&Method::GET, "/readyz") => {
-                let ready = is_ready(door);
-                json(readiness(ready), &json!({ "ready": ready }))
-            }
-            _ => refuse(&refusal),
-        };
-    }
     match (request.method(), path) {
         (&Method::GET, "/healthz") => json(StatusCode::OK, &door.health()),
         (&Method::GET, "/readyz") => json(readiness(is_ready(door)), &door.health()),
@@ -94,13 +137,19 @@ const fn readiness(ready: bool) -> StatusCode {
 
 /// Lets programs in that have the token, and no page that a browser shows: a page says where it
 /// is from (Fetch, section 3.2), and has no business here even if it knows the token.
-fn admit(headers: &HeaderMap, token: &Secret) -> Result<(), Refusal> {
+fn admit(headers: &HeaderMap, pass: &Pass) -> Result<Role, Refusal> {
+    let Pass::Token { operator, service } = pass else { return Ok(Role::Operator) };
     let site = headers.get_all(SEC_FETCH_SITE).iter();
     if headers.contains_key(ORIGIN) || site.into_iter().any(|site| site != "none") {
         return Err(Refusal::new(RefusalKind::Forbidden, "no browser is served here"));
     }
     match Authorization::of(headers) {
-        Authorization::Bearer(shown) if token.matches(shown) => Ok(()),
+        Authorization::Bearer(shown) if operator.matches(shown) => Ok(Role::Operator),
+        Authorization::Bearer(shown)
+            if service.as_ref().is_some_and(|service| service.matches(shown)) =>
+        {
+            Ok(Role::Service)
+        }
         Authorization::Absent
         | Authorization::Other
         | Authorization::Bearer(_)
@@ -118,6 +167,11 @@ fn admit(headers: &HeaderMap, token: &Secret) -> Result<(), Refusal> {
 async fn run(request: Request<Incoming>, door: &Door) -> Result<Reply, Refusal> {
     let command: Command = read(request).await?;
     door.run(command).await
+}
+
+async fn judge(request: Request<Incoming>, door: &Door) -> Result<String, Refusal> {
+    let question: Question = read(request).await?;
+    feed::judge(door, question).await
 }
 
 async fn back_up(

@@ -14,8 +14,8 @@ use tokio::net::UnixStream;
 use self::users::reply;
 pub(super) use self::users::unknown;
 use super::{
-    Command, Health, KeyView, PastView, PolicyCommand, PolicyView, Refusal, RefusalKind, Reply,
-    checks,
+    Command, Feed, Health, KeyView, PastView, PolicyCommand, PolicyView, Refusal, RefusalKind,
+    Reply, checks,
 };
 use crate::audit::{Event, Kind};
 use crate::clock::Clock;
@@ -51,6 +51,7 @@ pub struct Door {
     past: Option<PastSource>,
     policy: Option<PolicySource>,
     heirs: Option<Heirs>,
+    pub(super) feed: Option<Feed>,
 }
 
 impl fmt::Debug for Door {
@@ -71,7 +72,14 @@ impl Door {
             past: None,
             policy: None,
             heirs: None,
+            feed: None,
         }
+    }
+
+    /// Lets services follow what they have to know for verifying tokens themselves.
+    #[must_use]
+    pub fn with_feed(self, feed: Feed) -> Self {
+        Self { feed: Some(feed), ..self }
     }
 
     /// Opens the keys as well.

@@ -10,6 +10,7 @@ mod checks;
 mod client;
 mod command;
 mod door;
+mod feed;
 mod past;
 mod record;
 mod refusal;
@@ -32,6 +33,7 @@ pub use command::{
     SecretLink, UserKeyView,
 };
 pub use door::{Door, MetricsText};
+pub use feed::Feed;
 pub use past::{
     PastAlternative, PastCaller, PastEnd, PastIdentity, PastPolicy, PastRoute, PastView,
 };

@@ -18,8 +18,9 @@ use super::answer::{Pass, answer};
 use super::stream::Patience;
 use crate::audit::{Origin, asked_by};
 
-/// Connections at once; further ones wait in the listener's queue.
-const CONNECTIONS: usize = 16;
+/// Connections at once; further ones wait in the listener's queue. Those that follow the feed stay,
+/// and there are at most [`FOLLOWERS`](super::feed::FOLLOWERS) of them.
+const CONNECTIONS: usize = super::feed::FOLLOWERS + 32;
 /// For the head of a request, and again for its body.
 pub(super) const READING: Duration = Duration::from_secs(5);
 /// For a whole connection: one command, hashing included; of a backup, for each part of it.
@@ -81,10 +82,11 @@ where
 {
     let pass = Arc::new(pass);
     let patience = Patience::new(WHOLE);
-    let more = patience.clone();
+    let (more, over) = (patience.clone(), closing.clone());
     let service = service_fn(move |request| {
         let (door, pass, patience) = (Arc::clone(&door), Arc::clone(&pass), more.clone());
-        async move { Ok::<_, Infallible>(answer(request, &door, &pass, patience).await) }
+        let over = over.clone();
+        async move { Ok::<_, Infallible>(answer(request, &door, &pass, patience, &over).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

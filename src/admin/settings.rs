@@ -28,6 +28,8 @@ pub struct AdminTcp {
     pub addr: SocketAddr,
     /// What whoever comes in has to show.
     pub token: Secret,
+    /// What services show that verify tokens themselves: for the feed and nothing else.
+    pub feed_token: Option<Secret>,
 }
 
 impl Default for AdminSettings {

@@ -59,7 +59,8 @@ impl Entrance for AdminListener {
     async fn next(&self) -> io::Result<Option<(TcpStream, Visitor)>> {
         let (stream, peer) = self.listener.accept().await?;
         let origin = Origin::remote_operator(peer.ip());
-        let pass = Pass::Token(self.settings.token.clone());
+        let AdminTcp { token, feed_token, .. } = &self.settings;
+        let pass = Pass::Token { operator: token.clone(), service: feed_token.clone() };
         Ok(Some((stream, Visitor { origin, pass })))
     }
 }

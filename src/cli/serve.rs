@@ -133,7 +133,7 @@ async fn serve(
     // Before anybody can change anything.
     let changes = gateway.changes();
     let (mut estate, welcome) = Estate::of(&gateway)?;
-    let door = door(&gateway, Arc::clone(&ready), Arc::clone(&follower)).with_heirs(welcome);
+    let door = door(&gateway, Arc::clone(&ready), Arc::clone(&follower))?.with_heirs(welcome);
     // With the ports that were found where none was asked for.
     let listeners: Vec<_> = gateway.listeners().cloned().collect();
     announce(&listeners, file, &prefix, out)?;
@@ -199,7 +199,11 @@ async fn drain(delay: Duration) {
     tokio::time::sleep(delay).await;
 }
 
-fn door(gateway: &Gateway, ready: Arc<AtomicBool>, follower: Arc<Follower>) -> Door {
+fn door(
+    gateway: &Gateway,
+    ready: Arc<AtomicBool>,
+    follower: Arc<Follower>,
+) -> anyhow::Result<Door> {
     let clock = Arc::clone(gateway.clock());
     let listeners: Vec<_> = gateway.listeners().map(|one| one.addr.to_string()).collect();
     let started = clock.now();
@@ -215,6 +219,7 @@ fn door(gateway: &Gateway, ready: Arc<AtomicBool>, follower: Arc<Follower>) -> D
     };
     let door = Door::new(Arc::clone(gateway.accounts()), clock);
     let door = door.with_keys(Arc::clone(gateway.keys())).with_health(health);
+    let door = door.with_feed(gateway.feed()?);
     let metrics = gateway.metrics();
     let door = door.with_metrics(move || MetricsText {
         media_type: Metrics::CONTENT_TYPE,
@@ -225,7 +230,7 @@ fn door(gateway: &Gateway, ready: Arc<AtomicBool>, follower: Arc<Follower>) -> D
         let requests = requests.clone();
         async move { requests.find(&id).await }
     });
-    door.with_policy(move |command| follower.obey(command))
+    Ok(door.with_policy(move |command| follower.obey(command)))
 }
 
 /// Says where the gateway is, and to whom it is new how to try it.

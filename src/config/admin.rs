@@ -8,6 +8,7 @@ use super::context::{Context, set};
 use super::forms::Source;
 use super::raw;
 use crate::admin::{AdminSettings, AdminTcp, SHORTEST_TOKEN};
+use crate::secret::Secret;
 
 /// Most requests that a worker remembers.
 const MOST_RECENT: usize = 100_000;
@@ -17,7 +18,7 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::Admin) -> AdminSettings {
     let socket = cx.path_or(socket, raw.socket);
     set(&mut watch, raw.watch);
     recent_requests(cx, &mut recent, raw.recent);
-    AdminSettings { socket, watch, recent, tcp: tcp(cx, raw.listen, raw.token) }
+    AdminSettings { socket, watch, recent, tcp: tcp(cx, raw.listen, raw.token, raw.feed_token) }
 }
 
 fn recent_requests(cx: &mut Context<'_>, recent: &mut usize, raw: Option<Spanned<usize>>) {
@@ -39,7 +40,13 @@ fn tcp(
     cx: &mut Context<'_>,
     listen: Option<Spanned<String>>,
     token: Option<Spanned<Source>>,
+    feed_token: Option<Spanned<Source>>,
 ) -> Option<AdminTcp> {
+    if let (None, Some(feed_token)) = (&listen, &feed_token) {
+        let form = "listen = \"127.0.0.1:9901\"";
+        let problem = format!("`feed_token` is for `listen`, which is not there; add {form}");
+        cx.error(feed_token.span(), problem);
+    }
     let (listen, token) = match (listen, token) {
         (None, None) => return None,
         (Some(listen), Some(token)) => (listen, token),
@@ -59,17 +66,38 @@ fn tcp(
         }
     };
     let addr = addr(cx, &listen);
-    let at = token.span();
-    let token = cx.secret("token", token)?;
-    if token.expose().len() < SHORTEST_TOKEN {
-        let problem = format!(
-            "`token` is shorter than {SHORTEST_TOKEN} bytes, and could be guessed; make one with \
-             `openssl rand -hex 32`"
-        );
-        cx.error(at, problem);
-        return None;
+    let token = long_enough(cx, "token", token);
+    let feed = feed_token.map(|written| {
+        let at = written.span();
+        let feed = long_enough(cx, "feed_token", written)?;
+        let same = token.as_ref().is_some_and(|token| token.matches(feed.expose()));
+        if same {
+            let problem =
+                "`feed_token` is the same as `token`, which opens everything; make another";
+            cx.error(at, problem);
+        }
+        (!same).then_some(feed)
+    });
+    let feed_token = match feed {
+        Some(feed) => Some(feed?),
+        None => None,
+    };
+    Some(AdminTcp { addr: addr?, token: token?, feed_token })
+}
+
+/// A token that nobody guesses.
+fn long_enough(cx: &mut Context<'_>, key: &str, written: Spanned<Source>) -> Option<Secret> {
+    let at = written.span();
+    let token = cx.secret(key, written)?;
+    if token.expose().len() >= SHORTEST_TOKEN {
+        return Some(token);
     }
-    Some(AdminTcp { addr: addr?, token })
+    let problem = format!(
+        "`{key}` is shorter than {SHORTEST_TOKEN} bytes, and could be guessed; make one with \
+         `openssl rand -hex 32`"
+    );
+    cx.error(at, problem);
+    None
 }
 
 fn addr(cx: &mut Context<'_>, listen: &Spanned<String>) -> Option<SocketAddr> {

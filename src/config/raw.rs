@@ -360,6 +360,7 @@ tables! {
         recent: usize,
         listen: String,
         token: Source,
+        feed_token: Source,
     }
 
     /// `[mail]`

@@ -132,6 +132,7 @@ fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
         .replace("\ntrust = []", "\ntrust = [\"10.0.0.7\"]");
     lay_certificates(dir.path());
     fs::write(dir.path().join("admin.token"), "x".repeat(64)).unwrap();
+    fs::write(dir.path().join("feed.token"), "y".repeat(64)).unwrap();
     fs::create_dir(dir.path().join("mail")).unwrap();
     fs::create_dir(dir.path().join("pages")).unwrap();
     fs::write(dir.path().join("logo.svg"), "<svg xmlns='http://www.w3.org/2000/svg'/>").unwrap();

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::census::Census;
 use super::front::{Front, Reach};
 use super::plan::{Ground, Plans};
+use crate::admin::Feed;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Written};
-use crate::keys::KeyRing;
+use crate::keys::{KeyError, KeyRing};
 use crate::proxy::Inner;
 use crate::server::{BindError, Bound, ConnectionLimits, Given, ListenerSettings, Slots};
 use crate::session::{Accounts, Sessions};
@@ -143,6 +144,18 @@ impl Gateway {
     /// The key ring, for an operator's door.
     pub fn keys(&self) -> &Arc<KeyRing> {
         &self.ground.keys
+    }
+
+    /// What services follow that verify tokens themselves, for [`Door::with_feed`](crate::admin::Door::with_feed).
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::NoRandomness`]: start again.
+    pub fn feed(&self) -> Result<Feed, KeyError> {
+        let (revisions, keys) = (Arc::clone(&self.ground.revisions), Arc::clone(&self.ground.keys));
+        let plans = Arc::clone(&self.plans);
+        let sessions = move || Arc::clone(&plans.current().shared.sessions);
+        Feed::new(revisions, keys, Arc::clone(&self.ground.clock), sessions)
     }
 
     /// How its listeners speak TLS, for who knows of new certificates.

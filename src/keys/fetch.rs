@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, StatusCode, Uri};
+use http_body::Body;
 use http_body_util::Empty;
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
@@ -88,7 +89,7 @@ impl FetchUrl {
 
 /// Why there are no keys from a fetch. `Display` and `source()` are for the log.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FetchError {
+pub(crate) enum FetchError {
     #[error("not connected")]
     Connect(#[source] std::io::Error),
     #[error("`localhost` is not this machine")]
@@ -124,28 +125,37 @@ pub(super) struct Document {
 /// Fetches a document. It sends nothing about anybody, and nothing of the environment changes
 /// where it goes. A dropped call leaves no connection behind.
 pub(super) async fn get(url: &FetchUrl, tls: &Arc<ClientConfig>) -> Result<Document, FetchError> {
-    let found = tokio::net::lookup_host((url.host.as_str(), url.port));
-    let addresses: Vec<SocketAddr> = found.await.map_err(FetchError::Connect)?.collect();
-    if !url.secure && !addresses.iter().all(|address| address.ip().is_loopback()) {
-        return Err(FetchError::Elsewhere);
-    }
-    let stream = TcpStream::connect(addresses.as_slice()).await.map_err(FetchError::Connect)?;
-    let answer = if url.secure {
-        let stream = outbound::secure(tls, &url.host, stream).await.map_err(FetchError::Connect)?;
-        outbound::ask(stream, request(url), LARGEST_HEAD).await?
-    } else {
-        outbound::ask(stream, request(url), LARGEST_HEAD).await?
-    };
-    read(answer).await
+    let mut request = Request::new(Empty::<Bytes>::new());
+    *request.uri_mut() = url.target.clone();
+    request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    read(url.ask(tls, request).await?).await
 }
 
-fn request(url: &FetchUrl) -> Request<Empty<Bytes>> {
-    let mut request = Request::new(Empty::new());
-    *request.uri_mut() = url.target.clone();
-    let headers = request.headers_mut();
-    headers.insert(header::HOST, url.authority.clone());
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    request
+impl FetchUrl {
+    /// Asks that server, and nobody else, for what the request names.
+    pub(crate) async fn ask<B>(
+        &self,
+        tls: &Arc<ClientConfig>,
+        mut request: Request<B>,
+    ) -> Result<Answer, FetchError>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        request.headers_mut().insert(header::HOST, self.authority.clone());
+        let found = tokio::net::lookup_host((self.host.as_str(), self.port));
+        let addresses: Vec<SocketAddr> = found.await.map_err(FetchError::Connect)?.collect();
+        if !self.secure && !addresses.iter().all(|address| address.ip().is_loopback()) {
+            return Err(FetchError::Elsewhere);
+        }
+        let stream = TcpStream::connect(addresses.as_slice()).await.map_err(FetchError::Connect)?;
+        if !self.secure {
+            return Ok(outbound::ask(stream, request, LARGEST_HEAD).await?);
+        }
+        let stream =
+            outbound::secure(tls, &self.host, stream).await.map_err(FetchError::Connect)?;
+        Ok(outbound::ask(stream, request, LARGEST_HEAD).await?)
+    }
 }
 
 async fn read(answer: Answer) -> Result<Document, FetchError> {

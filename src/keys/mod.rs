@@ -16,6 +16,7 @@ mod settings;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use error::KeyError;
+pub(crate) use fetch::FetchError;
 pub use fetch::{FetchUrl, FetchUrlError};
 pub use jwks::{JwkSet, JwksError, PublicKey};
 pub use location::{Location, RemoteSettings};

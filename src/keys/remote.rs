@@ -22,6 +22,8 @@ use crate::tls::client_config;
 const COOL_DOWN: Duration = Duration::from_secs(30);
 /// Between two attempts while there are no keys at all.
 const RETRY: Duration = Duration::from_secs(5);
+/// The same where it is no stranger who names them.
+const MOMENT: Duration = Duration::from_millis(500);
 /// How long a set is good if the issuer does not say, and the least and most it may say.
 const AGE: Duration = Duration::from_secs(60 * 60);
 const LEAST_AGE: Duration = Duration::from_secs(5 * 60);
@@ -114,6 +116,27 @@ impl RemoteKeys {
         kid: Option<&str>,
         now: Timestamp,
     ) -> Result<bool, KeyError> {
+        self.look_for_after(COOL_DOWN, seen, kid, now).await
+    }
+
+    /// The same a moment after the last look at the earliest, where whoever names `kid` may not do
+    /// so at will.
+    pub(crate) async fn look_for_at_once(
+        self: &Arc<Self>,
+        seen: Option<&Arc<JwkSet>>,
+        kid: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool, KeyError> {
+        self.look_for_after(MOMENT, seen, kid, now).await
+    }
+
+    async fn look_for_after(
+        self: &Arc<Self>,
+        pause: Duration,
+        seen: Option<&Arc<JwkSet>>,
+        kid: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool, KeyError> {
         if let (Some(seen), Some(kid)) = (seen, kid)
             && seen.has(kid)
         {
@@ -121,7 +144,7 @@ impl RemoteKeys {
         }
         // A second time if the first fetch went down with its runtime.
         for _ in 0..2 {
-            let Some(mut flight) = self.ask(seen, now) else { break };
+            let Some(mut flight) = self.ask(pause, seen, now) else { break };
             // Its end is the answer. It has a limit of its own, unless its runtime stands still.
             let ended = timeout(self.settings.timeout.saturating_mul(2), flight.changed()).await;
             if ended.is_err() || self.state().flight.is_none() {
@@ -143,6 +166,7 @@ impl RemoteKeys {
     /// another one.
     fn ask(
         self: &Arc<Self>,
+        pause: Duration,
         seen: Option<&Arc<JwkSet>>,
         now: Timestamp,
     ) -> Option<watch::Receiver<()>> {
@@ -156,7 +180,7 @@ impl RemoteKeys {
         {
             return None;
         }
-        let pause = if known.is_some() { COOL_DOWN } else { RETRY };
+        let pause = if known.is_some() { pause } else { pause.min(RETRY) };
         // A clock that was set back must not keep us from asking.
         let rests = |last: Timestamp| last <= now && now.since(last) < pause;
         (!state.attempt.is_some_and(rests)).then(|| self.begin(&mut state, now))
@@ -207,7 +231,7 @@ impl RemoteKeys {
     }
 
     /// The machine's certificates are many files, and no runtime shall wait for them.
-    async fn tls(&self) -> Result<Arc<ClientConfig>, FetchError> {
+    pub(crate) async fn tls(&self) -> Result<Arc<ClientConfig>, FetchError> {
         if let Some(tls) = self.tls.get() {
             return Ok(Arc::clone(tls));
         }

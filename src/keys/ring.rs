@@ -1,12 +1,14 @@
 //! The key ring: one key that signs, all that still verify.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use jsonwebtoken::jwk;
+use tokio::sync::watch;
 
 use super::pair::{SigningKey, VerifyingKey};
-use super::ring_file::{MadeKey, RingFile};
+use super::ring_file::{MadeKey, RingFile, alive, ensure_current, insert_current};
 use super::seal::Seal;
 use super::{Algorithm, KeyError, KeySettings, KeySource};
 use crate::clock::Timestamp;
@@ -34,6 +36,10 @@ pub struct KeyRing {
     seal: Seal,
     rotating: Mutex<()>,
     keys: RwLock<Arc<Keys>>,
+    /// Moved when they are others.
+    changes: watch::Sender<()>,
+    /// The latest moment that a token says it was issued at, in milliseconds since 1970.
+    issued: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -115,7 +121,9 @@ impl KeyRing {
         let seal = Seal::from_material(file.seal)?;
         let keys = RwLock::new(Arc::new(keys));
         let outlived_by = Mutex::new(longest);
-        Ok(Self { settings, outlived_by, seal, rotating: Mutex::default(), keys })
+        let (rotating, issued) = (Mutex::default(), AtomicU64::new(0));
+        let changes = watch::Sender::new(());
+        Ok(Self { settings, outlived_by, seal, rotating, keys, changes, issued })
     }
 
     fn keys(&self) -> Arc<Keys> {
@@ -162,6 +170,22 @@ impl KeyRing {
         jwk::JwkSet { keys: self.keys().verifying.iter().filter_map(|k| k.jwk.clone()).collect() }
     }
 
+    /// Hears from now on when there are other keys.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// Notes that a token says it was issued at that moment.
+    pub(crate) fn note_issued(&self, at: Timestamp) {
+        self.issued.fetch_max(at.as_millis(), Ordering::Relaxed);
+    }
+
+    /// The latest moment that a token of this process says it was issued at, whatever became of the
+    /// clock since.
+    pub(crate) fn last_issued(&self) -> Timestamp {
+        Timestamp::from_millis(self.issued.load(Ordering::Relaxed))
+    }
+
     /// Every key, the current one first.
     pub fn list(&self) -> Vec<KeyInfo> {
         self.keys().infos.clone()
@@ -195,6 +219,7 @@ impl KeyRing {
         let info = fresh.infos.first().cloned().ok_or(KeyError::Damaged)?;
         file.write(path)?;
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+        self.changes.send_replace(());
         Ok(info)
     }
 
@@ -265,34 +290,4 @@ impl Keys {
         }
         Ok(Self { signing, verifying, infos })
     }
-}
-
-/// Whether a token signed with the key may still be good.
-fn alive(key: &MadeKey, longest: Duration, now: Timestamp) -> bool {
-    key.retired.is_none_or(|retired| now < retired.plus(longest))
-}
-
-fn ensure_current(
-    keys: &mut Vec<MadeKey>,
-    algorithm: Algorithm,
-    now: Timestamp,
-) -> Result<(), KeyError> {
-    let current = keys.iter().find(|key| key.retired.is_none());
-    if current.is_some_and(|key| key.algorithm == algorithm) {
-        return Ok(());
-    }
-    insert_current(keys, algorithm, now)
-}
-
-fn insert_current(
-    keys: &mut Vec<MadeKey>,
-    algorithm: Algorithm,
-    now: Timestamp,
-) -> Result<(), KeyError> {
-    for key in keys.iter_mut() {
-        key.retired.get_or_insert(now);
-    }
-    let pkcs8 = SigningKey::generate(algorithm)?;
-    keys.insert(0, MadeKey { algorithm, pkcs8, created: now, retired: None });
-    Ok(())
 }

@@ -4,12 +4,14 @@ use std::cmp::Ordering;
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::pair::SigningKey;
 use super::seal::Seal;
 use super::{Algorithm, KeyError};
 use crate::clock::Timestamp;
@@ -176,4 +178,34 @@ impl RingFile {
         };
         serde_json::to_string_pretty(&document).unwrap_or_default()
     }
+}
+
+/// Whether a token signed with the key may still be good.
+pub(super) fn alive(key: &MadeKey, longest: Duration, now: Timestamp) -> bool {
+    key.retired.is_none_or(|retired| now < retired.plus(longest))
+}
+
+pub(super) fn ensure_current(
+    keys: &mut Vec<MadeKey>,
+    algorithm: Algorithm,
+    now: Timestamp,
+) -> Result<(), KeyError> {
+    let current = keys.iter().find(|key| key.retired.is_none());
+    if current.is_some_and(|key| key.algorithm == algorithm) {
+        return Ok(());
+    }
+    insert_current(keys, algorithm, now)
+}
+
+pub(super) fn insert_current(
+    keys: &mut Vec<MadeKey>,
+    algorithm: Algorithm,
+    now: Timestamp,
+) -> Result<(), KeyError> {
+    for key in keys.iter_mut() {
+        key.retired.get_or_insert(now);
+    }
+    let pkcs8 = SigningKey::generate(algorithm)?;
+    keys.insert(0, MadeKey { algorithm, pkcs8, created: now, retired: None });
+    Ok(())
 }

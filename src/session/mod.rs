@@ -192,6 +192,11 @@ impl Sessions {
         }
     }
 
+    /// How long an access token lives.
+    pub const fn longest_access(&self) -> Duration {
+        self.signer.settings().access
+    }
+
     /// Whether sliding tokens are issued and accepted.
     pub const fn sliding(&self) -> bool {
         self.signer.settings().sliding

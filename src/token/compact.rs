@@ -30,6 +30,14 @@ impl<'t> Compact<'t> {
     /// Every way of writing the same token twice is refused: padding, spaces, the other base64
     /// alphabet, stray trailing bits, repeated member names.
     pub(super) fn parse(token: &'t [u8]) -> Result<Self, TokenError> {
+        Self::parse_typed(token, &["JWT", "at+jwt", "application/at+jwt"])
+    }
+
+    /// The same where the header names no other type than these, if it names one.
+    pub(super) fn parse_typed(
+        token: &'t [u8],
+        types: &'static [&'static str],
+    ) -> Result<Self, TokenError> {
         let token = std::str::from_utf8(token).map_err(|_| TokenError::Invalid)?;
         let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Invalid)?;
         let (header, payload) = message.split_once('.').ok_or(TokenError::Invalid)?;
@@ -37,8 +45,8 @@ impl<'t> Compact<'t> {
             return Err(TokenError::Invalid);
         }
         decode(signature)?;
-        let Header { algorithm, kid } =
-            strict_json::read(&decode(header)?, HeaderReader).ok_or(TokenError::Invalid)?;
+        let Header { algorithm, kid } = strict_json::read(&decode(header)?, HeaderReader { types })
+            .ok_or(TokenError::Invalid)?;
         Ok(Self { algorithm, kid, payload, message: message.as_bytes(), signature })
     }
 
@@ -67,7 +75,9 @@ struct Header {
 /// Reads a header. Whatever else would change how the token is to be read (`crit`, nesting by
 /// `cty`, another `typ`) is refused; whatever would bring a key along (`jwk`, `jku`, `x5u`,
 /// `x5c`) is not looked at (RFC 8725 section 3.10).
-struct HeaderReader;
+struct HeaderReader {
+    types: &'static [&'static str],
+}
 
 impl<'de> DeserializeSeed<'de> for HeaderReader {
     type Value = Header;
@@ -100,8 +110,7 @@ impl<'de> Visitor<'de> for HeaderReader {
                 }
                 "typ" if !typ => {
                     let Text(text) = members.next_value()?;
-                    let plain = ["JWT", "at+jwt", "application/at+jwt"];
-                    typ = plain.iter().any(|known| known.eq_ignore_ascii_case(&text));
+                    typ = self.types.iter().any(|known| known.eq_ignore_ascii_case(&text));
                     if !typ {
                         return Err(refused());
                     }

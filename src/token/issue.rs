@@ -119,6 +119,7 @@ impl Signer {
             iss: self.settings.issuer.as_deref(),
             aud: self.settings.audience.as_deref(),
         };
+        self.keys.note_issued(grant.issued);
         self.keys.sign(|kid, algorithm| {
             let header = Header { alg: algorithm.as_str(), typ: "JWT", kid };
             format!("{}.{}", part(&header), part(&payload))

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::broadcast;
 
+use super::journal::{Journal, Passage};
 use crate::identity::UserId;
 
 /// Users share counters by their low bits: a collision costs one needless store read.
@@ -24,6 +25,7 @@ pub struct Revisions {
     // Stands for everybody who has no user here.
     issuers: Arc<AtomicU64>,
     news: broadcast::Sender<Bumped>,
+    journal: Mutex<Journal>,
     /// Of whom it was heard that something changed, where the users are somebody else's by now.
     heard: Mutex<HashSet<UserId>>,
 }
@@ -109,7 +111,20 @@ impl Revisions {
         self.news.subscribe()
     }
 
+    /// What was bumped since that place of the journal, which [`Passage::to`] names. A process has
+    /// a journal of its own.
+    pub fn since(&self, place: u64) -> Passage {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).since(place)
+    }
+
+    /// Where the journal ends now.
+    pub fn place(&self) -> u64 {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).end()
+    }
+
     fn tell(&self, bumped: Bumped) {
+        // First: whoever is woken finds it there.
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).note(bumped);
         // An error says that nobody listens.
         drop(self.news.send(bumped));
     }
@@ -123,7 +138,7 @@ impl Default for Revisions {
     fn default() -> Self {
         let slots = (0..SLOTS).map(|_| AtomicU64::new(0)).collect();
         let (issuers, news) = (Arc::default(), broadcast::Sender::new(NEWS));
-        Self { slots, issuers, news, heard: Mutex::default() }
+        Self { slots, issuers, news, journal: Mutex::default(), heard: Mutex::default() }
     }
 }
 

@@ -23,6 +23,7 @@ mod cors;
 mod devices;
 mod early_answers;
 mod early_answers_h2;
+mod elsewhere;
 mod forward_auth;
 mod framing;
 mod fresh;

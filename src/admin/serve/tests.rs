@@ -124,8 +124,11 @@ const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// Over the network: the answer to a request with these field lines.
 async fn remote(request: &str, fields: &str) -> String {
-    let settings =
-        AdminTcp { addr: "127.0.0.1:0".parse().unwrap(), token: TOKEN.to_owned().into() };
+    let settings = AdminTcp {
+        addr: "127.0.0.1:0".parse().unwrap(),
+        token: TOKEN.to_owned().into(),
+        feed_token: None,
+    };
     let listener = AdminListener::bind(settings).await.unwrap();
     let addr = listener.addr();
     let (stop, stopped) = oneshot::channel::<()>();

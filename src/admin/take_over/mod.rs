@@ -68,7 +68,7 @@ pub(super) fn begin<B>(
     pass: &Pass,
     body: B,
 ) -> Result<Response<B>, Refusal> {
-    if let Pass::Token(_) = pass {
+    if let Pass::Token { .. } = pass {
         let detail = "a gateway hands over at its unix socket alone";
         return Err(Refusal::new(RefusalKind::Forbidden, detail));
     }

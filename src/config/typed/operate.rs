@@ -11,6 +11,7 @@ typed! {
         recent: count,
         listen: text,
         token: source,
+        feed_token: source,
     }
 
     /// `[audit]`
