@@ -11,6 +11,9 @@ else
 fi
 cargo test --locked --all-features --doc
 
+echo "== the oldest Rust that is promised"
+python3 tests/msrv.py
+
 echo "== the list of common passwords"
 tests/common_passwords.sh
 
