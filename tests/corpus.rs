@@ -109,6 +109,7 @@ macro_rules! replayed {
 replayed! {
     answer 500
     config 500
+    cookie 20_000
     endpoint 500
     forwarded 20_000
     head 20_000

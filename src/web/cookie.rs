@@ -38,7 +38,7 @@ pub fn strip_cookies(headers: &mut HeaderMap) {
 pub fn strip_set_cookies(headers: &mut HeaderMap) {
     let sets_ours = |field: &HeaderValue| {
         let pair = field.as_bytes().split(|byte| *byte == b';').next();
-        pair.is_some_and(is_ours)
+        pair.is_some_and(|pair| is_ours(as_sent_back(pair)))
     };
     if !headers.get_all(SET_COOKIE).iter().any(sets_ours) {
         return;
@@ -48,6 +48,13 @@ pub fn strip_set_cookies(headers: &mut HeaderMap) {
     for field in fields.into_iter().filter(|field| !sets_ours(field)) {
         headers.append(SET_COOKIE, field);
     }
+}
+
+/// What a browser will send of the pair of a `Set-Cookie`: one without a name, `=a=b`, comes back as
+/// `a=b` (RFC 6265bis section 5.8.3).
+fn as_sent_back(pair: &[u8]) -> &[u8] {
+    let begin = pair.iter().position(|byte| *byte != b'=' && !byte.is_ascii_whitespace());
+    begin.and_then(|begin| pair.get(begin..)).unwrap_or_default()
 }
 
 /// Whether it is worth a closer look.
@@ -206,11 +213,15 @@ mod tests {
                 "a=portcullis; Path=/",
                 "Portcullis=x; Path=/",
                 "__Host-portcullis-device=; Secure",
+                // Without a name they would come back as if they had ours.
+                "=portcullis=x",
+                " = __Host-portcullis=x; Secure",
+                "=c",
                 "b",
             ],
         );
         strip_set_cookies(&mut headers);
-        assert_eq!(left(&headers, &SET_COOKIE), ["a=portcullis; Path=/", "b"]);
+        assert_eq!(left(&headers, &SET_COOKIE), ["a=portcullis; Path=/", "=c", "b"]);
     }
 
     proptest! {

@@ -4,6 +4,7 @@
 mod answer;
 mod config;
 mod connection;
+mod cookie;
 mod endpoint;
 mod forwarded;
 mod head;
@@ -20,9 +21,10 @@ mod world;
 pub(crate) type Target = fn(&[u8]);
 
 /// Each target by its name, which is that of its file below `corpus`, too.
-pub(crate) const ALL: [(&str, Target); 14] = [
+pub(crate) const ALL: [(&str, Target); 15] = [
     ("answer", answer::run),
     ("config", config::run),
+    ("cookie", cookie::run),
     ("endpoint", endpoint::run),
     ("forwarded", forwarded::run),
     ("head", head::run),
