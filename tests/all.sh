@@ -3,6 +3,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+echo "== what tests start: a database"
+tests/postgres.sh
+
 echo "== unit, store and gateway tests"
 if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --locked --all-features

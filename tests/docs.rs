@@ -325,6 +325,8 @@ fn every_policy_on_the_page_is_good() {
     fs::write(folder.path().join("django-secret-key"), "x".repeat(50)).expect("a secret");
     fs::write(folder.path().join("admin.token"), "x".repeat(64)).expect("a secret");
     fs::write(folder.path().join("feed.token"), "y".repeat(64)).expect("a secret");
+    let url = "postgres://gate:secret@db.example.com/gate";
+    fs::write(folder.path().join("database-url"), url).expect("a secret");
     fs::create_dir(folder.path().join("tls")).expect("a folder");
     for (host, cert, key) in [
         ("app", "cert.pem", "key.pem"),

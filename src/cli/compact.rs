@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::out::Out;
 use super::policy_file::PolicyFile;
-use super::reach::{explain, no_gateway};
+use super::reach::{explain, file_of, no_gateway};
 use crate::store::{Compacted, RedbStore};
 
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -29,13 +29,14 @@ struct Told {
 pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
     let config = file.load()?.config;
     no_gateway(&config, "compacting needs the store to itself").await?;
+    let store = file_of(&config, "compacted")?;
     let Compacted { before, after } =
-        RedbStore::compact(&config.store).map_err(|error| explain(error, &config))?;
+        RedbStore::compact(store).map_err(|error| explain(error, &config))?;
     if args.json {
-        out.json(&Told { store: config.store, before, after })?;
+        out.json(&Told { store: store.to_owned(), before, after })?;
     } else {
         let (before, after) = (HumanBytes(before), HumanBytes(after));
-        out.line(format_args!("{}: {before} before, {after} now", config.store.display()))?;
+        out.line(format_args!("{}: {before} before, {after} now", store.display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

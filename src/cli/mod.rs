@@ -42,6 +42,8 @@ mod secrets;
 mod serve;
 mod session;
 mod signals;
+#[cfg(feature = "postgres")]
+mod store;
 mod succession;
 mod times;
 mod try_lines;
@@ -104,6 +106,9 @@ enum Command {
     Restore(restore::Args),
     /// Give the disk back what the store has no more use for, while no gateway runs
     Compact(compact::Args),
+    /// The tables of a store that is a database
+    #[cfg(feature = "postgres")]
+    Store(Act<store::Action>),
     /// Roles that are given to many users at once
     Group(Act<group::Action>),
     /// The keys that sign tokens
@@ -174,6 +179,8 @@ where
         Command::Backup(args) => soon(backup::run(args, &file, out)),
         Command::Restore(args) => soon(restore::run(args, &file, out)),
         Command::Compact(args) => soon(compact::run(args, &file, out)),
+        #[cfg(feature = "postgres")]
+        Command::Store(args) => soon(store::run(args, &file, out)),
         Command::Group(args) => soon(group::run(args, &file, out)),
         Command::Key(args) => soon(key::run(args, &file, out)),
         Command::Audit(args) => audit::run(args, &file, out),

@@ -14,11 +14,11 @@ use crate::new_file::folder;
 /// What a gateway makes for itself and nobody else may read. Not all of it need be there.
 pub(super) fn private_files(config: &Config) -> Vec<(&'static str, PathBuf)> {
     let mut files = vec![
-        ("the store", config.store.clone()),
         ("the key file", config.keys.ring.clone()),
         ("the admin socket", config.admin.socket.clone()),
         ("the audit record", config.audit.path.clone()),
     ];
+    files.extend(config.store.file().map(|store| ("the store", store.to_owned())));
     if let Some(acme) = &config.acme {
         files.push(("the account at the authority", acme.account()));
         files.push(("the certificate with its key", acme.certificate()));

@@ -100,6 +100,13 @@ pub(super) async fn no_gateway(config: &Config, why: &str) -> anyhow::Result<()>
     }
 }
 
+/// The file of the store, where only one can be what the command says.
+pub(super) fn file_of<'c>(config: &'c Config, done: &str) -> anyhow::Result<&'c Path> {
+    config.store.file().ok_or_else(|| {
+        anyhow!("{}: a database is {done} by its own means, not by this command", config.store)
+    })
+}
+
 fn open_store(config: &Config, purpose: Purpose, out: &mut Out) -> anyhow::Result<Door> {
     let mode = match purpose {
         Purpose::FirstUser | Purpose::Import => OpenMode::CreateIfMissing,
@@ -107,14 +114,17 @@ fn open_store(config: &Config, purpose: Purpose, out: &mut Out) -> anyhow::Resul
             OpenMode::Existing
         }
     };
-    let new = !config.store.exists();
+    let new = config.store.file().is_some_and(|store| !store.exists());
     let rehearses_first = new && purpose == Purpose::Rehearsal;
     // Also where only the keys are wanted: its lock says that no gateway uses them.
-    let store =
-        if rehearses_first { RedbStore::in_memory() } else { RedbStore::open(&config.store, mode) };
+    let store = if rehearses_first {
+        RedbStore::in_memory().map(|store| Arc::new(store) as _)
+    } else {
+        config.store.open(mode)
+    };
     let store = store.map_err(|error| explain(error, config))?;
-    if new && !rehearses_first {
-        out.note(format_args!("made a new store at {}", whole(&config.store).display()));
+    if let Some(store) = config.store.file().filter(|_| new && !rehearses_first) {
+        out.note(format_args!("made a new store at {}", whole(store).display()));
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let settings = PasswordSettings { at_once: NonZeroUsize::MIN, ..config.passwords.clone() };
@@ -122,7 +132,7 @@ fn open_store(config: &Config, purpose: Purpose, out: &mut Out) -> anyhow::Resul
     let revisions = Arc::new(Revisions::default());
     let rules = Rules::new([], config.accounts.clone(), config.links.clone())
         .with_user_keys(config.sessions.user_keys.clone());
-    let accounts = Accounts::new(Arc::new(store), Arc::clone(&clock), passwords, revisions, rules);
+    let accounts = Accounts::new(store, Arc::clone(&clock), passwords, revisions, rules);
     let Some(keys) = open_keys(config, purpose, clock.now(), out)? else {
         return Ok(Door::new(Arc::new(accounts), clock));
     };
@@ -200,6 +210,9 @@ pub(super) fn explain(error: OpenError, config: &Config) -> anyhow::Error {
             "{told}; start the gateway or run `portcullis user add` to make one, or name the \
              policy file with `--config`"
         ),
-        OpenError::Foreign { .. } | OpenError::Io { .. } => error.into(),
+        OpenError::Foreign { .. }
+        | OpenError::Io { .. }
+        | OpenError::Database { .. }
+        | OpenError::Layout { .. } => error.into(),
     }
 }

@@ -179,8 +179,9 @@ async fn serve(
 /// A gateway that is listened at, by its clients and by its operators.
 async fn bound(config: Config, given: Given, out: &mut Out) -> anyhow::Result<(Gateway, Doors)> {
     let admin = config.admin.clone();
-    let made = [("store", config.store.clone()), ("key file", config.keys.ring.clone())];
-    let made: Vec<_> = made.into_iter().filter(|(_, path)| !path.exists()).collect();
+    let store = config.store.file().map(|store| ("store", store.to_owned()));
+    let made = store.into_iter().chain([("key file", config.keys.ring.clone())]);
+    let made: Vec<_> = made.filter(|(_, path)| !path.exists()).collect();
     let mut gateway = Gateway::builder(config).build()?;
     for (what, path) in made {
         out.line(format_args!("made a new {what} at {}", whole(&path).display()))?;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Weak};
 
 use tokio::net::UnixStream;
@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::gateway::{Gateway, Lingering};
 use crate::server::{Given, ListenerSettings};
 use crate::small_file::Stamp;
+use crate::store::StoreSettings;
 use crate::token::Bumped;
 
 /// The listening sockets of a gateway, for a process that takes its place.
@@ -64,13 +65,16 @@ pub(super) async fn let_go(
 ) -> Result<Option<Bereft>, TakeOverError> {
     let Some(mut incumbent) = incumbent else { return Ok(None) };
     let left = incumbent.let_go().await?;
-    let missed = left != mark(&config.store, &config.fingerprint);
+    // Whoever shares a database may have been in it.
+    let shared = config.store.file().is_none();
+    let missed = shared || left != mark(&config.store, &config.fingerprint);
     Ok(Some(Bereft { incumbent, missed }))
 }
 
 /// What a store is known again by, if nobody was in it, with the policy.
-fn mark(store: &Path, policy: &str) -> String {
-    let store = Stamp::of(store).map(|stamp| format!("{stamp:?}")).unwrap_or_default();
+fn mark(store: &StoreSettings, policy: &str) -> String {
+    let store =
+        store.file().and_then(Stamp::of).map(|stamp| format!("{stamp:?}")).unwrap_or_default();
     format!("{store} {policy}")
 }
 
@@ -185,7 +189,7 @@ pub(super) struct Leaving {
     pub(super) estate: Estate,
     /// Those who gave way to this one, and hear of changes by it.
     pub(super) earlier: JoinSet<()>,
-    pub(super) store: PathBuf,
+    pub(super) store: StoreSettings,
     pub(super) listeners: Vec<ListenerSettings>,
     pub(super) policies: Policies,
     /// Of the one in force.

@@ -1,7 +1,7 @@
 //! From the file as written to settings: one table after the other.
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ipnet::IpNet;
 use toml::Spanned;
@@ -9,8 +9,8 @@ use toml::Spanned;
 use super::context::{Context, inner, set};
 use super::read::{Many, Named};
 use super::{
-    Config, KEYS, STORE, Written, admin, audit, forward_auth, identity, import, issuers, limits,
-    listen, log, otlp, own_path, people, raw, routes, tls, upstreams,
+    Config, Written, admin, audit, forward_auth, identity, import, issuers, limits, listen, log,
+    otlp, own_path, people, raw, routes, store, tls, upstreams,
 };
 use crate::forward_auth::ForwardAuthSettings;
 use crate::proxy::UpstreamSettings;
@@ -19,21 +19,21 @@ use crate::web::TrustHeaders;
 /// Checks one table after the other: none hides the problems of another.
 pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let mut listen = listen::listen(cx, raw.listen);
-    let store = store(cx, inner(raw.store).path);
-    let tls = tls::check(cx, raw.tls, &mut listen, &store);
+    let (store, beside) = store::check(cx, inner(raw.store));
+    let tls = tls::check(cx, raw.tls, &mut listen, &beside);
     let public = listen::public(cx, raw.public);
     let peers = trusted(cx, raw.trust, raw.trust_headers, &listen);
     let (connections, messages) = limits::check(cx, inner(raw.limits));
     let written = people::Written { auth: raw.auth, mail: raw.mail, pages: raw.pages };
-    let people = people::check(cx, written, &store, public.as_ref(), &listen);
+    let people = people::check(cx, written, &beside, public.as_ref(), &listen);
     let identity = identity::check(cx, raw.identity, people.keys.algorithm);
     let issuers = issuers::check(cx, inner(raw.issuers), people.tokens.issuer.as_deref());
     let admin = admin::check(cx, inner(raw.admin));
-    let audit = audit::check(cx, inner(raw.audit), &store, &people.keys.ring);
+    let audit = audit::check(cx, inner(raw.audit), &beside, &people.keys.ring);
     let asked = forward_auth::check(cx, raw.forward_auth, &peers, &identity);
     let given = people.own_paths(asked.as_ref());
     own_path::apart(cx, &people.endpoints.prefix, &given);
-    let ours = [&*store, &people.keys.ring, &audit.path];
+    let ours = [&*beside, &people.keys.ring, &audit.path];
     let (known, upstreams) = kept_apart(cx, inner(raw.upstreams), &ours, tls.as_ref());
     let routes = routes_or_warning(cx, raw.routes);
     let ours = routes::Ours { endpoints: &people.endpoints.prefix, pages: people.pages_below() };
@@ -109,19 +109,6 @@ fn workers(written: Option<Spanned<NonZeroUsize>>) -> NonZeroUsize {
     let mut workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     set(&mut workers, written);
     workers
-}
-
-fn store(cx: &mut Context<'_>, written: Option<Spanned<String>>) -> PathBuf {
-    let at = written.as_ref().map(Spanned::span);
-    let store = cx.path_or(STORE, written);
-    if let Some(at) = at
-        && store.extension().is_some_and(|end| end == KEYS)
-    {
-        let message = "the file beside the store that ends in `.keys` holds the keys; \
-                       let `path` end in `.redb`";
-        cx.error(at, message);
-    }
-    store
 }
 
 fn routes_or_warning(

@@ -35,6 +35,7 @@ mod route_keys;
 mod routes;
 mod schema;
 mod signing;
+mod store;
 mod templates;
 mod tls;
 pub mod typed;
@@ -44,7 +45,7 @@ mod written;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use ipnet::IpNet;
@@ -65,6 +66,7 @@ use crate::policy::{Expectation, Routes};
 use crate::proxy::UpstreamSettings;
 use crate::server::{ConnectionLimits, ListenerSettings};
 use crate::session::{AccountRules, SessionSettings};
+use crate::store::StoreSettings;
 use crate::tls::TlsSettings;
 use crate::token::{IssuerSettings, TokenSettings};
 use crate::trace::TraceSettings;
@@ -104,7 +106,8 @@ const KEYS: &str = "keys";
 /// "#;
 /// let checked = Config::parse("portcullis.toml", text, Path::new("/etc/portcullis"))?;
 /// assert!(checked.warnings.is_empty());
-/// assert_eq!(checked.config.store, Path::new("/etc/portcullis/portcullis.redb"));
+/// let store = Path::new("/etc/portcullis/portcullis.redb");
+/// assert_eq!(checked.config.store.file(), Some(store));
 /// # Ok::<(), portcullis::ConfigError>(())
 /// ```
 #[derive(Debug)]
@@ -123,8 +126,8 @@ pub struct Config {
     pub trust_headers: TrustHeaders,
     /// Worker threads.
     pub workers: NonZeroUsize,
-    /// The store file.
-    pub store: PathBuf,
+    /// Where users and sessions are kept.
+    pub store: StoreSettings,
     /// Limits of connections.
     pub connections: ConnectionLimits,
     /// Limits of messages.

@@ -121,6 +121,17 @@ tables! {
     /// `[store]`
     Store {
         path: String,
+        postgres: Postgres,
+    }
+
+    /// `[store] postgres`
+    Postgres flawed {
+        url: Source,
+        ca: String,
+        danger_clear: bool,
+        prepared: bool,
+        connections: NonZeroUsize,
+        timeout: Span,
     }
 
     /// `[tls]`

@@ -41,6 +41,7 @@ fn env(name: &str) -> Option<OsString> {
         "SHORT" => Some("0123456789012345678901234567890".into()),
         "SMTP_PASSWORD" | "OTLP_AUTHORIZATION" => Some("hunter2".into()),
         "SIGNING_KEY" => Some("01234567890123456789012345678901".into()),
+        "DATABASE_URL" => Some("postgres://gate:hunter2@db.example.com/gate".into()),
         _ => None,
     }
 }
@@ -77,7 +78,7 @@ fn example_with_everything() -> String {
 fn the_built_in_default_holds_and_warns_of_nothing() {
     let checked = Config::built_in(Path::new("/base")).expect("the example is sound");
     assert_eq!(checked.warnings, []);
-    assert_eq!(checked.config.store, Path::new("/base/portcullis.redb"));
+    assert_eq!(checked.config.store.file(), Some(Path::new("/base/portcullis.redb")));
     assert_eq!(checked.config.keys.ring, Path::new("/base/portcullis.keys"));
     assert_eq!(checked.config.admin.socket, Path::new("/base/portcullis.sock"));
     assert!(!checked.config.expect.is_empty());
@@ -122,10 +123,11 @@ fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
     fs::write(dir.path().join("corp-ca.pem"), authority).unwrap();
     fs::create_dir(dir.path().join("public")).unwrap();
     fs::write(dir.path().join("public/index.html"), "<!doctype html>").unwrap();
-    // One of `key` and `secret` goes with an algorithm.
+    // One of `key` and `secret` goes with an algorithm, and a store is a file or a database.
     let text = example_with_everything()
         .replace("algorithm = \"ES256\"", "algorithm = \"HS256\"")
         .replace("\nkey      =", "\n#key      =")
+        .replace("\npath = \"portcullis.redb\"", "\n#path = \"portcullis.redb\"")
         .replace("http://localhost:4318", "https://localhost:4318")
         .replace("\nX-User-Token", "\n#X-User-Token")
         // Whoever asks for a second opinion is trusted.
@@ -139,6 +141,7 @@ fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
     let config = parse_at(dir.path(), &text).expect(&text).config;
     let default = accepted(ROUTE);
     assert!(matches!(config.keys.source, KeySource::Shared(_)));
+    assert_eq!(config.store.to_string(), "database db.example.com:5432/gate");
     let public = config.public.as_ref().map(ToString::to_string);
     assert_eq!(public.as_deref(), Some("https://app.example.com"));
     assert_eq!(config.tokens.issuer.as_deref(), Some("https://app.example.com"));
@@ -259,7 +262,7 @@ fn values_arrive_where_they_belong() {
     let trust: Vec<String> = config.trust.iter().map(ToString::to_string).collect();
     assert_eq!(trust, ["10.0.0.0/8", "192.0.2.7/32", "2001:db8::1/128"]);
     assert_eq!(config.workers.get(), 3);
-    assert_eq!(config.store, Path::new("/base/data/gate.redb"));
+    assert_eq!(config.store.file(), Some(Path::new("/base/data/gate.redb")));
     assert_eq!(config.keys.ring, Path::new("/base/data/gate.keys"));
     assert_eq!(config.admin.socket, Path::new("/run/gate.sock"));
     assert_eq!((config.messages.target, config.connections.head), (9000, 20 * 1024));
@@ -432,7 +435,7 @@ fn a_file_is_found_and_its_paths_are_relative_to_it() {
     assert_eq!(missing, format!("{}: {system}", path.display()));
     fs::write(&path, ROUTE).unwrap();
     let config = Config::load(&path).expect("a file").config;
-    assert_eq!(config.store, dir.path().join("portcullis.redb"));
+    assert_eq!(config.store.file(), Some(&*dir.path().join("portcullis.redb")));
 }
 
 proptest! {

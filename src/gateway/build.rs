@@ -18,7 +18,7 @@ use crate::password::{PasswordError, Passwords};
 use crate::proxy::{Inner, InnerService};
 use crate::server::BindError;
 use crate::session::{Accounts, Foundations, Sessions};
-use crate::store::{OpenError, OpenMode, RedbStore, Store};
+use crate::store::{OpenError, OpenMode, Store};
 use crate::tls::{ListenerTls, ServerTls, TlsError};
 use crate::token::Revisions;
 use crate::web::RequestIds;
@@ -142,7 +142,7 @@ impl Builder {
         // The store first: its lock keeps a second gateway from making other keys.
         let store = match store {
             Some(store) => store,
-            None => Arc::new(RedbStore::open(&config.store, OpenMode::CreateIfMissing)?),
+            None => config.store.open(OpenMode::CreateIfMissing)?,
         };
         let longest = config.tokens.longest();
         let keys = if ephemeral_keys {

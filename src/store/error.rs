@@ -77,6 +77,26 @@ pub enum OpenError {
         #[source]
         source: Option<Box<dyn Error + Send + Sync>>,
     },
+    /// The database does not answer, or not us. Look whether it runs, at its address, and at the
+    /// account.
+    #[error("database {place}: cannot be used")]
+    Database {
+        /// Where it is, without a password.
+        place: String,
+        /// What it said, or why it said nothing.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The tables of the database are not those that this version works with; nothing was changed.
+    #[error("database {place}: {reason}")]
+    Layout {
+        /// Where it is, without a password.
+        place: String,
+        /// What is wrong, and what to do about it.
+        reason: &'static str,
+        /// Whether they are of a version that this one does not know yet.
+        newer: bool,
+    },
     /// The operating system refused.
     #[error("{}: cannot open the store", path.display())]
     Io {

@@ -3,6 +3,8 @@
 //! The trait speaks of no backend and assumes no single process: several gateways may share one
 //! store. `tests/store_contract.rs` states what every backend must do.
 
+mod changing;
+mod codes;
 mod commits;
 mod copy;
 mod error;
@@ -12,9 +14,12 @@ mod invitation;
 mod key;
 mod mail;
 mod moving;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod recipe;
 mod record;
 mod redb;
+mod settings;
 
 use async_trait::async_trait;
 
@@ -36,6 +41,8 @@ pub use moving::{
     Arrival, GroupArrival, InvitationArrival, KeptInvitation, KeptSession, MovingStore, Numbers,
     Trial, WholeUser,
 };
+#[cfg(feature = "postgres")]
+pub use postgres::{Layout, Migration, PostgresSettings, PostgresStore, UrlFault};
 pub use record::{
     Creation, EndReason, Mark, NewSession, NewUser, PasswordHash, RefreshGrant, Rotation,
     RotationRequest, Session, SessionRef, SpentGrant, Standing, User, UserChange,
@@ -44,6 +51,7 @@ pub use record::{
 #[doc(hidden)]
 pub use redb::rewritten;
 pub use redb::{Compacted, Finish, FinishedDraft, HeldStore, OpenMode, RedbStore, StoreDraft};
+pub use settings::StoreSettings;
 
 /// How many spent refresh tokens a session remembers for the grace period. A client that spends
 /// more than this within the grace is not a client that lost an answer.

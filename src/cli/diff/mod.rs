@@ -85,7 +85,7 @@ async fn people(config: Config, out: &mut Out) -> People {
     match Reach::open(config, Purpose::Look, out).await {
         Ok(reach) => People::new(Some(reach)),
         Err(error) => {
-            if store.exists() {
+            if store.file().is_none_or(Path::exists) {
                 out.note(format_args!("roles of callers are not known: {error:#}"));
             }
             People::new(None)

@@ -54,7 +54,8 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
 
 /// The last moment that the gateway is known to have seen, and what tells.
 fn latest(config: &Config) -> Option<(Timestamp, String)> {
-    let store = fs::metadata(&config.store).and_then(|found| found.modified()).ok();
+    let store = config.store.file().and_then(|store| fs::metadata(store).ok());
+    let store = store.and_then(|found| found.modified().ok());
     let store = store.map(|when| (when.into(), "the last change of the store".to_owned()));
     let audit = config.audit.enabled.then(|| last_entry(&config.audit.path)).flatten();
     let audit = audit.map(|when| (when, "the last line of the audit record".to_owned()));

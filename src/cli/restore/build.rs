@@ -29,6 +29,7 @@ pub(super) struct Made {
 pub(super) fn build(
     args: &Args,
     config: &Config,
+    store: &Path,
     held: Option<&HeldStore>,
 ) -> anyhow::Result<Made> {
     let now = SystemClock.now();
@@ -37,7 +38,7 @@ pub(super) fn build(
     let read = Contents::read(open(&args.file)?, &bar, |head, part| {
         let draft = match &mut draft {
             Some(draft) => draft,
-            none => none.insert(begin(&config.store, head)?),
+            none => none.insert(begin(store, head)?),
         };
         match part {
             Part::Keys(text) => {

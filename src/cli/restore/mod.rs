@@ -25,7 +25,7 @@ use self::since::Undone;
 use super::contents::{Contents, ContentsView};
 use super::out::Out;
 use super::policy_file::PolicyFile;
-use super::reach::{explain, no_gateway};
+use super::reach::{explain, file_of, no_gateway};
 use crate::audit::{Audit, Event, KEY_PURPOSE, Kind, Origin, Shown, asked_by};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::Config;
@@ -80,30 +80,29 @@ pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow:
     }
     let mut config = file.load()?.config;
     // A link stays: what it leads to is replaced.
-    for path in [&mut config.store, &mut config.keys.ring] {
-        *path = behind_links(path);
-    }
+    let store = behind_links(file_of(&config, "restored")?);
+    config.keys.ring = behind_links(&config.keys.ring);
     no_gateway(&config, "a store is restored while none does").await?;
     // From here on nobody opens it. Where there is none, nobody is kept from making one.
-    let held = HeldStore::hold(&config.store).map_err(|error| explain(error, &config))?;
+    let held = HeldStore::hold(&store).map_err(|error| explain(error, &config))?;
     if held.is_some() && !args.how.force {
         bail!(
             "{}: there is a store; `--force` puts the backup in its place, and keeps it beside",
-            config.store.display()
+            store.display()
         );
     }
-    let made = build(&args, &config, held.as_ref()).with_context(|| named)?;
+    let made = build(&args, &config, &store, held.as_ref()).with_context(|| named)?;
     if held.is_none() {
-        still_nobody(&config).await?;
+        still_nobody(&config, &store).await?;
     }
     let now = SystemClock.now();
     made.keys.carry_out(now)?;
     record(&config, &args, &made.contents, now).await?;
-    let before = publish(made.draft, &config.store, held.is_some(), now)?;
+    let before = publish(made.draft, &store, held.is_some(), now)?;
     drop(held);
     let undone = Undone::since(made.contents.made(), &config.audit, args.how.keep_sessions);
     let done = Done {
-        store: &config.store,
+        store: &store,
         before,
         logins: if args.how.keep_sessions { "kept" } else { "ended" },
         key_file: made.keys.told(),
@@ -116,19 +115,16 @@ pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow:
     } else {
         tell(&done, &made.contents, &made.keys, out)?;
     }
-    warn_of_root(&config.store, out);
+    warn_of_root(&store, out);
     Ok(ExitCode::SUCCESS)
 }
 
 /// A backup may take long to come. Refuses where somebody else began a store meanwhile; where one
 /// begins right now, neither its store nor its key file is replaced.
-async fn still_nobody(config: &Config) -> anyhow::Result<()> {
+async fn still_nobody(config: &Config, store: &Path) -> anyhow::Result<()> {
     no_gateway(config, "it was started meanwhile; nothing was changed").await?;
-    if config.store.symlink_metadata().is_ok() {
-        bail!(
-            "{}: somebody made this store meanwhile; nothing was changed",
-            config.store.display()
-        );
+    if store.symlink_metadata().is_ok() {
+        bail!("{}: somebody made this store meanwhile; nothing was changed", store.display());
     }
     Ok(())
 }

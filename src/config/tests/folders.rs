@@ -1,5 +1,7 @@
 //! What an operator sees of a folder that cannot be served.
 
+use std::path::PathBuf;
+
 use super::*;
 
 /// A policy's folder with a folder to be served, and one for the store.

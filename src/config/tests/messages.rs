@@ -10,6 +10,7 @@ mod mail;
 mod otlp;
 mod pages;
 mod routes;
+mod store;
 pub(super) mod tls;
 mod upstreams;
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::auth::{Auth, Import, Issuer};
 use super::item::{Entries, Item};
 use super::listen::{Limits, Listener, Tls};
-use super::operate::{Admin, Audit, ForwardAuth, Log, Mail, Otlp, Pages};
+use super::operate::{Admin, Audit, ForwardAuth, Log, Mail, Otlp, Pages, Postgres};
 use super::route::{Route, Upstream};
 use super::table::{setter, typed};
 use super::text::Text;
@@ -35,7 +35,7 @@ typed! {
     ///     .auth(Auth::default().access(Duration::from_secs(15 * 60)))
     ///     .expect(["user POST /api/orders/7 -> 403", "role:editor POST /api/orders/7 -> api"]);
     /// let config = policy.check(Path::new("/var/lib/shop"))?.config;
-    /// assert_eq!(config.store, Path::new("/var/lib/shop/portcullis.redb"));
+    /// assert_eq!(config.store.file(), Some(Path::new("/var/lib/shop/portcullis.redb")));
     ///
     /// let slip = Config::builder().upstream("api", Upstream::whoami()).route("/*", Route::to("apu"));
     /// assert_eq!(
@@ -79,6 +79,13 @@ impl ConfigBuilder {
     #[must_use]
     pub fn store(mut self, path: impl Into<String>) -> Self {
         self.0.put_below("store", "path".to_owned(), path.into());
+        self
+    }
+
+    /// Has the store in that database (`[store] postgres`).
+    #[must_use]
+    pub fn postgres(mut self, database: Postgres) -> Self {
+        self.0.put_below("store", "postgres".to_owned(), database);
         self
     }
 

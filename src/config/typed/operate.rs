@@ -4,6 +4,16 @@ use super::item::{Entries, Item};
 use super::table::{setter, typed};
 
 typed! {
+    /// `[store] postgres`
+    Postgres is Postgres by hand [] {
+        url: source,
+        ca: text,
+        danger_clear: flag,
+        prepared: flag,
+        connections: count,
+        timeout: span,
+    }
+
     /// `[admin]`
     Admin is Admin by hand [] {
         socket: text,

@@ -48,8 +48,9 @@ fn every_key_of_the_file_is_a_method() {
         tabled::<Mail>(),
         tabled::<ForwardAuth>(),
         tabled::<Pages>(),
-        // Its one key is a method of the builder.
-        ("Store", vec!["path"]),
+        tabled::<Postgres>(),
+        // Its keys are methods of the builder.
+        ("Store", vec!["path", "postgres"]),
     ];
     for (table, keys) in raw::KEYS {
         let mut keys = keys.to_vec();

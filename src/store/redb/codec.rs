@@ -219,7 +219,7 @@ impl SessionRecord {
             ends: session.ends.as_millis(),
             ended: session
                 .ended
-                .map(|(at, reason)| EndRecord { at: at.as_millis(), reason: reason_code(reason) }),
+                .map(|(at, reason)| EndRecord { at: at.as_millis(), reason: reason.code() }),
             refresh: session.refresh.as_ref().map(Into::into),
             spent: session.spent.iter().map(Into::into).collect(),
             device: session.device.clone(),
@@ -237,30 +237,15 @@ impl SessionRecord {
             last_used: Timestamp::from_millis(self.last_used),
             expires: Timestamp::from_millis(self.expires),
             ends: Timestamp::from_millis(self.ends),
-            ended: self.ended.map(|end| (Timestamp::from_millis(end.at), reason(end.reason))),
+            ended: self
+                .ended
+                .map(|end| (Timestamp::from_millis(end.at), EndReason::of_code(end.reason))),
             refresh: self.refresh.map(Into::into),
             spent: self.spent.into_iter().map(Into::into).collect(),
             device: self.device,
             address: self.address,
         };
         (session, self.adopted)
-    }
-}
-
-const fn reason_code(reason: EndReason) -> u8 {
-    match reason {
-        EndReason::Operator => 0,
-        EndReason::LoggedOut => 1,
-        EndReason::Reused => 2,
-    }
-}
-
-/// A reason of a newer version counts as the operator's: the session is over all the same.
-const fn reason(code: u8) -> EndReason {
-    match code {
-        1 => EndReason::LoggedOut,
-        2 => EndReason::Reused,
-        _ => EndReason::Operator,
     }
 }
 

@@ -142,15 +142,7 @@ pub(super) fn alter(
 ) -> Result<Option<Group>, StoreError> {
     let Some(number) = number(change, name)? else { return Ok(None) };
     let group = by_number(change, number)?.ok_or_else(|| dangling(&GROUP_NAMES))?;
-    let mut after = group.clone();
-    match what {
-        GroupChange::AddRole(role) => {
-            if let Err(place) = after.roles.binary_search(role) {
-                after.roles.insert(place, role.clone());
-            }
-        }
-        GroupChange::RemoveRole(role) => after.roles.retain(|held| held != role),
-    }
+    let after = group.clone().after(what);
     if after != group {
         change.put_record(&GROUPS, number, &GroupRecord::from(&after))?;
     }

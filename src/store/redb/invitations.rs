@@ -125,15 +125,8 @@ pub(super) fn judge(
         if there.id != invitation.id {
             return Ok(InvitationArrival::HashTaken(there.id));
         }
-        // How often it may still be used changes with every use.
-        let facts = [
-            ("email", there.email != invitation.email),
-            ("roles", there.roles != invitation.roles),
-            ("created", there.created != invitation.created),
-            ("expires", there.expires != invitation.expires),
-        ];
-        let differs = facts.into_iter().filter(|(_, differs)| *differs).map(|(fact, _)| fact);
-        return Ok(InvitationArrival::Present { differs: differs.collect() });
+        let differs = there.differences(invitation);
+        return Ok(InvitationArrival::Present { differs });
     }
     // Every number up to the last one was given: what is not there any more was used up.
     if invitation.id <= source.last(Counter::Invitations)? {

@@ -39,7 +39,7 @@ impl LetterRecord {
     fn into_letter(self, number: u64) -> Option<Letter> {
         Some(Letter {
             number,
-            kind: kind(self.kind)?,
+            kind: LetterKind::of_code(self.kind)?,
             user: UserId(self.user),
             to: self.to,
             basis: self.basis,
@@ -48,27 +48,6 @@ impl LetterRecord {
             attempts: self.attempts,
         })
     }
-}
-
-const fn kind_code(kind: LetterKind) -> u8 {
-    match kind {
-        LetterKind::Reset => 0,
-        LetterKind::Verify => 1,
-        LetterKind::NewEmail => 2,
-        LetterKind::EmailChanged => 3,
-        LetterKind::PasswordChanged => 4,
-    }
-}
-
-const fn kind(code: u8) -> Option<LetterKind> {
-    Some(match code {
-        0 => LetterKind::Reset,
-        1 => LetterKind::Verify,
-        2 => LetterKind::NewEmail,
-        3 => LetterKind::EmailChanged,
-        4 => LetterKind::PasswordChanged,
-        _ => return None,
-    })
 }
 
 pub(super) fn post(
@@ -85,7 +64,7 @@ pub(super) fn post(
     let number = change.next(Counter::Letters)?;
     let at = new.at.as_millis();
     let record = LetterRecord {
-        kind: kind_code(new.kind),
+        kind: new.kind.code(),
         user: new.user.0,
         to: new.to.clone(),
         basis: new.basis,

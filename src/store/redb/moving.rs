@@ -195,26 +195,7 @@ fn newcomer(source: &impl Source, whole: &WholeUser) -> Result<Arrival, StoreErr
 fn present(source: &impl Source, there: &User, whole: &WholeUser) -> Result<Arrival, StoreError> {
     let completed =
         missing_key(source, there.id, whole)?.is_some() || !missing_ends(source, whole)?.is_empty();
-    Ok(Arrival::Present { id: there.id, completed, differs: differences(there, &whole.user) })
-}
-
-/// What is not the same, as far as it does not change by itself: a login leaves its time, and
-/// renews the hash.
-fn differences(there: &User, new: &User) -> Vec<&'static str> {
-    let ours = |user: &User| {
-        user.password.as_ref().is_some_and(|hash| hash.expose().starts_with("$argon2id$"))
-    };
-    let password = there.password != new.password && !(ours(there) && new.password.is_some());
-    let facts = [
-        ("email", there.email != new.email),
-        ("email_verified", new.email_verified && !there.email_verified),
-        ("password", password),
-        ("active", there.active != new.active),
-        ("roles", there.roles != new.roles),
-        ("groups", there.groups != new.groups),
-        ("claims", there.claims != new.claims),
-    ];
-    facts.into_iter().filter(|(_, differs)| *differs).map(|(fact, _)| fact).collect()
+    Ok(Arrival::Present { id: there.id, completed, differs: there.differences(&whole.user) })
 }
 
 /// The key that came along, where there is none yet and nobody else has it.

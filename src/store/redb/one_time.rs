@@ -39,19 +39,12 @@ struct TokenRecord {
 
 const PURPOSES: [Purpose; 2] = [Purpose::Password, Purpose::Email];
 
-const fn code(purpose: Purpose) -> u8 {
-    match purpose {
-        Purpose::Password => 0,
-        Purpose::Email => 1,
-    }
-}
-
 pub(super) fn add(change: &Change<'_>, new: &NewToken) -> Result<bool, StoreError> {
     let user = users::find(change, new.user)?;
     if !user.is_some_and(|user| user.active && user.basis() == new.basis) {
         return Ok(false);
     }
-    let key = (new.user.0, code(new.purpose));
+    let key = (new.user.0, new.purpose.code());
     let mut kept: TokensRecord = change.record(&ONE_TIME, key)?.unwrap_or_default();
     kept.tokens.retain(|token| token.expires > new.at.as_millis());
     kept.tokens.push(TokenRecord {
@@ -71,7 +64,7 @@ pub(super) fn find(
     source: &impl Source,
     wanted: TokenRef,
 ) -> Result<Option<(User, String)>, StoreError> {
-    let key = (wanted.user.0, code(wanted.purpose));
+    let key = (wanted.user.0, wanted.purpose.code());
     let Some(kept) = source.record::<_, TokensRecord>(&ONE_TIME, key)? else { return Ok(None) };
     let at = wanted.at.as_millis();
     // Hashes are compared: how long that takes says nothing about a token.
@@ -123,7 +116,7 @@ fn spend(
 /// Forgets every token of a user.
 pub(super) fn forget(change: &Change<'_>, user: UserId) -> Result<(), StoreError> {
     for purpose in PURPOSES {
-        change.remove(&ONE_TIME, (user.0, code(purpose)))?;
+        change.remove(&ONE_TIME, (user.0, purpose.code()))?;
     }
     Ok(())
 }

@@ -10,10 +10,10 @@ use super::users;
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 use crate::store::record::{
-    EndReason, NewSession, PasswordHash, RefreshGrant, Rotation, RotationRequest, Session,
-    SessionRef, SpentGrant, Standing, UserChange,
+    EndReason, NewSession, PasswordHash, Rotation, RotationRequest, Session, SessionRef, Standing,
+    UserChange,
 };
-use crate::store::{KeptSession, SPENT_KEPT, StoreError};
+use crate::store::{KeptSession, StoreError};
 
 /// A session with what the store alone needs to know of it.
 pub(super) struct Stored {
@@ -136,19 +136,7 @@ pub(super) fn start(
         return Ok(None);
     }
     let number = change.next(Counter::Sessions)?;
-    let session = Session {
-        id: SessionId { number, tag: new.tag },
-        user: new.user,
-        started: new.started,
-        last_used: new.started,
-        expires: new.expires,
-        ends: new.ends,
-        ended: None,
-        refresh: new.refresh.clone(),
-        spent: Vec::new(),
-        device: new.device.clone(),
-        address: new.address.clone(),
-    };
+    let session = new.numbered(number);
     change.put(&USER_SESSIONS, (new.user.0, number), ())?;
     Stored { session, adopted: adopted.map(str::to_owned) }.save(change).map(Some)
 }
@@ -190,41 +178,12 @@ pub(super) fn rotate(
     let Some(mut stored) = Stored::of(change, request.session)? else {
         return Ok(Rotation::Unknown);
     };
-    if stored.session.ended.is_some() {
-        return Ok(Rotation::Ended);
+    let rotation = stored.session.rotate(request);
+    match rotation {
+        Rotation::Rotated(_) | Rotation::Reused => drop(stored.save(change)?),
+        Rotation::Repeated(_) | Rotation::Ended | Rotation::Unknown => {}
     }
-    let current = stored.session.refresh.as_ref();
-    if current.is_some_and(|grant| grant.jti == request.presented) {
-        advance(&mut stored.session, request);
-        stored.save(change)?;
-        return Ok(Rotation::Rotated(request.successor.clone()));
-    }
-    if let Some(successor) = repeated(&stored.session, request) {
-        return Ok(Rotation::Repeated(successor));
-    }
-    stored.session.ended = Some((request.now, EndReason::Reused));
-    stored.save(change)?;
-    Ok(Rotation::Reused)
-}
-
-/// Puts the successor in the place of the token that was presented.
-fn advance(session: &mut Session, request: &RotationRequest) {
-    session.spent.push(SpentGrant {
-        jti: request.presented.clone(),
-        at: request.now,
-        successor: request.successor.clone(),
-    });
-    let surplus = session.spent.len().saturating_sub(SPENT_KEPT);
-    session.spent.drain(..surplus);
-    session.refresh = Some(request.successor.clone());
-    session.last_used = request.now;
-    session.expires = session.expires.max(request.successor.expires);
-}
-
-/// The successor that the presented token got, if that was less than the grace ago.
-fn repeated(session: &Session, request: &RotationRequest) -> Option<RefreshGrant> {
-    let spent = session.spent.iter().find(|spent| spent.jti == request.presented)?;
-    (request.now.since(spent.at) < request.grace).then(|| spent.successor.clone())
+    Ok(rotation)
 }
 
 pub(super) fn touch(

@@ -91,22 +91,7 @@ pub(super) fn add(
     if is_known(change, new.hash)? {
         return Err(StoreError::Unavailable("this key is there already".into()));
     }
-    let mut scopes = new.scopes.clone();
-    if let Some(scopes) = &mut scopes {
-        scopes.sort_unstable();
-        scopes.dedup();
-    }
-    let key = UserKey {
-        id: change.next(Counter::UserKeys)?,
-        user: new.user,
-        hash: new.hash,
-        name: new.name.clone(),
-        hint: new.hint.clone(),
-        scopes,
-        created: new.created,
-        expires: new.expires,
-        last_used: None,
-    };
+    let key = new.numbered(change.next(Counter::UserKeys)?);
     put(change, &key)?;
     Ok(KeyAdded::Added(key))
 }

@@ -10,7 +10,7 @@ use super::tables::{
 };
 use super::{deleted, groups, indexes, invitations, keys, one_time, recipes, sessions};
 use crate::identity::UserId;
-use crate::store::record::{Creation, Mark, NewUser, User, UserChange};
+use crate::store::record::{Creation, NewUser, User, UserChange};
 use crate::store::{Admission, Clashes, StoreError, Terms};
 
 /// A user as it is written: the roles are its own, and its groups are numbers.
@@ -46,20 +46,15 @@ impl Own {
 
     /// The user with what its groups give.
     pub(super) fn resolved(self, source: &impl Source) -> Result<User, StoreError> {
-        let Self { mut user, groups } = self;
+        let Self { user, groups } = self;
+        let (mut names, mut gives) = (Vec::new(), Vec::new());
         for number in groups {
             // One that was deleted gives nothing.
             let Some(group) = groups::by_number(source, number)? else { continue };
-            let new = group.roles.into_iter().filter(|role| !user.roles.contains(role));
-            user.inherited.extend(new);
-            user.groups.push(group.name);
+            names.push(group.name);
+            gives.extend(group.roles);
         }
-        user.groups.sort_unstable();
-        user.inherited.sort_unstable();
-        user.inherited.dedup();
-        user.roles.extend(user.inherited.iter().cloned());
-        user.roles.sort_unstable();
-        Ok(user)
+        Ok(user.in_groups(names, gives))
     }
 }
 
@@ -172,25 +167,7 @@ pub(super) fn admit(
 
 /// Writes a user whose name is free, under the next id.
 fn make(change: &Change<'_>, new: &NewUser) -> Result<User, StoreError> {
-    let mut roles = new.roles.clone();
-    roles.sort_unstable();
-    roles.dedup();
-    let user = User {
-        id: UserId(change.next(Counter::Users)?),
-        username: new.username.clone(),
-        email: new.email.clone(),
-        email_verified: false,
-        password: new.password.clone(),
-        active: true,
-        roles,
-        inherited: Vec::new(),
-        groups: Vec::new(),
-        claims: std::collections::BTreeMap::new(),
-        created: new.created,
-        last_login: None,
-        password_mark: None,
-        logout_mark: None,
-    };
+    let user = new.numbered(change.next(Counter::Users)?);
     insert(change, &user, &[])?;
     Ok(user)
 }
@@ -217,7 +194,7 @@ pub(super) fn alter(
         let left = groups::number(change, name)?;
         groups.retain(|number| Some(*number) != left);
     }
-    let user = changed(before.user.clone(), what, change.last(Counter::Sessions)?);
+    let user = before.user.clone().after(what, change.last(Counter::Sessions)?);
     let after = Own { user, groups };
     if after.user != before.user || after.groups != before.groups {
         after.save(change)?;
@@ -228,43 +205,6 @@ pub(super) fn alter(
         indexes::enter(change, &after.user)?;
     }
     after.resolved(change).map(Some)
-}
-
-/// The user after `what`, where `session` is the highest session number given so far.
-fn changed(mut user: User, what: &UserChange, session: u64) -> User {
-    match what.clone() {
-        UserChange::Password { hash, at } => {
-            user.password = Some(hash);
-            user.password_mark = Some(Mark { session, at });
-        }
-        UserChange::Rehash { seen, hash } => {
-            if user.password.as_ref() == Some(&seen) {
-                user.password = Some(hash);
-            }
-        }
-        UserChange::Active(active) => user.active = active,
-        UserChange::AddRole(role) => {
-            if let Err(place) = user.roles.binary_search(&role) {
-                user.roles.insert(place, role);
-            }
-        }
-        UserChange::RemoveRole(role) => user.roles.retain(|held| *held != role),
-        UserChange::SetClaim { name, value } => {
-            user.claims.insert(name, value);
-        }
-        UserChange::RemoveClaim(name) => {
-            user.claims.remove(&name);
-        }
-        UserChange::Email { email, verified } => {
-            user.email = email;
-            user.email_verified = verified;
-        }
-        // The numbers of its groups are no part of this.
-        UserChange::JoinGroup(_) | UserChange::LeaveGroup(_) => {}
-        UserChange::LoggedIn(at) => user.last_login = Some(at),
-        UserChange::LoggedOutEverywhere(at) => user.logout_mark = Some(Mark { session, at }),
-    }
-    user
 }
 
 pub(super) fn delete(change: &Change<'_>, id: UserId) -> Result<bool, StoreError> {

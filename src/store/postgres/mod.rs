@@ -1,0 +1,229 @@
+//! The store in a database that speaks PostgreSQL's wire: any number of gateways share it.
+//!
+//! Records are rows with a column for each field, not blobs as in a file: the database itself keeps names
+//! unique and references whole, one statement notes a use or ends a session, indexes find what is to be
+//! swept, and operators can ask it questions. The statements are those that PostgreSQL, `CockroachDB` and
+//! `YugabyteDB` take alike. Whatever is decided by is locked by its row first, so that nothing hangs on a
+//! level of isolation that they name alike and mean differently.
+
+mod conn;
+mod counters;
+mod failure;
+mod groups;
+mod invitations;
+mod keys;
+mod letters;
+mod link;
+mod migrate;
+mod more;
+mod moving;
+mod one_time;
+mod open;
+mod rows;
+mod sessions;
+mod settings;
+mod users;
+
+use async_trait::async_trait;
+
+use self::link::{Linked, Mode, Work};
+use self::sessions::Named;
+use super::record::{
+    Creation, EndReason, NewSession, NewUser, PasswordHash, Rotation, RotationRequest, Session,
+    SessionRef, Standing, User, UserChange,
+};
+use super::{Admission, Clashes, Store, StoreError, Terms};
+use crate::clock::Timestamp;
+use crate::identity::{SessionId, UserId};
+
+pub use migrate::Migration;
+pub use open::Layout;
+pub use settings::{PostgresSettings, UrlFault};
+
+/// The store in a database.
+///
+/// It may be used within any runtime: it speaks with the database on threads of its own. A call that is
+/// dropped comes to its end there. Where the database cannot be reached, or is too slow, calls are
+/// [`StoreError::Unavailable`]; the next one tries again.
+#[derive(Debug)]
+pub struct PostgresStore {
+    linked: Linked,
+}
+
+impl PostgresStore {
+    async fn call<A, T>(&self, mode: Mode, asked: A, work: Work<A, T>) -> Result<T, StoreError>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.linked.call(mode, asked, work).await
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn create_user(&self, user: NewUser) -> Result<Creation, StoreError> {
+        self.call(Mode::Change, user, |conn, user| Box::pin(users::create(conn, user))).await
+    }
+
+    async fn admit_user(&self, user: NewUser, terms: Terms) -> Result<Admission, StoreError> {
+        self.call(Mode::Change, (user, terms), |conn, (user, terms)| {
+            Box::pin(users::admit(conn, user, terms))
+        })
+        .await
+    }
+
+    async fn clashes(&self, username: &str, email: &str) -> Result<Clashes, StoreError> {
+        let asked = (username.to_owned(), email.to_owned());
+        self.call(Mode::Look, asked, |conn, (username, email)| {
+            Box::pin(users::clashes(conn, username, email))
+        })
+        .await
+    }
+
+    async fn users_by_email(&self, email: &str) -> Result<Vec<User>, StoreError> {
+        let email = email.to_owned();
+        self.call(Mode::Look, email, |conn, email| Box::pin(users::by_email(conn, email))).await
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.call(Mode::Look, id, |conn, id| Box::pin(users::find(conn, *id))).await
+    }
+
+    async fn user_by_name(&self, name: &str) -> Result<Option<User>, StoreError> {
+        let name = name.to_owned();
+        self.call(Mode::Look, name, |conn, name| Box::pin(users::by_name(conn, name))).await
+    }
+
+    async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>, StoreError> {
+        self.call(Mode::Look, (after, limit), |conn, (after, limit)| {
+            Box::pin(users::page(conn, *after, *limit))
+        })
+        .await
+    }
+
+    async fn change_user(
+        &self,
+        id: UserId,
+        change: UserChange,
+    ) -> Result<Option<User>, StoreError> {
+        self.call(Mode::Change, (id, change), |conn, (id, change)| {
+            Box::pin(users::alter(conn, *id, change))
+        })
+        .await
+    }
+
+    async fn delete_user(&self, id: UserId) -> Result<bool, StoreError> {
+        self.call(Mode::Change, id, |conn, id| Box::pin(users::delete(conn, *id))).await
+    }
+
+    async fn start_session(&self, session: NewSession) -> Result<Option<Session>, StoreError> {
+        self.call(Mode::Statement, session, |conn, session| {
+            Box::pin(sessions::start(conn, session, None))
+        })
+        .await
+    }
+
+    async fn change_password(
+        &self,
+        hash: PasswordHash,
+        session: NewSession,
+    ) -> Result<Option<Session>, StoreError> {
+        self.call(Mode::Change, (hash, session), |conn, (hash, session)| {
+            Box::pin(sessions::start_with_password(conn, hash, session))
+        })
+        .await
+    }
+
+    async fn adopt_session(
+        &self,
+        jti: &str,
+        session: NewSession,
+    ) -> Result<Option<Session>, StoreError> {
+        self.call(Mode::Change, (jti.to_owned(), session), |conn, (jti, session)| {
+            Box::pin(sessions::adopt(conn, jti, session))
+        })
+        .await
+    }
+
+    async fn standing(
+        &self,
+        user: UserId,
+        session: SessionRef<'_>,
+    ) -> Result<Standing, StoreError> {
+        let named = match session {
+            SessionRef::Own(id) => Named::Own(id),
+            SessionRef::Foreign(jti) => Named::Foreign(jti.to_owned()),
+        };
+        self.call(Mode::Look, (user, named), |conn, (user, named)| {
+            Box::pin(sessions::standing(conn, *user, named))
+        })
+        .await
+    }
+
+    async fn rotate(&self, request: RotationRequest) -> Result<Rotation, StoreError> {
+        self.call(Mode::Change, request, |conn, request| Box::pin(sessions::rotate(conn, request)))
+            .await
+    }
+
+    async fn touch_session(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+        expires: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.call(Mode::Statement, (id, now, expires), |conn, (id, now, expires)| {
+            Box::pin(sessions::touch(conn, *id, *now, *expires))
+        })
+        .await
+    }
+
+    async fn end_session(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+        reason: EndReason,
+    ) -> Result<bool, StoreError> {
+        self.call(Mode::Statement, (id, now, reason), |conn, (id, now, reason)| {
+            Box::pin(sessions::end(conn, *id, *now, *reason))
+        })
+        .await
+    }
+
+    async fn sessions(
+        &self,
+        user: UserId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Session>, StoreError> {
+        self.call(Mode::Look, (user, before, limit), |conn, (user, before, limit)| {
+            Box::pin(sessions::of_user(conn, *user, *before, *limit))
+        })
+        .await
+    }
+
+    async fn note_uses(&self, uses: Vec<(SessionId, Timestamp)>) -> Result<(), StoreError> {
+        self.call(Mode::Statement, uses, |conn, uses| Box::pin(sessions::note_uses(conn, uses)))
+            .await
+    }
+
+    async fn password_recipes(&self) -> Result<Vec<String>, StoreError> {
+        self.call(Mode::Look, (), |conn, ()| Box::pin(users::recipes(conn))).await
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let mut removed: usize = 0;
+        loop {
+            let step = self
+                .call(Mode::Statement, now, |conn, now| Box::pin(sessions::sweep(conn, *now)))
+                .await?;
+            removed = removed.saturating_add(usize::try_from(step).unwrap_or(usize::MAX));
+            if !sessions::is_more(step) {
+                break;
+            }
+        }
+        self.call(Mode::Statement, now, |conn, now| Box::pin(one_time::sweep(conn, *now))).await?;
+        self.call(Mode::Statement, now, |conn, now| Box::pin(keys::sweep(conn, *now))).await?;
+        Ok(removed)
+    }
+}
