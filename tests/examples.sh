@@ -67,3 +67,15 @@ join
 [ "$(cat answer)" = "an order of alice" ] || fail "the handler does not know alice: $(cat answer)"
 stop
 echo "axum_endpoints: strangers, a registration, a login, and nothing beside"
+
+start beside 3000
+[ "$(status $at/hello)" = 401 ] || fail "a stranger is let in"
+[ "$(status -H "X-User-Name: root" $at/welcome)" = 200 ] || fail "the open page is not there"
+[ "$(cat answer)" = "hello stranger" ] || fail "a stranger chose a name: $(cat answer)"
+join
+[ "$(as_alice $at/hello)" = 200 ] || fail "alice is not let in"
+[ "$(cat answer)" = "hello alice" ] || fail "the server does not know alice: $(cat answer)"
+kill -INT "$running"
+wait "$running" || fail "the program does not end well"
+running=
+echo "beside: a gateway before the server of its own program, and the end of both"
