@@ -47,6 +47,9 @@ tests/django.sh
 echo "== mail through a real server"
 tests/mail.sh
 
+echo "== the pages in Chromium"
+tests/browser.sh
+
 echo "== TLS with openssl and curl"
 tests/tls.sh
 

@@ -21,6 +21,7 @@ mod language;
 mod look;
 mod moment;
 mod next;
+mod onward;
 mod outcome;
 mod password;
 mod question;

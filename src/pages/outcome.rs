@@ -43,6 +43,8 @@ pub(super) struct View {
     /// What the template is filled with.
     pub(super) data: Value,
     pub(super) retry_after: Option<HeaderValue>,
+    /// Where the browser goes from there by itself.
+    pub(super) refresh: Option<HeaderValue>,
     pub(super) code: Option<&'static str>,
     pub(super) error: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -64,7 +66,8 @@ impl View {
     /// A page as it should be.
     pub(super) const fn good(template: &'static str, title: &'static str, data: Value) -> Self {
         let status = StatusCode::OK;
-        Self { status, template, title, data, retry_after: None, code: None, error: None }
+        let (retry_after, refresh, code, error) = (None, None, None, None);
+        Self { status, template, title, data, retry_after, refresh, code, error }
     }
 
     /// The same, of an endpoint that refused.

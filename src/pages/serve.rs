@@ -206,7 +206,7 @@ impl Pages {
         caller: Option<&Authenticated>,
         language: &Language,
     ) -> Shown {
-        let View { status, template, title, data, retry_after, code, error } = view;
+        let View { status, template, title, data, retry_after, refresh, code, error } = view;
         let below = |name: &str| format!("{}/{name}", self.settings.prefix);
         let frame = serde_json::json!({
             "title": title,
@@ -234,8 +234,11 @@ impl Pages {
         if let Ok(tag) = HeaderValue::from_str(language.tag) {
             headers.insert(header::CONTENT_LANGUAGE, tag);
         }
-        if let Some(retry_after) = retry_after {
-            headers.insert(header::RETRY_AFTER, retry_after);
+        let more = [(header::RETRY_AFTER, retry_after), (header::REFRESH, refresh)];
+        for (name, value) in more {
+            if let Some(value) = value {
+                headers.insert(name, value);
+            }
         }
         dress(headers);
         Shown { code, error, ..Shown::of(response) }

@@ -41,7 +41,7 @@ pub(super) fn texts() -> impl Iterator<Item = &'static str> {
 pub(super) async fn get(cx: &Context<'_>) -> Outcome {
     let next = own_target(cx.query.text("next"));
     if cx.caller.is_some() && !is_anew(&cx.query) {
-        return Outcome::go(next.unwrap_or_else(|| cx.page("")));
+        return cx.go_on(next);
     }
     let username = cx.caller.as_ref().map_or("", |caller| &caller.identity.username);
     let sent =
@@ -61,8 +61,7 @@ pub(super) async fn post(cx: &Context<'_>, form: Form) -> Outcome {
         return view.refused(answer).into();
     }
     let session = cx.sign_in(&answer).await;
-    let to = next.unwrap_or_else(|| cx.page(""));
-    Outcome::Go { to, session, cookie: answer.cookie }
+    Outcome::Go { to: cx.after_form(next), session, cookie: answer.cookie }
 }
 
 fn is_anew(form: &Form) -> bool {

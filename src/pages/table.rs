@@ -76,6 +76,7 @@ pub(super) fn texts() -> impl Iterator<Item = &'static str> {
     own.chain(sign_in::texts())
         .chain([register::SIGN_IN_INSTEAD])
         .chain(reset::TEXTS)
+        .chain(super::onward::TEXTS)
         .chain(account::texts())
         .chain(devices::texts())
         .chain(api_keys::texts())

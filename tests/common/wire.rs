@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::soon;
 
 /// Every field that a reply may have: the gateway's own, and those that test upstreams set.
-const KNOWN: [&str; 42] = [
+const KNOWN: [&str; 43] = [
     "accept-ranges",
     "access-control-allow-credentials",
     "access-control-allow-headers",
@@ -35,6 +35,7 @@ const KNOWN: [&str; 42] = [
     "ratelimit",
     "ratelimit-policy",
     "referrer-policy",
+    "refresh",
     "retry-after",
     "sec-websocket-accept",
     "sec-websocket-version",

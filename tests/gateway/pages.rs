@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::websocket::handshake;
 use crate::common::browser::{Browser, COOKIE};
-use crate::common::{Act, PASSWORD, Reply, Stage, Upstream};
+use crate::common::{Act, PASSWORD, Reply, Stage, TestGateway, Upstream};
 
 const ROUTES: &str = "[pages]\nname = \"Example\"\n\
     [routes.\"/web/*\"]\nto = \"up\"\nbrowser = true\n\
@@ -26,6 +26,19 @@ async fn alice(stage: &Stage) -> Browser {
     assert_eq!((reply.status, reply.one("location")), (303, "/auth/"), "{reply:?}");
     assert!(browser.token().is_some(), "{reply:?}");
     browser
+}
+
+/// A form has signed somebody in, who goes on by way of a page of ours: what is there may redirect
+/// to another origin, which browsers would hold against the form.
+async fn goes_on(browser: &mut Browser, gateway: &TestGateway, reply: &Reply, next: &str) {
+    let query: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
+    let way = format!("/auth/sign-in/?done=in&next={query}");
+    assert_eq!((reply.status, reply.one("location")), (303, &*way), "{reply:?}");
+    let page = browser.go(gateway, &way).await;
+    assert_eq!((page.status, page.one("refresh")), (200, &*format!("0;url={next}")), "{page:?}");
+    // Who comes there by a link is redirected, as often as the browser likes.
+    let reply = browser.go(gateway, &format!("/auth/sign-in/?next={query}")).await;
+    assert_eq!((reply.status, reply.one("location")), (303, next), "{reply:?}");
 }
 
 /// The page where one signs in, and the way back.
@@ -51,7 +64,7 @@ async fn a_browser_is_asked_to_sign_in_and_goes_on_from_where_it_was() {
     assert!(page.text().contains(r#"name="next" value="&#x2f;web&#x2f;x?y=1""#), "{page:?}");
     let form = [("username", "alice"), ("password", PASSWORD), ("next", "/web/x?y=1")];
     let reply = browser.post(gateway, "/auth/sign-in/", &form).await;
-    assert_eq!((reply.status, reply.one("location")), (303, "/web/x?y=1"));
+    goes_on(&mut browser, gateway, &reply, "/web/x?y=1").await;
     let cookie = reply.all("set-cookie").into_iter().find(|it| it.starts_with(COOKIE)).unwrap();
     assert!(cookie.ends_with("; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax"), "{cookie}");
     browser.cookies.insert("theirs".to_owned(), "1".to_owned());
@@ -289,7 +302,7 @@ async fn what_asks_for_a_recent_login_asks_for_the_password_once_more() {
     let form =
         [("username", "alice"), ("password", PASSWORD), ("anew", "1"), ("next", "/web/danger/x")];
     let reply = browser.post(gateway, "/auth/sign-in/", &form).await;
-    assert_eq!((reply.status, reply.one("location")), (303, "/web/danger/x"));
+    goes_on(&mut browser, gateway, &reply, "/web/danger/x").await;
     assert_eq!(browser.go(gateway, "/web/danger/x").await.status, 200);
     // Another session: the one before is over.
     let mut before = before;
