@@ -184,6 +184,17 @@ export async function storedScripts(world, gateway) {
   }
 }
 
+export async function storedAddress(world, gateway) {
+  const email = "\"<script>document.title='owned'</script>\"@example.com";
+  const page = await world.browser(gateway);
+  const data = { username: "ivan", email, password: PASSWORD };
+  const made = await page.request.post("/api/auth/register/", { data });
+  assert.equal(made.status(), 201, "an address like any other (RFC 5321 section 4.1.2)");
+  await signIn(page, "ivan");
+  await page.getByText(email).waitFor();
+  await isWhole(page);
+}
+
 /** Nothing that a user wrote has become a part of the page. */
 async function isWhole(page) {
   assert.equal(await page.locator("img").count(), 0, page.url());

@@ -87,6 +87,7 @@ export async function look(page, name, visit, pictures) {
     await page.emulateMedia({ colorScheme: scheme });
     await page.setViewportSize({ width, height });
     const found = await page.evaluate(() => globalThis.axe.run({ resultTypes: ["violations"] }));
+    assert.ok(found.passes.length > 10, `${name}, ${look}: only ${found.passes.length} rules looked`);
     const bad = found.violations.filter((it) => ["serious", "critical"].includes(it.impact));
     const told = bad.flatMap((it) => it.nodes.map((node) => `${it.id}: ${node.html} ${node.failureSummary}`));
     assert.deepEqual(told, [], `${name}, ${look}`);

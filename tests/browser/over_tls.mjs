@@ -18,7 +18,8 @@ export async function overTls(world, gateway, pictures) {
   // A sibling, and whoever answers in clear under the same name, may set cookies; but not this one.
   const attributes = ["Path=/", "Path=/app/", "Path=/; Domain=gate.test", "Path=/; Domain=gate.test; Secure"];
   world.stranger.pages["/toss"] = (_, response) => {
-    const tossed = attributes.map((it) => `__Host-portcullis=theirs; ${it}`);
+    // One without a name would be sent as if it had ours.
+    const tossed = ["", "="].flatMap((start) => attributes.map((it) => `${start}__Host-portcullis=theirs; ${it}`));
     response.writeHead(200, { "Set-Cookie": [...tossed, "theirs=1; Domain=gate.test"], "Content-Type": "text/html" });
     response.end("<!doctype html>");
   };
