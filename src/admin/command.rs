@@ -1,5 +1,7 @@
 //! What an operator can ask for: the words of the admin socket.
 
+mod audit;
+mod filter;
 mod invitation;
 mod policy;
 mod reply;
@@ -14,6 +16,8 @@ use super::transfer::Place;
 use crate::secret::Secret;
 use crate::store::Numbers;
 
+pub use audit::{AuditCommand, AuditFault, AuditFilter, AuditLines, AuditState};
+pub use filter::UserFilter;
 pub use invitation::InvitationView;
 pub use policy::{PolicyCommand, PolicyView};
 pub use reply::{Reply, SecretLink};
@@ -39,12 +43,16 @@ pub enum Command {
         #[serde(default)]
         force: bool,
     },
-    /// The users with ids above `after`, at most `limit` of them.
+    /// The users with ids above `after`, at most `limit` of them. Of a filter, whoever has just
+    /// that name comes first.
     UserList {
         /// The last id of the page before.
         after: Option<u64>,
         /// How many at most; the door has a bound of its own.
         limit: usize,
+        /// Which ones.
+        #[serde(default, skip_serializing_if = "UserFilter::is_empty")]
+        filter: UserFilter,
     },
     /// One user.
     UserShow {
@@ -60,6 +68,16 @@ pub enum Command {
         /// Takes a password that the policy calls weak.
         #[serde(default)]
         force: bool,
+    },
+    /// Sets the address; an empty one removes it. No letter is sent.
+    EmailSet {
+        /// The login name.
+        name: String,
+        /// The address.
+        email: String,
+        /// Whether it is known to be the user's.
+        #[serde(default)]
+        verified: bool,
     },
     /// Lets a user in again.
     Activate {
@@ -222,6 +240,8 @@ pub enum Command {
     KeyList,
     /// Makes a new signing key; the old one verifies until its last token is dead.
     KeyRotate,
+    /// The audit record.
+    Audit(AuditCommand),
     /// The policy file of the gateway.
     Policy(PolicyCommand),
     /// Why the last requests with an id ended as they did.
@@ -240,6 +260,7 @@ impl Command {
         Some(match self {
             Self::UserAdd { name, .. } => ("user add", Some(name)),
             Self::SetPassword { name, .. } => ("user set-password", Some(name)),
+            Self::EmailSet { name, .. } => ("user set-email", Some(name)),
             Self::ResetLink { name } => ("user reset-link", Some(name)),
             Self::Activate { name } => ("user activate", Some(name)),
             Self::Deactivate { name } => ("user deactivate", Some(name)),
@@ -270,6 +291,7 @@ impl Command {
             | Self::ApiKeyList(_)
             | Self::Import { dry_run: true, .. }
             | Self::Numbers(_)
+            | Self::Audit(_)
             | Self::GroupList
             | Self::GroupShow { .. }
             | Self::KeyList

@@ -1,7 +1,9 @@
 //! The door itself: one command in, one reply or refusal out.
 
+mod audit;
 mod groups;
 mod invitations;
+mod search;
 mod user_keys;
 mod users;
 
@@ -176,10 +178,13 @@ impl Door {
             Command::UserAdd { name, email, roles, password, force } => {
                 self.add(&name, &email, roles, password, force).await
             }
-            Command::UserList { after, limit } => self.list(after, limit).await,
+            Command::UserList { after, limit, filter } => self.list(after, limit, filter).await,
             Command::UserShow { name } => Ok(reply(self.find(&name).await?)),
             Command::SetPassword { name, password, force } => {
                 self.set_password(&name, password, force).await
+            }
+            Command::EmailSet { name, email, verified } => {
+                self.set_email(&name, &email, verified).await
             }
             Command::Activate { name } => self.change(&name, UserChange::Active(true)).await,
             Command::Deactivate { name } => self.change(&name, UserChange::Active(false)).await,
@@ -200,15 +205,7 @@ impl Door {
             Command::GroupDelete { group } => self.delete_group(&group).await,
             Command::GroupRoleAdd { group, role } => self.give_role(&group, role).await,
             Command::GroupRoleRemove { group, role } => self.take_role(&group, role).await,
-            Command::ClaimSet { name, claim, value } => {
-                checks::claim(&claim, &value)?;
-                let change = if value.is_empty() {
-                    UserChange::RemoveClaim(claim)
-                } else {
-                    UserChange::SetClaim { name: claim, value }
-                };
-                self.change(&name, change).await
-            }
+            Command::ClaimSet { name, claim, value } => self.set_claim(&name, claim, value).await,
             Command::SessionList { name } => self.sessions(&name).await,
             Command::SessionEnd { name, session } => self.end_session(&name, session).await,
             Command::SessionEndAll { name } => self.end_sessions(&name).await,
@@ -226,6 +223,7 @@ impl Door {
             Command::ResetLink { name } => self.reset_link(&name).await,
             Command::KeyList => self.signing_keys(),
             Command::KeyRotate => self.rotate().await,
+            Command::Audit(command) => self.audit(command).await,
             Command::Policy(command) => self.policy(command).await,
             Command::Why { id } => self.why(id).await,
             Command::Health => self.health().map(Reply::Health).ok_or_else(no_gateway),

@@ -29,8 +29,9 @@ pub use backup::{Backup, BackupError, BackupRequest, Head, Part, Rows};
 pub(crate) use checks::group as check_group;
 pub use client::{Client, ClientError};
 pub use command::{
-    ApiKeyAdd, ApiKeyList, Command, InvitationView, NewPassword, PolicyCommand, PolicyView, Reply,
-    SecretLink, UserKeyView,
+    ApiKeyAdd, ApiKeyList, AuditCommand, AuditFault, AuditFilter, AuditLines, AuditState, Command,
+    InvitationView, NewPassword, PolicyCommand, PolicyView, Reply, SecretLink, UserFilter,
+    UserKeyView,
 };
 pub use door::{Door, MetricsText};
 pub use feed::Feed;

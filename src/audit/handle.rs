@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -14,6 +15,8 @@ use super::event::{Event, Kind};
 use super::line::Entry;
 use super::origin::Origin;
 use super::record::Record;
+use super::search::{self, Line, Lines};
+use super::verify::{self, Verdict};
 use super::writer::{self, Job};
 use super::{AuditError, AuditSettings};
 use crate::clock::Clock;
@@ -39,6 +42,7 @@ struct Open {
     queue: RwLock<Option<mpsc::Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     lost: Arc<AtomicU64>,
+    path: PathBuf,
     chain: Chain,
     clock: Arc<dyn Clock>,
 }
@@ -100,7 +104,8 @@ impl Audit {
             .spawn(move || runtime.block_on(writer::run(record, jobs, losses)))
             .map_err(failed)?;
         let (queue, thread) = (RwLock::new(Some(queue)), Mutex::new(Some(thread)));
-        let audit = Self::with(Some(Arc::new(Open { queue, thread, lost, chain, clock })));
+        let path = settings.path.clone();
+        let audit = Self::with(Some(Arc::new(Open { queue, thread, lost, path, chain, clock })));
         for event in events {
             audit.record(event);
         }
@@ -130,6 +135,36 @@ impl Audit {
             origin: Origin::current(),
         });
         Note { audit: self.clone(), kind, entry }
+    }
+
+    /// At most `limit` lines with numbers below `before` that somebody looks for, the newest first,
+    /// and the number to go on below; `None` where nothing is kept. Where much has to be looked
+    /// through, there may be fewer lines, and more to come all the same. It reads files, which
+    /// blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::Io`].
+    pub fn search(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+        wanted: impl Fn(&Line) -> bool,
+    ) -> Result<Option<Lines>, AuditError> {
+        let Some(open) = &self.open else { return Ok(None) };
+        let failed = |source| AuditError::Io { path: open.path.clone(), source };
+        search::search(&open.path, before, limit, wanted).map(Some).map_err(failed)
+    }
+
+    /// Whether the record is as it was written, all of it; `None` where nothing is kept. It reads
+    /// every file, which blocks and takes its time.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError::Io`].
+    pub fn verify(&self) -> Result<Option<Verdict>, AuditError> {
+        let Some(open) = &self.open else { return Ok(None) };
+        verify::judge(&open.path, &open.chain).map(Some)
     }
 
     /// What a text is known again by, without being read: for what may be a secret.

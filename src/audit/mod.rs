@@ -21,6 +21,7 @@ mod line;
 mod origin;
 mod read;
 mod record;
+mod search;
 mod settings;
 mod verify;
 mod writer;
@@ -33,6 +34,7 @@ pub use files::files_of;
 pub use handle::{Audit, Note};
 pub use origin::{Actor, Origin, asked_by};
 pub use read::{Follower, Shown, last_lines};
+pub use search::{Line, Lines};
 pub use settings::AuditSettings;
 pub use verify::{Fault, Verdict, verify};
 

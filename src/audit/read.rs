@@ -131,7 +131,7 @@ fn lines_backwards(file: &File, count: usize, lines: &mut Vec<String>) -> io::Re
     Ok(start + end as u64)
 }
 
-fn read_at(file: &File, from: u64, length: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
+pub(super) fn read_at(file: &File, from: u64, length: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
     struct At<'a>(&'a File, u64);
     impl Read for At<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -64,14 +64,17 @@ impl fmt::Display for Fault {
 ///
 /// [`AuditError::Io`] if it cannot be read.
 pub fn verify(path: &Path, key: &Secret) -> Result<Verdict, AuditError> {
-    let chain = Chain::new(key);
+    judge(path, &Chain::new(key))
+}
+
+pub(super) fn judge(path: &Path, chain: &Chain) -> Result<Verdict, AuditError> {
     let failed = |source| AuditError::Io { path: path.to_owned(), source };
-    let (open, found) = open(path, &chain).map_err(failed)?;
+    let (open, found) = open(path, chain).map_err(failed)?;
     let sealed = match &found {
         Found::Sealed(head) => Some(head),
         Found::Damaged | Found::Missing => None,
     };
-    let mut reading = Reading { chain: &chain, sealed, before: None, verdict: Verdict::default() };
+    let mut reading = Reading { chain, sealed, before: None, verdict: Verdict::default() };
     for (path, file) in open {
         reading.file(&path, file).map_err(failed)?;
     }

@@ -33,8 +33,8 @@ impl Doors {
     }
 
     /// Lets operators in from now on.
-    pub(super) fn open(self, door: Door, out: &mut Out) -> anyhow::Result<OpenDoors> {
-        let (door, closing) = (Arc::new(door), CancellationToken::new());
+    pub(super) fn open(self, door: Arc<Door>, out: &mut Out) -> anyhow::Result<OpenDoors> {
+        let closing = CancellationToken::new();
         let mut serving = JoinSet::new();
         if let Some(listener) = self.listener {
             out.line(format_args!("operators at http://{}", listener.addr()))?;

@@ -134,6 +134,8 @@ async fn serve(
     let changes = gateway.changes();
     let (mut estate, welcome) = Estate::of(&gateway)?;
     let door = door(&gateway, Arc::clone(&ready), Arc::clone(&follower))?.with_heirs(welcome);
+    let door = Arc::new(door);
+    gateway.let_operators_in_by(&door);
     // With the ports that were found where none was asked for.
     let listeners: Vec<_> = gateway.listeners().cloned().collect();
     announce(&listeners, file, &prefix, out)?;

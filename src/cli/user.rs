@@ -1,5 +1,6 @@
 //! `portcullis user`: the users, whether the gateway runs or not.
 
+mod list;
 mod shown;
 
 use std::process::ExitCode;
@@ -14,10 +15,7 @@ use super::policy_file::PolicyFile;
 use super::reach::{Purpose, Reach, another_reply};
 use crate::admin::{Command, Reply};
 use crate::printable::Printable;
-use shown::{HEADS, as_json, claims, listed, row, show};
-
-/// Users asked for at once.
-const PAGE: usize = 500;
+use shown::{address, as_json, claims, listed, show};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
@@ -37,8 +35,8 @@ pub(super) enum Action {
         #[arg(long)]
         force: bool,
     },
-    /// List all users
-    List,
+    /// List all users, or those that are looked for
+    List(list::Args),
     /// Show a user
     Show { name: String },
     /// Set a password; ends every session of the user
@@ -49,6 +47,14 @@ pub(super) enum Action {
         /// Take a password that the policy calls weak
         #[arg(long)]
         force: bool,
+    },
+    /// Set the e-mail address, without a letter; an empty one removes it
+    SetEmail {
+        name: String,
+        email: String,
+        /// It is known to be the user's
+        #[arg(long)]
+        verified: bool,
     },
     /// Print a link with which the user may choose a new password
     ResetLink { name: String },
@@ -108,7 +114,7 @@ pub(super) async fn run(
     let config = file.load()?.config;
     let purpose = if matches!(args.action, Action::Add { .. }) {
         Purpose::FirstUser
-    } else if matches!(args.action, Action::List | Action::Show { .. }) {
+    } else if matches!(args.action, Action::List(_) | Action::Show { .. }) {
         Purpose::Look
     } else {
         Purpose::Users
@@ -118,8 +124,8 @@ pub(super) async fn run(
         bail!("nothing was deleted");
     };
     let reach = Reach::open(config, purpose, out).await?;
-    if let Said::List = said {
-        list(&reach, args.json, out).await?;
+    if let Command::UserList { filter, .. } = command {
+        list::run(&reach, filter, args.json, out).await?;
         return Ok(ExitCode::SUCCESS);
     }
     let reply = reach.send(command).await?;
@@ -142,9 +148,9 @@ struct Prepared {
 #[derive(Clone, Copy)]
 enum Said {
     Added,
-    List,
     Shown,
     Password,
+    Email,
     Link,
     Active,
     Deleted,
@@ -163,12 +169,15 @@ fn prepare(action: Action) -> anyhow::Result<Option<Prepared>> {
             let password = Some(password);
             (Command::UserAdd { name, email, roles, password, force }, Said::Added)
         }
-        Action::List => (Command::UserList { after: None, limit: PAGE }, Said::List),
+        Action::List(wanted) => (wanted.command(), Said::Shown),
         Action::Show { name } => (Command::UserShow { name }, Said::Shown),
         Action::SetPassword { name, source, force } => {
             let Chosen { password, generated } = source.take()?;
             made = generated;
             (Command::SetPassword { name, password, force }, Said::Password)
+        }
+        Action::SetEmail { name, email, verified } => {
+            (Command::EmailSet { name, email, verified }, Said::Email)
         }
         Action::ResetLink { name } => (Command::ResetLink { name }, Said::Link),
         Action::Activate { name } => (Command::Activate { name }, Said::Active),
@@ -216,7 +225,8 @@ impl Said {
         let name = &user.username;
         match self {
             Self::Added => out.line(format_args!("added {name} (id {})", user.id))?,
-            Self::List | Self::Shown | Self::Link | Self::Deleted => show(user, out)?,
+            Self::Shown | Self::Link | Self::Deleted => show(user, out)?,
+            Self::Email => out.line(format_args!("{name} has {}", address(user)))?,
             Self::Password => {
                 out.line(format_args!("set the password of {name}; all sessions are over"))?;
             }
@@ -235,30 +245,4 @@ impl Said {
         }
         Ok(())
     }
-}
-
-/// All users, page by page: there may be more of them than fit in memory.
-async fn list(reach: &Reach, json: bool, out: &mut Out) -> anyhow::Result<()> {
-    let mut after = None;
-    let mut before = "[";
-    loop {
-        let reply = reach.send(Command::UserList { after, limit: PAGE }).await?;
-        let Reply::Users { users, next } = reply else { return Err(another_reply()) };
-        if json {
-            for user in &users {
-                out.line(format_args!("{before}{}", serde_json::to_string(user)?))?;
-                before = ",";
-            }
-        } else if after.is_none() || !users.is_empty() {
-            out.table(HEADS, users.iter().map(row).collect())?;
-        }
-        after = next;
-        if after.is_none() || out.is_closed() {
-            break;
-        }
-    }
-    if json {
-        out.line(if before == "[" { "[]" } else { "]" })?;
-    }
-    Ok(())
 }

@@ -36,8 +36,7 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let ours = [&*beside, &people.keys.ring, &audit.path];
     let (known, upstreams) = kept_apart(cx, inner(raw.upstreams), &ours, tls.as_ref());
     let routes = routes_or_warning(cx, raw.routes);
-    let ours = routes::Ours { endpoints: &people.endpoints.prefix, pages: people.pages_below() };
-    let (routes, expect) = routes::check(cx, routes, raw.expect, &known, ours)?;
+    let (routes, expect) = routes::check(cx, routes, raw.expect, &known, people.ours())?;
     own_path::hidden(cx, &given, &routes);
     tls::doubts(cx, tls.as_ref(), &listen, &routes, public.as_ref());
     listen::redirects(cx, &listen, &routes, public.as_ref());

@@ -7,9 +7,9 @@ use toml::Spanned;
 use super::context::{Context, set};
 use super::listen::Listeners;
 use super::own_path::{OwnPath, is_plain};
-use super::{raw, templates};
+use super::{raw, route_keys, templates};
 use crate::endpoints::{EndpointSettings, Registration};
-use crate::pages::{Colour, FILES, Logo, Look, Offers, PagesSettings, Registering};
+use crate::pages::{Colour, FILES, Logo, Look, Offers, PagesSettings, Registering, SiteSettings};
 use crate::server::ListenAddr;
 use crate::session::SessionSettings;
 use crate::small_file;
@@ -26,6 +26,8 @@ const LOGOS: [(&str, &str); 4] =
 pub(super) struct Placed {
     pub(super) settings: PagesSettings,
     pub(super) own: OwnPath,
+    /// The same of the admin site.
+    pub(super) site: Option<OwnPath>,
 }
 
 /// Under which name the pages are reached, and by which listeners, stands elsewhere in the file.
@@ -51,11 +53,32 @@ pub(super) fn check(
     let accent = accent(cx, raw.accent);
     let logo = raw.logo.map_or(Some(None), |written| logo(cx, &written).map(Some));
     let look = templates::replaced(cx, raw.templates, FILES, Look::new);
+    let (site, sites_own) = raw.admin.map(|raw| admin_site(cx, raw)).unzip();
+    let site = site.map_or(Some(None), |site| site.map(Some));
     let own = OwnPath { key: "prefix", path: prefix.clone(), at };
-    let (accent, logo, look) = (accent?, logo?, look?);
+    let (accent, logo, look, site) = (accent?, logo?, look?, site?);
     let offers = Offers::default();
-    let settings = PagesSettings { prefix, name, accent, logo, look, cookie: cookie?, offers };
-    Some(Placed { settings, own })
+    let cookie = cookie?;
+    let settings = PagesSettings { prefix, name, accent, logo, look, cookie, offers, site };
+    Some(Placed { settings, own, site: sites_own })
+}
+
+/// `[pages.admin]`, and where its path is written; the first is `None` after a problem was noted.
+fn admin_site(cx: &mut Context<'_>, raw: Spanned<raw::Site>) -> (Option<SiteSettings>, OwnPath) {
+    let table = raw.span();
+    let raw = raw.into_inner();
+    let at = raw.path.as_ref().map_or(table, Spanned::span);
+    let mut path = SiteSettings::PATH.to_owned();
+    set(&mut path, raw.path);
+    if !is_plain(&path) {
+        let form = "a plain path such as \"/manage\", with no slash at its end";
+        cx.error(at.clone(), format!("`path` must be {form}"));
+    }
+    let from = raw.from.map_or_else(|| Some(Vec::new()), |from| route_keys::from(cx, from));
+    let mut fresh = SiteSettings::FRESH;
+    set(&mut fresh, raw.fresh);
+    let own = OwnPath { key: "path", path: path.clone(), at };
+    (from.map(|from| SiteSettings { path, from, fresh }), own)
 }
 
 /// What holds a session: for https alone, or for this machine alone.
@@ -133,7 +156,7 @@ pub(super) fn with_cookie(
     placed: Option<&Placed>,
     sessions: SessionSettings,
 ) -> SessionSettings {
-    let Some(Placed { settings, own }) = placed else { return sessions };
+    let Some(Placed { settings, own, .. }) = placed else { return sessions };
     if sessions.rotation && sessions.grace.is_zero() {
         let message = "browsers send many requests at once, and with grace = \"0s\" two of them with \
                        one cookie would end its session; leave `grace` of [auth] out";

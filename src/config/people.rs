@@ -7,7 +7,7 @@ use toml::Spanned;
 use super::context::{Context, inner};
 use super::listen::Listeners;
 use super::own_path::OwnPath;
-use super::{KEYS, auth, mail, pages, raw, route_keys, signing};
+use super::{KEYS, auth, mail, pages, raw, route_keys, routes, signing};
 use crate::endpoints::EndpointSettings;
 use crate::keys::KeySettings;
 use crate::mail::{Links, MailSettings};
@@ -74,14 +74,22 @@ pub(super) fn check(
 }
 
 impl People {
-    /// The prefix of the pages, if there are any.
-    pub(super) fn pages_below(&self) -> Option<&str> {
-        self.pages.as_ref().map(|placed| placed.settings.prefix.as_str())
+    /// What the gateway keeps to itself, and routes may not have.
+    pub(super) fn ours(&self) -> routes::Ours<'_> {
+        let pages = self.pages.as_ref();
+        let site = pages.and_then(|placed| placed.site.as_ref());
+        routes::Ours {
+            endpoints: &self.endpoints.prefix,
+            pages: pages.map(|placed| placed.own.path.as_str()),
+            site: site.map(|own| own.path.as_str()),
+        }
     }
 
     /// The paths that the file gives to other things of ours than the endpoints.
     pub(super) fn own_paths(&self, asked: Option<&OwnPath>) -> Vec<OwnPath> {
-        asked.into_iter().chain(self.pages.as_ref().map(|placed| &placed.own)).cloned().collect()
+        let placed = self.pages.as_ref();
+        let site = placed.and_then(|placed| placed.site.as_ref());
+        asked.into_iter().chain(placed.map(|placed| &placed.own)).chain(site).cloned().collect()
     }
 
     /// The pages, which show what the endpoints have to offer.

@@ -102,6 +102,14 @@ tables! {
         accent: String,
         logo: String,
         templates: String,
+        admin: Site,
+    }
+
+    /// `[pages.admin]`
+    Site {
+        path: String,
+        from: Many<String>,
+        fresh: Span,
     }
 
     /// `[forward_auth]`

@@ -25,6 +25,8 @@ pub(super) struct Ours<'a> {
     pub(super) endpoints: &'a str,
     /// Where the pages are, if there are any.
     pub(super) pages: Option<&'a str>,
+    /// Where the admin site is, if there is one.
+    pub(super) site: Option<&'a str>,
 }
 
 /// The routing table, if it is sound and does what the `expect` lines say. `upstreams` are the
@@ -47,7 +49,8 @@ pub(super) fn check(
         }
     }
     let names: Vec<String> = routes.iter().map(|route| route.key.to_string()).collect();
-    let prefixes = [ours.endpoints].into_iter().chain(ours.pages).map(str::to_owned).collect();
+    let prefixes = [Some(ours.endpoints), ours.pages, ours.site].into_iter().flatten();
+    let prefixes = prefixes.map(str::to_owned).collect();
     let owned = Owned { prefixes, exact: vec![KEY_SET.to_owned()] };
     let complete = routes.len() == written;
     let made = Routes::new(routes, owned);

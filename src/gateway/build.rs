@@ -5,10 +5,12 @@ use std::sync::Arc;
 use super::built::Gateway;
 use super::census::Census;
 use super::load::Load;
+use super::operators::Operators;
 use super::plan::{self, Ground};
 use super::reload::Reloads;
 use super::traces::Traces;
 use crate::acme::Acme;
+use crate::admin::Door;
 use crate::audit::{self, Audit, AuditError, Event, Kind};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -144,20 +146,7 @@ impl Builder {
             Some(store) => store,
             None => config.store.open(OpenMode::CreateIfMissing)?,
         };
-        let longest = config.tokens.longest();
-        let keys = if ephemeral_keys {
-            KeyRing::ephemeral(config.keys.clone(), now)?
-        } else {
-            KeyRing::open(config.keys.clone(), longest, now)?
-        };
-        let keys = Arc::new(keys);
-        let audit = if ephemeral_keys {
-            Audit::off()
-        } else {
-            Audit::start(&config.audit, &keys.derive(audit::KEY_PURPOSE), Arc::clone(&clock))?
-        };
-        let started = Event::new(Kind::Started).with("version", env!("CARGO_PKG_VERSION"));
-        audit.record(started.with("config", format!("sha256:{}", config.fingerprint)));
+        let (keys, audit) = keys_and_audit(&config, &clock, ephemeral_keys)?;
         let revisions = Arc::new(Revisions::default());
         let passwords = Arc::new(Passwords::start(config.passwords.clone())?);
         // The check of the policy has seen to it that mail has links.
@@ -188,12 +177,44 @@ impl Builder {
         let (workers, memory) = (config.workers.get(), config.connections.memory);
         let load = Arc::new(Load::new(census, workers, memory));
         let traces = config.traces.clone().map(|it| Traces::new(it, Arc::clone(&clock)));
-        let ground =
-            Ground { acme, accounts, keys, clock, ids, load, revisions, store, reloads, traces };
+        let door = Door::new(Arc::clone(&accounts), Arc::clone(&clock));
+        let operators = Arc::new(Operators::at(door.with_keys(Arc::clone(&keys))));
+        let ground = Ground {
+            acme,
+            accounts,
+            keys,
+            clock,
+            ids,
+            load,
+            operators,
+            revisions,
+            store,
+            reloads,
+            traces,
+        };
         let mut gateway = Gateway::assemble(config, Arc::new(sessions), ground);
         (gateway.tls, gateway.inner) = (tls, inner);
         Ok(gateway)
     }
+}
+
+/// The keys, and the record that is sealed with them. There is none where they do not last.
+fn keys_and_audit(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    ephemeral: bool,
+) -> Result<(Arc<KeyRing>, Audit), BuildError> {
+    let (settings, now) = (config.keys.clone(), clock.now());
+    let (keys, audit) = if ephemeral {
+        (KeyRing::ephemeral(settings, now)?, Audit::off())
+    } else {
+        let keys = KeyRing::open(settings, config.tokens.longest(), now)?;
+        let key = keys.derive(audit::KEY_PURPOSE);
+        (keys, Audit::start(&config.audit, &key, Arc::clone(clock))?)
+    };
+    let started = Event::new(Kind::Started).with("version", env!("CARGO_PKG_VERSION"));
+    audit.record(started.with("config", format!("sha256:{}", config.fingerprint)));
+    Ok((Arc::new(keys), audit))
 }
 
 /// Who orders certificates; nobody where no client would be shown one.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::census::Census;
 use super::front::{Front, Reach};
 use super::plan::{Ground, Plans};
-use crate::admin::Feed;
+use crate::admin::{Door, Feed};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Written};
 use crate::keys::{KeyError, KeyRing};
@@ -139,6 +139,12 @@ impl Gateway {
     /// The accounts, for an operator's door.
     pub fn accounts(&self) -> &Arc<Accounts> {
         &self.ground.accounts
+    }
+
+    /// Has the admin site use that door from now on, which may know more than accounts and keys. It
+    /// is used for as long as somebody else keeps it.
+    pub fn let_operators_in_by(&self, door: &Arc<Door>) {
+        self.ground.operators.use_door(door);
     }
 
     /// The key ring, for an operator's door.

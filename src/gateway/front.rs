@@ -2,6 +2,7 @@
 
 mod advice;
 mod desk;
+mod office;
 mod own;
 mod parting;
 

@@ -15,6 +15,7 @@ mod lingering;
 mod load;
 mod meters;
 mod metrics;
+mod operators;
 mod outcomes;
 mod plan;
 mod recent;

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::intake::Hosts;
 use super::load::Load;
+use super::operators::Operators;
 use super::reload::Reloads;
 use super::shared::Shared;
 use super::traces::Traces;
@@ -33,6 +34,7 @@ pub(super) struct Ground {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<RequestIds>,
     pub(super) load: Arc<Load>,
+    pub(super) operators: Arc<Operators>,
     pub(super) revisions: Arc<Revisions>,
     pub(super) store: Arc<dyn Store>,
     pub(super) reloads: Reloads,
@@ -105,6 +107,7 @@ impl Ground {
             in_flight: config.connections.in_flight,
             load: Arc::clone(&self.load),
             messages: config.messages,
+            operators: Arc::clone(&self.operators),
             pages,
             public: config.public,
             routes,

@@ -10,6 +10,7 @@ use super::access_log;
 use super::intake::{self, Hosts};
 use super::load::Load;
 use super::meters::Meters;
+use super::operators::Operators;
 use super::record::Record;
 use super::traces;
 use crate::acme::Challenges;
@@ -47,6 +48,8 @@ pub(super) struct Shared {
     /// Most requests under way at once, at all workers together.
     pub(super) in_flight: usize,
     pub(super) messages: MessageLimits,
+    /// The operators' door, for those who come by the admin site.
+    pub(super) operators: Arc<Operators>,
     /// Pages for people, if there are any.
     pub(super) pages: Option<Pages>,
     pub(super) public: Option<Public>,

@@ -92,7 +92,8 @@ async fn view(cx: &Context<'_>, faults: Faults) -> View {
     View::good("devices.html", TITLE, data)
 }
 
-fn readable(session: Value) -> Value {
+/// A session with its moments and its device as people read them.
+pub(super) fn readable(session: Value) -> Value {
     let mut session = moment::readable(session, &["started", "last_used"]);
     let device = session.get("device").and_then(Value::as_str).map(device::in_words);
     if let Some(members) = session.as_object_mut() {

@@ -20,7 +20,19 @@ macro_rules! built_in {
     };
 }
 
-built_in!("layout.html", "form.html", "notice.html", "account.html", "devices.html", "keys.html");
+built_in!(
+    "layout.html",
+    "form.html",
+    "notice.html",
+    "account.html",
+    "devices.html",
+    "keys.html",
+    "site.html",
+    "users.html",
+    "user.html",
+    "confirm.html",
+    "audit.html",
+);
 
 /// The frame that all pages are in.
 const LAYOUT: &str = "layout.html";
@@ -65,12 +77,24 @@ impl Look {
         frame: serde_json::Value,
         language: &Language,
     ) -> Result<String, TemplateError> {
+        let frame = self.around(template, data, frame, language)?;
+        self.part(LAYOUT, frame, language)
+    }
+
+    /// What a frame is filled with, with such a template in it.
+    pub(super) fn around(
+        &self,
+        template: &str,
+        data: serde_json::Value,
+        frame: serde_json::Value,
+        language: &Language,
+    ) -> Result<serde_json::Value, TemplateError> {
         let body = self.part(template, data, language)?;
         let mut frame = frame;
         if let Some(frame) = frame.as_object_mut() {
             frame.insert("body".to_owned(), body.into());
         }
-        self.part(LAYOUT, frame, language)
+        Ok(frame)
     }
 
     fn part(
@@ -137,7 +161,11 @@ mod tests {
         let look = Look::new(&[]).unwrap();
         let evil = "<script>alert(1)</script>\"'&";
         for (template, data) in table::samples() {
-            let data = everywhere(data, evil);
+            let mut data = everywhere(data, evil);
+            // What is around a page takes it as it is.
+            if template == super::super::site::FRAME {
+                data["body"] = "text".into();
+            }
             let mut frame = sample_frame();
             for value in frame.as_object_mut().unwrap().values_mut() {
                 *value = evil.into();

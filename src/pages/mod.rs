@@ -5,9 +5,11 @@
 //! here alone is what browsers need: the cookie that holds a session, the way back to where
 //! somebody wanted to go, languages, and the fields that keep a page what it is.
 //!
-//! `table.rs` is the whole of them. All work without their script; nothing is loaded from elsewhere.
+//! `table.rs` is the whole of them, but for the admin site: that is `site`, where operators' commands
+//! are given as at the admin socket. All work without their script; nothing is loaded from elsewhere.
 
 mod account;
+mod admission;
 mod api_keys;
 mod assets;
 mod blank;
@@ -21,6 +23,7 @@ mod language;
 mod look;
 mod moment;
 mod next;
+mod office;
 mod onward;
 mod outcome;
 mod password;
@@ -33,14 +36,16 @@ mod serve;
 mod settings;
 mod sign_in;
 mod sign_out;
+mod site;
 mod table;
 mod verify;
 mod visit;
 
 pub use colour::Colour;
 pub use look::{FILES, Look};
+pub use office::{Commanded, Denied, Office};
 pub use question::{Answer, Asked, Desk, Question};
 pub use reader::Reader;
 pub use serve::Pages;
-pub use settings::{Logo, Offers, PagesSettings, Registering};
+pub use settings::{Logo, Offers, PagesSettings, Registering, SiteSettings};
 pub use visit::{Shown, Visit};

@@ -16,7 +16,7 @@ pub(super) fn readable(object: Value, names: &[&str]) -> Value {
 }
 
 /// To the minute: `2026-01-02T03:04:05.678Z` is `2026-01-02 03:04 UTC`.
-fn in_words(moment: &str) -> String {
+pub(super) fn in_words(moment: &str) -> String {
     let minute = moment.get(..16).filter(|_| moment.ends_with('Z'));
     minute.map_or_else(|| moment.to_owned(), |minute| format!("{} UTC", minute.replace('T', " ")))
 }

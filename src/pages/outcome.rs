@@ -42,6 +42,8 @@ pub(super) struct View {
     pub(super) title: &'static str,
     /// What the template is filled with.
     pub(super) data: Value,
+    /// The frame of the site that it is a page of, filled.
+    pub(super) within: Option<Value>,
     pub(super) retry_after: Option<HeaderValue>,
     /// Where the browser goes from there by itself.
     pub(super) refresh: Option<HeaderValue>,
@@ -66,8 +68,8 @@ impl View {
     /// A page as it should be.
     pub(super) const fn good(template: &'static str, title: &'static str, data: Value) -> Self {
         let status = StatusCode::OK;
-        let (retry_after, refresh, code, error) = (None, None, None, None);
-        Self { status, template, title, data, retry_after, refresh, code, error }
+        let (within, retry_after, refresh, code, error) = (None, None, None, None, None);
+        Self { status, template, title, data, within, retry_after, refresh, code, error }
     }
 
     /// The same, of an endpoint that refused.

@@ -20,11 +20,16 @@ impl Reader {
         if !is_navigation(&parts.method, &parts.headers) {
             return None;
         }
+        Some(Self::back_to(parts, path))
+    }
+
+    /// Who is to come back to that canonical path, and its query, whatever was asked there.
+    pub(super) fn back_to(parts: &Parts, path: &str) -> Self {
         let target = match parts.uri.query() {
             Some(query) => format!("{path}?{query}"),
             None => path.to_owned(),
         };
-        Some(Self { target, language: Language::choose(&parts.headers) })
+        Self { target, language: Language::choose(&parts.headers) }
     }
 
     /// A path of a page with where the reader wanted to go.

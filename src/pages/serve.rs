@@ -12,9 +12,9 @@ use super::outcome::{Outcome, Session, View};
 use super::reader::query;
 use super::refusal;
 use super::settings::PagesSettings;
-use super::table::{Row, TABLE, Who};
+use super::table::{Row, TABLE};
 use super::visit::{Context, Shown, Visit};
-use super::{Desk, Reader};
+use super::{Desk, Office, Reader, site};
 use crate::session::{Authenticated, Sessions, Visitor};
 use crate::web::{Authorization, Body, Crumb, MessageLimits, is_from_own_page};
 
@@ -26,7 +26,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 #[derive(Debug)]
 pub struct Pages {
     pub(super) settings: PagesSettings,
-    sessions: Arc<Sessions>,
+    pub(super) sessions: Arc<Sessions>,
     messages: MessageLimits,
     assets: Assets,
 }
@@ -51,22 +51,31 @@ impl Pages {
 
     /// The pages that there are: what each is called, and its path.
     pub fn names(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let prefix = &self.settings.prefix;
-        TABLE.iter().map(move |row| {
+        let site = self.settings.site.iter();
+        let site = site.flat_map(|site| site::TABLE.iter().map(move |row| (&site.path, row)));
+        let rows = TABLE.iter().map(|row| (&self.settings.prefix, row)).chain(site);
+        rows.map(|(prefix, row)| {
             let slash = if row.path.is_empty() { "" } else { "/" };
             (row.name, format!("{prefix}/{}{slash}", row.path))
         })
     }
 
     /// Answers a request whose path is [owned](Self::owns). `desk` is where the auth endpoints
-    /// are asked.
-    pub async fn answer(&self, visit: Visit<'_>, desk: &dyn Desk) -> Shown {
+    /// are asked, `office` where operators' commands are carried out.
+    pub async fn answer(&self, visit: Visit<'_>, desk: &dyn Desk, office: &dyn Office) -> Shown {
         let language = Language::choose(&visit.parts.headers);
-        let below = self.settings.below(visit.path).unwrap_or_default().trim_matches('/');
+        let (rows, below) = match self.settings.below_site(visit.path) {
+            Some((site, _)) if !site.admits(visit.client) => {
+                return self.refused(StatusCode::FORBIDDEN, "forbidden_address", None, language);
+            }
+            Some((_, below)) => (&site::TABLE[..], below),
+            None => (&TABLE[..], self.settings.below(visit.path).unwrap_or_default()),
+        };
+        let below = below.trim_matches('/');
         if let Some(asset) = self.assets.find(below) {
             return Shown::of(asset.answer(&visit.parts.method));
         }
-        let Some(row) = TABLE.iter().find(|row| row.path == below) else {
+        let Some(row) = rows.iter().find(|row| row.path == below) else {
             return self.refused(StatusCode::NOT_FOUND, "not_found", None, language);
         };
         let looker = match self.looker(&visit.parts.headers).await {
@@ -74,7 +83,8 @@ impl Pages {
             Err(shown) => return *shown,
         };
         let Looker { caller, cookie } = looker;
-        let (mut shown, decided) = self.serve(row, visit, desk, caller.clone(), language).await;
+        let (mut shown, decided) =
+            self.serve(row, visit, (desk, office), caller.clone(), language).await;
         // What the page decided of the session is the last word.
         if let Some(cookie) = cookie.filter(|_| !decided) {
             shown.response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -115,11 +125,11 @@ impl Pages {
         &self,
         row: &'static Row,
         visit: Visit<'_>,
-        desk: &dyn Desk,
+        (desk, office): (&dyn Desk, &dyn Office),
         caller: Option<Arc<Authenticated>>,
         language: &'static Language,
     ) -> (Shown, bool) {
-        let Visit { parts, path, body } = visit;
+        let Visit { parts, path, body, .. } = visit;
         let refused = |status, code| self.refused(status, code, caller.as_deref(), language);
         let post = match parts.method {
             Method::GET | Method::HEAD => None,
@@ -135,13 +145,14 @@ impl Pages {
         if post.is_some() && !is_from_own_page(&parts.headers, self.settings.cookie.is_secure()) {
             return (refused(StatusCode::FORBIDDEN, "cross_site"), false);
         }
-        if matches!(row.who, Who::SignedIn) && caller.is_none() {
-            let reader = Reader::of(parts, path).filter(|_| post.is_none());
-            return (Shown::of(self.ask_to_sign_in(reader.as_ref(), false)), false);
+        let away = self.turn_away(&row.who, (parts, path), caller.as_deref(), language);
+        if let Some(shown) = away {
+            return (shown, false);
         }
         let query = Form::parse(query(&parts.uri));
         let (settings, sessions) = (&self.settings, &*self.sessions);
-        let cx = Context { settings, sessions, desk, query, caller: caller.clone(), language };
+        let whose = caller.clone();
+        let cx = Context { settings, sessions, desk, office, query, caller: whose, language };
         let outcome = match post {
             None => (row.get)(&cx).await,
             Some(post) => match Form::read(&parts.headers, body, self.messages.auth_body).await {
@@ -206,7 +217,8 @@ impl Pages {
         caller: Option<&Authenticated>,
         language: &Language,
     ) -> Shown {
-        let View { status, template, title, data, retry_after, refresh, code, error } = view;
+        let View { status, template, title, data, within, retry_after, refresh, code, error } =
+            view;
         let below = |name: &str| format!("{}/{name}", self.settings.prefix);
         let frame = serde_json::json!({
             "title": title,
@@ -218,7 +230,14 @@ impl Pages {
             "user": caller.map(|caller| &caller.identity.username),
             "sign_out": below("sign-out/"),
         });
-        let (text, status, error) = match self.settings.look.page(template, data, frame, language) {
+        let look = &self.settings.look;
+        let page = match within {
+            None => look.page(template, data, frame, language),
+            Some(within) => look
+                .around(template, data, within, language)
+                .and_then(|data| look.page(site::FRAME, data, frame, language)),
+        };
+        let (text, status, error) = match page {
             Ok(text) => (text, status, error),
             // Templates are tried out before they are in force; and words can do without one.
             Err(problem) => {
@@ -246,7 +265,7 @@ impl Pages {
 }
 
 impl Shown {
-    fn of(response: Response<Body>) -> Self {
+    pub(super) fn of(response: Response<Body>) -> Self {
         Self { response, page: None, caller: None, code: None, error: None }
     }
 }

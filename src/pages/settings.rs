@@ -1,6 +1,10 @@
 //! What the operator decides about pages.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
 use bytes::Bytes;
+use ipnet::IpNet;
 
 use super::{Colour, Look};
 use crate::web::SessionCookie;
@@ -22,6 +26,34 @@ pub struct PagesSettings {
     pub cookie: SessionCookie,
     /// What there is to do.
     pub offers: Offers,
+    /// Where operators look after everything, if they do it in a browser.
+    pub site: Option<SiteSettings>,
+}
+
+/// `[pages.admin]`, checked.
+#[derive(Clone, Debug)]
+pub struct SiteSettings {
+    /// What it hangs under, without a trailing slash: `/manage`.
+    pub path: String,
+    /// The networks that it may be reached from; empty is any.
+    pub from: Vec<IpNet>,
+    /// How long a login counts there.
+    pub fresh: Duration,
+}
+
+impl SiteSettings {
+    /// Where it is when the file does not say it.
+    pub const PATH: &'static str = "/manage";
+    /// How long a login counts when the file does not say it.
+    pub const FRESH: Duration = Duration::from_secs(15 * 60);
+    /// The role that it is for.
+    pub(super) const ROLE: &'static str = "admin";
+
+    /// Whether clients of that address may reach it.
+    pub(super) fn admits(&self, client: IpAddr) -> bool {
+        let client = client.to_canonical();
+        self.from.is_empty() || self.from.iter().any(|network| network.contains(&client))
+    }
 }
 
 /// A picture, as browsers get it.
@@ -62,14 +94,24 @@ impl PagesSettings {
     /// The colour when the file does not say it.
     pub const ACCENT: Colour = Colour([0x1d, 0x5f, 0xa8]);
 
-    /// Whether a canonical path is below the prefix, or the prefix.
+    /// Whether a canonical path is a page's, or below one.
     pub fn owns(&self, path: &str) -> bool {
-        self.below(path).is_some()
+        self.below(path).is_some() || self.below_site(path).is_some()
     }
 
     /// What follows the prefix, if the path is below it at a segment boundary.
     pub(super) fn below<'p>(&self, path: &'p str) -> Option<&'p str> {
-        let rest = path.strip_prefix(self.prefix.as_str())?;
-        (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+        below(&self.prefix, path)
     }
+
+    /// The same of the path of the admin site, and that.
+    pub(super) fn below_site<'p>(&self, path: &'p str) -> Option<(&SiteSettings, &'p str)> {
+        let site = self.site.as_ref()?;
+        below(&site.path, path).map(|rest| (site, rest))
+    }
+}
+
+fn below<'p>(prefix: &str, path: &'p str) -> Option<&'p str> {
+    let rest = path.strip_prefix(prefix)?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
 }

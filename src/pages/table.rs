@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::blank::Blank;
 use super::form::Form;
 use super::outcome::Outcome;
+use super::site;
 use super::visit::Context;
 use super::{
     account, api_keys, devices, email, password, register, reset, sign_in, sign_out, verify,
@@ -33,14 +34,17 @@ pub(super) enum Who {
     Anybody,
     /// All others are sent to sign in first.
     SignedIn,
+    /// Users with the role of operators who have signed in lately; all others are refused, or
+    /// sent to sign in first.
+    Operator,
 }
 
 macro_rules! page {
     ($path:literal, $name:literal, $who:ident, $get:path $(, $post:path)?) => {
-        Row {
+        $crate::pages::table::Row {
             path: $path,
             name: $name,
-            who: Who::$who,
+            who: $crate::pages::table::Who::$who,
             get: |cx| Box::pin($get(cx)),
             post: page!(@post $($post)?),
         }
@@ -48,6 +52,8 @@ macro_rules! page {
     (@post) => { None };
     (@post $post:path) => { Some(|cx, form| Box::pin($post(cx, form))) };
 }
+
+pub(super) use page;
 
 pub(super) static TABLE: [Row; 12] = [
     page!("sign-in", "page sign-in", Anybody, sign_in::get, sign_in::post),
@@ -81,6 +87,7 @@ pub(super) fn texts() -> impl Iterator<Item = &'static str> {
         .chain(devices::texts())
         .chain(api_keys::texts())
         .chain(super::refusal::texts())
+        .chain(site::texts())
 }
 
 /// Every template, with what it may be filled with.
@@ -92,10 +99,11 @@ pub(super) fn samples() -> impl Iterator<Item = (&'static str, Value)> {
         "links": [{ "label": account::BACK, "to": "/auth/" }],
         "code": "no_route",
     });
-    forms.chain([
+    let own = forms.chain([
         ("notice.html", notice),
         ("account.html", account::sample()),
         ("devices.html", devices::sample()),
         ("keys.html", api_keys::sample()),
-    ])
+    ]);
+    own.chain(site::samples())
 }

@@ -1,6 +1,7 @@
 //! A request for a page, and what its handler knows of it.
 
 use std::error::Error;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -11,7 +12,7 @@ use super::form::Form;
 use super::language::Language;
 use super::outcome::Session;
 use super::settings::PagesSettings;
-use super::{Answer, Desk, Question};
+use super::{Answer, Desk, Office, Question};
 use crate::session::{Authenticated, Sessions};
 use crate::web::{Body, RequestBody};
 
@@ -22,6 +23,8 @@ pub struct Visit<'a> {
     pub parts: &'a Parts,
     /// Its canonical path.
     pub path: &'a str,
+    /// The address of the client.
+    pub client: IpAddr,
     /// Its body, not read yet.
     pub body: RequestBody,
 }
@@ -47,6 +50,7 @@ pub(super) struct Context<'a> {
     pub(super) settings: &'a PagesSettings,
     pub(super) sessions: &'a Sessions,
     pub(super) desk: &'a dyn Desk,
+    pub(super) office: &'a dyn Office,
     /// The query.
     pub(super) query: Form,
     /// Who looks, if somebody is signed in.

@@ -62,6 +62,11 @@ impl Sessions {
         Ok(Visitor { caller, renewed: Some(renewed) })
     }
 
+    /// Whether the caller showed who it is no longer ago than that.
+    pub fn logged_in_within(&self, caller: &Authenticated, within: Duration) -> bool {
+        caller.logged_in_within(within, self.clock.now())
+    }
+
     /// For how long a browser is to keep a token of this moment.
     ///
     /// # Errors

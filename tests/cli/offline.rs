@@ -87,6 +87,36 @@ fn a_user_goes_through_every_change() {
 }
 
 #[test]
+fn users_are_looked_for_and_their_addresses_set() {
+    let folder = Folder::new();
+    for name in ["alice", "bob", "eve"] {
+        folder.add(name).done();
+    }
+    folder.run(&["user", "role", "add", "bob", "admin"]).done();
+    folder.run(&["user", "deactivate", "eve"]).done();
+    let set = &["user", "set-email", "alice", "Al@Example.com", "--verified"];
+    assert_eq!(folder.run(set).done(), "alice has the address Al@example.com (verified)\n");
+    for (args, names) in [
+        (&["--search", "AL@"][..], &["alice"][..]),
+        (&["--role", "admin"], &["bob"]),
+        (&["--inactive"], &["eve"]),
+        (&["--active", "--idle", "30"], &["alice", "bob"]),
+        (&["--search", "nobody"], &[]),
+    ] {
+        let args = [&["user", "list", "--json"], args].concat();
+        let users = json(&folder.run(&args).done());
+        let found: Vec<_> = users.as_array().unwrap().iter().map(|it| &it["username"]).collect();
+        assert_eq!(found, names, "{args:?}");
+    }
+    folder.run(&["user", "list", "--active", "--inactive"]).failed(2);
+    folder.run(&["user", "list", "--idle", "0"]).failed(2);
+    let said = folder.run(&["user", "set-email", "alice", "nowhere"]).failed(1);
+    assert!(said.contains("Enter a valid email address."), "{said}");
+    let removed = folder.run(&["user", "set-email", "alice", ""]).done();
+    assert_eq!(removed, "alice has no address\n");
+}
+
+#[test]
 fn a_generated_password_is_told_once() {
     let folder = Folder::new();
     let said = folder.run(&["user", "add", "alice", "--generate"]).done();

@@ -50,6 +50,7 @@ mod overload;
 mod own_keys;
 mod pages;
 mod pages_account;
+mod pages_admin;
 mod password_change;
 mod paths;
 mod proxy_protocol;

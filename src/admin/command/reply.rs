@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{InvitationView, PolicyView, UserKeyView};
+use super::{AuditLines, AuditState, InvitationView, PolicyView, UserKeyView};
 use crate::admin::PastView;
 use crate::admin::SessionView;
 use crate::admin::record::Record;
@@ -118,6 +118,10 @@ pub enum Reply {
     },
     /// The key that signs now.
     Key(KeyView),
+    /// Lines of the audit record.
+    Audit(AuditLines),
+    /// Whether the audit record is whole.
+    AuditState(AuditState),
     /// What is in force now.
     Policy(PolicyView),
     /// What is remembered of the requests that were asked for.

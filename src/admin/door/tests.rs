@@ -2,7 +2,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::*;
-use crate::admin::{InvitationView, NewPassword, UserView};
+use crate::admin::{InvitationView, NewPassword, UserFilter, UserView};
 use crate::clock::{ManualClock, Timestamp};
 use crate::keys::{Algorithm, KeySettings, KeySource};
 use crate::password::{PasswordSettings, Passwords};
@@ -18,7 +18,7 @@ fn clock() -> Arc<dyn Clock> {
     Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)))
 }
 
-fn door() -> Door {
+pub(super) fn door() -> Door {
     let clock = clock();
     let accounts = Accounts::new(
         Arc::new(RedbStore::in_memory().unwrap()),
@@ -188,7 +188,8 @@ async fn users_come_in_pages() {
     for name in ["a", "b", "c"] {
         user(&door, add(name)).await;
     }
-    let page = |after| door.run(Command::UserList { after, limit: 2 });
+    let page =
+        |after| door.run(Command::UserList { after, limit: 2, filter: UserFilter::default() });
     let Reply::Users { users, next } = page(None).await.unwrap() else { panic!() };
     assert_eq!((users.len(), next), (2, Some(2)));
     let Reply::Users { users, next } = page(next).await.unwrap() else { panic!() };

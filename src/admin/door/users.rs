@@ -1,8 +1,7 @@
 //! What operators do with users.
 
 use super::Door;
-use crate::admin::{NewPassword, Refusal, RefusalKind, Reply, SecretLink, UserView, checks};
-use crate::identity::UserId;
+use crate::admin::{NewPassword, Refusal, RefusalKind, Reply, SecretLink, checks};
 use crate::printable::Printable;
 use crate::session::{NewAccount, Registered};
 use crate::store::{User, UserChange};
@@ -37,18 +36,8 @@ impl Door {
                 let detail = format!("there is a user `{}` already", Printable(name));
                 Err(Refusal::new(RefusalKind::NameTaken, detail))
             }
-            Registered::EmailTaken => {
-                let detail = "there is a user with that address already, and `unique_email` is set";
-                Err(Refusal::new(RefusalKind::EmailTaken, detail))
-            }
+            Registered::EmailTaken => Err(email_taken()),
         }
-    }
-
-    pub(super) async fn list(&self, after: Option<u64>, limit: usize) -> Result<Reply, Refusal> {
-        let limit = limit.clamp(1, PAGE);
-        let users = self.accounts.list(after.map(UserId), limit).await?;
-        let next = users.last().filter(|_| users.len() == limit).map(|user| user.id.0);
-        Ok(Reply::Users { users: users.into_iter().map(UserView::from).collect(), next })
     }
 
     pub(in crate::admin) async fn find(&self, name: &str) -> Result<User, Refusal> {
@@ -69,6 +58,35 @@ impl Door {
         }
         tracing::info!(user = %user.id, "password set by an operator");
         Ok(reply(self.find(name).await?))
+    }
+
+    pub(super) async fn set_email(
+        &self,
+        name: &str,
+        email: &str,
+        verified: bool,
+    ) -> Result<Reply, Refusal> {
+        let (user, email) = (self.find(name).await?, checks::email(email)?);
+        if !email.is_empty() && self.accounts.is_email_taken(user.id, &email).await? {
+            return Err(email_taken());
+        }
+        let verified = verified && !email.is_empty();
+        self.change(name, UserChange::Email { email, verified }).await
+    }
+
+    pub(super) async fn set_claim(
+        &self,
+        name: &str,
+        claim: String,
+        value: String,
+    ) -> Result<Reply, Refusal> {
+        checks::claim(&claim, &value)?;
+        let change = if value.is_empty() {
+            UserChange::RemoveClaim(claim)
+        } else {
+            UserChange::SetClaim { name: claim, value }
+        };
+        self.change(name, change).await
     }
 
     pub(super) async fn change(&self, name: &str, change: UserChange) -> Result<Reply, Refusal> {
@@ -107,6 +125,11 @@ impl Door {
         let (username, expires) = (user.username, expires.to_string());
         Ok(Reply::Link { username, link: SecretLink(link), expires })
     }
+}
+
+fn email_taken() -> Refusal {
+    let detail = "there is a user with that address already, and `unique_email` is set";
+    Refusal::new(RefusalKind::EmailTaken, detail)
 }
 
 pub(super) fn reply(user: User) -> Reply {

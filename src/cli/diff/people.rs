@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::admin::{ApiKeyList, Command, Reply, UserKeyView, UserView};
+use crate::admin::{ApiKeyList, Command, Reply, UserFilter, UserKeyView, UserView};
 use crate::cli::reach::{Reach, another_reply};
 use crate::identity::{Claim, Identity};
 
@@ -45,7 +45,8 @@ impl People {
             return Ok(known.clone());
         }
         let Some(reach) = &self.reach else { return Ok(None) };
-        let list = Command::UserList { after: id.checked_sub(1), limit: 1 };
+        let list =
+            Command::UserList { after: id.checked_sub(1), limit: 1, filter: UserFilter::default() };
         let Reply::Users { users, .. } = reach.send(list).await? else {
             return Err(another_reply());
         };

@@ -20,6 +20,14 @@ pub(super) fn claims(user: &UserView) -> Vec<String> {
     user.claims.iter().map(|(key, value)| format!("{key}={value}")).collect()
 }
 
+pub(super) fn address(user: &UserView) -> String {
+    let verified = if user.email_verified { " (verified)" } else { "" };
+    match user.email.as_str() {
+        "" => "no address".to_owned(),
+        email => format!("the address {}{verified}", Printable(email)),
+    }
+}
+
 pub(super) fn show(user: &UserView, out: &mut Out) -> anyhow::Result<()> {
     let verified = if user.email_verified { " (verified)" } else { "" };
     let yes = |yes: bool| if yes { "yes" } else { "no" };

@@ -19,7 +19,7 @@ mod text;
 pub use auth::{Auth, Import, ImportFlags, Issuer, Password, Signing, Throttles, UserKeys};
 pub use builder::ConfigBuilder;
 pub use listen::{Acme, Certificate, Hsts, Limits, Listener, Tls};
-pub use operate::{Admin, Audit, ForwardAuth, Log, Mail, Otlp, Pages, Postgres};
+pub use operate::{Admin, Audit, ForwardAuth, Log, Mail, Otlp, Pages, Postgres, Site};
 pub use route::{Cors, Health, Route, Upstream, UpstreamTls};
 pub use rules::{Rules, Unwritable};
 pub use source::Source;

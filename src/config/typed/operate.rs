@@ -75,6 +75,14 @@ typed! {
         accent: text,
         logo: text,
         templates: text,
+        admin: {Site},
+    }
+
+    /// `[pages.admin]`: the admin site.
+    Site is Site by hand [] {
+        path: text,
+        from: texts,
+        fresh: span,
     }
 
     /// `[forward_auth]`

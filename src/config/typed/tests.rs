@@ -49,6 +49,7 @@ fn every_key_of_the_file_is_a_method() {
         tabled::<ForwardAuth>(),
         tabled::<Pages>(),
         tabled::<Postgres>(),
+        tabled::<Site>(),
         // Its keys are methods of the builder.
         ("Store", vec!["path", "postgres"]),
     ];

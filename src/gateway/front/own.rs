@@ -7,6 +7,7 @@ use http::request::Parts;
 use http::{Method, Response};
 
 use super::desk::Counter;
+use super::office::Bureau;
 use super::{Reach, State};
 use crate::audit::{Actor, Origin, asked_by};
 use crate::endpoints::Call;
@@ -71,7 +72,7 @@ impl State {
         record: &mut Record,
     ) -> Response<Body> {
         if let Some(pages) = self.shared.pages.as_ref().filter(|pages| pages.owns(path)) {
-            let visit = Visit { parts, path, body };
+            let visit = Visit { parts, path, client, body };
             return Box::pin(self.page(pages, visit, host, client, record)).await;
         }
         let (method, headers) = (&parts.method, &parts.headers);
@@ -106,8 +107,10 @@ impl State {
         record: &mut Record,
     ) -> Response<Body> {
         let id = record.request_id().clone();
+        let bureau = Bureau::new(&self.shared, client, id.clone());
         let counter = Counter::new(&self.shared, host, client, id, &visit.parts.headers);
-        let Shown { response, page, caller, code, error } = pages.answer(visit, &counter).await;
+        let shown = pages.answer(visit, &counter, &bureau).await;
+        let Shown { response, page, caller, code, error } = shown;
         if let Some(page) = page {
             record.endpoint(page);
         }

@@ -25,6 +25,35 @@ fn a_prefix_is_plain_and_free() {
 }
 
 #[test]
+fn the_admin_site_has_a_path_of_its_own() {
+    let config = accepted(&format!("{ROUTE}[pages.admin]"));
+    let site = config.pages.and_then(|pages| pages.site).expect("a site");
+    assert_eq!((site.path.as_str(), site.fresh), ("/manage", Duration::from_secs(15 * 60)));
+    assert!(accepted(&format!("{ROUTE}[pages]")).pages.is_some_and(|pages| pages.site.is_none()));
+    says(
+        "[pages.admin]\npath = '/'",
+        "2:8: `path` must be a plain path such as \"/manage\", with no slash at its end",
+    );
+    for (path, hit) in [
+        ("/auth/manage", "prefix (\"/auth\")"),
+        ("/auth", "prefix (\"/auth\")"),
+        ("/api/auth/x", "[auth] prefix (\"/api/auth\")"),
+    ] {
+        says(
+            &format!("[pages.admin]\npath = '{path}'"),
+            &format!("2:8: `path` and {hit} overlap; choose another"),
+        );
+    }
+    let route = "[upstreams]\nw = { whoami = true }\n[routes]\n\"/manage/*\" = { to = 'w' }";
+    says(&format!("[pages.admin]\n{route}"), "1:1: `path` hides route `/manage/*`; choose another");
+    says(
+        "[pages.admin]\nfrom = []",
+        "2:8: from = [] would let nobody in; list networks such as \"10.0.0.0/8\", or leave the key out",
+    );
+    says("[pages.admin]\npaht = '/x'", "2:1: unknown key `paht`; did you mean `path`?");
+}
+
+#[test]
 fn a_cookie_is_for_one_origin_over_tls_or_for_this_machine() {
     says(
         "public = 'http://app.example.com'\n[pages]",

@@ -1,0 +1,95 @@
+//! What operators read in the audit record.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Door, no_gateway};
+use crate::admin::{
+    AuditCommand, AuditFilter, AuditLines, AuditState, Refusal, RefusalKind, Reply,
+};
+use crate::audit::{Actor, Audit, AuditError, Line};
+
+/// Most lines of one reply.
+const MOST: usize = 500;
+
+/// The turn of who has all of the record read: one at a time.
+struct Turn;
+
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+impl Turn {
+    fn take() -> Option<Self> {
+        (!TAKEN.swap(true, Ordering::Acquire)).then_some(Self)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        TAKEN.store(false, Ordering::Release);
+    }
+}
+
+impl Door {
+    pub(super) async fn audit(&self, command: AuditCommand) -> Result<Reply, Refusal> {
+        match command {
+            AuditCommand::List { about, before, limit } => {
+                self.audit_lines(about, before, limit.clamp(1, MOST)).await
+            }
+            AuditCommand::Verify => self.verify_audit().await,
+        }
+    }
+
+    async fn audit_lines(
+        &self,
+        about: AuditFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Reply, Refusal> {
+        let AuditFilter { name, event } = about;
+        let user = if name.is_empty() { None } else { self.accounts.find(&name).await? };
+        let name = user.as_ref().map_or(name, |user| user.username.clone());
+        let actor = user.map(|user| Actor::User(user.id).to_string());
+        let wanted = move |line: &Line| {
+            let is = |key: &str, text: &str| line.get(key).is_some_and(|value| value == text);
+            let event_is = |value: &str| {
+                let rest = value.strip_prefix(&event);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            };
+            let acted = actor.as_ref().is_some_and(|actor| is("actor", actor));
+            let about = name.is_empty() || is("name", &name) || acted;
+            let named = line.get("event").and_then(serde_json::Value::as_str);
+            about && (event.is_empty() || named.is_some_and(event_is))
+        };
+        let lost = self.accounts.audit().lost();
+        let found = self.read_audit(move |audit| audit.search(before, limit, wanted)).await?;
+        let (lines, next) = found;
+        Ok(Reply::Audit(AuditLines { lines, next, lost }))
+    }
+
+    async fn verify_audit(&self) -> Result<Reply, Refusal> {
+        let turn = Turn::take().ok_or_else(|| {
+            let detail = "the record is being checked just now; try again in a moment";
+            Refusal::new(RefusalKind::Unavailable, detail)
+        })?;
+        let verdict = self.read_audit(move |audit| {
+            let _turn = turn;
+            audit.verify()
+        });
+        Ok(Reply::AuditState(AuditState::from(&verdict.await?)))
+    }
+
+    /// Reads where that holds nobody up.
+    async fn read_audit<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Audit) -> Result<Option<T>, AuditError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let audit = self.accounts.audit().clone();
+        let done = tokio::task::spawn_blocking(move || read(&audit)).await;
+        let done = done.map_err(|_panicked| no_gateway())?;
+        let unread = |error: AuditError| Refusal::new(RefusalKind::Unavailable, error.to_string());
+        done.map_err(unread)?.ok_or_else(|| {
+            let detail =
+                "there is no audit record here; `[audit] enabled` of the policy file decides";
+            Refusal::new(RefusalKind::NotFound, detail)
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! The admin site: operators' commands, given in a browser.
+//!
+//! All of it asks the [`Office`](super::Office), which is the door that the command line asks, too:
+//! what that refuses and records is the same from a page. `TABLE` is the whole of it.
+
+mod audit;
+mod delete;
+mod user;
+mod user_acts;
+mod users;
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::form::Form;
+use super::office::Denied;
+use super::outcome::{Outcome, View};
+use super::table::{Row, page};
+use super::visit::Context;
+
+/// The frame that its pages are in, within that of all pages.
+pub(super) const FRAME: &str = "site.html";
+
+pub(super) static TABLE: [Row; 4] = [
+    page!("", "site users", Operator, users::get),
+    page!("user", "site user", Operator, user::get, user_acts::post),
+    page!("user/delete", "site user/delete", Operator, delete::get, delete::post),
+    page!("audit", "site audit", Operator, audit::get),
+];
+
+/// Its parts: what each is called, and where it is.
+const PARTS: [(&str, &str); 2] = [("Users", ""), ("Audit record", "audit")];
+
+const HOME: &str = "Your account";
+
+/// What it says beside its templates.
+#[cfg(test)]
+pub(super) fn texts() -> impl Iterator<Item = &'static str> {
+    let parts = PARTS.into_iter().map(|(label, _)| label).chain([HOME, NOT_DONE]);
+    parts.chain(users::texts()).chain(user::texts()).chain(delete::texts()).chain(audit::texts())
+}
+
+/// Every template of it, with what it may be filled with.
+pub(super) fn samples() -> impl Iterator<Item = (&'static str, Value)> {
+    let parts = [json!({ "label": "Users", "to": "/manage/", "current": true })];
+    [
+        (FRAME, json!({ "parts": parts, "body": "text" })),
+        ("users.html", users::sample()),
+        ("user.html", user::sample()),
+        ("confirm.html", delete::sample()),
+        ("audit.html", audit::sample()),
+    ]
+    .into_iter()
+}
+
+const NOT_DONE: &str = "This was not done";
+
+impl Context<'_> {
+    /// Has a command carried out for whoever looks.
+    async fn command(&self, command: Value) -> Result<Value, Denied> {
+        let user = self.caller.as_ref().and_then(|caller| caller.user);
+        let nobody = || Denied {
+            status: StatusCode::FORBIDDEN,
+            code: "forbidden",
+            detail: "no user of this gateway asks".to_owned(),
+        };
+        self.office.command(command, user.ok_or_else(nobody)?).await
+    }
+
+    /// The path of a page of the site, with a query where there is something to ask.
+    fn site(&self, below: &str, query: &[(&str, &str)]) -> String {
+        let site = self.settings.site.as_ref().map_or("", |site| &site.path);
+        let slash = if below.is_empty() { "" } else { "/" };
+        let mut to = format!("{site}/{below}{slash}");
+        let asked = query.iter().filter(|(_, value)| !value.is_empty());
+        let asked = form_urlencoded::Serializer::new(String::new()).extend_pairs(asked).finish();
+        if !asked.is_empty() {
+            to.push('?');
+            to.push_str(&asked);
+        }
+        to
+    }
+
+    /// A page of one of its [parts](PARTS).
+    fn site_page(
+        &self,
+        part: &str,
+        template: &'static str,
+        title: &'static str,
+        data: Value,
+    ) -> View {
+        let parts = PARTS.iter().map(|(label, below)| {
+            json!({ "label": label, "to": self.site(below, &[]), "current": *below == part })
+        });
+        let home = json!({ "label": HOME, "to": self.page(""), "current": false });
+        let parts: Vec<_> = parts.chain([home]).collect();
+        View { within: Some(json!({ "parts": parts })), ..View::good(template, title, data) }
+    }
+
+    /// The page of a command that was not carried out, where there is nothing else to show.
+    fn denied(&self, part: &str, denied: &Denied) -> Outcome {
+        let data = json!({ "texts": [denied.detail], "links": [], "code": denied.code });
+        let view = self.site_page(part, "notice.html", NOT_DONE, data);
+        View { status: denied.status, code: Some(denied.code), ..view }.into()
+    }
+}
+
+/// The items of a list in a reply.
+fn items(reply: &mut Value, name: &str) -> Vec<Value> {
+    let list = reply.get_mut(name).and_then(Value::as_array_mut);
+    list.map(std::mem::take).unwrap_or_default()
+}
+
+/// The texts of a list in a reply, as one.
+fn joined(object: &Value, name: &str) -> String {
+    let list = object.get(name).and_then(Value::as_array);
+    let texts: Vec<_> = list.into_iter().flatten().filter_map(Value::as_str).collect();
+    texts.join(", ")
+}
+
+/// A text of a reply; empty where there is none.
+fn text<'v>(object: &'v Value, name: &str) -> &'v str {
+    object.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The same object with more in it.
+fn with(object: Value, more: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    let mut object = object;
+    if let Some(members) = object.as_object_mut() {
+        members.extend(more.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    }
+    object
+}
+
+/// Choices of a list to choose from: what is sent, and what it is called in English.
+fn choices(known: &[(&'static str, &'static str)], chosen: &str) -> Vec<Value> {
+    let choice = |(value, label): &(&str, &str)| json!({ "value": value, "label": label, "chosen": *value == chosen });
+    known.iter().map(choice).collect()
+}
+
+/// Where a list goes on, as the query says it.
+fn place(query: &Form, name: &str) -> Option<u64> {
+    query.text(name).parse().ok()
+}

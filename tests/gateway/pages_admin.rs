@@ -1,0 +1,357 @@
+//! The admin site: who comes in, what is found and done there, and what is recorded of it.
+
+use std::time::Duration;
+
+use portcullis::session::{NewAccount, NewKey, Registered};
+use portcullis::store::UserChange;
+use serde_json::Value;
+
+use crate::common::browser::Browser;
+use crate::common::{PASSWORD, Policy, Reply, Setup, Stage, Upstream};
+
+const SITE: &str = "[pages]\n[pages.admin]\n[auth.keys]\n\
+    [routes.\"a.test/web/*\"]\nto = \"up\"\nbrowser = true\n";
+const EVIL: &str = "<script>alert(1)</script>";
+
+async fn stage_with(policy: impl FnOnce(Policy) -> Policy) -> Stage {
+    let upstream = Upstream::start().await;
+    // With keys that stay there is an audit record.
+    let setup = Setup::new(&policy(Policy::to(&upstream))).keeps_keys();
+    Stage::of(upstream, setup).await
+}
+
+async fn stage() -> Stage {
+    stage_with(|policy| policy.and(SITE)).await
+}
+
+/// Somebody who is signed in.
+async fn signed_in(stage: &Stage, name: &str) -> Browser {
+    let mut browser = Browser::new();
+    let reply = browser.sign_in(&stage.gateway, name, PASSWORD).await;
+    assert_eq!(reply.status, 303, "{reply:?}");
+    browser
+}
+
+/// Ada, who may do everything.
+async fn ada(stage: &Stage) -> Browser {
+    stage.user("ada", &["admin"]).await;
+    signed_in(stage, "ada").await
+}
+
+#[track_caller]
+fn goes_to(reply: &Reply, status: u16, to: &str) {
+    assert_eq!((reply.status, reply.one("location")), (status, to), "{reply:?}");
+}
+
+/// What a page says: one without anything that runs, and for nobody to keep.
+#[track_caller]
+fn page(reply: &Reply, status: u16) -> String {
+    assert_eq!((reply.status, reply.one("cache-control")), (status, "no-store"), "{reply:?}");
+    let policy = reply.one("content-security-policy");
+    assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    let text = reply.text();
+    assert!(!text.contains("<script>") && text.len() < 60 * 1024, "{text}");
+    text
+}
+
+#[track_caller]
+fn says(text: &str, wanted: &[&str]) {
+    for wanted in wanted {
+        assert!(text.contains(wanted), "`{wanted}` is not in\n{text}");
+    }
+}
+
+const USER: &str = "/manage/user/?name=alice";
+
+#[tokio::test]
+async fn it_is_for_admins_who_have_signed_in_lately() {
+    let stage = stage().await;
+    let gateway = &stage.gateway;
+    let mut nobody = Browser::new();
+    let reply = nobody.go(gateway, "/manage/?q=x").await;
+    goes_to(&reply, 302, "/auth/sign-in/?next=%2Fmanage%2F%3Fq%3Dx");
+    let mut alice = signed_in(&stage, "alice").await;
+    for target in ["/manage/", USER, "/manage/user/delete/?name=alice", "/manage/audit/"] {
+        says(&page(&alice.go(gateway, target).await, 403), &["You have no access"]);
+    }
+    for act in ["role-add", "set-password", "deactivate"] {
+        let form = [("do", act), ("role", "admin"), ("password", "another horse battery")];
+        page(&alice.post(gateway, USER, &form).await, 403);
+    }
+    page(&alice.post(gateway, "/manage/user/delete/?name=alice", &[]).await, 403);
+    // A token is no cookie.
+    let (token, _) = stage.log_in("alice").await;
+    assert_eq!(stage.get_as("/manage/", &token).await.status, 302);
+
+    let mut ada = ada(&stage).await;
+    page(&ada.go(gateway, "/manage/").await, 200);
+    page(&ada.go(gateway, "/manage/nowhere/").await, 404);
+    let reply = ada.post(gateway, "/manage/audit/", &[]).await;
+    assert_eq!((reply.status, reply.one("allow")), (405, "GET, HEAD"));
+    gateway.clock().advance(Duration::from_secs(901));
+    let back = "/auth/sign-in/?next=%2Fmanage%2Fuser%2F%3Fname%3Dalice&anew=1";
+    goes_to(&ada.go(gateway, USER).await, 302, back);
+    goes_to(&ada.post(gateway, USER, &[("do", "deactivate")]).await, 302, back);
+    let user = gateway.accounts.find("alice").await.unwrap().unwrap();
+    assert!(user.active && user.roles == ["editor"], "{user:?}");
+    ada.sign_in(gateway, "ada", PASSWORD).await;
+    page(&ada.go(gateway, USER).await, 200);
+    // Who is no admin any more is out at once.
+    let id = gateway.accounts.find("ada").await.unwrap().unwrap().id;
+    gateway.accounts.change(id, UserChange::RemoveRole("admin".to_owned())).await.unwrap();
+    page(&ada.go(gateway, "/manage/").await, 403);
+    stage.finish_untouched().await;
+}
+
+#[tokio::test]
+async fn it_is_where_the_operator_puts_it_and_for_whom() {
+    let other = "[pages]\n[pages.admin]\npath = \"/x/ops\"\nfrom = [\"192.0.2.0/24\"]";
+    let stage = stage_with(|policy| policy.top("trust = [\"127.0.0.1\"]").and(other)).await;
+    let mut ada = ada(&stage).await;
+    for target in ["/x/ops/", "/x/ops", "/x/ops/user/?name=alice", "/x/ops/nowhere/"] {
+        says(&page(&ada.go(&stage.gateway, target).await, 403), &["forbidden_address"]);
+    }
+    assert_eq!(ada.go(&stage.gateway, "/manage/").await.status, 404);
+    ada.fields.push_str("X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\n");
+    page(&ada.go(&stage.gateway, "/x/ops/").await, 200);
+    stage.finish_untouched().await;
+    let stage = stage_with(|policy| policy.and("[pages]")).await;
+    let mut ada = self::ada(&stage).await;
+    let reply = ada.go(&stage.gateway, "/manage/").await;
+    says(&page(&reply, 404), &["no_route"]);
+    stage.finish_untouched().await;
+}
+
+#[tokio::test]
+async fn users_are_found_among_many_page_by_page() {
+    let stage = stage().await;
+    let gateway = &stage.gateway;
+    for number in 0..60 {
+        let roles = if number % 20 == 0 { vec!["rare".to_owned()] } else { Vec::new() };
+        let username = format!("user-{number}");
+        let email = format!("U{number}@example.com");
+        let account = NewAccount { username, email, password: None, roles };
+        let made = gateway.accounts.create(account).await.unwrap();
+        let Registered::Created(user) = made else { panic!("{made:?}") };
+        if number == 20 {
+            gateway.accounts.change(user.id, UserChange::Active(false)).await.unwrap();
+        }
+    }
+    let mut ada = ada(&stage).await;
+    let mut listed = async |query: &str| {
+        let text = page(&ada.go(gateway, &format!("/manage/{query}")).await, 200);
+        let names = text.split("user&#x2f;?name=").skip(1);
+        let names = names.map(|rest| rest.split('"').next().unwrap().to_owned());
+        let next = text.split("rel=\"next\"").count() == 2;
+        (names.collect::<Vec<_>>(), next)
+    };
+    let (names, next) = listed("").await;
+    assert_eq!((names.len(), next, names[0].as_str()), (50, true, "alice"));
+    let (rest, next) = listed("?after=50").await;
+    // Alice, 60 of them, and Ada.
+    assert_eq!((rest.len(), next), (12, false));
+    assert!(rest.iter().all(|name| !names.contains(name)), "{rest:?}");
+    for (query, found) in [
+        ("?role=rare", &["user-0", "user-20", "user-40"][..]),
+        ("?role=rare&state=active", &["user-0", "user-40"]),
+        ("?q=USER-2&state=inactive", &["user-20"]),
+        ("?q=u59%40EXAMPLE", &["user-59"]),
+        ("?q=nobody", &[]),
+        ("?q=a&idle=30&role=editor", &["alice"]),
+        ("?q=ada&idle=30", &[]),
+        ("?q=ada&idle=%3Cx&after=x&state=x", &["ada"]),
+    ] {
+        assert_eq!(listed(query).await, (found.iter().map(|it| (*it).to_owned()).collect(), false));
+    }
+    stage.finish_untouched().await;
+}
+
+#[tokio::test]
+async fn a_user_is_looked_after() {
+    let public = "public = \"http://localhost:8080\"\n";
+    let stage = stage_with(|policy| policy.top(public).and(SITE)).await;
+    let gateway = &stage.gateway;
+    gateway.accounts.create_group("staff").await.unwrap().unwrap();
+    let mut alice = signed_in(&stage, "alice").await;
+    let mut ada = ada(&stage).await;
+    let name = NewKey { name: "backup".to_owned(), scopes: None, life: None };
+    gateway.accounts.make_key(&stage.alice, name).await.unwrap();
+    let text = page(&ada.go(gateway, USER).await, 200);
+    says(&text, &["alice@example.com", "editor", "staff", "Tests&#x2f;1.0", "backup"]);
+
+    let mut act = async |act: &str, field: &str, value: &str| {
+        let reply = ada.post(gateway, USER, &[("do", act), (field, value)]).await;
+        goes_to(&reply, 303, &format!("{USER}&done={act}"));
+        page(&ada.go(gateway, &format!("{USER}&done={act}")).await, 200)
+    };
+    let text = act("email", "email", "new@example.com").await;
+    says(&text, &["The address was changed.", "new@example.com"]);
+    says(&act("role-add", "role", " viewer ").await, &["viewer"]);
+    act("role-remove", "role", "editor").await;
+    act("group-join", "group", "staff").await;
+    let user = gateway.accounts.find("alice").await.unwrap().unwrap();
+    assert_eq!((user.roles, user.groups), (vec!["viewer".into()], vec!["staff".into()]));
+    assert_eq!((user.email.as_str(), user.email_verified), ("new@example.com", false));
+    act("group-leave", "group", "staff").await;
+    act("api-key-revoke", "id", "1").await;
+    assert!(gateway.accounts.keys_of(stage.alice.id).await.unwrap().is_empty());
+
+    assert_eq!(alice.go(gateway, "/web/x").await.status, 200);
+    says(&act("deactivate", "", "").await, &["shut out", "Let in again"]);
+    assert_eq!(alice.go(gateway, "/web/x").await.status, 302);
+    act("activate", "", "").await;
+    let mut alice = signed_in(&stage, "alice").await;
+    let session = gateway.accounts.sessions(stage.alice.id, 1).await.unwrap()[0].id.to_string();
+    act("session-end", "session", &session).await;
+    assert_eq!(alice.go(gateway, "/web/x").await.status, 302);
+    let mut alice = signed_in(&stage, "alice").await;
+    act("session-end-all", "", "").await;
+    assert_eq!(alice.go(gateway, "/web/x").await.status, 302);
+    let text = act("set-password", "password", "another horse battery").await;
+    assert!(!text.contains("another horse"), "{text}");
+    assert_eq!(alice.sign_in(gateway, "alice", PASSWORD).await.status, 400);
+    assert_eq!(alice.sign_in(gateway, "alice", "another horse battery").await.status, 303);
+    let text = page(&ada.post(gateway, USER, &[("do", "reset-link")]).await, 200);
+    says(&text, &["http:&#x2f;&#x2f;localhost:8080&#x2f;auth&#x2f;reset&#x2f;?uid=1&amp;token="]);
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_told_and_changes_nothing() {
+    let stage = stage().await;
+    let gateway = &stage.gateway;
+    let mut ada = ada(&stage).await;
+    let before = gateway.accounts.find("alice").await.unwrap();
+    let hers = gateway.accounts.find("ada").await.unwrap().unwrap().id;
+    let hers = gateway.accounts.sessions(hers, 1).await.unwrap()[0].id.to_string();
+    for (act, field, value, status, said) in [
+        ("", "", "", 400, "there is no such act"),
+        ("delete", "", "", 400, "there is no such act"),
+        ("export", "", "", 400, "there is no such act"),
+        ("role-add", "role", "Big Boss", 422, "is no role name"),
+        ("role-add", "role", EVIL, 422, "is no role name"),
+        ("role-add", "role", "", 422, "is no role name"),
+        ("group-join", "group", "none", 404, "there is no group"),
+        ("email", "email", "no address", 422, "Enter a valid email address."),
+        ("set-password", "password", "123", 422, "too short"),
+        ("set-password", "password", "", 422, "the password is empty"),
+        ("session-end", "session", "../x", 422, "is no session id"),
+        ("session-end", "session", hers.as_str(), 404, "no living session"),
+        ("api-key-revoke", "id", "-1", 400, "there is no such act"),
+        ("api-key-revoke", "id", "7", 404, "there is no API key 7"),
+        ("reset-link", "", "", 422, "links are made from `public`"),
+    ] {
+        let reply = ada.post(gateway, USER, &[("do", act), (field, value)]).await;
+        let text = page(&reply, status);
+        says(&text, &["role=\"alert\"", "alice@example.com"]);
+        says(&text.replace("&#x2f;", "/"), &[said]);
+        assert!(!text.contains("\"123\""), "{text}");
+    }
+    for target in ["/manage/user/", "/manage/user/?name=nobody", "/manage/user/delete/?name=x"] {
+        says(&page(&ada.go(gateway, target).await, 404), &["there is no user"]);
+        page(&ada.post(gateway, target, &[("do", "deactivate")]).await, 404);
+    }
+    // From pages of others nothing is done at all.
+    for from in ["", "Origin: http://evil.test\r\n", "Sec-Fetch-Site: same-site\r\n"] {
+        let form = [("do", "deactivate")];
+        says(&page(&ada.post_from(gateway, USER, from, &form).await, 403), &["cross_site"]);
+        let delete = "/manage/user/delete/?name=alice";
+        page(&ada.post_from(gateway, delete, from, &[]).await, 403);
+    }
+    assert_eq!(gateway.accounts.find("alice").await.unwrap(), before);
+    stage.finish_untouched().await;
+}
+
+#[tokio::test]
+async fn whatever_users_write_runs_nowhere() {
+    let stage = stage().await;
+    let gateway = &stage.gateway;
+    let evil = || EVIL.to_owned();
+    gateway.accounts.create_group(EVIL).await.unwrap().unwrap();
+    gateway.accounts.create_group("<b>other</b>").await.unwrap().unwrap();
+    let name = NewKey { name: evil(), scopes: None, life: None };
+    gateway.accounts.make_key(&stage.alice, name).await.unwrap();
+    for change in [
+        UserChange::Email { email: "<script>@x.test".to_owned(), verified: false },
+        UserChange::JoinGroup(evil()),
+        UserChange::SetClaim { name: "note".to_owned(), value: evil() },
+        UserChange::AddRole("<script>".to_owned()),
+    ] {
+        gateway.accounts.change(stage.alice.id, change).await.unwrap();
+    }
+    let mut alice = Browser::new();
+    alice.fields = format!("User-Agent: {EVIL}\r\n");
+    alice.sign_in(gateway, "alice", PASSWORD).await;
+    let mut ada = ada(&stage).await;
+    for target in [
+        USER,
+        "/manage/?q=alice",
+        "/manage/user/delete/?name=alice",
+        "/manage/audit/",
+        "/manage/?q=%22%3E%3Cscript%3E&role=%22%3E%3Cscript%3E",
+        "/manage/audit/?name=%22%3E%3Cscript%3E&event=%22%3E%3Cscript%3E",
+        "/manage/user/?name=%3Cscript%3E",
+    ] {
+        let status = if target.contains("user/?name=%3C") { 404 } else { 200 };
+        says(&page(&ada.go(gateway, target).await, status), &["&lt;script&gt;"]);
+    }
+    stage.finish_untouched().await;
+}
+
+#[tokio::test]
+async fn who_is_deleted_is_named_first() {
+    let stage = stage().await;
+    let gateway = &stage.gateway;
+    let mut alice = signed_in(&stage, "alice").await;
+    let mut ada = ada(&stage).await;
+    let delete = "/manage/user/delete/?name=alice";
+    let text = page(&ada.go(gateway, delete).await, 200);
+    says(&text, &["Delete for good", "<dd>alice</dd>", "<dd>alice@example.com</dd>", "<dd>1</dd>"]);
+    assert_eq!(alice.go(gateway, "/web/x").await.status, 200, "nothing has happened yet");
+    goes_to(&ada.post(gateway, delete, &[]).await, 303, "/manage/?done=deleted");
+    says(&page(&ada.go(gateway, "/manage/?done=deleted").await, 200), &["The user is gone."]);
+    assert_eq!(alice.go(gateway, "/web/x").await.status, 302);
+    page(&ada.post(gateway, delete, &[]).await, 404);
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn the_record_names_who_acted_and_is_read_here() {
+    let stage = stage().await;
+    let gateway = &stage.gateway;
+    let mut ada = ada(&stage).await;
+    let reply = ada.post(gateway, USER, &[("do", "role-add"), ("role", "viewer")]).await;
+    let id = reply.one("x-request-id").to_owned();
+    page(&ada.post(gateway, USER, &[("do", "role-add"), ("role", "?")]).await, 422);
+    let text = page(&ada.go(gateway, "/manage/audit/?name=alice&event=role").await, 200);
+    says(&text, &["role.added", "role=viewer", "user:2 127.0.0.1"]);
+    assert!(!text.contains("command"), "{text}");
+    let text = page(&ada.go(gateway, "/manage/audit/?name=ada").await, 200);
+    says(&text, &["command.refused", "why=invalid", "command=user role add"]);
+    says(&page(&ada.go(gateway, USER).await, 200), &["role.added", "All lines about this user"]);
+    let text = page(&ada.go(gateway, "/manage/audit/?check=1").await, 200);
+    says(&text, &["Every line is there, and as it was written."]);
+    for number in 0..30 {
+        let act = if number % 2 == 0 { "deactivate" } else { "activate" };
+        ada.post(gateway, USER, &[("do", act)]).await;
+    }
+    let text = page(&ada.go(gateway, "/manage/audit/?name=alice").await, 200);
+    assert_eq!(text.matches("<tr><td>").count(), 50);
+    let next = text.split("before=").nth(1).unwrap().split('"').next().unwrap();
+    let older =
+        page(&ada.go(gateway, &format!("/manage/audit/?name=alice&before={next}")).await, 200);
+    says(&older, &["role=viewer", "Back to the newest"]);
+
+    let path = gateway.folder().join("portcullis.audit");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let command = lines.find(|line| line["event"] == "command").unwrap();
+    assert_eq!((&command["actor"], &command["name"]), (&"user:2".into(), &"alice".into()));
+    assert_eq!((&command["address"], &command["request"]), (&"127.0.0.1".into(), &id.into()));
+    // A line that somebody altered is found.
+    std::fs::write(&path, text.replacen("role=", "rule=", 1).replacen("viewer", "editor", 1))
+        .unwrap();
+    let text = page(&ada.go(gateway, "/manage/audit/?check=1").await, 200);
+    says(&text, &["The record is NOT whole.", "this line is not as it was written"]);
+    stage.finish_untouched().await;
+}
