@@ -31,8 +31,7 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let admin = admin::check(cx, inner(raw.admin));
     let audit = audit::check(cx, inner(raw.audit), &beside, &people.keys.ring);
     let asked = forward_auth::check(cx, raw.forward_auth, &peers, &identity);
-    let given = people.own_paths(asked.as_ref());
-    own_path::apart(cx, &people.endpoints.prefix, &given);
+    let given = people.own_paths(cx, asked.as_ref(), &peers.0);
     let ours = [&*beside, &people.keys.ring, &audit.path];
     let (known, upstreams) = kept_apart(cx, inner(raw.upstreams), &ours, tls.as_ref());
     let routes = routes_or_warning(cx, raw.routes);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::context::Context;
 use crate::policy::Routes;
-use crate::web::CanonicalPath;
+use crate::web::{CanonicalPath, below};
 
 /// A path of ours, and where it is written.
 #[derive(Clone, Debug)]
@@ -49,6 +49,5 @@ pub(super) fn hidden(cx: &mut Context<'_>, paths: &[OwnPath], routes: &Routes) {
 
 /// Whether `inner` is `outer`, or below it at a segment boundary.
 fn is_within(outer: &str, inner: &str) -> bool {
-    let rest = inner.strip_prefix(outer);
-    !outer.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    !outer.is_empty() && below(outer, inner).is_some()
 }

@@ -57,9 +57,11 @@ pub(super) fn check(
     let site = site.map_or(Some(None), |site| site.map(Some));
     let own = OwnPath { key: "prefix", path: prefix.clone(), at };
     let (accent, logo, look, site) = (accent?, logo?, look?, site?);
-    let offers = Offers::default();
-    let cookie = cookie?;
-    let settings = PagesSettings { prefix, name, accent, logo, look, cookie, offers, site };
+    let api = raw.api.is_none_or(Spanned::into_inner);
+    let offers = Offers { api, ..Offers::default() };
+    let (cookie, endpoints) = (cookie?, String::new());
+    let settings =
+        PagesSettings { prefix, name, accent, logo, look, cookie, endpoints, offers, site };
     Some(Placed { settings, own, site: sites_own })
 }
 
@@ -92,28 +94,49 @@ fn cookie(
         let bare = host.trim_matches(['[', ']']);
         host == "localhost" || bare.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
     };
-    match public {
-        Some(public) if public.https => return Some(SessionCookie::new(true)),
-        Some(public) if is_here(&public.host) => return Some(SessionCookie::new(false)),
-        Some(_) => {
-            let message = "a session's cookie would go over the network in clear; \
-                           let `public` begin with https://";
-            cx.error(table.clone(), message);
-            return None;
-        }
-        None => {}
+    if public.is_some_and(|public| public.https) {
+        return Some(SessionCookie::new(true));
     }
+    let stays_here = public.is_none_or(|public| is_here(&public.host));
     let is_reached_from_here = listeners.settings.iter().all(|listener| match &listener.addr {
         ListenAddr::Tcp(addr) => addr.ip().is_loopback(),
         ListenAddr::Unix(_) => false,
     });
-    if is_reached_from_here {
+    if stays_here && is_reached_from_here {
         return Some(SessionCookie::new(false));
     }
-    let message = "the cookie of a session is for one origin, which `public` tells; \
-                   add public = \"https://app.example.com\" on top of the file";
+    let message = if public.is_some() {
+        "a session's cookie would go over the network in clear; let `public` begin with https://"
+    } else {
+        "the cookie of a session is for one origin, which `public` tells; \
+         add public = \"https://app.example.com\" on top of the file"
+    };
     cx.error(table.clone(), message);
     None
+}
+
+/// Notes what does not go together with pages as somebody may expect.
+pub(super) fn doubts(
+    cx: &mut Context<'_>,
+    placed: Option<&Placed>,
+    trusts: bool,
+    asked: Option<&OwnPath>,
+) {
+    let Some(Placed { settings, own, .. }) = placed else { return };
+    if trusts && !settings.cookie.is_secure() {
+        let message = "behind a proxy that ends TLS, browsers come from an https:// origin, and nobody \
+                       could sign in; add public = \"https://app.example.com\" on top of the file";
+        cx.problems.warn(own.at.clone(), message);
+    }
+    if let Some(asked) = asked {
+        let name = settings.cookie.name();
+        let message = format!(
+            "the proxies that ask at {} send cookies on to their backends: let them take out `{name}`, \
+             which holds a session; it opens nothing where they ask",
+            asked.path
+        );
+        cx.problems.warn(own.at.clone(), message);
+    }
 }
 
 fn accent(cx: &mut Context<'_>, written: Option<Spanned<String>>) -> Option<Colour> {
@@ -177,5 +200,6 @@ pub(super) fn offering(
         Registration::Invite => Registering::Invited,
         Registration::Closed => Registering::Closed,
     };
-    PagesSettings { offers: Offers { register, mail, keys }, ..settings.clone() }
+    let offers = Offers { register, mail, keys, ..settings.offers };
+    PagesSettings { endpoints: endpoints.prefix.clone(), offers, ..settings.clone() }
 }

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use ipnet::IpNet;
 use toml::Spanned;
 
 use super::context::{Context, inner};
 use super::listen::Listeners;
-use super::own_path::OwnPath;
+use super::own_path::{self, OwnPath};
 use super::{KEYS, auth, mail, pages, raw, route_keys, routes, signing};
 use crate::endpoints::EndpointSettings;
 use crate::keys::KeySettings;
@@ -85,11 +86,21 @@ impl People {
         }
     }
 
-    /// The paths that the file gives to other things of ours than the endpoints.
-    pub(super) fn own_paths(&self, asked: Option<&OwnPath>) -> Vec<OwnPath> {
-        let placed = self.pages.as_ref();
-        let site = placed.and_then(|placed| placed.site.as_ref());
-        asked.into_iter().chain(placed.map(|placed| &placed.own)).chain(site).cloned().collect()
+    /// The paths that the file gives to other things of ours than the endpoints: where proxies ask,
+    /// if they do, and the pages. They have to stand apart.
+    pub(super) fn own_paths(
+        &self,
+        cx: &mut Context<'_>,
+        asked: Option<&OwnPath>,
+        trust: &[IpNet],
+    ) -> Vec<OwnPath> {
+        let pages = self.pages.as_ref();
+        let site = pages.and_then(|placed| placed.site.as_ref());
+        let given = asked.into_iter().chain(pages.map(|placed| &placed.own)).chain(site);
+        let given: Vec<_> = given.cloned().collect();
+        own_path::apart(cx, &self.endpoints.prefix, &given);
+        pages::doubts(cx, pages, !trust.is_empty(), asked);
+        given
     }
 
     /// The pages, which show what the endpoints have to offer.

@@ -100,6 +100,7 @@ tables! {
         prefix: String,
         name: String,
         accent: String,
+        api: bool,
         logo: String,
         templates: String,
         admin: Site,

@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::keys::KeyRing;
 use crate::policy::Routes;
 use crate::session::{Accounts, Authenticated, Client, Sessions};
-use crate::web::MessageLimits;
+use crate::web::{MessageLimits, below};
 
 /// Where the public keys are, whatever the prefix (RFC 8615).
 pub(super) const JWKS_PATH: &str = "/.well-known/jwks.json";
@@ -233,8 +233,7 @@ impl Endpoints {
 
     /// What follows the prefix, if the path is below it at a segment boundary.
     fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
-        let rest = path.strip_prefix(self.settings.prefix.as_str())?;
-        (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+        below(&self.settings.prefix, path)
     }
 }
 

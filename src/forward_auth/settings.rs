@@ -1,5 +1,7 @@
 //! What the operator decides about it.
 
+use crate::web::below;
+
 /// `[forward_auth]`, checked.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ForwardAuthSettings {
@@ -12,7 +14,6 @@ impl ForwardAuthSettings {
     /// is asked about. `None` if it is not ours.
     /// Envoy's gRPC has [a path of its own](super::envoy::CHECK).
     pub fn rest<'p>(&self, path: &'p str) -> Option<&'p str> {
-        let rest = path.strip_prefix(&self.path)?;
-        (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+        below(&self.path, path)
     }
 }

@@ -208,9 +208,7 @@ impl State {
         let raw = parts.uri.path().to_owned();
         let path = CanonicalPath::parse(&raw)?;
         record.judged(&path, peer);
-        if shared.pages.is_some() {
-            parting.reader = Reader::of(&parts, path.as_str());
-        }
+        parting.reader = shared.pages.as_ref().and_then(|_| Reader::of(&parts, path.as_str()));
         if let Some(method) = Cors::preflight_for(&parts.method, &parts.headers)
             && let Some(rule) = self.rule(&host, &path, &method, origin.client, record)?
         {
@@ -247,7 +245,8 @@ impl State {
         record.would(known.would);
         parting.cookie = known.cookie;
         if let Some(caller) = known.caller {
-            record.caller(Caller::Known(caller));
+            record.caller(Caller::Known(Arc::clone(&caller)));
+            parting.caller = Some(caller);
         }
         answered
     }

@@ -15,7 +15,7 @@ use super::shared::Shared;
 use super::{http2, intake};
 use crate::proxy::{Rejection, X_REQUEST_ID};
 use crate::server::{Handler, Violation};
-use crate::web::{Body, Peer};
+use crate::web::{Body, Crumb, Peer, SessionCookie};
 
 /// Answers every request for a host of ours with where it is served over TLS, and no other; but
 /// an authority that issues certificates finds its proofs.
@@ -49,7 +49,8 @@ impl Redirect {
         if !shared.hosts.name(&host) {
             return Err(Rejection::Misdirected);
         }
-        if parts.headers.contains_key(header::AUTHORIZATION) {
+        let session = SessionCookie::new(true).find(&parts.headers);
+        if parts.headers.contains_key(header::AUTHORIZATION) || session != Crumb::Absent {
             return Err(Rejection::InClear);
         }
         let target = parts.uri.path_and_query().map_or("", |target| target.as_str());

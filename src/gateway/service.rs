@@ -17,7 +17,7 @@ use crate::web::{Body, BodyError, Peer};
 /// A gateway that answers requests one by one. Clones share everything.
 ///
 /// Every outcome is a response. A [`Peer`] in the request's extensions says who is at the other
-/// end; without one the caller is taken for this machine itself. A WebSocket handshake is an
+/// end; without one all callers have the address of this machine, and `trust` holds for none. A WebSocket handshake is an
 /// ordinary request here, for its connection is somebody else's.
 ///
 /// ```
@@ -115,7 +115,9 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let front = Arc::clone(&self.0);
-        let peer = request.extensions_mut().remove::<Peer>().unwrap_or_else(Peer::local);
+        // Of whom nobody says who it is, nothing that it says of others is believed.
+        let peer = request.extensions_mut().remove::<Peer>();
+        let peer = peer.unwrap_or_else(|| Peer::local().for_somebody());
         Box::pin(async move { Ok(front.answer(request, &peer).await) })
     }
 }

@@ -3,6 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
+use super::api;
 use super::faults::Faults;
 use super::form::Form;
 use super::outcome::{Outcome, View};
@@ -77,6 +78,9 @@ fn view(cx: &Context<'_>, faults: Faults) -> View {
     }
     if offers.keys {
         links.push((KEYS, "account/keys"));
+    }
+    if offers.api {
+        links.push((api::TITLE, "api"));
     }
     let links: Vec<_> =
         links.iter().map(|(label, page)| json!({ "label": label, "to": cx.page(page) })).collect();

@@ -54,6 +54,11 @@ impl Form {
         Ok(Self::parse(&body.read(most).await?))
     }
 
+    /// All fields, as they were sent.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// A field; empty where there is none. Of several the last one counts, as at the endpoints.
     pub(super) fn text(&self, name: &str) -> &str {
         let found = self.0.iter().rev().find(|(known, _)| known == name);

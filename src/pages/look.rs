@@ -25,6 +25,7 @@ built_in!(
     "form.html",
     "notice.html",
     "account.html",
+    "api.html",
     "devices.html",
     "keys.html",
     "site.html",
@@ -61,8 +62,11 @@ impl Look {
         }
         let look = Self(Arc::new(environment));
         if problems.is_empty() {
-            problems.extend(table::samples().filter_map(|(template, data)| {
-                look.page(template, data, sample_frame(), Language::english()).err()
+            let hollow = |(template, data)| (template, hollow(data), hollow(sample_frame()));
+            let full = table::samples().map(|(template, data)| (template, data, sample_frame()));
+            let tried = full.chain(table::samples().map(hollow));
+            problems.extend(tried.filter_map(|(template, data, frame)| {
+                look.page(template, data, frame, Language::english()).err()
             }));
         }
         if problems.is_empty() { Ok(look) } else { Err(problems) }
@@ -129,6 +133,22 @@ fn sample_frame() -> serde_json::Value {
         "user": "alice",
         "sign_out": "/auth/sign-out/",
     })
+}
+
+/// The same with as little in it as there can be.
+fn hollow(sample: serde_json::Value) -> serde_json::Value {
+    let mut sample = sample;
+    for value in sample.as_object_mut().into_iter().flat_map(serde_json::Map::values_mut) {
+        *value = match value {
+            serde_json::Value::String(_) => "".into(),
+            serde_json::Value::Array(_) => json!([]),
+            serde_json::Value::Bool(_) => false.into(),
+            serde_json::Value::Null
+            | serde_json::Value::Number(_)
+            | serde_json::Value::Object(_) => serde_json::Value::Null,
+        };
+    }
+    sample
 }
 
 /// `{{ "text"|t }}`: the text in the language of the page.
@@ -200,6 +220,7 @@ mod tests {
             ("form.html", "a\n{{ title", 2, "syntax error"),
             ("notice.html", "a\nb\n{{ nonsense }}", 3, "undefined value"),
             ("layout.html", "{{ body }}{% include 'x' %}", 1, "syntax error"),
+            ("form.html", "{{ faults[0] }}{{ links[0].label }}", 1, "undefined value"),
         ] {
             let problems = Look::new(&[(name.to_owned(), text.to_owned())]).unwrap_err();
             let problem = problems.first().unwrap();

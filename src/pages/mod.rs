@@ -10,6 +10,7 @@
 
 mod account;
 mod admission;
+mod api;
 mod api_keys;
 mod assets;
 mod blank;
@@ -48,4 +49,4 @@ pub use question::{Answer, Asked, Desk, Question};
 pub use reader::Reader;
 pub use serve::Pages;
 pub use settings::{Logo, Offers, PagesSettings, Registering, SiteSettings};
-pub use visit::{Shown, Visit};
+pub use visit::{Shown, Visited};

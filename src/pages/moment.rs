@@ -1,5 +1,4 @@
-//! Moments, as people read them. The script of the pages has them in the reader's zone where it
-//! runs; without it they are in UTC.
+//! Moments, as people read them: in UTC.
 
 use serde_json::Value;
 

@@ -1,6 +1,7 @@
 //! What pages ask the auth endpoints, and what they hear.
 
 use std::error::Error;
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -20,8 +21,7 @@ pub trait Desk: Sync {
     fn ask<'a>(&'a self, question: Question<'a>) -> Asked<'a>;
 }
 
-/// A call of an auth endpoint.
-#[derive(Debug)]
+/// A call of an auth endpoint. `Debug` does not show its fields: passwords are among them.
 pub struct Question<'a> {
     /// The method.
     pub method: Method,
@@ -33,8 +33,7 @@ pub struct Question<'a> {
     pub caller: Option<Arc<Authenticated>>,
 }
 
-/// What an endpoint said.
-#[derive(Debug)]
+/// What an endpoint said. `Debug` does not show the body: tokens are in it.
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
@@ -48,6 +47,21 @@ pub struct Answer {
     pub code: Option<&'static str>,
     /// Why it was refused. For the log.
     pub error: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl fmt::Debug for Question<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, endpoint, .. } = self;
+        let mut shown = f.debug_struct("Question");
+        shown.field("method", method).field("endpoint", endpoint).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, code, .. } = self;
+        f.debug_struct("Answer").field("status", status).field("code", code).finish_non_exhaustive()
+    }
 }
 
 impl Answer {

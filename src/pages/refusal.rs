@@ -6,6 +6,7 @@ use serde_json::json;
 use super::Reader;
 use super::outcome::View;
 use super::serve::Pages;
+use crate::session::Authenticated;
 use crate::web::Body;
 
 /// Title and text of each status that readers meet; all others are the request's own fault.
@@ -61,6 +62,7 @@ impl Pages {
     pub fn explain(
         &self,
         reader: &Reader,
+        caller: Option<&Authenticated>,
         code: &'static str,
         response: Response<Body>,
     ) -> Response<Body> {
@@ -68,7 +70,7 @@ impl Pages {
         if !WORDS.iter().any(|(known, ..)| *known == parts.status) {
             return Response::from_parts(parts, body);
         }
-        let mut page = self.refused(parts.status, code, None, reader.language).response;
+        let mut page = self.refused(parts.status, code, caller, reader.language).response;
         for (name, value) in &parts.headers {
             if !page.headers().contains_key(name) && name != http::header::CONTENT_LENGTH {
                 page.headers_mut().append(name, value.clone());

@@ -68,6 +68,8 @@ pub(super) async fn change(cx: &Context<'_>, form: Form) -> Outcome {
         let faults = link_faults(cx, &answer);
         return view(cx, &form, faults).refused(answer).into();
     }
+    // Whoever is signed in here may be somebody else, whose session the reset did not end.
+    cx.leave().await;
     let to = format!("{}?done=reset", cx.page("sign-in"));
     Outcome::Go { to, session: Session::Clear, cookie: None }
 }

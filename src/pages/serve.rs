@@ -12,11 +12,11 @@ use super::outcome::{Outcome, Session, View};
 use super::reader::query;
 use super::refusal;
 use super::settings::PagesSettings;
-use super::table::{Row, TABLE};
-use super::visit::{Context, Shown, Visit};
+use super::table::{API, Row, TABLE};
+use super::visit::{Context, Shown, Visited};
 use super::{Desk, Office, Reader, site};
-use crate::session::{Authenticated, Sessions, Visitor};
-use crate::web::{Authorization, Body, Crumb, MessageLimits, is_from_own_page};
+use crate::session::{Authenticated, Sessions, Visit, Visitor};
+use crate::web::{Body, MessageLimits, is_from_own_page};
 
 /// Nothing comes from elsewhere, nothing in a page itself runs, nobody frames it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -62,7 +62,7 @@ impl Pages {
 
     /// Answers a request whose path is [owned](Self::owns). `desk` is where the auth endpoints
     /// are asked, `office` where operators' commands are carried out.
-    pub async fn answer(&self, visit: Visit<'_>, desk: &dyn Desk, office: &dyn Office) -> Shown {
+    pub async fn answer(&self, visit: Visited<'_>, desk: &dyn Desk, office: &dyn Office) -> Shown {
         let language = Language::choose(&visit.parts.headers);
         let (rows, below) = match self.settings.below_site(visit.path) {
             Some((site, _)) if !site.admits(visit.client) => {
@@ -75,7 +75,9 @@ impl Pages {
         if let Some(asset) = self.assets.find(below) {
             return Shown::of(asset.answer(&visit.parts.method));
         }
-        let Some(row) = rows.iter().find(|row| row.path == below) else {
+        let row = rows.iter().find(|row| row.path == below);
+        let row = row.filter(|row| row.path != API || self.settings.offers.api);
+        let Some(row) = row else {
             return self.refused(StatusCode::NOT_FOUND, "not_found", None, language);
         };
         let looker = match self.looker(&visit.parts.headers).await {
@@ -94,29 +96,21 @@ impl Pages {
 
     /// Whose browser it is.
     async fn looker(&self, headers: &HeaderMap) -> Result<Looker, Box<Shown>> {
-        let language = Language::choose(headers);
-        let cookie = self.settings.cookie;
-        let token = match cookie.find(headers) {
-            Crumb::Absent => return Ok(Looker { caller: None, cookie: None }),
-            Crumb::One(token) if Authorization::of(headers) == Authorization::Absent => token,
-            Crumb::One(_) | Crumb::Several => {
-                let status = StatusCode::BAD_REQUEST;
-                return Err(Box::new(self.refused(status, "ambiguous_cookie", None, language)));
-            }
-        };
-        match self.sessions.visit(token).await {
-            Ok(Visitor { caller, renewed }) => {
-                let renewed = renewed.and_then(|token| {
-                    let life = self.sessions.cookie_life(&token).ok()?;
-                    cookie.set(&token, life)
-                });
+        let (cookie, language) = (self.settings.cookie, Language::choose(headers));
+        match self.sessions.visit(cookie, headers).await {
+            Ok(Visit::Nobody) => Ok(Looker { caller: None, cookie: None }),
+            Ok(Visit::Known(Visitor { caller, renewed })) => {
                 Ok(Looker { caller: Some(caller), cookie: renewed })
             }
-            Err(error) if error.status().is_server_error() => {
+            Ok(Visit::Gone) => Ok(Looker { caller: None, cookie: Some(cookie.clear()) }),
+            Ok(Visit::Ambiguous) => {
+                let status = StatusCode::BAD_REQUEST;
+                Err(Box::new(self.refused(status, "ambiguous_cookie", None, language)))
+            }
+            Err(error) => {
                 let shown = self.refused(error.status(), error.code(), None, language);
                 Err(Box::new(Shown { error: Some(Box::new(error)), ..shown }))
             }
-            Err(_) => Ok(Looker { caller: None, cookie: Some(cookie.clear()) }),
         }
     }
 
@@ -124,12 +118,12 @@ impl Pages {
     async fn serve(
         &self,
         row: &'static Row,
-        visit: Visit<'_>,
+        visit: Visited<'_>,
         (desk, office): (&dyn Desk, &dyn Office),
         caller: Option<Arc<Authenticated>>,
         language: &'static Language,
     ) -> (Shown, bool) {
-        let Visit { parts, path, body, .. } = visit;
+        let Visited { parts, path, body, .. } = visit;
         let refused = |status, code| self.refused(status, code, caller.as_deref(), language);
         let post = match parts.method {
             Method::GET | Method::HEAD => None,

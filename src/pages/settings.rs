@@ -7,7 +7,7 @@ use bytes::Bytes;
 use ipnet::IpNet;
 
 use super::{Colour, Look};
-use crate::web::SessionCookie;
+use crate::web::{SessionCookie, below};
 
 /// `[pages]`, checked.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct PagesSettings {
     pub look: Look,
     /// What holds a session.
     pub cookie: SessionCookie,
+    /// What the auth endpoints hang under.
+    pub endpoints: String,
     /// What there is to do.
     pub offers: Offers,
     /// Where operators look after everything, if they do it in a browser.
@@ -74,6 +76,8 @@ pub struct Offers {
     pub mail: bool,
     /// Whether users make API keys.
     pub keys: bool,
+    /// Whether the endpoints can be tried out on a page.
+    pub api: bool,
 }
 
 /// Who can make an account on a page.
@@ -109,9 +113,4 @@ impl PagesSettings {
         let site = self.site.as_ref()?;
         below(&site.path, path).map(|rest| (site, rest))
     }
-}
-
-fn below<'p>(prefix: &str, path: &'p str) -> Option<&'p str> {
-    let rest = path.strip_prefix(prefix)?;
-    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
 }

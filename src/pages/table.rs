@@ -10,7 +10,7 @@ use super::outcome::Outcome;
 use super::site;
 use super::visit::Context;
 use super::{
-    account, api_keys, devices, email, password, register, reset, sign_in, sign_out, verify,
+    account, api, api_keys, devices, email, password, register, reset, sign_in, sign_out, verify,
 };
 
 type Handled<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
@@ -55,7 +55,10 @@ macro_rules! page {
 
 pub(super) use page;
 
-pub(super) static TABLE: [Row; 12] = [
+/// The one that an operator may switch off.
+pub(super) const API: &str = "api";
+
+pub(super) static TABLE: [Row; 13] = [
     page!("sign-in", "page sign-in", Anybody, sign_in::get, sign_in::post),
     page!("sign-out", "page sign-out", Anybody, sign_out::get, sign_out::post),
     page!("register", "page register", Anybody, register::get, register::post),
@@ -68,6 +71,7 @@ pub(super) static TABLE: [Row; 12] = [
     page!("account/password", "page account/password", SignedIn, password::get, password::post),
     page!("account/sessions", "page account/sessions", SignedIn, devices::get, devices::post),
     page!("account/keys", "page account/keys", SignedIn, api_keys::get, api_keys::post),
+    page!("api", "page api", Anybody, api::get, api::post),
 ];
 
 fn blanks() -> impl Iterator<Item = &'static Blank> {
@@ -86,6 +90,7 @@ pub(super) fn texts() -> impl Iterator<Item = &'static str> {
         .chain(account::texts())
         .chain(devices::texts())
         .chain(api_keys::texts())
+        .chain([api::TITLE])
         .chain(super::refusal::texts())
         .chain(site::texts())
 }
@@ -104,6 +109,7 @@ pub(super) fn samples() -> impl Iterator<Item = (&'static str, Value)> {
         ("account.html", account::sample()),
         ("devices.html", devices::sample()),
         ("keys.html", api_keys::sample()),
+        ("api.html", api::sample()),
     ]);
     own.chain(site::samples())
 }

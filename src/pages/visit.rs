@@ -1,6 +1,7 @@
 //! A request for a page, and what its handler knows of it.
 
 use std::error::Error;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -16,9 +17,8 @@ use super::{Answer, Desk, Office, Question};
 use crate::session::{Authenticated, Sessions};
 use crate::web::{Body, RequestBody};
 
-/// A request for a page.
-#[derive(Debug)]
-pub struct Visit<'a> {
+/// A request for a page. `Debug` shows neither its query nor its cookies.
+pub struct Visited<'a> {
     /// Its head.
     pub parts: &'a Parts,
     /// Its canonical path.
@@ -29,8 +29,7 @@ pub struct Visit<'a> {
     pub body: RequestBody,
 }
 
-/// A page, and what the access log wants to know about it.
-#[derive(Debug)]
+/// A page, and what the access log wants to know about it. `Debug` does not show the page.
 pub struct Shown {
     /// For the browser.
     pub response: Response<Body>,
@@ -58,6 +57,19 @@ pub(super) struct Context<'a> {
     pub(super) language: &'static Language,
 }
 
+impl fmt::Debug for Visited<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Visited").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { page, code, .. } = self;
+        f.debug_struct("Shown").field("page", page).field("code", code).finish_non_exhaustive()
+    }
+}
+
 impl Context<'_> {
     /// Asks an endpoint for whoever looks.
     pub(super) async fn ask(&self, method: Method, endpoint: &str, fields: Value) -> Answer {
@@ -75,22 +87,28 @@ impl Context<'_> {
     /// whoever planted it is left with nothing.
     pub(super) async fn sign_in(&self, answer: &Answer) -> Session {
         let held = self.hold(answer);
-        if matches!(held, Session::Set(_)) && self.caller.is_some() {
-            let ended = self.ask(Method::POST, "logout", json!({})).await;
-            if !ended.status.is_success() {
-                // It had ended; or it ends by itself, and is not this browser's any more.
-                tracing::debug!(status = %ended.status, "an earlier session was not ended");
-            }
+        if matches!(held, Session::Set(_)) {
+            self.leave().await;
         }
         held
     }
 
     /// The same where the endpoint ended the session before.
     pub(super) fn hold(&self, answer: &Answer) -> Session {
-        let token = answer.text("refresh");
-        let life = self.sessions.cookie_life(token).ok();
-        let cookie = life.and_then(|life| self.settings.cookie.set(token, life));
+        let cookie = self.sessions.hold(self.settings.cookie, answer.text("refresh"));
         cookie.map_or(Session::Unchanged, Session::Set)
+    }
+
+    /// Ends the session that the browser held, if it did.
+    pub(super) async fn leave(&self) {
+        if self.caller.is_none() {
+            return;
+        }
+        let ended = self.ask(Method::POST, "logout", json!({})).await;
+        if !ended.status.is_success() {
+            // It had ended; or it ends by itself, and is not this browser's any more.
+            tracing::debug!(status = %ended.status, "an earlier session was not ended");
+        }
     }
 
     /// The path of a page of ours.

@@ -33,8 +33,7 @@ pub struct Exchange<'a> {
     pub body: RequestBody,
 }
 
-/// What became known of a request on its way, for the access log.
-#[derive(Debug)]
+/// What became known of a request on its way, for the access log. `Debug` leaves the cookie out.
 pub struct Known<'a> {
     /// Let go of when it is decided, and before its upstream hears of it.
     pub undecided: Option<Held<'a>>,
@@ -50,6 +49,16 @@ impl<'a> Known<'a> {
     /// Nothing yet, of a request that is being decided.
     pub const fn nothing(undecided: Held<'a>) -> Self {
         Self { undecided: Some(undecided), caller: None, would: None, cookie: None }
+    }
+}
+
+impl fmt::Debug for Known<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { caller, would, .. } = self;
+        f.debug_struct("Known")
+            .field("caller", caller)
+            .field("would", would)
+            .finish_non_exhaustive()
     }
 }
 

@@ -164,8 +164,8 @@ impl Proxy {
     ) -> Result<Response<Body>, Rejection> {
         let Exchange { route, path, peer, origin, request_id, trace, mut parts, mut body } =
             exchange;
-        let (certificate, ours) = (peer.certificate(), self.sessions.cookie());
-        let cookie = ours.filter(|_| route.browser);
+        let certificate = peer.certificate();
+        let cookie = self.sessions.cookie().filter(|_| route.browser);
         let admitted =
             self.admit(route, origin.client, certificate, cookie, &mut parts, known).await?;
         body.limit(route.body.unwrap_or(self.limits.body))?;
@@ -185,7 +185,6 @@ impl Proxy {
             trace,
             host: parts.headers.get(http::header::HOST).cloned(),
             http2,
-            has_cookies: ours.is_some(),
             table: self.sessions.headers(),
             signed: OnceLock::new(),
         };
@@ -212,7 +211,7 @@ impl Proxy {
             _ => None,
         };
         let known = caller.is_some() || peer.certificate().is_some();
-        respond::finish(&outfit, known, admitted.report(), &mut response);
+        respond::finish(route, known, admitted.report(), &mut response);
         if let Some(opened) = opened {
             opened.announce(&mut response);
         }

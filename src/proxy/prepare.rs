@@ -65,8 +65,6 @@ pub(super) struct Outfit<'a> {
     pub(super) host: Option<HeaderValue>,
     /// Whether it goes out in HTTP/2.
     pub(super) http2: bool,
-    /// Whether browsers hold cookies of ours, which are nobody else's to see or to set.
-    pub(super) has_cookies: bool,
     /// Which headers tell who it is.
     pub(super) table: &'a IdentityHeaders,
     /// Who its caller is, signed for this request; as a rule nothing.
@@ -77,13 +75,12 @@ impl Outfit<'_> {
     /// Makes the request what the upstream shall see, but for what is ours to say.
     pub(super) fn put_on(&self, parts: &mut Parts) -> Result<(), Rejection> {
         let headers = &mut parts.headers;
-        // Without a caller it is none of ours: the upstream may know what to do with it.
-        if self.route.credential == CredentialPolicy::Strip && self.caller.is_some() {
+        // What did not let anybody in is none of ours: the upstream may know what to do with it.
+        let by_header = self.caller.is_some_and(|caller| !caller.came_by_cookie());
+        if self.route.credential == CredentialPolicy::Strip && by_header {
             headers.remove(header::AUTHORIZATION);
         }
-        if self.has_cookies {
-            strip_cookies(headers);
-        }
+        strip_cookies(headers);
         let welcome = self.http2 && lists(headers, &header::TE, &["trailers"]);
         drop_hop_by_hop(headers);
         if welcome && parts.version == Version::HTTP_2 {

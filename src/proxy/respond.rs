@@ -4,7 +4,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, Version};
 use http_body::Body as _;
 
-use super::prepare::Outfit;
+use crate::policy::Route;
 use crate::web::{Body, drop_hop_by_hop, lists, strip_set_cookies, vary_by};
 
 /// The limits of a route (draft-ietf-httpapi-ratelimit-headers-10).
@@ -15,16 +15,14 @@ pub(super) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// Makes a response to a request that went out so what the client shall see. `known` says that the
 /// request carried a credential of ours, `rates` what is left of the route's limits.
 pub(super) fn finish(
-    asked: &Outfit<'_>,
+    route: &Route,
     known: bool,
     rates: Option<(HeaderValue, HeaderValue)>,
     response: &mut Response<Body>,
 ) {
     tidy(response);
-    let (route, headers) = (asked.route, response.headers_mut());
-    if asked.has_cookies {
-        strip_set_cookies(headers);
-    }
+    let headers = response.headers_mut();
+    strip_set_cookies(headers);
     guard_caches(known, route.browser, headers);
     if let Some((policy, limit)) = rates {
         headers.insert(RATE_LIMIT_POLICY, policy);

@@ -8,13 +8,14 @@ use http::request::Parts;
 
 use super::{Known, Proxy, Rejection};
 use crate::policy::Route;
-use crate::session::{Authenticated, Visitor};
-use crate::web::{Authorization, Crumb, SessionCookie, is_from_own_page, is_opened_by_own_page};
+use crate::session::{Authenticated, Visit};
+use crate::web::{
+    Crumb, SessionCookie, Upgradable, is_from_own_page, is_navigation, is_opened_by_own_page,
+};
 
 impl Proxy {
     /// Who the cookie of a request speaks for, if it has one that is good. One that never will be
-    /// again is as none, and is taken away: browsers send it with everything, also to routes for
-    /// anyone.
+    /// again is as none: browsers send it with everything, also to routes for anyone.
     pub(super) async fn visitor(
         &self,
         cookie: SessionCookie,
@@ -22,34 +23,25 @@ impl Proxy {
         parts: &Parts,
         known: &mut Known<'_>,
     ) -> Result<Option<Arc<Authenticated>>, Rejection> {
-        let token = match cookie.find(&parts.headers) {
-            Crumb::Absent => return Ok(None),
-            Crumb::Several => return Err(Rejection::AmbiguousCookie),
-            Crumb::One(token) => token,
-        };
-        if !matches!(
-            Authorization::of(&parts.headers),
-            Authorization::Absent | Authorization::Other
-        ) {
-            return Err(Rejection::AmbiguousCookie);
+        if cookie.find(&parts.headers) == Crumb::Absent {
+            return Ok(None);
         }
         if !is_meant(cookie, route, parts) {
             return Err(Rejection::CrossSite);
         }
-        match self.sessions.visit(token).await {
-            Ok(Visitor { caller, renewed }) => {
-                if let Some(token) = renewed {
-                    let life = self.sessions.cookie_life(&token);
-                    let life = life.map_err(|error| self.refused(error))?;
-                    known.cookie = cookie.set(&token, life);
-                }
-                Ok(Some(caller))
+        match self.sessions.visit(cookie, &parts.headers).await {
+            Ok(Visit::Nobody) => Ok(None),
+            Ok(Visit::Ambiguous) => Err(Rejection::AmbiguousCookie),
+            Ok(Visit::Known(visitor)) => {
+                known.cookie = visitor.renewed;
+                Ok(Some(visitor.caller))
             }
-            Err(error) if error.status().is_server_error() => Err(self.refused(error)),
-            Err(_) => {
-                known.cookie = Some(cookie.clear());
+            Ok(Visit::Gone) => {
+                // Not by what a page loads: its answer may come behind that of a login.
+                known.cookie = is_navigation(&parts.method, &parts.headers).then(|| cookie.clear());
                 Ok(None)
             }
+            Err(error) => Err(self.refused(error)),
         }
     }
 }
@@ -58,8 +50,10 @@ impl Proxy {
 /// our own pages alone (OWASP: cross-site request forgery; for `WebSockets`, RFC 6455 section 10.2).
 fn is_meant(cookie: SessionCookie, route: &Route, parts: &Parts) -> bool {
     let (headers, https) = (&parts.headers, cookie.is_secure());
-    let tunnels = parts.method == Method::CONNECT || headers.contains_key(UPGRADE);
-    if route.websocket.is_some() && tunnels {
+    // Over HTTP/2 it is a GET by now, which was an extended CONNECT (RFC 8441).
+    let tunnels = Upgradable::is_stream(&parts.extensions)
+        || route.websocket.is_some() && headers.contains_key(UPGRADE);
+    if tunnels {
         return is_opened_by_own_page(headers, https);
     }
     [Method::GET, Method::HEAD, Method::OPTIONS].contains(&parts.method)

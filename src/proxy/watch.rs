@@ -93,6 +93,9 @@ impl Watch {
                     let in_force = self.vigil.in_force.load();
                     let route = in_force.routes.of_key(&self.route.key);
                     self.route = Arc::clone(route.ok_or(Rejection::NoRoute)?);
+                    if caller.came_by_cookie() && !self.route.browser {
+                        return Poll::Ready(Err(Rejection::NoCredentials));
+                    }
                     let who = Some(&caller.identity);
                     permit(authorize(&self.route.allow, who, self.certificate.as_ref()))?;
                     self.caller = Some(caller);

@@ -230,7 +230,7 @@ impl Authenticated {
     }
 
     /// Whether a browser's cookie held its credential.
-    pub(super) const fn came_by_cookie(&self) -> bool {
+    pub const fn came_by_cookie(&self) -> bool {
         matches!(self.basis.proof, Proof::Cookie(..))
     }
 }

@@ -1,21 +1,58 @@
-//! Browsers: one cookie holds the session. It is the session's refresh token, which opens routes
-//! for as long as an access token would, and is then exchanged, unseen by whoever browses.
+//! Browsers: one cookie holds the session. It is the session's refresh token, which with rotation
+//! opens routes for as long as an access token would, and is then exchanged, unseen by whoever
+//! browses.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::{HeaderMap, HeaderValue};
+use quick_cache::sync::Cache;
+
 use super::lasting::Proof;
 use super::{AuthError, Authenticated, Sessions};
 use crate::clock::Timestamp;
+use crate::identity::SessionId;
+use crate::store::{RefreshGrant, Session, User};
 use crate::token::{Claims, Entry, TokenError, TokenKind};
+use crate::web::{Authorization, Crumb, SessionCookie};
 
-/// Who came by a cookie. `Debug` does not show the token.
+/// Exchanges that are remembered at once.
+const REMEMBERED: usize = 65_536;
+
+/// Who came with a request, by its cookie.
+#[derive(Debug)]
+pub enum Visit {
+    /// Nobody in particular.
+    Nobody,
+    /// There are several cookies, or another credential of ours beside one.
+    Ambiguous,
+    /// The cookie opens nothing, and never will again.
+    Gone,
+    /// Somebody.
+    Known(Visitor),
+}
+
+/// Somebody who came by a cookie. `Debug` does not show the cookie.
 pub struct Visitor {
     /// Who it is.
     pub caller: Arc<Authenticated>,
-    /// What the cookie is to hold from now on, if it is another token.
-    pub renewed: Option<String>,
+    /// The `Set-Cookie` that is due, if another token takes the place of the one at hand.
+    pub renewed: Option<HeaderValue>,
+}
+
+/// Exchanges of which nobody knows yet whether the browser got the successor: an answer may be
+/// slow, or lost. Until the successor is seen, the token before it yields it again; the time of
+/// `grace` begins there. What is forgotten, as at a restart, has the usual time from the exchange.
+pub(super) struct Exchanges(Cache<SessionId, Exchange>);
+
+/// The last exchange of a session's cookie.
+#[derive(Clone)]
+struct Exchange {
+    spent: String,
+    successor: String,
+    at: Timestamp,
+    seen: Option<Timestamp>,
 }
 
 impl fmt::Debug for Visitor {
@@ -24,18 +61,99 @@ impl fmt::Debug for Visitor {
     }
 }
 
+impl fmt::Debug for Exchanges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchanges").field("len", &self.0.len()).finish()
+    }
+}
+
+impl Default for Exchanges {
+    fn default() -> Self {
+        Self(Cache::new(REMEMBERED))
+    }
+}
+
+impl Exchanges {
+    /// How long after its exchange that token may still come, where the usual time is `grace`.
+    fn patience(
+        &self,
+        session: SessionId,
+        spent: &str,
+        grace: Duration,
+        now: Timestamp,
+    ) -> Duration {
+        match self.0.get(&session).filter(|exchange| exchange.spent == spent) {
+            Some(Exchange { at, seen, .. }) => seen.unwrap_or(now).since(at).saturating_add(grace),
+            None => grace,
+        }
+    }
+
+    fn exchanged(&self, session: SessionId, spent: String, successor: &str, at: Timestamp) {
+        if self.0.get(&session).is_some_and(|known| known.successor == successor) {
+            return;
+        }
+        let successor = successor.to_owned();
+        self.0.insert(session, Exchange { spent, successor, at, seen: None });
+    }
+
+    fn saw(&self, session: SessionId, token: &str, now: Timestamp) {
+        let waits = |known: &Exchange| known.successor == token && known.seen.is_none();
+        if let Some(known) = self.0.get(&session).filter(waits) {
+            self.0.insert(session, Exchange { seen: Some(now), ..known });
+        }
+    }
+}
+
 impl Sessions {
-    /// Who a cookie speaks for.
+    /// Whether a request shows a credential of ours in its header, good or not.
+    pub fn shows_credential(&self, headers: &HeaderMap) -> bool {
+        match Authorization::of(headers) {
+            Authorization::Absent | Authorization::Other => false,
+            Authorization::Bearer(_) | Authorization::BrokenBearer | Authorization::Several => true,
+            Authorization::Token(_) | Authorization::EmptyToken | Authorization::SpacedToken => {
+                self.settings.token_scheme
+            }
+        }
+    }
+
+    /// Who came with a request, by its cookie.
     ///
     /// Its token is a refresh token of a session here. With rotation it is exchanged once it is as
-    /// old as an access token may get; whoever comes with it within the grace gets the same
-    /// successor, as everywhere. What was seen lately costs a look-up in memory.
+    /// old as an access token may get; all who come with it meanwhile get the same successor. What
+    /// was seen lately costs a look-up in memory.
     ///
     /// # Errors
     ///
-    /// [`AuthError`]: the cookie opens nothing. If its [status](AuthError::status) is 401 it never
-    /// will again.
-    pub async fn visit(&self, token: &[u8]) -> Result<Visitor, AuthError> {
+    /// [`AuthError`]: nobody can tell now; answer as it says.
+    pub async fn visit(
+        &self,
+        cookie: SessionCookie,
+        headers: &HeaderMap,
+    ) -> Result<Visit, AuthError> {
+        let token = match cookie.find(headers) {
+            Crumb::Absent => return Ok(Visit::Nobody),
+            Crumb::One(token) if !self.shows_credential(headers) => token,
+            Crumb::One(_) | Crumb::Several => return Ok(Visit::Ambiguous),
+        };
+        match self.come_in(cookie, token).await {
+            Ok(visitor) => Ok(Visit::Known(visitor)),
+            Err(error) if error.status().is_server_error() => Err(error),
+            Err(_) => Ok(Visit::Gone),
+        }
+    }
+
+    /// The `Set-Cookie` by which a browser holds the session of a refresh token.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`]: it is no token of ours, or dead.
+    pub fn hold(&self, cookie: SessionCookie, token: &str) -> Result<HeaderValue, AuthError> {
+        let now = self.clock.now();
+        let life = self.own_claims(token, now)?.expires()?.since(now);
+        cookie.set(token, life).ok_or_else(|| TokenError::Invalid.into())
+    }
+
+    async fn come_in(&self, cookie: SessionCookie, token: &[u8]) -> Result<Visitor, AuthError> {
         let now = self.clock.now();
         if let Some(caller) = self.cache.get(token, &self.revisions, now)
             && caller.came_by_cookie()
@@ -49,17 +167,23 @@ impl Sessions {
         // Tokens that were brought along from elsewhere are no browser's.
         let session = claims.session()?.ok_or(TokenError::Invalid)?;
         if !self.settings.rotation || now < self.due(claims.issued()) {
-            let caller = self.remember(text, &claims, now).await?;
+            let entry = self.learn_visitor(&claims).await?;
+            self.exchanges.saw(session, claims.id()?, now);
+            let caller = Arc::clone(&entry.value);
+            self.cache.insert(token, entry);
+            self.note_visit(&caller, now);
             return Ok(Visitor { caller, renewed: None });
         }
         let (user, found) = self.renewable(&claims, now).await?;
         if found.id != session {
             return Err(TokenError::Invalid.into());
         }
-        let renewed = self.successor_of(&claims, &user, &found, now).await?;
-        let claims = self.own_claims(&renewed, now)?;
-        let caller = self.remember(&renewed, &claims, now).await?;
-        Ok(Visitor { caller, renewed: Some(renewed) })
+        let grant = self.exchange(&claims, &user, &found, now).await?;
+        let successor = self.refresh_token(&found, &grant)?;
+        // Not remembered: when it comes for the first time, the browser has it.
+        let entry = self.learn_visitor(&self.own_claims(&successor, now)?).await?;
+        self.note_visit(&entry.value, now);
+        Ok(Visitor { caller: entry.value, renewed: Some(self.hold(cookie, &successor)?) })
     }
 
     /// Whether the caller showed who it is no longer ago than that.
@@ -67,14 +191,18 @@ impl Sessions {
         caller.logged_in_within(within, self.clock.now())
     }
 
-    /// For how long a browser is to keep a token of this moment.
-    ///
-    /// # Errors
-    ///
-    /// [`AuthError`]: it is no token of ours, or dead.
-    pub fn cookie_life(&self, token: &str) -> Result<Duration, AuthError> {
-        let now = self.clock.now();
-        Ok(self.own_claims(token, now)?.expires()?.since(now))
+    async fn exchange(
+        &self,
+        claims: &Claims,
+        user: &User,
+        session: &Session,
+        now: Timestamp,
+    ) -> Result<RefreshGrant, AuthError> {
+        let spent = claims.id()?.to_owned();
+        let grace = self.exchanges.patience(session.id, &spent, self.settings.grace, now);
+        let grant = self.rotate(user, session, spent.clone(), grace, now).await?;
+        self.exchanges.exchanged(session.id, spent, &grant.jti, now);
+        Ok(grant)
     }
 
     /// When a token that was issued then is to be exchanged.
@@ -82,20 +210,15 @@ impl Sessions {
         issued.plus(self.signer.settings().access)
     }
 
-    async fn remember(
-        &self,
-        token: &str,
-        claims: &Claims,
-        now: Timestamp,
-    ) -> Result<Arc<Authenticated>, AuthError> {
+    async fn learn_visitor(&self, claims: &Claims) -> Result<Entry<Authenticated>, AuthError> {
         let learnt = self.learn_own(claims, &[TokenKind::Refresh], Proof::Cookie).await?;
-        let value = Arc::new(learnt.authenticated);
         let due = if self.settings.rotation { self.due(claims.issued()) } else { learnt.until };
-        let expires = learnt.until.min(due);
-        let entry = Entry { value: Arc::clone(&value), revision: learnt.revision, expires };
-        self.cache.insert(token.as_bytes(), entry);
+        let (value, expires) = (Arc::new(learnt.authenticated), learnt.until.min(due));
+        Ok(Entry { value, revision: learnt.revision, expires })
+    }
+
+    fn note_visit(&self, caller: &Authenticated, now: Timestamp) {
         self.lookups.learnt.count();
-        self.uses.note(&value, now);
-        Ok(value)
+        self.uses.note(caller, now);
     }
 }

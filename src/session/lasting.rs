@@ -109,6 +109,9 @@ impl Sessions {
         let id = user.ok_or(AuthError::UserNotFound)?;
         // Before the store is read: whatever changes from here on is noticed.
         let revision = self.revisions.of(id);
+        if caller.came_by_cookie() && self.settings.cookie.is_none() {
+            return Err(AuthError::Revoked);
+        }
         let (identity, proof) = match &basis.proof {
             proof @ (Proof::Session(session, issued) | Proof::Cookie(session, issued)) => {
                 let user = self.standing(id, SessionRef::Own(*session), *issued).await?;

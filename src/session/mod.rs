@@ -40,7 +40,7 @@ use crate::web::{IdentityHeaders, SessionCookie};
 
 pub use accounts::{AccountError, Accounts, NewAccount, Registered};
 pub use authenticate::Authenticated;
-pub use browser::Visitor;
+pub use browser::{Visit, Visitor};
 pub use invitations::{Invited, Leave};
 pub use key_form::{KeyPrefix, KeyPrefixFault};
 pub use lasting::Stance;
@@ -100,6 +100,7 @@ pub struct Sessions {
     cache: TokenCache<Authenticated>,
     lookups: Arc<Lookups>,
     tickets: Arc<tickets::Tickets>,
+    exchanges: Arc<browser::Exchanges>,
     uses: Arc<uses::Uses>,
     audit: Audit,
     mailer: Option<Arc<Mailer>>,
@@ -125,6 +126,7 @@ impl Sessions {
             cache,
             lookups: Arc::default(),
             tickets: Arc::default(),
+            exchanges: Arc::default(),
             uses: Arc::default(),
             audit,
             mailer: None,
@@ -155,6 +157,7 @@ impl Sessions {
             cache: TokenCache::default(),
             lookups: Arc::clone(&self.lookups),
             tickets: Arc::clone(&self.tickets),
+            exchanges: Arc::clone(&self.exchanges),
             uses: Arc::clone(&self.uses),
             audit: self.audit.clone(),
             mailer: self.mailer.clone(),

@@ -40,7 +40,9 @@ impl Sessions {
         let claims = self.own_claims(token, now)?;
         let (user, session) = self.renewable(&claims, now).await?;
         let refresh = if self.settings.rotation {
-            Some(self.successor_of(&claims, &user, &session, now).await?)
+            let (presented, grace) = (claims.id()?.to_owned(), self.settings.grace);
+            let grant = self.rotate(&user, &session, presented, grace, now).await?;
+            Some(self.refresh_token(&session, &grant)?)
         } else {
             if now.since(session.last_used) >= LAST_USE {
                 self.store.touch_session(session.id, now, session.expires).await?;
@@ -64,18 +66,6 @@ impl Sessions {
             return Err(TokenError::Expired.into());
         }
         Ok((user, session))
-    }
-
-    /// The refresh token that takes the place of one.
-    pub(super) async fn successor_of(
-        &self,
-        claims: &Claims,
-        user: &User,
-        session: &Session,
-        now: Timestamp,
-    ) -> Result<String, AuthError> {
-        let grant = self.rotate(user, session, claims.id()?.to_owned(), now).await?;
-        Ok(self.refresh_token(session, &grant)?)
     }
 
     /// Renews a sliding token; its last day stays what it was.
@@ -173,15 +163,16 @@ impl Sessions {
         Ok(!current && !forgiven)
     }
 
-    async fn rotate(
+    /// The grant that takes the place of a spent one, which yields it again for `grace`.
+    pub(super) async fn rotate(
         &self,
         user: &User,
         session: &Session,
         presented: String,
+        grace: Duration,
         now: Timestamp,
     ) -> Result<RefreshGrant, AuthError> {
         let successor = self.refresh_grant(now, session.ends)?;
-        let grace = self.settings.grace;
         let request = RotationRequest { session: session.id, presented, successor, now, grace };
         let store = Arc::clone(&self.store);
         let (revisions, id) = (Arc::clone(&self.revisions), user.id);

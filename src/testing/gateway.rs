@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::gateway::{BuildError, Builder, Gateway, GatewayService};
 use crate::identity::is_role_name;
 use crate::proxy::{InnerService, Target, UpstreamSettings};
+use crate::server::ListenerSettings;
 use crate::session::{
     self, AccountError, AuthError, NameFault, NewAccount, Pair, Registered, check_username,
 };
@@ -101,6 +102,11 @@ impl TestGateway {
     ) -> Result<Self, TestError> {
         for upstream in &mut config.upstreams {
             *upstream = UpstreamSettings::new(upstream.name.clone(), target.clone());
+        }
+        // Nothing of the machine or of others is touched: no certificate, no collector, no letter.
+        (config.tls, config.acme, config.traces, config.mail) = (None, None, None, None);
+        for listener in &mut config.listen {
+            *listener = ListenerSettings::default();
         }
         let passwords = &mut config.passwords;
         (passwords.passes, passwords.lanes) = (NonZeroU32::MIN, NonZeroU32::MIN);

@@ -1,32 +1,38 @@
 //! What browsers say of a request beside what it asks for (Fetch Metadata; RFC 6454).
 
 use http::Method;
-use http::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use http::header::{ACCEPT, HOST, HeaderMap, HeaderName, ORIGIN};
 
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
-/// Whether somebody is to read the answer: a browser that goes to a page, at the top of a tab.
-/// Scripts and frames are not.
+/// Whether a browser goes to a page, at the top of a tab.
 pub fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
-    if ![Method::GET, Method::HEAD].contains(method) {
-        return false;
-    }
+    [Method::GET, Method::HEAD].contains(method) && is_read(method, headers)
+}
+
+/// Whether somebody is to read the answer: of a page that a browser goes to, or sends a form to.
+/// Scripts and frames do not.
+pub fn is_read(method: &Method, headers: &HeaderMap) -> bool {
     if let Some(mode) = headers.get(MODE) {
         // Both are sent together, and by no script.
         return mode == "navigate" && headers.get(DEST).is_none_or(|dest| dest == "document");
     }
-    let accepts = headers.get_all(ACCEPT).iter();
-    let html = |field: &HeaderValue| {
+    if ![Method::GET, Method::HEAD].contains(method) || headers.contains_key(REQUESTED_WITH) {
+        return false;
+    }
+    takes_html(headers)
+}
+
+/// Whether a page is among what a client takes.
+pub fn takes_html(headers: &HeaderMap) -> bool {
+    headers.get_all(ACCEPT).iter().any(|field| {
         let ranges = field.as_bytes().split(|byte| *byte == b',');
-        let mut kinds = ranges.map(|range| range.split(|byte| *byte == b';').next());
-        kinds.any(|kind| {
-            kind.is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"text/html"))
-        })
-    };
-    accepts.into_iter().any(html) && !headers.contains_key(REQUESTED_WITH)
+        let mut kinds = ranges.filter_map(|range| range.split(|byte| *byte == b';').next());
+        kinds.any(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"text/html"))
+    })
 }
 
 /// Whether a request comes from a page of the very host that it is for: asked where one changes
@@ -39,33 +45,49 @@ pub fn is_from_own_page(headers: &HeaderMap, https: bool) -> bool {
         return false;
     }
     match origin(headers, https) {
-        Some(is_own) => is_own,
-        None => site.is_some(),
+        Said::Own => true,
+        Said::Other => false,
+        // Pages without a referrer (`Referrer-Policy: no-referrer`) have no origin to tell either.
+        Said::Nothing | Said::Null => site.is_some(),
     }
 }
 
 /// The same for a WebSocket handshake, whose origin browsers always send (RFC 6455 section 4.1).
 pub fn is_opened_by_own_page(headers: &HeaderMap, https: bool) -> bool {
-    origin(headers, https).is_some() && is_from_own_page(headers, https)
+    origin(headers, https) == Said::Own && is_from_own_page(headers, https)
 }
 
-/// Whether `Origin` is that of the host asked for; `None` where it is not said.
-fn origin(headers: &HeaderMap, https: bool) -> Option<bool> {
+/// What `Origin` says.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Said {
+    Nothing,
+    /// `null`: it is not to be told.
+    Null,
+    /// That of the host asked for.
+    Own,
+    Other,
+}
+
+fn origin(headers: &HeaderMap, https: bool) -> Said {
     let mut origins = headers.get_all(ORIGIN).iter();
-    let origin = origins.next()?;
-    if origins.next().is_some() {
-        return Some(false);
-    }
-    let scheme = if https { "https://" } else { "http://" };
-    let usual = if https { ":443" } else { ":80" };
-    let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+    let origin = match (origins.next(), origins.next()) {
+        (None, _) => return Said::Nothing,
+        (Some(origin), None) if origin == "null" => return Said::Null,
+        (Some(origin), None) => origin,
+        (Some(_), Some(_)) => return Said::Other,
+    };
+    let (scheme, usual) = if https { ("https://", ":443") } else { ("http://", ":80") };
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let theirs = origin.to_str().ok().and_then(|origin| origin.strip_prefix(scheme));
-    let bare = |host: &'_ str| host.strip_suffix(usual).unwrap_or(host).to_ascii_lowercase();
-    Some(host.zip(theirs).is_some_and(|(host, theirs)| bare(host) == bare(theirs)))
+    let bare = |host: &str| host.strip_suffix(usual).unwrap_or(host).to_ascii_lowercase();
+    let is_own = host.zip(theirs).is_some_and(|(host, theirs)| bare(host) == bare(theirs));
+    if is_own { Said::Own } else { Said::Other }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -90,6 +112,9 @@ mod tests {
         ] {
             assert_eq!(is_navigation(&Method::GET, &headers(fields)), navigates, "{fields:?}");
             assert!(!is_navigation(&Method::POST, &headers(fields)), "{fields:?}");
+            // `Accept` alone tells a page of a form from a program's answer no more.
+            let says = fields.iter().any(|(name, _)| *name == "sec-fetch-mode");
+            assert_eq!(is_read(&Method::POST, &headers(fields)), says && navigates, "{fields:?}");
         }
     }
 
@@ -114,6 +139,8 @@ mod tests {
             (&[host, (origin, "https://app.example.com.evil.test")], false),
             (&[host, (origin, "https://app.example.com"), (origin, "https://evil.test")], false),
             (&[host, (origin, "null")], false),
+            (&[host, (origin, "null"), (site, "same-origin")], true),
+            (&[host, (origin, "null"), (site, "cross-site")], false),
             (&[(origin, "https://")], false),
             (&[host], false),
         ] {
@@ -122,6 +149,10 @@ mod tests {
         let clear = headers(&[("host", "127.0.0.1:8080"), (origin, "http://127.0.0.1:8080")]);
         assert!(is_from_own_page(&clear, false) && !is_from_own_page(&clear, true));
         assert!(is_opened_by_own_page(&clear, false));
-        assert!(!is_opened_by_own_page(&headers(&[host, (site, "same-origin")]), true));
+        for fields in
+            [&[host, (site, "same-origin")][..], &[host, (origin, "null"), (site, "same-origin")]]
+        {
+            assert!(!is_opened_by_own_page(&headers(fields), true), "{fields:?}");
+        }
     }
 }

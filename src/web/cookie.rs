@@ -1,5 +1,6 @@
 //! Cookies (RFC 6265): read from a request, taken out of it, set, and kept from upstreams.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -81,9 +82,11 @@ fn without_ours(field: &HeaderValue) -> Option<HeaderValue> {
     HeaderValue::from_maybe_shared(Bytes::from(left)).ok()
 }
 
-/// Whether a pair's name is one of ours, in any case: some servers compare without it.
+/// Whether a pair's name is one of ours, in any case: some servers compare without it. A pair
+/// without a name comes back from browsers as its value alone.
 fn is_ours(pair: &[u8]) -> bool {
-    let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
+    let mut parts = pair.split(|byte| *byte == b'=').map(<[u8]>::trim_ascii);
+    let name = parts.find(|part| !part.is_empty()).unwrap_or_default();
     let bare = PREFIXES.iter().find_map(|prefix| {
         let (start, rest) = name.split_at_checked(prefix.len())?;
         start.eq_ignore_ascii_case(prefix).then_some(rest)
@@ -100,8 +103,8 @@ pub struct SessionCookie {
     secure: bool,
 }
 
-/// What a request presents of it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// What a request presents of it. `Debug` does not show the value.
+#[derive(Clone, Copy, Eq, PartialEq)]
 pub enum Crumb<'a> {
     /// Nothing.
     Absent,
@@ -109,6 +112,16 @@ pub enum Crumb<'a> {
     One(&'a [u8]),
     /// More than one: another host, or a page, has planted some.
     Several,
+}
+
+impl fmt::Debug for Crumb<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Absent => "Absent",
+            Self::One(_) => "One(..)",
+            Self::Several => "Several",
+        })
+    }
 }
 
 impl SessionCookie {
@@ -142,7 +155,9 @@ impl SessionCookie {
         let (name, age) = (self.name(), life.as_secs());
         let secure = if self.secure { "; Secure" } else { "" };
         let text = format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}");
-        HeaderValue::try_from(text).ok()
+        let mut field = HeaderValue::try_from(text).ok()?;
+        field.set_sensitive(true);
+        Some(field)
     }
 
     /// The field that takes it away.
@@ -212,6 +227,7 @@ mod tests {
             &[
                 "a=portcullis; Path=/",
                 "Portcullis=x; Path=/",
+                "=portcullis=x; Path=/",
                 "__Host-portcullis-device=; Secure",
                 // Without a name they would come back as if they had ours.
                 "=portcullis=x",

@@ -2,6 +2,7 @@
 //! credentials, addresses, bodies, refusals.
 
 mod authorization;
+mod below;
 mod body;
 mod browser;
 mod chunked;
@@ -27,8 +28,9 @@ mod takeover;
 mod vary;
 
 pub use authorization::Authorization;
+pub use below::below;
 pub use body::{Body, BodyError};
-pub use browser::{is_from_own_page, is_navigation, is_opened_by_own_page};
+pub use browser::{is_from_own_page, is_navigation, is_opened_by_own_page, is_read, takes_html};
 pub use chunked::{BadChunk, Chunks, Piece};
 pub use cookie::{Crumb, SessionCookie, cookies, strip_cookies, strip_set_cookies};
 pub use cors::{Cors, CorsError, CorsSettings, CrossOrigin};

@@ -51,6 +51,7 @@ mod own_keys;
 mod pages;
 mod pages_account;
 mod pages_admin;
+mod pages_edges;
 mod password_change;
 mod paths;
 mod proxy_protocol;

@@ -227,3 +227,41 @@ async fn a_key_is_shown_once_and_needs_a_recent_login() {
     goes_to(&reply, "/auth/sign-in/?next=%2Fauth%2Faccount%2Fkeys%2F&anew=1");
     stage.finish().await;
 }
+
+#[tokio::test]
+async fn the_endpoints_are_tried_out_in_ones_own_name() {
+    let stage = pages::stage().await;
+    let gateway = &stage.gateway;
+    let mut browser = Browser::new();
+    let text = page(&browser.go(gateway, "/auth/api/").await);
+    for call in ["POST &#x2f;api&#x2f;auth&#x2f;token&#x2f;", "name=\"f.username\"", "name=\"id\""]
+    {
+        assert!(text.contains(call), "{call} in {text}");
+    }
+    let look = [("method", "GET"), ("endpoint", "profile")];
+    let text = page(&browser.post(gateway, "/auth/api/", &look).await);
+    assert!(text.contains("401 Unauthorized"), "{text}");
+    browser.sign_in(gateway, "alice", PASSWORD).await;
+    let text = page(&browser.post(gateway, "/auth/api/", &look).await);
+    assert!(text.contains("200 OK") && text.contains("alice@example.com"), "{text}");
+    let wrong =
+        [("method", "POST"), ("endpoint", "token"), ("f.username", "<b>"), ("f.password", "x")];
+    let text = page(&browser.post(gateway, "/auth/api/", &wrong).await);
+    assert!(text.contains("400 Bad Request") && text.contains("Invalid credentials"), "{text}");
+    // What is no endpoint is asked of nobody.
+    for (method, endpoint, id) in [
+        ("GET", "../../app/x", ""),
+        ("GET", "", ""),
+        ("CONNECT", "token", ""),
+        ("DELETE", "sessions", "../keys/1"),
+        ("GET", "token?x=1", ""),
+    ] {
+        let form = [("method", method), ("endpoint", endpoint), ("id", id)];
+        let text = page(&browser.post(gateway, "/auth/api/", &form).await);
+        assert!(!text.contains("role=\"status\""), "{endpoint}: {text}");
+    }
+    stage.finish_untouched().await;
+    let stage = Stage::with(|policy| policy.and("[pages]\napi = false")).await;
+    assert_eq!(Browser::new().go(&stage.gateway, "/auth/api/").await.status, 404);
+    stage.finish_untouched().await;
+}

@@ -20,7 +20,8 @@ pub(super) enum Item {
     Table(Entries),
 }
 
-/// Keys with their values; a key that is set again has the later one.
+/// Keys with their values; a key that is set again has the later one. Tables that are set again
+/// become one, so that nothing of the first is lost.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Entries(pub(super) BTreeMap<String, Item>);
 
@@ -32,7 +33,14 @@ impl Entries {
     }
 
     pub(super) fn put(&mut self, key: &str, item: impl Into<Item>) {
-        self.0.insert(key.to_owned(), item.into());
+        match (self.0.get_mut(key), item.into()) {
+            (Some(Item::Table(known)), Item::Table(more)) => {
+                for (key, item) in more.0 {
+                    known.put(&key, item);
+                }
+            }
+            (_, item) => drop(self.0.insert(key.to_owned(), item)),
+        }
     }
 
     /// Puts an item into the table of that key.

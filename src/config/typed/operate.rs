@@ -73,6 +73,7 @@ typed! {
         prefix: text,
         name: text,
         accent: text,
+        api: flag,
         logo: text,
         templates: text,
         admin: {Site},

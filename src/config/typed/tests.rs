@@ -145,14 +145,37 @@ fn a_secret_stands_in_no_text() {
     let policy =
         plain().auth(Auth::default().signing(Signing::default().algorithm("HS256").secret(secret)));
     let text = policy.to_toml();
-    assert!(text.contains("auth.signing.secret = { env = \"auth.signing.secret\" }"), "{text}");
+    let start = "auth.signing.secret = { env = \"PORTCULLIS_AUTH_SIGNING_SECRET_";
+    let (_, name) = text.split_once(start).expect("a variable");
+    let name = format!("PORTCULLIS_AUTH_SIGNING_SECRET_{}", name.split('"').next().unwrap());
     let checked = policy.check(Path::new("."));
     for shown in [text, format!("{policy:?} {checked:?}")] {
         assert!(!shown.contains("long enough"), "{shown}");
     }
     // The text is a file for whoever sets the variable.
-    let env = |name: &str| (name == "auth.signing.secret").then(|| "x".repeat(32).into());
+    let env = |asked: &str| (asked == name).then(|| "x".repeat(32).into());
     super::super::parse("x", &policy.to_toml(), Path::new("."), &env).unwrap();
+}
+
+#[test]
+fn another_secret_is_another_policy() {
+    let text = |secret: &str| {
+        let signing = Signing::default().secret(Secret::from(secret.to_owned()));
+        plain().auth(Auth::default().signing(signing)).to_toml()
+    };
+    assert_eq!(text("one"), text("one"));
+    assert_ne!(text("one"), text("two"));
+}
+
+#[test]
+fn a_table_that_is_set_again_loses_nothing() {
+    let policy = plain()
+        .auth(Auth::default().register("closed").access(Duration::from_secs(60)))
+        .auth(Auth::default().access(Duration::from_secs(90)));
+    let text = policy.to_toml();
+    assert!(text.contains("auth.register = \"closed\""), "{text}");
+    let config = policy.check(Path::new(".")).unwrap().config;
+    assert_eq!(config.tokens.access, Duration::from_secs(90));
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! Values written down: the text that a policy file would have, one line a value.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+
+use aws_lc_rs::digest::{SHA256, digest};
 
 use super::item::{Entries, Item};
 use super::source::Source;
 use crate::secret::Secret;
+use crate::session::hex;
 
 /// The text of a policy, and what does not stand in it.
 #[derive(Debug, Default)]
@@ -80,14 +84,15 @@ impl Text {
     fn source(&mut self, path: &str, source: &Source) -> String {
         let (from, name) = match source {
             Source::Given(secret) => {
-                self.secrets.insert(path.to_owned(), secret.clone());
-                ("env", path)
+                let name = stand_in(path, secret);
+                self.secrets.insert(name.clone(), secret.clone());
+                ("env", Cow::Owned(name))
             }
-            Source::File(name) => ("file", name.as_str()),
-            Source::Env(name) => ("env", name.as_str()),
-            Source::Url(url) => ("url", url.as_str()),
+            Source::File(name) => ("file", name.as_str().into()),
+            Source::Env(name) => ("env", name.as_str().into()),
+            Source::Url(url) => ("url", url.as_str().into()),
         };
-        format!("{{ {from} = {} }}", quoted(name))
+        format!("{{ {from} = {} }}", quoted(&name))
     }
 
     fn line(&mut self, key: &str, text: &str) {
@@ -95,6 +100,16 @@ impl Text {
         self.toml.push('\n');
         self.keys.push(key.to_owned());
     }
+}
+
+/// The name of a variable that a secret may come from, which changes with it: a reload compares
+/// texts, and another secret is another policy.
+fn stand_in(path: &str, secret: &Secret) -> String {
+    let sign =
+        |sign: char| if sign.is_ascii_alphanumeric() { sign.to_ascii_uppercase() } else { '_' };
+    let path: String = path.chars().map(sign).collect();
+    let digest = hex(digest(&SHA256, secret.expose()).as_ref());
+    format!("PORTCULLIS_{path}_{}", digest.get(..16).unwrap_or_default().to_ascii_uppercase())
 }
 
 /// Whether a key is one without quotes (TOML 1.0, "Keys").

@@ -12,7 +12,7 @@ use super::{Reach, State};
 use crate::audit::{Actor, Origin, asked_by};
 use crate::endpoints::Call;
 use crate::gateway::record::{Caller, Record};
-use crate::pages::{Pages, Shown, Visit};
+use crate::pages::{Pages, Shown, Visited};
 use crate::policy::{Place, Route};
 use crate::proxy::Rejection;
 use crate::web::{Body, CanonicalPath, Cors, RequestBody};
@@ -71,8 +71,9 @@ impl State {
         client: IpAddr,
         record: &mut Record,
     ) -> Response<Body> {
-        if let Some(pages) = self.shared.pages.as_ref().filter(|pages| pages.owns(path)) {
-            let visit = Visit { parts, path, client, body };
+        let pages = self.shared.pages.as_ref().filter(|_| self.reach == Reach::Routes);
+        if let Some(pages) = pages.filter(|pages| pages.owns(path)) {
+            let visit = Visited { parts, path, client, body };
             return Box::pin(self.page(pages, visit, host, client, record)).await;
         }
         let (method, headers) = (&parts.method, &parts.headers);
@@ -101,7 +102,7 @@ impl State {
     async fn page(
         &self,
         pages: &Pages,
-        visit: Visit<'_>,
+        visit: Visited<'_>,
         host: &str,
         client: IpAddr,
         record: &mut Record,

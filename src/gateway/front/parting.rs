@@ -1,14 +1,17 @@
 //! What a response is given on its way out, whatever came of its request.
 
+use std::sync::Arc;
+
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
 
 use crate::pages::{Pages, Reader};
 use crate::proxy::Rejection;
+use crate::session::Authenticated;
 use crate::web::{Body, CrossOrigin};
 
 /// What became known of a request that its response depends on.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Parting<'s> {
     /// The rule for pages of other origins.
     pub(super) cross: Option<CrossOrigin<'s>>,
@@ -16,6 +19,8 @@ pub(super) struct Parting<'s> {
     pub(super) cookie: Option<HeaderValue>,
     /// Who is to read it, if somebody is.
     pub(super) reader: Option<Reader>,
+    /// Who asked, if that is known.
+    pub(super) caller: Option<Arc<Authenticated>>,
     /// Whether its route is for browsers.
     pub(super) browser: bool,
 }
@@ -28,11 +33,11 @@ impl Parting<'_> {
         };
         let (status, code, _) = rejection.class();
         let stale = matches!(rejection, Rejection::StaleLogin(_));
-        let asks = self.browser && status == StatusCode::UNAUTHORIZED;
+        let asks = self.browser && reader.goes() && status == StatusCode::UNAUTHORIZED;
         if asks && (stale || matches!(rejection, Rejection::NoCredentials)) {
             return pages.ask_to_sign_in(Some(reader), stale);
         }
-        pages.explain(reader, code, rejection.into_response())
+        pages.explain(reader, self.caller.as_deref(), code, rejection.into_response())
     }
 
     /// Sets what is the gateway's to say.

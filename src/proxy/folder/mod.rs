@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use super::upstream::{Flight, Upstream};
 use super::{FolderSettings, Rejection};
 use crate::clock::Timestamp;
-use crate::web::{Body, CanonicalPath, vary_by};
+use crate::web::{Body, CanonicalPath, takes_html, vary_by};
 use conditions::{Outcome, Version};
 use media::media_type;
 use name::Name;
@@ -118,7 +118,7 @@ impl Asked<'_> {
         Search {
             settings: Arc::clone(&folder.0),
             has_slash: self.path.as_str().ends_with('/'),
-            is_navigation: name.looks_like_a_page() && takes_html(self.parts),
+            is_navigation: name.looks_like_a_page() && takes_html(&self.parts.headers),
             is_plain: *method == Method::GET
                 && !conditions.iter().any(|name| headers.contains_key(name)),
             name,
@@ -252,16 +252,6 @@ impl Search {
         }
         Ok(Answer::File(Box::new(sent)))
     }
-}
-
-/// Whether a browser asks for a page.
-fn takes_html(parts: &Parts) -> bool {
-    let values = parts.headers.get_all(header::ACCEPT).iter();
-    let lists = values.filter_map(|value| value.to_str().ok());
-    lists.flat_map(|list| list.split(',')).any(|entry| {
-        let media = entry.split(';').next().unwrap_or_default();
-        media.trim().eq_ignore_ascii_case("text/html")
-    })
 }
 
 fn say_range(response: &mut Response<Body>, range: &str) {

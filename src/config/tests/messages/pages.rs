@@ -59,6 +59,20 @@ fn a_cookie_is_for_one_origin_over_tls_or_for_this_machine() {
         "public = 'http://app.example.com'\n[pages]",
         "2:1: a session's cookie would go over the network in clear; let `public` begin with https://",
     );
+    says(
+        "public = 'http://localhost'\nlisten = ['0.0.0.0:80']\n[pages]",
+        "3:1: a session's cookie would go over the network in clear; let `public` begin with https://",
+    );
+    warns(
+        "trust = ['127.0.0.1']\npages = {}",
+        "2:9: behind a proxy that ends TLS, browsers come from an https:// origin, and nobody could \
+         sign in; add public = \"https://app.example.com\" on top of the file",
+    );
+    warns(
+        "public = 'https://a.test'\ntrust = ['127.0.0.1']\nforward_auth.path = '/check'\npages = {}",
+        "4:9: the proxies that ask at /check send cookies on to their backends: let them take out \
+         `__Host-portcullis`, which holds a session; it opens nothing where they ask",
+    );
     for listen in ["0.0.0.0:8080", "unix:/run/p.sock"] {
         says(
             &format!("listen = ['{listen}']\n[pages]"),
