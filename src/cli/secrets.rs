@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// Keys whose value is a secret where it stands in the file itself; `*` is any key.
-const INLINE: [&[&str]; 6] = [
+const INLINE: [&[&str]; 8] = [
     &["admin", "token"],
+    &["admin", "feed_token"],
     &["auth", "signing", "secret"],
     &["auth", "signing", "key"],
     &["auth", "signing", "previous"],
     &["mail", "password"],
     &["otlp", "headers", "*"],
+    &["store", "postgres", "url"],
 ];
 
 /// The secrets of a policy file.
