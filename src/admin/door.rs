@@ -23,7 +23,7 @@ use crate::audit::{Event, Kind};
 use crate::clock::Clock;
 use crate::keys::KeyRing;
 use crate::printable::Printable;
-use crate::session::Accounts;
+use crate::session::{Accounts, normalize_username};
 use crate::store::UserChange;
 
 type HealthSource = Box<dyn Fn() -> Health + Send + Sync>;
@@ -153,7 +153,8 @@ impl Door {
         let event = |kind| {
             let event = Event::new(kind).with("command", act);
             match target {
-                Some(name) => event.to_name(name),
+                // As it is found, not as it was typed.
+                Some(name) => event.to_name(&normalize_username(name)),
                 None => event,
             }
         };

@@ -43,7 +43,7 @@ pub(super) enum Purpose {
 pub(super) enum Reach {
     /// A gateway runs and answers at this socket.
     Gateway(PathBuf),
-    /// None runs, and we hold the store's lock so that none can start meanwhile.
+    /// None answers. Where the store is a file we hold its lock, so that none can start meanwhile.
     Store(Box<Door>),
 }
 
@@ -116,13 +116,18 @@ fn open_store(config: &Config, purpose: Purpose, out: &mut Out) -> anyhow::Resul
     };
     let new = config.store.file().is_some_and(|store| !store.exists());
     let rehearses_first = new && purpose == Purpose::Rehearsal;
-    // Also where only the keys are wanted: its lock says that no gateway uses them.
+    // Also where only the keys are wanted: the lock of a file says that no gateway uses them.
     let store = if rehearses_first {
         RedbStore::in_memory().map(|store| Arc::new(store) as _)
     } else {
         config.store.open(mode)
     };
     let store = store.map_err(|error| explain(error, config))?;
+    if config.store.file().is_none() && purpose != Purpose::Look {
+        let told = "no gateway answers at the admin socket; one that serves this database all the same hears \
+                    nothing of what is changed here, and lets in whom it knows for as long as `access` says";
+        out.note(told);
+    }
     if let Some(store) = config.store.file().filter(|_| new && !rehearses_first) {
         out.note(format_args!("made a new store at {}", whole(store).display()));
     }

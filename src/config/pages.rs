@@ -78,7 +78,15 @@ fn admin_site(cx: &mut Context<'_>, raw: Spanned<raw::Site>) -> (Option<SiteSett
     }
     let from = raw.from.map_or_else(|| Some(Vec::new()), |from| route_keys::from(cx, from));
     let mut fresh = SiteSettings::FRESH;
-    set(&mut fresh, raw.fresh);
+    if let Some(written) = raw.fresh {
+        let at = written.span();
+        set(&mut fresh, Some(written));
+        if fresh < SiteSettings::LEAST {
+            let message =
+                "`fresh` must be at least \"1m\": whoever signs in needs the time to come back";
+            cx.error(at, message);
+        }
+    }
     let own = OwnPath { key: "path", path: path.clone(), at };
     (from.map(|from| SiteSettings { path, from, fresh }), own)
 }

@@ -1,4 +1,4 @@
-//! Moments, as people read them: in UTC.
+//! Moments, as people read them: in UTC, which the script of the pages puts into the reader's zone.
 
 use serde_json::Value;
 

@@ -150,7 +150,14 @@ impl Pages {
         let outcome = match post {
             None => (row.get)(&cx).await,
             Some(post) => match Form::read(&parts.headers, body, self.messages.auth_body).await {
-                Ok(form) => post(&cx, form).await,
+                Ok(form) => {
+                    let at = (parts, path);
+                    let away = self.turn_away_late(&row.who, at, caller.as_ref(), language).await;
+                    if let Some(shown) = away {
+                        return (shown, false);
+                    }
+                    post(&cx, form).await
+                }
                 Err(error) => {
                     let (status, code) = BadForm::class(error);
                     return (refused(status, code), false);

@@ -48,6 +48,8 @@ impl SiteSettings {
     pub const PATH: &'static str = "/manage";
     /// How long a login counts when the file does not say it.
     pub const FRESH: Duration = Duration::from_secs(15 * 60);
+    /// The least that it may count.
+    pub const LEAST: Duration = Duration::from_secs(60);
     /// The role that it is for.
     pub(super) const ROLE: &'static str = "admin";
 

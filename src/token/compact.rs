@@ -30,14 +30,19 @@ impl<'t> Compact<'t> {
     /// Every way of writing the same token twice is refused: padding, spaces, the other base64
     /// alphabet, stray trailing bits, repeated member names.
     pub(super) fn parse(token: &'t [u8]) -> Result<Self, TokenError> {
-        Self::parse_typed(token, &["JWT", "at+jwt", "application/at+jwt"])
+        let types = Types { known: &["JWT", "at+jwt", "application/at+jwt"], required: false };
+        Self::read(token, types)
     }
 
-    /// The same where the header names no other type than these, if it names one.
+    /// The same of something that is no token, and says so in its header: it names one of these.
     pub(super) fn parse_typed(
         token: &'t [u8],
-        types: &'static [&'static str],
+        known: &'static [&'static str],
     ) -> Result<Self, TokenError> {
+        Self::read(token, Types { known, required: true })
+    }
+
+    fn read(token: &'t [u8], types: Types) -> Result<Self, TokenError> {
         let token = std::str::from_utf8(token).map_err(|_| TokenError::Invalid)?;
         let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Invalid)?;
         let (header, payload) = message.split_once('.').ok_or(TokenError::Invalid)?;
@@ -76,7 +81,14 @@ struct Header {
 /// `cty`, another `typ`) is refused; whatever would bring a key along (`jwk`, `jku`, `x5u`,
 /// `x5c`) is not looked at (RFC 8725 section 3.10).
 struct HeaderReader {
-    types: &'static [&'static str],
+    types: Types,
+}
+
+/// What may stand in `typ`, and whether it has to.
+#[derive(Clone, Copy)]
+struct Types {
+    known: &'static [&'static str],
+    required: bool,
 }
 
 impl<'de> DeserializeSeed<'de> for HeaderReader {
@@ -110,7 +122,7 @@ impl<'de> Visitor<'de> for HeaderReader {
                 }
                 "typ" if !typ => {
                     let Text(text) = members.next_value()?;
-                    typ = self.types.iter().any(|known| known.eq_ignore_ascii_case(&text));
+                    typ = self.types.known.iter().any(|known| known.eq_ignore_ascii_case(&text));
                     if !typ {
                         return Err(refused());
                     }
@@ -123,6 +135,9 @@ impl<'de> Visitor<'de> for HeaderReader {
                     }
                 }
             }
+        }
+        if self.types.required && !typ {
+            return Err(refused());
         }
         Ok(Header { algorithm: algorithm.ok_or_else(refused)?, kid })
     }

@@ -355,3 +355,67 @@ async fn the_record_names_who_acted_and_is_read_here() {
     says(&text, &["The record is NOT whole.", "this line is not as it was written"]);
     stage.finish_untouched().await;
 }
+
+#[tokio::test]
+async fn scripts_of_the_same_origin_neither_read_it_nor_act_on_it_unseen() {
+    let stage = stage().await;
+    let mut ada = ada(&stage).await;
+    let script = "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n";
+    let frame =
+        "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n";
+    for fields in [script, frame] {
+        let reply = ada.send(&stage.gateway, "GET", USER, fields, "").await;
+        says(&page(&reply, 403), &["cross_site"]);
+        let fields = format!("Origin: http://a.test\r\n{fields}");
+        let form = [("do", "role-add"), ("role", "admin")];
+        page(&ada.post_from(&stage.gateway, USER, &fields, &form).await, 403);
+    }
+    let user = stage.gateway.accounts.find("alice").await.unwrap().unwrap();
+    assert_eq!(user.roles, ["editor"]);
+    stage.finish_untouched().await;
+}
+
+#[tokio::test]
+async fn whose_right_is_taken_while_a_form_comes_has_done_nothing() {
+    let stage = stage().await;
+    let ada = ada(&stage).await;
+    let id = stage.gateway.accounts.find("ada").await.unwrap().unwrap().id;
+    let form = "do=role-add&role=admin";
+    let head = format!(
+        "POST {USER} HTTP/1.1\r\nHost: a.test\r\nOrigin: http://a.test\r\nCookie: portcullis={}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
+        ada.token().unwrap(),
+        form.len()
+    );
+    let (start, last) = form.split_at(form.len() - 1);
+    for change in [UserChange::RemoveRole("admin".to_owned()), UserChange::Active(false)] {
+        let mut conn = stage.connect().await;
+        conn.write(format!("{head}{start}")).await;
+        // It is let in before its body is there: the next request on another connection is behind.
+        stage.get("/public/x", "").await;
+        stage.gateway.accounts.change(id, change).await.unwrap();
+        let reply = conn.ask(last).await;
+        assert!([302, 403].contains(&reply.status), "{reply:?}");
+    }
+    let user = stage.gateway.accounts.find("alice").await.unwrap().unwrap();
+    assert_eq!(user.roles, ["editor"]);
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn nobody_shuts_themselves_out() {
+    let stage = stage().await;
+    let gateway = &stage.gateway;
+    let mut ada = ada(&stage).await;
+    for name in ["ada", "\u{ff41}da"] {
+        let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
+        let target = format!("/manage/user/?name={name}");
+        for form in [&[("do", "deactivate")][..], &[("do", "role-remove"), ("role", "admin")]] {
+            says(&page(&ada.post(gateway, &target, form).await, 409), &["shut you out"]);
+        }
+        let target = format!("/manage/user/delete/?name={name}");
+        page(&ada.post(gateway, &target, &[]).await, 409);
+    }
+    page(&ada.go(gateway, "/manage/").await, 200);
+    stage.finish_untouched().await;
+}

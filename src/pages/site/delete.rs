@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::user_acts::not_to_oneself;
 use super::{items, joined, text};
 use crate::pages::form::Form;
 use crate::pages::office::Denied;
@@ -50,6 +51,9 @@ pub(super) async fn get(cx: &Context<'_>) -> Outcome {
 
 pub(super) async fn post(cx: &Context<'_>, _form: Form) -> Outcome {
     let name = cx.query.text("name");
+    if let Some(denied) = not_to_oneself(cx, name) {
+        return cx.denied("", &denied);
+    }
     match cx.command(json!({ "command": "delete", "name": name })).await {
         Ok(_) => Outcome::go(cx.site("", &[("done", "deleted")])),
         Err(denied) => cx.denied("", &denied),

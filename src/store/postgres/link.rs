@@ -268,11 +268,18 @@ impl Link {
         }
         let answer = work(conn, asked).await?;
         conn.commands("COMMIT").await.map_err(|error| match error.as_db_error() {
-            Some(_) => Failure::Database(error),
-            None => Failure::Unknown(error),
+            // What the database says of the change itself; of a connection that was lost meanwhile
+            // whoever stands between may say it as well, and then nobody knows.
+            Some(db) if !is_of_the_connection(db.code().code()) => Failure::Database(error),
+            Some(_) | None => Failure::Unknown(error),
         })?;
         Ok(answer)
     }
+}
+
+/// Whether a code is about the connection or the server: of class 08 or 57.
+fn is_of_the_connection(code: &str) -> bool {
+    code.starts_with("08") || code.starts_with("57")
 }
 
 impl Mode {

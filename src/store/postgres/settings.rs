@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use zeroize::Zeroizing;
 
 use crate::secret::Secret;
@@ -45,6 +45,9 @@ pub enum UrlFault {
     /// `sslrootcert` is no option here.
     #[error("it has an `sslrootcert`; name that file as `ca` beside the URL instead")]
     RootCert,
+    /// `hostaddr` is no option here.
+    #[error("it has a `hostaddr`; let the host be where the server is")]
+    HostAddr,
     /// There is no host, or no user.
     #[error("it has no {0}")]
     Lacks(&'static str),
@@ -79,6 +82,10 @@ impl PostgresSettings {
         }
         if config.get_user().is_none() {
             return Err(UrlFault::Lacks("user"));
+        }
+        if !config.get_hostaddrs().is_empty() {
+            // It goes elsewhere than the host says, past the certificate of that.
+            return Err(UrlFault::HostAddr);
         }
         if config.get_application_name().is_none() {
             config.application_name("portcullis");
@@ -132,6 +139,8 @@ impl PostgresSettings {
         let mut config = self.config.clone();
         let mode = if self.roots.is_some() { SslMode::Require } else { SslMode::Disable };
         config.ssl_mode(mode);
+        // Of several servers the one that takes changes: what a standby says of a session may be old.
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         config.connect_timeout(self.timeout);
         config.tcp_user_timeout(self.timeout);
         // Whatever forgets idle connections on the way shall be known of before one is wanted.
@@ -211,6 +220,7 @@ mod tests {
             ("postgres://a:hunter2@h/d?sslmode=prefer", "its `sslmode` lets"),
             ("postgres://a:hunter2@h/d?sslmode=disable", "its `sslmode` lets"),
             ("postgres://a:hunter2@h/d?sslrootcert=x", "it has an `sslrootcert`"),
+            ("postgres://a:hunter2@h/d?hostaddr=10.0.0.5", "it has a `hostaddr`"),
             ("postgres://h/d", "it has no user"),
             ("postgres://a:hunter2@h:port/d", "it cannot be read: "),
             ("postgres://a:hunter2@h/d?colour=hunter2", "it cannot be read: "),

@@ -50,6 +50,10 @@ fn the_admin_site_has_a_path_of_its_own() {
         "[pages.admin]\nfrom = []",
         "2:8: from = [] would let nobody in; list networks such as \"10.0.0.0/8\", or leave the key out",
     );
+    says(
+        "[pages.admin]\nfresh = '5s'",
+        "2:9: `fresh` must be at least \"1m\": whoever signs in needs the time to come back",
+    );
     says("[pages.admin]\npaht = '/x'", "2:1: unknown key `paht`; did you mean `path`?");
 }
 
