@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Subcommand;
-use serde::Serialize;
 
 use super::out::Out;
 use super::policy_file::PolicyFile;
+use crate::admin::AuditState;
 use crate::audit::{KEY_PURPOSE, Shown, Verdict, last_lines, verify};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -81,7 +81,7 @@ fn judge(config: Config, json: bool, out: &mut Out) -> anyhow::Result<ExitCode> 
     let verdict = verify(&path, &key)?;
     let whole = verdict.faults.is_empty();
     if json {
-        out.json(&Told::from(&verdict))?;
+        out.json(&AuditState::from(&verdict))?;
     } else {
         for fault in &verdict.faults {
             out.line(fault)?;
@@ -98,42 +98,4 @@ fn judge(config: Config, json: bool, out: &mut Out) -> anyhow::Result<ExitCode> 
         }
     }
     Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// A verdict for machines.
-#[derive(Serialize)]
-struct Told {
-    whole: bool,
-    files: usize,
-    lines: u64,
-    first: Option<u64>,
-    last: Option<u64>,
-    unfinished: bool,
-    faults: Vec<ToldFault>,
-}
-
-#[derive(Serialize)]
-struct ToldFault {
-    file: String,
-    line: Option<u64>,
-    what: String,
-}
-
-impl From<&Verdict> for Told {
-    fn from(verdict: &Verdict) -> Self {
-        let faults = verdict.faults.iter().map(|fault| ToldFault {
-            file: fault.file.display().to_string(),
-            line: fault.line,
-            what: fault.what.clone(),
-        });
-        Self {
-            whole: verdict.faults.is_empty(),
-            files: verdict.files,
-            lines: verdict.lines,
-            first: verdict.first,
-            last: verdict.last,
-            unfinished: verdict.unfinished,
-            faults: faults.collect(),
-        }
-    }
 }

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use minijinja::{Environment, UndefinedBehavior, Value, context};
+use minijinja::{Environment, Value, context};
 
 use crate::store::LetterKind;
-use crate::template::TemplateError;
+use crate::template::{TemplateError, environment};
 
 macro_rules! built_in {
     ($($name:literal),* $(,)?) => {
@@ -88,20 +88,9 @@ impl Templates {
     ///
     /// Every template that cannot be parsed, or that fails over made-up facts.
     pub fn new(own: &[(String, String)]) -> Result<Self, Vec<TemplateError>> {
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        let mut problems = Vec::new();
-        for (name, text) in BUILT_IN {
-            let own = own.iter().find(|(own, _)| own == name);
-            let text = own.map_or_else(|| (*text).to_owned(), |(_, text)| text.clone());
-            if let Err(error) = environment.add_template_owned(*name, text) {
-                problems.push(TemplateError::of(name, &error));
-            }
-        }
-        let templates = Self(Arc::new(environment));
-        if problems.is_empty() {
-            problems.extend(KINDS.into_iter().flat_map(|kind| templates.try_out(kind)));
-        }
+        let templates = Self(Arc::new(environment(BUILT_IN, own)?));
+        let tried = KINDS.into_iter().flat_map(|kind| templates.try_out(kind));
+        let problems: Vec<_> = tried.collect();
         if problems.is_empty() { Ok(templates) } else { Err(problems) }
     }
 

@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use minijinja::value::{Serde, Value};
-use minijinja::{Environment, ErrorKind, State, UndefinedBehavior};
+use minijinja::{Environment, ErrorKind, State};
 use serde_json::json;
 
 use super::language::Language;
 use super::table;
-use crate::template::TemplateError;
+use crate::template::{TemplateError, environment};
 
 macro_rules! built_in {
     ($($name:literal),* $(,)?) => {
@@ -49,26 +49,16 @@ impl Look {
     ///
     /// Every template that cannot be parsed, or that fails over made-up values.
     pub fn new(own: &[(String, String)]) -> Result<Self, Vec<TemplateError>> {
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        let mut environment = environment(BUILT_IN, own)?;
         environment.add_filter("t", translate);
-        let mut problems = Vec::new();
-        for (name, text) in BUILT_IN {
-            let own = own.iter().find(|(own, _)| own == name);
-            let text = own.map_or_else(|| (*text).to_owned(), |(_, text)| text.clone());
-            if let Err(error) = environment.add_template_owned(*name, text) {
-                problems.push(TemplateError::of(name, &error));
-            }
-        }
         let look = Self(Arc::new(environment));
-        if problems.is_empty() {
-            let hollow = |(template, data)| (template, hollow(data), hollow(sample_frame()));
-            let full = table::samples().map(|(template, data)| (template, data, sample_frame()));
-            let tried = full.chain(table::samples().map(hollow));
-            problems.extend(tried.filter_map(|(template, data, frame)| {
-                look.page(template, data, frame, Language::english()).err()
-            }));
-        }
+        let hollow = |(template, data)| (template, hollow(data), hollow(sample_frame()));
+        let full = table::samples().map(|(template, data)| (template, data, sample_frame()));
+        let tried = full.chain(table::samples().map(hollow));
+        let problems = tried.filter_map(|(template, data, frame)| {
+            look.page(template, data, frame, Language::english()).err()
+        });
+        let problems: Vec<_> = problems.collect();
         if problems.is_empty() { Ok(look) } else { Err(problems) }
     }
 

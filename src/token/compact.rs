@@ -142,3 +142,25 @@ impl<'de> Visitor<'de> for HeaderReader {
         Ok(Header { algorithm: algorithm.ok_or_else(refused)?, kid })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A token with that header; nobody looks at its signature here.
+    fn token(header: &str) -> Vec<u8> {
+        let parts = [header, "{}"].map(|part| URL_SAFE_NO_PAD.encode(part));
+        format!("{}.AAAA", parts.join(".")).into_bytes()
+    }
+
+    #[test]
+    fn what_is_no_token_has_to_say_so() {
+        let (plain, named) =
+            (token(r#"{"alg":"ES256"}"#), token(r#"{"alg":"ES256","typ":"x+jwt"}"#));
+        assert!(Compact::parse(&plain).is_ok() && Compact::parse(&named).is_err());
+        assert!(Compact::parse_typed(&named, &["x+jwt"]).is_ok());
+        for other in [plain, token(r#"{"alg":"ES256","typ":"JWT"}"#)] {
+            assert!(Compact::parse_typed(&other, &["x+jwt"]).is_err());
+        }
+    }
+}

@@ -33,6 +33,7 @@ echo = { whoami = true }
 "/echo" = { to = "echo", allow = "anyone", cors = { origins = ["https://a.test"] } }
 [forward_auth]
 path = "/forward-auth"
+[pages]
 [auth]
 cors = ["https://a.test"]
 [auth.password]
@@ -141,6 +142,9 @@ async fn beside_the_endpoints_there_is_nothing() {
             assert_eq!((reply.status, reply.json()), (404, nowhere.clone()), "{method} {path}");
         }
     }
+    // Pages would set a cookie that opens nothing here.
+    let reply = program.ask("GET", "/auth/sign-in/", "", "").await;
+    assert_eq!((reply.status, reply.one("content-type")), (404, "application/json"));
     let asks = "Origin: https://a.test\r\nAccess-Control-Request-Method: GET\r\n";
     assert_eq!(program.ask("OPTIONS", "/echo", asks, "").await.status, 404);
     let granted = program.ask("OPTIONS", "/api/auth/profile/", asks, "").await;
@@ -163,6 +167,16 @@ async fn a_request_comes_to_the_endpoints_on_its_usual_way() {
     let long = json!({ "username": "x".repeat(70_000), "password": PASSWORD }).to_string();
     let kind = "Content-Type: application/json\r\n";
     assert_eq!(program.ask("POST", "/api/auth/token/", kind, &long).await.status, 413);
+}
+
+#[tokio::test]
+async fn whom_nobody_introduces_has_no_word_on_where_it_comes_from() {
+    let (program, _) = mounted().await;
+    for number in 0..3 {
+        let said = format!("X-Forwarded-For: 192.0.2.{number}\r\n");
+        assert_eq!(program.log_in(&said, "wrong").await.status, 400, "{number}");
+    }
+    assert_eq!(program.log_in("X-Forwarded-For: 192.0.2.9\r\n", PASSWORD).await.status, 429);
 }
 
 #[tokio::test]

@@ -200,3 +200,41 @@ async fn a_form_that_comes_too_late_is_refused_in_words() {
     assert_eq!(stage.post("/api/auth/token/", &body).await.status, 200);
     stage.finish_untouched().await;
 }
+
+#[tokio::test]
+async fn where_other_proxies_ask_the_cookie_is_no_credential() {
+    let top = "trust = [\"127.0.0.1\"]\n";
+    let asked = format!("[forward_auth]\npath = \"/check\"\n{ROUTES}");
+    let stage = Stage::with(|policy| policy.top(top).and(&asked)).await;
+    let browser = alice(&stage).await;
+    let (access, _) = stage.log_in("alice").await;
+    let question = |credential: String| {
+        format!(
+            "X-Forwarded-Method: GET\r\nX-Forwarded-Host: a.test\r\nX-Forwarded-Uri: /web/x\r\n{credential}"
+        )
+    };
+    let reply = stage.get("/check", &question(format!("Cookie: {}\r\n", cookie(&browser)))).await;
+    assert_eq!((reply.status, reply.all("set-cookie").len()), (401, 0), "{reply:?}");
+    let said = question(format!("Authorization: Bearer {access}\r\n"));
+    let mut asking = stage.connect().await;
+    asking.write(format!("GET /check HTTP/1.1\r\nHost: a.test\r\n{said}\r\n")).await;
+    assert!(asking.head().await.starts_with("HTTP/1.1 200 "));
+    drop(asking);
+    stage.finish_untouched().await;
+}
+
+#[tokio::test]
+async fn without_rotation_a_cookie_lasts_as_long_as_a_refresh_token() {
+    let more = format!("{ROUTES}[auth]\nrotation = false\nrefresh = \"2h\"\n");
+    let stage = Stage::with(|policy| policy.and(&more)).await;
+    let (gateway, clock) = (&stage.gateway, stage.gateway.clock());
+    let mut browser = alice(&stage).await;
+    for _ in 0..2 {
+        clock.advance(Duration::from_secs(59 * 60));
+        let reply = browser.go(gateway, "/web/x").await;
+        assert_eq!((reply.status, reply.all("set-cookie").len()), (200, 0), "{reply:?}");
+    }
+    clock.advance(Duration::from_secs(2 * 60));
+    asks_to_sign_in(&browser.go(gateway, "/web/x").await, "/web/x");
+    stage.finish().await;
+}

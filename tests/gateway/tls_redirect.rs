@@ -86,6 +86,11 @@ async fn nobody_is_sent_to_a_host_that_is_not_ours() {
         ("GET /\x01 HTTP/1.1\r\nHost: named.test\r\n\r\n", 400, "malformed"),
         // It went over the network in clear: whoever sent it should hear of it.
         ("GET /x HTTP/1.1\r\nHost: named.test\r\nAuthorization: Bearer x\r\n\r\n", 403, "in_clear"),
+        (
+            "GET /x HTTP/1.1\r\nHost: named.test\r\nCookie: a=1; __Host-portcullis=x\r\n\r\n",
+            403,
+            "in_clear",
+        ),
     ] {
         let reply = stage.send(request).await;
         assert_eq!(reply.status, status, "{request}: {reply:?}");

@@ -15,7 +15,7 @@ use crate::pages::{Answer, Asked, Desk, Question};
 use crate::web::RequestBody;
 
 /// A browser's way to the endpoints.
-pub(super) struct Counter<'a> {
+pub(super) struct EndpointDesk<'a> {
     shared: &'a Shared,
     host: &'a str,
     client: IpAddr,
@@ -25,7 +25,7 @@ pub(super) struct Counter<'a> {
     user: Mutex<Option<String>>,
 }
 
-impl<'a> Counter<'a> {
+impl<'a> EndpointDesk<'a> {
     /// `sent` are the fields of the browser's request, of which its device and its cookies go
     /// along.
     pub(super) fn new(
@@ -89,7 +89,7 @@ impl<'a> Counter<'a> {
     }
 }
 
-impl Desk for Counter<'_> {
+impl Desk for EndpointDesk<'_> {
     fn ask<'a>(&'a self, question: Question<'a>) -> Asked<'a> {
         Box::pin(self.put(question))
     }

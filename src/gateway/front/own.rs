@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{Method, Response};
 
-use super::desk::Counter;
+use super::desk::EndpointDesk;
 use super::office::Bureau;
 use super::{Reach, State};
 use crate::audit::{Actor, Origin, asked_by};
@@ -109,15 +109,15 @@ impl State {
     ) -> Response<Body> {
         let id = record.request_id().clone();
         let bureau = Bureau::new(&self.shared, client, id.clone());
-        let counter = Counter::new(&self.shared, host, client, id, &visit.parts.headers);
-        let shown = pages.answer(visit, &counter, &bureau).await;
+        let desk = EndpointDesk::new(&self.shared, host, client, id, &visit.parts.headers);
+        let shown = pages.answer(visit, &desk, &bureau).await;
         let Shown { response, page, caller, code, error } = shown;
         if let Some(page) = page {
             record.endpoint(page);
         }
         if let Some(caller) = caller {
             record.caller(Caller::Known(caller));
-        } else if let Some(user) = counter.user() {
+        } else if let Some(user) = desk.user() {
             record.caller(Caller::Named(user, None));
         }
         if let Some(code) = code {

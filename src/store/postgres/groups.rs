@@ -1,13 +1,62 @@
 //! Groups: roles that are given to many at once.
 
+use async_trait::async_trait;
 use tokio_postgres::Row;
 
 use super::conn::Conn;
 use super::counters::{self, Counter};
 use super::failure::Failure;
+use super::link::Mode;
 use super::rows::{From, number};
+use super::{PostgresStore, users};
 use crate::identity::UserId;
-use crate::store::{Group, GroupArrival, GroupChange, Trial};
+use crate::store::record::User;
+use crate::store::{Group, GroupArrival, GroupChange, GroupStore, StoreError, Trial};
+
+#[async_trait]
+impl GroupStore for PostgresStore {
+    async fn create_group(&self, name: &str) -> Result<Option<Group>, StoreError> {
+        let name = name.to_owned();
+        self.call(Mode::Change, name, |conn, name| Box::pin(create(conn, name))).await
+    }
+
+    async fn group(&self, name: &str) -> Result<Option<Group>, StoreError> {
+        let name = name.to_owned();
+        self.call(Mode::Look, name, |conn, name| Box::pin(by_name(conn, name))).await
+    }
+
+    async fn groups(&self) -> Result<Vec<Group>, StoreError> {
+        self.call(Mode::Look, (), |conn, ()| Box::pin(all(conn))).await
+    }
+
+    async fn group_members(
+        &self,
+        name: &str,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Vec<User>, StoreError> {
+        self.call(Mode::Look, (name.to_owned(), after, limit), |conn, (name, after, limit)| {
+            Box::pin(users::members(conn, name, *after, *limit))
+        })
+        .await
+    }
+
+    async fn change_group(
+        &self,
+        name: &str,
+        change: GroupChange,
+    ) -> Result<Option<Group>, StoreError> {
+        self.call(Mode::Change, (name.to_owned(), change), |conn, (name, change)| {
+            Box::pin(alter(conn, name, change))
+        })
+        .await
+    }
+
+    async fn delete_group(&self, name: &str) -> Result<bool, StoreError> {
+        let name = name.to_owned();
+        self.call(Mode::Statement, name, |conn, name| Box::pin(delete(conn, name))).await
+    }
+}
 
 fn group(row: &Row) -> Result<Group, Failure> {
     let from = From::new("groups", row);

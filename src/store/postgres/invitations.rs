@@ -1,14 +1,42 @@
 //! Invitations.
 
+use async_trait::async_trait;
 use tokio_postgres::Row;
 
+use super::PostgresStore;
 use super::conn::Conn;
 use super::counters::{self, Counter};
 use super::failure::Failure;
+use super::link::Mode;
 use super::rows::{self, From, limit, millis, number};
 use crate::store::{
-    Invitation, InvitationArrival, KeptInvitation, NewInvitation, StoreError, Trial,
+    Invitation, InvitationArrival, InvitationStore, KeptInvitation, MovingStore, NewInvitation,
+    StoreError, Trial,
 };
+
+#[async_trait]
+impl InvitationStore for PostgresStore {
+    async fn add_invitation(&self, invitation: NewInvitation) -> Result<Invitation, StoreError> {
+        self.call(Mode::Change, invitation, |conn, new| Box::pin(add(conn, new))).await
+    }
+
+    async fn invitation(&self, hash: [u8; 32]) -> Result<Option<Invitation>, StoreError> {
+        self.call(Mode::Look, hash, |conn, hash| Box::pin(by_hash(conn, *hash))).await
+    }
+
+    async fn invitations(
+        &self,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Invitation>, StoreError> {
+        let kept = self.kept_invitations(after, limit).await?;
+        Ok(kept.into_iter().map(|kept| kept.invitation).collect())
+    }
+
+    async fn remove_invitation(&self, id: u64) -> Result<bool, StoreError> {
+        self.call(Mode::Statement, id, |conn, id| Box::pin(remove(conn, *id))).await
+    }
+}
 
 /// Selects invitations.
 macro_rules! select {

@@ -1,16 +1,77 @@
 //! Keys: the one that `api-token-auth/` shows a user, and those that users make.
 
+use async_trait::async_trait;
 use tokio_postgres::Row;
 
 use super::conn::Conn;
 use super::counters::{self, Counter};
 use super::failure::Failure;
+use super::link::Mode;
 use super::rows::{From, Own, key_columns, limit, millis, number, user_columns, user_key};
-use super::users;
+use super::{PostgresStore, users};
 use crate::clock::Timestamp;
 use crate::identity::UserId;
 use crate::store::record::User;
-use crate::store::{ApiKey, KeyAdded, KeyOwner, NewUserKey, StoreError, UserKey};
+use crate::store::{ApiKey, KeyAdded, KeyOwner, KeyStore, NewUserKey, StoreError, UserKey};
+
+#[async_trait]
+impl KeyStore for PostgresStore {
+    async fn api_key(&self, user: UserId, candidate: ApiKey) -> Result<Option<ApiKey>, StoreError> {
+        // Asked at each login of a client that has one: nothing has to be locked then.
+        let known =
+            self.call(Mode::Look, user, |conn, user| Box::pin(api_key(conn, *user))).await?;
+        if known.is_some() {
+            return Ok(known);
+        }
+        self.call(Mode::Change, (user, candidate), |conn, (user, candidate)| {
+            Box::pin(first_api_key(conn, *user, candidate))
+        })
+        .await
+    }
+
+    async fn user_by_api_key(&self, hash: [u8; 32]) -> Result<Option<User>, StoreError> {
+        self.call(Mode::Look, hash, |conn, hash| Box::pin(by_api_key(conn, *hash))).await
+    }
+
+    async fn add_key(&self, key: NewUserKey, most: usize) -> Result<KeyAdded, StoreError> {
+        self.call(Mode::Change, (key, most), |conn, (key, most)| Box::pin(add(conn, key, *most)))
+            .await
+    }
+
+    async fn key_owner(&self, hash: [u8; 32]) -> Result<Option<KeyOwner>, StoreError> {
+        self.call(Mode::Look, hash, |conn, hash| Box::pin(owner(conn, *hash))).await
+    }
+
+    async fn user_key(&self, id: u64) -> Result<Option<UserKey>, StoreError> {
+        self.call(Mode::Look, id, |conn, id| Box::pin(find(conn, *id))).await
+    }
+
+    async fn keys_of(&self, user: UserId) -> Result<Vec<UserKey>, StoreError> {
+        self.call(Mode::Look, user, |conn, user| Box::pin(of_user(conn, *user))).await
+    }
+
+    async fn user_keys(
+        &self,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<UserKey>, StoreError> {
+        self.call(Mode::Look, (after, limit), |conn, (after, limit)| {
+            Box::pin(page(conn, *after, *limit))
+        })
+        .await
+    }
+
+    async fn remove_key(&self, user: UserId, id: u64) -> Result<bool, StoreError> {
+        self.call(Mode::Statement, (user, id), |conn, (user, id)| {
+            Box::pin(remove(conn, *user, *id))
+        })
+        .await
+    }
+
+    async fn note_key_uses(&self, uses: Vec<(u64, Timestamp)>) -> Result<(), StoreError> {
+        self.call(Mode::Statement, uses, |conn, uses| Box::pin(note_uses(conn, uses))).await
+    }
+}
 
 /// Selects keys `k` that users made.
 macro_rules! select {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime as PoolRuntime};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
 use tokio_postgres::{CancelToken, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -152,11 +153,10 @@ impl Linked {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let Some(runtime) = &self.runtime else { return Err(Failure::Late.into()) };
-        let link = self.link.clone();
-        let called = runtime.spawn(async move { link.call(mode, &asked, work).await });
-        let outcome = called.await.map_err(|panicked| StoreError::Unavailable(panicked.into()))?;
-        outcome.map_err(Into::into)
+        let (answer, answered) = oneshot::channel();
+        // To the end, whether or not anybody waits for it.
+        self.start(mode, asked, work, move |outcome| drop(answer.send(outcome)))?;
+        answered.await.map_err(|gone| StoreError::Unavailable(gone.into()))?.map_err(Into::into)
     }
 
     /// The same, for who is not asynchronous; it blocks.
@@ -170,14 +170,28 @@ impl Linked {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
+        // Not of tokio's: whoever is on a runtime may block as well, while it builds a gateway.
+        let (answer, answered) = std::sync::mpsc::sync_channel(1);
+        self.start(mode, asked, work, move |outcome| drop(answer.send(outcome)))?;
+        answered.recv().map_err(|gone| StoreError::Unavailable(gone.into()))?.map_err(Into::into)
+    }
+
+    /// Has it done on the store's threads. Nothing is told where it panicked.
+    fn start<A, T>(
+        &self,
+        mode: Mode,
+        asked: A,
+        work: Work<A, T>,
+        tell: impl FnOnce(Result<T, Failure>) + Send + 'static,
+    ) -> Result<(), StoreError>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
         let Some(runtime) = &self.runtime else { return Err(Failure::Late.into()) };
         let link = self.link.clone();
-        let (answer, answered) = std::sync::mpsc::sync_channel(1);
-        runtime.spawn(async move {
-            // Whoever asked waits for it.
-            drop(answer.send(link.call(mode, &asked, work).await));
-        });
-        answered.recv().map_err(|gone| StoreError::Unavailable(gone.into()))?.map_err(Into::into)
+        runtime.spawn(async move { tell(link.call(mode, &asked, work).await) });
+        Ok(())
     }
 }
 

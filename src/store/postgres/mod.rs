@@ -14,8 +14,8 @@ mod invitations;
 mod keys;
 mod letters;
 mod link;
+mod mail;
 mod migrate;
-mod more;
 mod moving;
 mod one_time;
 mod open;
@@ -23,6 +23,7 @@ mod rows;
 mod sessions;
 mod settings;
 mod users;
+mod whole_users;
 
 use async_trait::async_trait;
 

@@ -58,6 +58,7 @@ pub enum UrlFault {
 
 impl PostgresSettings {
     /// Connections at most, unless told otherwise.
+    // Eight is not zero: the compiler has looked.
     pub const CONNECTIONS: NonZeroUsize = NonZeroUsize::new(8).unwrap();
     /// The time of a call, unless told otherwise.
     pub const TIMEOUT: Duration = Duration::from_secs(5);
