@@ -16,15 +16,17 @@ use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderMap, HeaderName, Heade
 use http::{Method, Request};
 use portcullis::clock::{Clock, SystemClock, Timestamp};
 use portcullis::identity::{Identity, UserId};
-use portcullis::keys::{Algorithm, KeyRing, KeySettings, KeySource};
-use portcullis::limit::{Limiter, Quota};
-use portcullis::policy::Routes;
-use portcullis::proxy::strip_identity;
-use portcullis::server::{Bounds, Walker};
-use portcullis::session::{Client, Foundations, SessionSettings, Sessions};
+use portcullis::rooms::keys::{Algorithm, KeyRing, KeySettings, KeySource};
+use portcullis::rooms::limit::{Limiter, Quota};
+use portcullis::rooms::policy::Routes;
+use portcullis::rooms::proxy::strip_identity;
+use portcullis::rooms::server::{Bounds, Walker};
+use portcullis::rooms::session::{Client, Foundations, SessionSettings, Sessions};
+use portcullis::rooms::token::{Revisions, TokenSettings, Verifier};
+use portcullis::rooms::web::{
+    CanonicalPath, IdentityHeaders, Peer, Trust, TrustHeaders, drop_hop_by_hop,
+};
 use portcullis::store::{Creation, NewUser, RedbStore, Store};
-use portcullis::token::{Revisions, TokenSettings, Verifier};
-use portcullis::web::{CanonicalPath, IdentityHeaders, Peer, Trust, TrustHeaders, drop_hop_by_hop};
 use portcullis::{Config, Secret};
 
 /// What a browser sends, more or less.
@@ -206,7 +208,7 @@ impl Stage {
             let Creation::Created(user) = store.create_user(new).await.unwrap() else {
                 return String::new();
             };
-            let token = sessions.log_in(&user, Client::default()).await.unwrap().access;
+            let token = sessions.log_in(&user, Client::default(), None).await.unwrap().access;
             let known = sessions.authenticate(&bearer(&token)).await.unwrap();
             assert_eq!(known.unwrap().identity.username, "ann");
             token
@@ -257,6 +259,7 @@ fn identity_headers(c: &mut Criterion) {
         claims: [].into(),
         session: None,
         issuer: None,
+        amr: Vec::new(),
     };
     let table = IdentityHeaders::default();
     let mut group = c.benchmark_group("identity_headers");

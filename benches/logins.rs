@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use common::{PASSWORD, ask, connect, get, log_in, post, serve};
 use disk::{Commits, Disk};
 use portcullis::config::Config;
-use portcullis::password::{PasswordSettings, Passwords};
+use portcullis::rooms::password::{PasswordSettings, Passwords};
 use portcullis::store::RedbStore;
 use portcullis::{Gateway, Secret};
 

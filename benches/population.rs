@@ -107,7 +107,7 @@ fn user(number: u64) -> WholeUser {
         password_mark: None,
         logout_mark: None,
     };
-    WholeUser { user, key: None, keys: Vec::new(), sessions: Vec::new() }
+    WholeUser { user, key: None, keys: Vec::new(), factors: None, sessions: Vec::new() }
 }
 
 /// Memory of this process, in MiB.

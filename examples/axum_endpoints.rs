@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::{self, ConnectInfo, OriginalUri, Request};
 use axum::middleware::map_request;
 use axum::routing::get;
-use portcullis::web::Peer;
+use portcullis::Peer;
 use portcullis::{Config, Gateway, Identity};
 use tokio::net::TcpListener;
 use tower::Layer;
@@ -27,8 +27,8 @@ async fn front_page() -> &'static str {
     "a page for everybody\n"
 }
 
-async fn order(caller: Identity) -> String {
-    format!("an order of {}\n", caller.username)
+async fn order(caller: Identity, extract::Path(number): extract::Path<u64>) -> String {
+    format!("order {number} of {}\n", caller.username)
 }
 
 /// Says who is at the other end, for limits by address.
@@ -37,15 +37,25 @@ async fn introduce(ConnectInfo(addr): ConnectInfo<SocketAddr>, mut request: Requ
     request
 }
 
+/// `nest_service` cuts the front of a path off, and the policy speaks of whole ones.
+async fn restore(OriginalUri(whole): OriginalUri, mut request: Request) -> Request {
+    *request.uri_mut() = whole;
+    request
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::parse("policy", POLICY, Path::new("."))?.config;
     let gateway = Gateway::builder(config).build()?;
 
-    let orders = Router::new().route("/orders/{id}", get(order));
+    // The layer is under a fallback and not at a route with `{number}`, whose parameter axum would add
+    // to those of the handler.
+    let orders = Router::new().route("/orders/{number}", get(order));
+    let guarded =
+        Router::new().fallback_service(gateway.layer().layer(orders)).layer(map_request(restore));
     let app = Router::new()
         .route("/", get(front_page))
-        .route_service("/orders/{id}", gateway.layer().layer(orders))
+        .nest_service("/orders", guarded)
         // Below /api/auth, and /.well-known/jwks.json; whatever else comes here is 404.
         .fallback_service(gateway.endpoints())
         .layer(map_request(introduce));

@@ -1,10 +1,25 @@
 //! Time as an argument: every `now` comes from a [`Clock`], so that tests can move it.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use portcullis::clock::{Clock, ManualClock, SystemClock, Timestamp};
+//!
+//! let began = Timestamp::from_secs(1_800_000_000);
+//! let clock = ManualClock::new(began);
+//! clock.advance(Duration::from_millis(90_500));
+//! assert_eq!(clock.now().since(began), Duration::from_millis(90_500));
+//! assert_eq!(clock.now().to_string(), "2027-01-15T08:01:30Z");
+//! assert!(SystemClock.now() > Timestamp::default());
+//! ```
 
 mod alarm;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
 
 pub(crate) use alarm::Alarm;
 
@@ -44,6 +59,9 @@ impl Timestamp {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 }
+
+/// How far the clocks of gateways that share a store may be apart.
+pub(crate) const CLOCKS: Duration = Duration::from_secs(5);
 
 /// Year 9999 is the last that RFC 3339 can write, and beyond it humantime cannot format.
 const LAST: u64 = 253_402_300_799;
@@ -100,6 +118,15 @@ impl Clock for SystemClock {
     fn since_epoch(&self) -> Duration {
         machine().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
+}
+
+/// How long the machine has been running, sleep included: by a clock that nobody sets.
+pub(crate) fn awake() -> Duration {
+    #[cfg(target_os = "linux")]
+    const CLOCK: ClockId = ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    const CLOCK: ClockId = ClockId::Monotonic;
+    clock_gettime(CLOCK).try_into().unwrap_or_default()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]

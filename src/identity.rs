@@ -1,4 +1,17 @@
 //! Who a request speaks for, in the words that every room uses.
+//!
+//! ```
+//! use portcullis::identity::{NoSessionId, NoUserId, SessionId, UserId};
+//!
+//! assert_eq!("7".parse(), Ok(UserId(7)));
+//! // Not another spelling of 7.
+//! assert_eq!("07".parse::<UserId>(), Err(NoUserId));
+//!
+//! let session = SessionId { number: 12, tag: 0xcafe };
+//! assert_eq!(session.to_string(), "12-000000000000cafe");
+//! assert_eq!(session.to_string().parse(), Ok(session));
+//! assert_eq!("12-cafe".parse::<SessionId>(), Err(NoSessionId));
+//! ```
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -67,6 +80,31 @@ impl FromStr for SessionId {
     }
 }
 
+/// The authentication by more than one factor: a method in `amr` (RFC 8176 section 2), and the
+/// class in `acr`.
+pub const MFA: &str = "mfa";
+
+/// How somebody was authenticated who has shown a code beside the password (RFC 8176 section 2). A
+/// recovery code is a one-time password as well, of a list that was made before.
+///
+/// ```
+/// use portcullis::Identity;
+/// use portcullis::identity::{MFA, PASSWORD_AND_CODE};
+///
+/// /// How whoever asks has signed in, for a page that shows it.
+/// fn how(caller: &Identity) -> &'static str {
+///     if PASSWORD_AND_CODE.iter().all(|method| caller.amr.iter().any(|known| known == method)) {
+///         "by password and code"
+///     } else if caller.amr.iter().any(|known| known == MFA) {
+///         "by two factors of another place"
+///     } else {
+///         "by password"
+///     }
+/// }
+/// # let _ = how;
+/// ```
+pub const PASSWORD_AND_CODE: [&str; 3] = ["pwd", "otp", MFA];
+
 /// The value of a claim: one text, or a list of texts.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Claim {
@@ -85,7 +123,6 @@ pub enum Claim {
 /// use std::collections::BTreeMap;
 ///
 /// use portcullis::Identity;
-/// use portcullis::policy::{Allow, Verdict, authorize};
 ///
 /// let alice = Identity {
 ///     user_id: "7".into(),
@@ -96,10 +133,9 @@ pub enum Claim {
 ///     claims: BTreeMap::new(),
 ///     session: None,
 ///     issuer: None,
+///     amr: Vec::new(),
 /// };
-/// assert!(alice.has_role("editor"));
-/// assert_eq!(authorize(&Allow::parse_rule("role:admin")?, Some(&alice), None), Verdict::Forbidden);
-/// # Ok::<(), portcullis::policy::RuleError>(())
+/// assert!(alice.has_role("editor") && !alice.has_role("admin"));
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Identity {
@@ -119,9 +155,27 @@ pub struct Identity {
     pub session: Option<SessionId>,
     /// The `[[issuers]]` name, for foreign tokens; `None` for our own users.
     pub issuer: Option<Arc<str>>,
+    /// How the caller was authenticated (RFC 8176), where that took more than a password; for
+    /// foreign tokens what they say of it. Empty for all others.
+    pub amr: Vec<String>,
 }
 
 impl Identity {
+    /// A caller of our own of whom nothing is known yet.
+    pub(crate) const fn nobody() -> Self {
+        Self {
+            user_id: String::new(),
+            username: String::new(),
+            email: None,
+            email_verified: false,
+            roles: Vec::new(),
+            claims: BTreeMap::new(),
+            session: None,
+            issuer: None,
+            amr: Vec::new(),
+        }
+    }
+
     /// The caller of a request that has come through a gateway to a handler of the program that
     /// the gateway is a part of: `None` where anyone may ask and nobody has said who asks.
     ///
@@ -130,7 +184,7 @@ impl Identity {
     ///
     /// ```
     /// use http::{Request, Response};
-    /// use portcullis::web::Body;
+    /// use portcullis::Body;
     /// use portcullis::{Identity, NoIdentity};
     ///
     /// fn handle(request: &Request<Body>) -> Response<Body> {
@@ -166,8 +220,19 @@ impl Identity {
             "roles" if self.roles.is_empty() => None,
             "roles" => Some(Cow::Owned(Claim::List(self.roles.clone()))),
             "sid" => self.session.map(|id| Cow::Owned(Claim::Text(id.to_string()))),
+            // What an operator may have set under these names says nothing of a login.
+            "amr" if self.issuer.is_none() && self.amr.is_empty() => None,
+            "amr" if self.issuer.is_none() => Some(Cow::Owned(Claim::List(self.amr.clone()))),
+            "acr" if self.issuer.is_none() => {
+                self.has_second_factor().then(|| Cow::Owned(Claim::Text(MFA.into())))
+            }
             other => self.claims.get(other).map(Cow::Borrowed),
         }
+    }
+
+    /// Whether the caller has shown more than one factor, as whoever has authenticated it says.
+    pub fn has_second_factor(&self) -> bool {
+        self.amr.iter().any(|method| method == MFA)
     }
 
     /// Whether the caller has that role.

@@ -17,8 +17,10 @@
 //! proxy     body limit, forwarding and identity headers, upstream, response
 //! ```
 //!
-//! The names at the root are what an embedder needs; the rooms are public for whoever needs
-//! more. Imports between rooms go downward only (`tests/layers.rs` holds the table).
+//! The names at the root are what an embedder needs, with [`config`] for a policy without a file, [`store`]
+//! for a store of one's own, [`verifier`] for services that verify tokens themselves, and `testing`. Version
+//! numbers speak of these. The other rooms are nobody's but the crate's. Imports between rooms go downward only
+//! (`tests/layers.rs` holds the table).
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -35,60 +37,80 @@
 //! ```
 
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
+#[cfg_attr(feature = "axum", doc = include_str!("../README.md"))]
 #[doc = include_str!("../docs/identity.md")]
 #[doc = include_str!("../docs/verifying.md")]
 #[cfg_attr(all(feature = "axum", feature = "testing"), doc = include_str!("../docs/library.md"))]
 struct Pages;
 
-pub mod acme;
-pub mod admin;
-pub mod audit;
+mod acme;
+mod admin;
+mod audit;
 mod causes;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
 pub mod clock;
 pub mod config;
-pub mod endpoints;
-pub mod forward_auth;
+mod endpoints;
+mod forward_auth;
 mod gateway;
 pub mod identity;
-pub mod keys;
-pub mod limit;
+mod keys;
+mod limit;
 #[cfg(test)]
 mod log_sink;
-pub mod mail;
-pub mod metrics;
+mod mail;
+mod metrics;
 mod new_file;
 mod outbound;
-pub mod pages;
-pub mod password;
-pub mod policy;
+mod pages;
+mod password;
+mod policy;
 mod printable;
-pub mod proxy;
+mod proxy;
 mod secret;
-pub mod server;
-pub mod session;
+mod server;
+mod session;
 mod small_file;
 pub mod store;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod telemetry;
-pub mod template;
+mod template;
 #[cfg(feature = "testing")]
 pub mod testing;
-pub mod tls;
-pub mod token;
-pub mod trace;
+mod tls;
+mod token;
+mod trace;
 pub mod verifier;
-pub mod web;
+mod web;
+
+/// The rooms, as the tests, the benches and the fuzz targets reach into them: no part of the interface.
+#[doc(hidden)]
+pub mod rooms {
+    macro_rules! open {
+        ($($room:ident)*) => { $(pub mod $room { pub use crate::$room::*; })* };
+    }
+
+    open! {
+        acme admin audit endpoints forward_auth keys limit mail metrics pages password policy proxy server
+        session template tls token trace web
+    }
+}
 
 pub use config::{Config, ConfigError};
 pub use gateway::{
-    ACCESS_LOG, AuthLayer, BuildError, Builder, End, Gateway, GatewayService, Lingering, Metrics,
-    NoIdentity, Reloaded, Reloader, Requests, ServeError, Served, Worse,
+    ACCESS_LOG, AuthLayer, BuildError, Builder, Gateway, GatewayService, Metrics, NoIdentity,
+    Reloaded, Reloader, ServeError, Worse,
 };
+#[doc(hidden)]
+pub use gateway::{End, Lingering, Overview, Requests, Served};
 pub use identity::{Identity, is_role_name};
+pub use proxy::{Answering, InnerService};
 pub use secret::Secret;
+pub use server::BindError;
+pub use session::{AccountError, Accounts, NewAccount, Registered};
 pub use store::{Store, StoreError};
+pub use tls::Roots;
+pub use web::{Body, BodyError, Peer};

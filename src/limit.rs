@@ -78,27 +78,37 @@ impl Limiter {
     ///
     /// [`Exceeded`] with the time to wait; nothing was taken.
     pub fn take(&self, key: &impl Hash, now: Timestamp) -> Result<(), Exceeded> {
-        self.spend(key, now).map(|_left| ())
+        self.spend(key, NonZeroU32::MIN, now).map(|_left| ())
     }
 
-    /// Takes one event of `key`, and says how many are left.
+    /// Takes one event of `key`, and says how many are left. The quota is divided `among` so many
+    /// limiters that know nothing of each other: this one allows its part of it, and one event at once
+    /// at the least, so that all of them together allow the quota and, at once, one less than there are
+    /// of them beyond it.
     ///
     /// # Errors
     ///
     /// [`Exceeded`] with the time to wait; nothing was taken.
-    pub fn spend(&self, key: &impl Hash, now: Timestamp) -> Result<Left, Exceeded> {
+    pub fn spend(
+        &self,
+        key: &impl Hash,
+        among: NonZeroU32,
+        now: Timestamp,
+    ) -> Result<Left, Exceeded> {
+        let cost = self.part(among);
+        let burst = self.burst.max(cost);
         let now = now.as_millis().saturating_mul(1_000_000);
         let cell = self.cell(key);
         let mut paid = cell.load(Ordering::Acquire);
         loop {
-            let after = paid.max(now).saturating_add(self.cost);
+            let after = paid.max(now).saturating_add(cost);
             let owed = after - now;
-            if owed > self.burst {
-                return Err(Exceeded(Duration::from_nanos(owed - self.burst)));
+            if owed > burst {
+                return Err(Exceeded(Duration::from_nanos(owed - burst)));
             }
             match cell.compare_exchange_weak(paid, after, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => {
-                    let events = (self.burst - owed) / self.cost;
+                    let events = (burst - owed) / cost;
                     return Ok(Left { events, whole_in: Duration::from_nanos(owed) });
                 }
                 Err(current) => paid = current,
@@ -108,16 +118,27 @@ impl Limiter {
 
     /// Gives back one event that was taken and did not count after all.
     pub fn give_back(&self, key: &impl Hash) {
+        self.repay(key, NonZeroU32::MIN);
+    }
+
+    /// Gives back one that was spent of a quota divided `among` so many.
+    pub fn repay(&self, key: &impl Hash, among: NonZeroU32) {
+        let cost = self.part(among);
         let cell = self.cell(key);
         let mut paid = cell.load(Ordering::Acquire);
         while let Err(current) = cell.compare_exchange_weak(
             paid,
-            paid.saturating_sub(self.cost),
+            paid.saturating_sub(cost),
             Ordering::AcqRel,
             Ordering::Acquire,
         ) {
             paid = current;
         }
+    }
+
+    /// What an event costs where the quota is divided.
+    fn part(&self, among: NonZeroU32) -> u64 {
+        self.cost.saturating_mul(u64::from(among.get()))
     }
 
     fn cell(&self, key: &impl Hash) -> Arc<AtomicU64> {
@@ -148,103 +169,4 @@ pub fn subnet(address: IpAddr) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn limiter(count: u32, seconds: u64) -> Limiter {
-        let count = NonZeroU32::new(count).unwrap();
-        Limiter::new(Quota { count, per: Duration::from_secs(seconds) })
-    }
-
-    #[test]
-    fn the_quota_comes_back_piece_by_piece() {
-        let limiter = limiter(3, 30);
-        let start = Timestamp::from_secs(1000);
-        for _ in 0..3 {
-            limiter.take(&"a", start).unwrap();
-        }
-        assert_eq!(limiter.take(&"a", start), Err(Exceeded(Duration::from_secs(10))));
-        limiter.take(&"b", start).unwrap();
-        limiter.take(&"a", start.plus(Duration::from_secs(10))).unwrap();
-        limiter.take(&"a", start.plus(Duration::from_secs(10))).unwrap_err();
-    }
-
-    #[test]
-    fn what_is_given_back_may_be_taken_again() {
-        let limiter = limiter(1, 60);
-        let now = Timestamp::from_secs(1000);
-        limiter.take(&1, now).unwrap();
-        limiter.give_back(&1);
-        limiter.take(&1, now).unwrap();
-        limiter.take(&1, now).unwrap_err();
-    }
-
-    #[test]
-    fn a_burst_is_not_the_rate() {
-        let quota = Quota { count: NonZeroU32::new(60).unwrap(), per: Duration::from_secs(60) };
-        let limiter = Limiter::with_burst(quota, NonZeroU32::new(2).unwrap());
-        let now = Timestamp::from_secs(1000);
-        let second = Duration::from_secs(1);
-        assert_eq!(limiter.spend(&1, now), Ok(Left { events: 1, whole_in: second }));
-        assert_eq!(limiter.spend(&1, now), Ok(Left { events: 0, whole_in: 2 * second }));
-        assert_eq!(limiter.spend(&1, now), Err(Exceeded(second)));
-        limiter.take(&1, now.plus(second)).unwrap();
-        limiter.take(&1, now.plus(second)).unwrap_err();
-    }
-
-    #[test]
-    fn many_a_millisecond_are_that_many() {
-        let limiter = limiter(7000, 1);
-        let mut now = Timestamp::from_secs(1000);
-        let mut taken = 0;
-        for _ in 0..2000 {
-            while limiter.take(&1, now).is_ok() {
-                taken += 1;
-            }
-            now = now.plus(Duration::from_millis(1));
-        }
-        assert!((7000 + 13_980..=7000 + 14_000).contains(&taken), "{taken}");
-    }
-
-    #[test]
-    fn a_million_keys_are_not_remembered() {
-        let limiter = limiter(2, 60);
-        let now = Timestamp::from_secs(1000);
-        for key in 0..1_000_000_u32 {
-            limiter.take(&key, now).unwrap();
-        }
-        assert!(limiter.cells.len() <= KEYS, "{}", limiter.cells.len());
-        assert!(limiter.cells.capacity() <= KEYS as u64 * 2, "{}", limiter.cells.capacity());
-    }
-
-    #[test]
-    fn a_customers_whole_network_is_one_address() {
-        let of = |text: &str| subnet(text.parse().unwrap());
-        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
-        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
-        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
-        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
-    }
-
-    proptest! {
-        /// In no stretch of time is more taken than the burst and what came back meanwhile.
-        #[test]
-        fn never_above_burst_and_rate(steps in prop::collection::vec(0u64..2000, 1..200)) {
-            let limiter = limiter(5, 10);
-            let mut now = Timestamp::from_secs(100);
-            let mut taken = Vec::new();
-            for step in steps {
-                now = now.plus(Duration::from_millis(step));
-                if limiter.take(&0, now).is_ok() { taken.push(now); }
-            }
-            for (i, from) in taken.iter().enumerate() {
-                for (j, to) in taken.iter().enumerate().skip(i) {
-                    let allowed = 5 + to.since(*from).as_millis() / 2000;
-                    prop_assert!((j - i + 1) as u128 <= allowed);
-                }
-            }
-        }
-    }
-}
+mod tests;

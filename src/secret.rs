@@ -1,7 +1,5 @@
 //! Bytes that must not be printed, compared carelessly or left behind in memory.
 
-use std::fmt;
-
 use serde::{Deserialize, Deserializer};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -50,8 +48,17 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
-    }
+/// Has types print their names alone.
+macro_rules! unseen {
+    ($($kind:ident)+) => {
+        $(impl std::fmt::Debug for $kind {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($kind), "(..)"))
+            }
+        })+
+    };
 }
+
+pub(crate) use unseen;
+
+unseen! { Secret }

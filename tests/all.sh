@@ -36,6 +36,12 @@ tests/signed.sh
 echo "== the example programs"
 tests/examples.sh
 
+echo "== the guide"
+tests/guide.sh
+
+echo "== a sidecar on one core and in 32 MiB"
+tests/sidecar.sh
+
 echo "== real programs around it"
 tests/peers.sh
 

@@ -26,6 +26,8 @@ mod doctor;
 mod explain;
 #[path = "cli/export.rs"]
 mod export;
+#[path = "cli/factors.rs"]
+mod factors;
 #[path = "cli/handed.rs"]
 mod handed;
 #[path = "cli/harness.rs"]
@@ -56,6 +58,8 @@ mod running;
 mod sessions;
 #[path = "cli/shadow.rs"]
 mod shadow;
+#[path = "cli/state.rs"]
+mod state;
 #[path = "cli/take_over.rs"]
 mod take_over;
 #[path = "cli/why.rs"]

@@ -19,6 +19,8 @@ mod admission;
 mod build;
 #[path = "store_contract/disk.rs"]
 mod disk;
+#[path = "store_contract/factors.rs"]
+mod factors;
 #[path = "store_contract/formats.rs"]
 mod formats;
 #[path = "store_contract/groups.rs"]
@@ -29,6 +31,8 @@ mod keys;
 mod mail;
 #[path = "store_contract/moving.rs"]
 mod moving;
+#[path = "store_contract/passkeys.rs"]
+mod passkeys;
 #[cfg(feature = "postgres")]
 #[path = "common/postgres.rs"]
 mod postgres;
@@ -38,6 +42,9 @@ mod postgres_cli;
 #[cfg(feature = "postgres")]
 #[path = "store_contract/postgres_contract.rs"]
 mod postgres_contract;
+#[cfg(feature = "postgres")]
+#[path = "store_contract/postgres_events.rs"]
+mod postgres_events;
 #[cfg(feature = "postgres")]
 #[path = "store_contract/postgres_only.rs"]
 mod postgres_only;

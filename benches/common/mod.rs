@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use portcullis::server::ListenAddr;
+use portcullis::rooms::server::ListenAddr;
 use portcullis::{Builder, ServeError};
 
 /// No answer takes longer.

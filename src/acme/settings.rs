@@ -55,7 +55,7 @@ impl AcmeSettings {
     /// ```
     /// use std::path::Path;
     ///
-    /// use portcullis::acme::AcmeSettings;
+    /// use portcullis::rooms::acme::AcmeSettings;
     ///
     /// let folder = AcmeSettings::folder_beside(Path::new("gate.redb"), "https://ca.test/acme/v2");
     /// assert_eq!(folder, Path::new("gate.acme/ca.test-acme-v2"));

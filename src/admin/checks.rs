@@ -14,7 +14,9 @@ const CLAIM_VALUE: usize = 1024;
 const GROUP_NAME: usize = 150;
 
 /// Claims that come from the account or the token itself.
-const FACTS: [&str; 14] = [
+const FACTS: [&str; 16] = [
+    "acr",
+    "amr",
     "aud",
     "auth_time",
     "email",

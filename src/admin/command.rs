@@ -59,6 +59,17 @@ pub enum Command {
         /// The login name.
         name: String,
     },
+    /// The second factors of a user.
+    UserFactors {
+        /// The login name.
+        name: String,
+    },
+    /// Removes the second factors of a user, who has lost them: its password is enough then, and
+    /// its sessions go on without.
+    FactorsReset {
+        /// The login name.
+        name: String,
+    },
     /// Sets a password; every session of the user is over.
     SetPassword {
         /// The login name.
@@ -251,6 +262,8 @@ pub enum Command {
     },
     /// How the gateway is.
     Health,
+    /// What the gateway does, and how it went lately.
+    State,
 }
 
 impl Command {
@@ -259,6 +272,7 @@ impl Command {
     pub(super) fn act(&self) -> Option<(&'static str, Option<&str>)> {
         Some(match self {
             Self::UserAdd { name, .. } => ("user add", Some(name)),
+            Self::FactorsReset { name } => ("user factors --reset", Some(name)),
             Self::SetPassword { name, .. } => ("user set-password", Some(name)),
             Self::EmailSet { name, .. } => ("user set-email", Some(name)),
             Self::ResetLink { name } => ("user reset-link", Some(name)),
@@ -286,6 +300,7 @@ impl Command {
             Self::Policy(command) => (command.name(), None),
             Self::UserList { .. }
             | Self::UserShow { .. }
+            | Self::UserFactors { .. }
             | Self::SessionList { .. }
             | Self::InviteList { .. }
             | Self::ApiKeyList(_)
@@ -296,7 +311,8 @@ impl Command {
             | Self::GroupShow { .. }
             | Self::KeyList
             | Self::Why { .. }
-            | Self::Health => return None,
+            | Self::Health
+            | Self::State => return None,
         })
     }
 }

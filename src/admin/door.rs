@@ -1,6 +1,7 @@
 //! The door itself: one command in, one reply or refusal out.
 
 mod audit;
+mod factors;
 mod groups;
 mod invitations;
 mod search;
@@ -17,7 +18,7 @@ use self::users::reply;
 pub(super) use self::users::unknown;
 use super::{
     Command, Feed, Health, KeyView, PastView, PolicyCommand, PolicyView, Refusal, RefusalKind,
-    Reply, checks,
+    Reply, StateView,
 };
 use crate::audit::{Event, Kind};
 use crate::clock::Clock;
@@ -27,6 +28,7 @@ use crate::session::{Accounts, normalize_username};
 use crate::store::UserChange;
 
 type HealthSource = Box<dyn Fn() -> Health + Send + Sync>;
+type StateSource = Box<dyn Fn() -> StateView + Send + Sync>;
 type MetricsSource = Box<dyn Fn() -> MetricsText + Send + Sync>;
 type PastSource =
     Box<dyn Fn(String) -> Pin<Box<dyn Future<Output = Vec<PastView>> + Send>> + Send + Sync>;
@@ -49,6 +51,7 @@ pub struct Door {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) keys: Option<Arc<KeyRing>>,
     health: Option<HealthSource>,
+    state: Option<StateSource>,
     metrics: Option<MetricsSource>,
     past: Option<PastSource>,
     policy: Option<PolicySource>,
@@ -70,6 +73,7 @@ impl Door {
             clock,
             keys: None,
             health: None,
+            state: None,
             metrics: None,
             past: None,
             policy: None,
@@ -94,6 +98,12 @@ impl Door {
     #[must_use]
     pub fn with_health(self, health: impl Fn() -> Health + Send + Sync + 'static) -> Self {
         Self { health: Some(Box::new(health)), ..self }
+    }
+
+    /// Lets operators see what the gateway does.
+    #[must_use]
+    pub fn with_state(self, state: impl Fn() -> StateView + Send + Sync + 'static) -> Self {
+        Self { state: Some(Box::new(state)), ..self }
     }
 
     /// Lets operators see what was counted.
@@ -181,6 +191,8 @@ impl Door {
             }
             Command::UserList { after, limit, filter } => self.list(after, limit, filter).await,
             Command::UserShow { name } => Ok(reply(self.find(&name).await?)),
+            Command::UserFactors { name } => self.factors(&name).await,
+            Command::FactorsReset { name } => self.reset_factors(&name).await,
             Command::SetPassword { name, password, force } => {
                 self.set_password(&name, password, force).await
             }
@@ -190,10 +202,7 @@ impl Door {
             Command::Activate { name } => self.change(&name, UserChange::Active(true)).await,
             Command::Deactivate { name } => self.change(&name, UserChange::Active(false)).await,
             Command::Delete { name } => self.delete(&name).await,
-            Command::RoleAdd { name, role } => {
-                checks::role(&role)?;
-                self.change(&name, UserChange::AddRole(role)).await
-            }
+            Command::RoleAdd { name, role } => self.add_role(&name, role).await,
             // No check of the name: an odd one may have come with an import.
             Command::RoleRemove { name, role } => {
                 self.change(&name, UserChange::RemoveRole(role)).await
@@ -228,6 +237,10 @@ impl Door {
             Command::Policy(command) => self.policy(command).await,
             Command::Why { id } => self.why(id).await,
             Command::Health => self.health().map(Reply::Health).ok_or_else(no_gateway),
+            Command::State => {
+                let state = self.state.as_ref().ok_or_else(no_gateway)?;
+                Ok(Reply::State(state()))
+            }
         }
     }
 

@@ -18,6 +18,7 @@ mod serve;
 mod sessions;
 mod settings;
 mod socket;
+mod state;
 mod stream;
 mod take_over;
 mod tcp;
@@ -39,18 +40,23 @@ pub use past::{
     PastAlternative, PastCaller, PastEnd, PastIdentity, PastPolicy, PastRoute, PastView,
 };
 pub use record::{
-    DeletedRecord, GrantRecord, GroupRecord, Hidden, InvitationRecord, KeyRecord, MarkRecord,
-    Reason, Record, SessionRecord, UserKeyRecord, UserRecord,
+    DeletedRecord, FactorsRecord, GrantRecord, GroupRecord, Hidden, InvitationRecord, KeyRecord,
+    MarkRecord, PasskeyRecord, Reason, Record, SecondRecord, SessionRecord, UserKeyRecord,
+    UserRecord,
 };
 pub use refusal::{Refusal, RefusalKind};
 pub use sessions::SessionView;
 pub(crate) use settings::SHORTEST_TOKEN;
 pub use settings::{AdminSettings, AdminTcp};
 pub use socket::{AdminSocket, SocketError};
+pub use state::{
+    CertificateView, LoadView, PolicyState, RouteView, ServerView, SpanView, StateView,
+    UpstreamView,
+};
 pub use take_over::{Incumbent, Successor, TakeOverError};
 pub use tcp::{AdminBindError, AdminListener};
 pub use transfer::{ImportRoles, Outcome, Place};
-pub use view::{GroupView, Health, KeyView, UserView};
+pub use view::{FactorsView, GroupView, Health, KeyView, UserView};
 
 /// The longest path of a unix socket in bytes: `sun_path` of unix(7), without the NUL.
 const LONGEST_PATH: usize = 107;

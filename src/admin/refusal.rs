@@ -123,6 +123,12 @@ impl From<KeyError> for Refusal {
             | KeyError::Newer(_)
             | KeyError::Exposed(_)
             | KeyError::Damaged
+            | KeyError::NotShared
+            | KeyError::NoneShared
+            | KeyError::Sealed
+            | KeyError::Store(_)
+            | KeyError::Contended
+            | KeyError::Apart(_)
             | KeyError::Io { .. } => RefusalKind::Unavailable,
         };
         Self::new(kind, chain(&error))

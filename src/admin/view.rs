@@ -58,6 +58,20 @@ impl From<User> for UserView {
     }
 }
 
+/// The second factors of a user as an operator sees them.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct FactorsView {
+    /// Whose they are.
+    pub username: String,
+    /// Since when there is an authenticator app whose codes logins take; `None`: there is none.
+    pub totp: Option<String>,
+    /// Recovery codes that were not used yet.
+    pub recovery_codes: usize,
+    /// Passkeys.
+    #[serde(default)]
+    pub passkeys: usize,
+}
+
 /// A group as an operator sees it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct GroupView {
@@ -90,6 +104,9 @@ pub struct KeyView {
     pub created: Option<String>,
     /// Since when it only verifies; `None` for the current one.
     pub retired: Option<String>,
+    /// From when on it signs, where that is yet to come.
+    #[serde(default)]
+    pub signs_from: Option<String>,
 }
 
 impl From<KeyInfo> for KeyView {
@@ -99,6 +116,7 @@ impl From<KeyInfo> for KeyView {
             algorithm: key.algorithm.to_string(),
             created: key.created.map(|at| at.to_string()),
             retired: key.retired.map(|at| at.to_string()),
+            signs_from: key.signs_from.map(|at| at.to_string()),
         }
     }
 }
@@ -106,8 +124,12 @@ impl From<KeyInfo> for KeyView {
 /// How a running gateway is.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Health {
-    /// Whether it serves: false while it starts and while it drains.
+    /// Whether it serves: false while it starts and while it drains, and where it lets nobody in by what
+    /// it remembers because it is [stale](Self::stale).
     pub ready: bool,
+    /// Whether nothing was heard for too long of what others have changed in a store that they share.
+    #[serde(default)]
+    pub stale: bool,
     /// The version of the binary.
     pub version: String,
     /// Whole seconds since it started.
@@ -122,7 +144,12 @@ pub struct Health {
 impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let uptime = humantime::format_duration(std::time::Duration::from_secs(self.uptime));
-        let state = if self.ready { "ready" } else { "not ready" };
+        let state = match (self.ready, self.stale) {
+            (true, false) => "ready",
+            (true, true) => "ready, with a store that is stale",
+            (false, true) => "not ready, the store is stale",
+            (false, false) => "not ready",
+        };
         let listeners = self.listeners.join(", ");
         write!(f, "{state}: portcullis {}, up {uptime}, listening on {listeners}", self.version)
     }

@@ -77,6 +77,18 @@ pub enum Kind {
     UserKeyAdded,
     /// One of them opens nothing any more.
     UserKeyRevoked,
+    /// A user has a second factor.
+    FactorAdded,
+    /// A user has none any more.
+    FactorRemoved,
+    /// A second factor was shown.
+    FactorUsed,
+    /// A password was right, and a second factor is due, or forbids what was asked for.
+    FactorDue,
+    /// One was asked for, and what was shown is none.
+    FactorFailed,
+    /// A user has other recovery codes.
+    RecoveryCodesMade,
     /// An invitation opens nothing any more.
     InvitationRevoked,
     /// A new signing key.
@@ -89,7 +101,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 43] = [
         Self::RecordBegun,
         Self::RecordMended,
         Self::RecordBroken,
@@ -123,6 +135,12 @@ impl Kind {
         Self::GroupRoleRemoved,
         Self::UserKeyAdded,
         Self::UserKeyRevoked,
+        Self::FactorAdded,
+        Self::FactorRemoved,
+        Self::FactorUsed,
+        Self::FactorDue,
+        Self::FactorFailed,
+        Self::RecoveryCodesMade,
         Self::InvitationRevoked,
         Self::KeyRotated,
         Self::Command,
@@ -165,6 +183,12 @@ impl Kind {
             Self::GroupRoleRemoved => "group.role.removed",
             Self::UserKeyAdded => "api-key.added",
             Self::UserKeyRevoked => "api-key.revoked",
+            Self::FactorAdded => "factor.added",
+            Self::FactorRemoved => "factor.removed",
+            Self::FactorUsed => "factor.used",
+            Self::FactorDue => "factor.due",
+            Self::FactorFailed => "factor.failed",
+            Self::RecoveryCodesMade => "recovery-codes.made",
             Self::InvitationRevoked => "invitation.revoked",
             Self::KeyRotated => "key.rotated",
             Self::Command => "command",
@@ -179,6 +203,9 @@ impl Kind {
             Self::Throttled
             | Self::LoggedIn
             | Self::LoginFailed
+            | Self::FactorUsed
+            | Self::FactorDue
+            | Self::FactorFailed
             | Self::Registered
             | Self::SessionEnded
             | Self::CommandRefused => false,
@@ -210,6 +237,9 @@ impl Kind {
             | Self::GroupRoleRemoved
             | Self::UserKeyAdded
             | Self::UserKeyRevoked
+            | Self::FactorAdded
+            | Self::FactorRemoved
+            | Self::RecoveryCodesMade
             | Self::InvitationRevoked
             | Self::KeyRotated
             | Self::Command => true,

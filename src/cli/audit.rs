@@ -14,6 +14,7 @@ use crate::audit::{KEY_PURPOSE, Shown, Verdict, last_lines, verify};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::keys::KeyRing;
+use crate::store::OpenMode;
 
 /// How often new lines are looked for.
 const LOOK: Duration = Duration::from_millis(200);
@@ -76,7 +77,14 @@ fn tail(
 
 fn judge(config: Config, json: bool, out: &mut Out) -> anyhow::Result<ExitCode> {
     let path = config.audit.path;
-    let keys = KeyRing::open_existing(config.keys, Duration::MAX, SystemClock.now());
+    let (settings, now) = (config.keys, SystemClock.now());
+    let keys = match &config.shared_keys {
+        Some(shared) => {
+            let store = config.store.open(OpenMode::Existing)?;
+            KeyRing::open_existing_shared(settings, shared, &store, Duration::MAX, now)
+        }
+        None => KeyRing::open_existing(settings, Duration::MAX, now),
+    };
     let key = keys.context("the record is sealed with a key of the gateway")?.derive(KEY_PURPOSE);
     let verdict = verify(&path, &key)?;
     let whole = verdict.faults.is_empty();

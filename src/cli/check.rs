@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use super::out::Out;
 use super::policy_file::PolicyFile;
-use super::route_words::{cors, leads_to, limits, networks, on_trial, rates};
+use super::route_words::on_trial;
 use crate::config::{Checked, Config, ConfigError, Diagnostic};
+use crate::policy::words::{cors, leads_to, limits, networks, rates};
 use crate::policy::{Allow, Rewrite, Route};
 
 #[derive(Debug, clap::Args)]

@@ -72,6 +72,7 @@ impl Follower {
                 self.reloader.undo(&trial.reloaded);
                 state.in_force = trial.before;
                 tracing::warn!(file = %self.file, "an operator put the earlier policy back");
+                self.reloader.say(vec!["an operator put the earlier policy back".to_owned()]);
                 Ok(PolicyView::default())
             }
         }
@@ -132,6 +133,9 @@ impl Follower {
             let keys = view.at_next_start.join(", ");
             tracing::warn!(keys, "these keys have changed and count from the next start on");
         }
+        let waits =
+            view.at_next_start.iter().map(|key| format!("{key}: counts from the next start on"));
+        self.reloader.say(view.warnings.iter().cloned().chain(waits).collect());
         let before = std::mem::replace(&mut state.in_force, text);
         state.trial = confirm.map(|time| {
             let until = Instant::now() + time;
@@ -146,6 +150,7 @@ impl Follower {
     fn refused(&self, error: &ConfigError) -> Refusal {
         self.reloader.refused();
         let detail = error.to_string();
+        self.reloader.say(vec![detail.clone()]);
         tracing::error!(file = %self.file, "not reloaded, the earlier policy stands: {detail}");
         Refusal::new(RefusalKind::Invalid, detail)
     }
@@ -160,14 +165,12 @@ impl Follower {
         self.reloader.undo(&trial.reloaded);
         state.in_force = trial.before;
         drop(state);
-        match worse {
-            Some(worse) => {
-                tracing::error!(file = %self.file, %worse, "the policy does harm: the earlier one is back");
-            }
-            None => {
-                tracing::error!(file = %self.file, "nobody confirmed the policy: the earlier one is back");
-            }
-        }
+        let why = worse.map_or_else(
+            || "nobody confirmed the policy".to_owned(),
+            |worse| format!("the policy does harm ({worse})"),
+        );
+        tracing::error!(file = %self.file, "{why}: the earlier one is back");
+        self.reloader.say(vec![format!("{why}: the earlier one is back")]);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -52,7 +52,10 @@ impl Judge {
         let switched = Switched {
             sliding: config.tokens.sliding,
             user_keys: config.sessions.user_keys.is_some(),
+            enrol: config.sessions.factors.enrol,
+            passkeys: config.sessions.factors.passkeys,
             mail: config.mail.is_some(),
+            relying_party: config.sessions.factors.relying_party.is_some(),
         };
         let path = CanonicalPath::parse(&question.path);
         let about =
@@ -93,6 +96,7 @@ fn rejection(ruling: Ruling<'_>) -> Option<Rejection> {
         Ruling::MethodNotAllowed(allow) => Rejection::MethodNotAllowed(allow.clone()),
         Ruling::OtherAddresses(_) => Rejection::AddressForbidden,
         Ruling::Judged(_, Verdict::NeedsIdentity) => Rejection::NoCredentials,
+        Ruling::Judged(_, Verdict::NeedsFactor) => Rejection::NeedsFactor,
         Ruling::Judged(_, Verdict::Forbidden) => Rejection::Forbidden,
         Ruling::Own | Ruling::Judged(_, Verdict::Allowed) => return None,
     })

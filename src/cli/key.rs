@@ -40,7 +40,11 @@ pub(super) async fn run(
         if args.json {
             out.json(&key)?;
         } else {
-            out.line(format_args!("new tokens are signed with {} ({})", key.kid, key.algorithm))?;
+            let (KeyView { kid, algorithm, signs_from, .. }, mut from) = (key, String::new());
+            if let Some(at) = signs_from {
+                from = format!(" from {at} on, when all gateways know it");
+            }
+            out.line(format_args!("new tokens are signed with {kid} ({algorithm}){from}"))?;
         }
     } else {
         return Err(another_reply());
@@ -50,10 +54,11 @@ pub(super) async fn run(
 
 fn row(key: &KeyView) -> [String; 4] {
     let created = key.created.clone().unwrap_or_else(|| "configured".to_owned());
-    let state = match &key.retired {
-        None => "signs".to_owned(),
-        Some(_) if key.created.is_none() => "verifies".to_owned(),
-        Some(since) => format!("verifies since {since}"),
+    let state = match (&key.retired, &key.signs_from) {
+        (None, Some(from)) => format!("signs from {from}"),
+        (None, None) => "signs".to_owned(),
+        (Some(_), _) if key.created.is_none() => "verifies".to_owned(),
+        (Some(since), _) => format!("verifies since {since}"),
     };
     [key.kid.clone(), key.algorithm.clone(), created, state]
 }

@@ -42,6 +42,7 @@ mod secrets;
 mod serve;
 mod session;
 mod signals;
+mod state;
 #[cfg(feature = "postgres")]
 mod store;
 mod succession;
@@ -119,6 +120,8 @@ enum Command {
     Reload(reload::Args),
     /// Ask whether the running gateway is ready
     Health(health::Args),
+    /// Show what the running gateway does: policy, routes, upstreams, certificates, and how requests went
+    State(state::Args),
     /// Look for what is wrong around a good policy: servers, files, certificates, the clock
     Doctor(doctor::Args),
     /// Print a JSON Schema of the policy file, for editors
@@ -186,6 +189,7 @@ where
         Command::Audit(args) => audit::run(args, &file, out),
         Command::Reload(args) => soon(reload::run(args, &file, out)),
         Command::Health(args) => soon(health::run(args, &file, out)),
+        Command::State(args) => soon(state::run(args, &file, out)),
         Command::Doctor(args) => soon(doctor::run(args, &file, out)),
         Command::Schema => schema::run(out),
         Command::Completions(args) => completions::run(args, Args::command(), out),

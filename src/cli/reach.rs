@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::keys::KeyRing;
 use crate::password::{PasswordSettings, Passwords};
 use crate::session::{Accounts, Rules};
-use crate::store::{OpenError, OpenMode, RedbStore};
+use crate::store::{OpenError, OpenMode, RedbStore, Store};
 use crate::token::Revisions;
 
 /// What a command is about to do.
@@ -124,8 +124,8 @@ fn open_store(config: &Config, purpose: Purpose, out: &mut Out) -> anyhow::Resul
     };
     let store = store.map_err(|error| explain(error, config))?;
     if config.store.file().is_none() && purpose != Purpose::Look {
-        let told = "no gateway answers at the admin socket; one that serves this database all the same hears \
-                    nothing of what is changed here, and lets in whom it knows for as long as `access` says";
+        let told = "no gateway answers at the admin socket; those that serve this database hear of what is \
+                    changed here";
         out.note(told);
     }
     if let Some(store) = config.store.file().filter(|_| new && !rehearses_first) {
@@ -137,8 +137,9 @@ fn open_store(config: &Config, purpose: Purpose, out: &mut Out) -> anyhow::Resul
     let revisions = Arc::new(Revisions::default());
     let rules = Rules::new([], config.accounts.clone(), config.links.clone())
         .with_user_keys(config.sessions.user_keys.clone());
-    let accounts = Accounts::new(store, Arc::clone(&clock), passwords, revisions, rules);
-    let Some(keys) = open_keys(config, purpose, clock.now(), out)? else {
+    let accounts =
+        Accounts::new(Arc::clone(&store), Arc::clone(&clock), passwords, revisions, rules);
+    let Some(keys) = open_keys(config, &store, purpose, clock.now(), out)? else {
         return Ok(Door::new(Arc::new(accounts), clock));
     };
     // A rehearsal does nothing that would be recorded.
@@ -166,23 +167,33 @@ fn open_store(config: &Config, purpose: Purpose, out: &mut Out) -> anyhow::Resul
 /// The keys, where they are wanted or something will be recorded: that is sealed with one.
 fn open_keys(
     config: &Config,
+    store: &Arc<dyn Store>,
     purpose: Purpose,
     now: Timestamp,
     out: &mut Out,
 ) -> anyhow::Result<Option<KeyRing>> {
     let longest = config.tokens.longest();
     let settings = config.keys.clone();
+    let existing = |settings| match &config.shared_keys {
+        Some(shared) => KeyRing::open_existing_shared(settings, shared, store, longest, now),
+        None => KeyRing::open_existing(settings, longest, now),
+    };
+    // A ring that many share is made by a gateway, which has the key file that may have been in use.
+    let open = |settings| match &config.shared_keys {
+        Some(_) => existing(settings),
+        None => KeyRing::open(settings, longest, now),
+    };
     let opened = match purpose {
-        Purpose::Keys => KeyRing::open_existing(settings, longest, now),
-        Purpose::Import => KeyRing::open(settings, longest, now),
+        Purpose::Keys => existing(settings),
+        Purpose::Import => open(settings),
         // Nothing that is sealed now is kept.
         Purpose::Rehearsal => KeyRing::ephemeral(settings, now),
-        Purpose::Backup if settings.ring.exists() => KeyRing::open_existing(settings, longest, now),
+        Purpose::Backup if settings.ring.exists() => existing(settings),
         Purpose::FirstUser | Purpose::Users | Purpose::Backup if config.audit.enabled => {
             let new = !settings.ring.exists();
             let path = settings.ring.clone();
-            let opened = KeyRing::open(settings, longest, now);
-            if new && opened.is_ok() {
+            let opened = open(settings);
+            if new && path.exists() && opened.is_ok() {
                 out.note(format_args!("made a new key file at {}", whole(&path).display()));
             }
             opened

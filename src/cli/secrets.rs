@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// Keys whose value is a secret where it stands in the file itself; `*` is any key.
-const INLINE: [&[&str]; 8] = [
+const INLINE: [&[&str]; 10] = [
     &["admin", "token"],
     &["admin", "feed_token"],
     &["auth", "signing", "secret"],
     &["auth", "signing", "key"],
+    &["auth", "signing", "shared"],
     &["auth", "signing", "previous"],
     &["mail", "password"],
     &["otlp", "headers", "*"],
+    &["store", "postgres", "direct"],
     &["store", "postgres", "url"],
 ];
 

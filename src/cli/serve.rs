@@ -25,6 +25,7 @@ use crate::config::{Checked, Config, Log};
 use crate::gateway::{End, Gateway, Metrics, Served};
 use crate::proxy::Target;
 use crate::server::{Given, ListenAddr, ListenerSettings};
+use crate::token::WhenStale;
 
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Args {
@@ -182,7 +183,8 @@ async fn serve(
 async fn bound(config: Config, given: Given, out: &mut Out) -> anyhow::Result<(Gateway, Doors)> {
     let admin = config.admin.clone();
     let store = config.store.file().map(|store| ("store", store.to_owned()));
-    let made = store.into_iter().chain([("key file", config.keys.ring.clone())]);
+    let keys = config.shared_keys.is_none().then(|| ("key file", config.keys.ring.clone()));
+    let made = store.into_iter().chain(keys);
     let made: Vec<_> = made.filter(|(_, path)| !path.exists()).collect();
     let mut gateway = Gateway::builder(config).build()?;
     for (what, path) in made {
@@ -212,8 +214,10 @@ fn door(
     let started = clock.now();
     let health = {
         let (clock, reloader) = (Arc::clone(&clock), gateway.reloader());
+        let stale = gateway.stale();
         move || Health {
-            ready: ready.load(Ordering::Acquire),
+            ready: ready.load(Ordering::Acquire) && stale() != Some(WhenStale::Refuse),
+            stale: stale().is_some(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime: clock.now().since(started).as_secs(),
             listeners: listeners.clone(),
@@ -223,6 +227,8 @@ fn door(
     let door = Door::new(Arc::clone(gateway.accounts()), clock);
     let door = door.with_keys(Arc::clone(gateway.keys())).with_health(health);
     let door = door.with_feed(gateway.feed()?);
+    let overview = gateway.overview();
+    let door = door.with_state(move || overview.state());
     let metrics = gateway.metrics();
     let door = door.with_metrics(move || MetricsText {
         media_type: Metrics::CONTENT_TYPE,

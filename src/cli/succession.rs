@@ -108,6 +108,8 @@ impl Policies {
             store: at_start.store,
             connections: at_start.connections,
             keys: at_start.keys,
+            shared_keys: at_start.shared_keys,
+            freshness: at_start.freshness,
             passwords: at_start.passwords,
             admin: at_start.admin,
             audit: at_start.audit,

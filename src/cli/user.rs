@@ -15,7 +15,7 @@ use super::policy_file::PolicyFile;
 use super::reach::{Purpose, Reach, another_reply};
 use crate::admin::{Command, Reply};
 use crate::printable::Printable;
-use shown::{address, as_json, claims, listed, show};
+use shown::{address, as_json, claims, factors, listed, show};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
@@ -58,6 +58,16 @@ pub(super) enum Action {
     },
     /// Print a link with which the user may choose a new password
     ResetLink { name: String },
+    /// Show the second factors of a user, or take them away from who has lost them
+    Factors {
+        name: String,
+        /// Remove them: the password alone lets the user in then
+        #[arg(long)]
+        reset: bool,
+        /// Do not ask
+        #[arg(long, requires = "reset")]
+        yes: bool,
+    },
     /// Let a user in again
     Activate { name: String },
     /// Shut a user out, from the next request on
@@ -106,6 +116,12 @@ pub(super) enum ClaimAction {
     },
 }
 
+impl Action {
+    const fn only_looks(&self) -> bool {
+        matches!(self, Self::List(_) | Self::Show { .. } | Self::Factors { reset: false, .. })
+    }
+}
+
 pub(super) async fn run(
     args: Act<Action>,
     file: &PolicyFile,
@@ -114,14 +130,14 @@ pub(super) async fn run(
     let config = file.load()?.config;
     let purpose = if matches!(args.action, Action::Add { .. }) {
         Purpose::FirstUser
-    } else if matches!(args.action, Action::List(_) | Action::Show { .. }) {
+    } else if args.action.only_looks() {
         Purpose::Look
     } else {
         Purpose::Users
     };
     // Before the store is opened: nobody waits for its lock while somebody types.
     let Some(Prepared { command, said, generated }) = prepare(args.action)? else {
-        bail!("nothing was deleted");
+        bail!("nothing was removed");
     };
     let reach = Reach::open(config, purpose, out).await?;
     if let Command::UserList { filter, .. } = command {
@@ -152,6 +168,7 @@ enum Said {
     Password,
     Email,
     Link,
+    Factors,
     Active,
     Deleted,
     Roles,
@@ -180,6 +197,16 @@ fn prepare(action: Action) -> anyhow::Result<Option<Prepared>> {
             (Command::EmailSet { name, email, verified }, Said::Email)
         }
         Action::ResetLink { name } => (Command::ResetLink { name }, Said::Link),
+        Action::Factors { name, reset: false, .. } => {
+            (Command::UserFactors { name }, Said::Factors)
+        }
+        Action::Factors { name, reset: true, yes } => {
+            let asked = format!("Remove the second factors of {}?", Printable(&name));
+            if !yes && !confirm(&asked)? {
+                return Ok(None);
+            }
+            (Command::FactorsReset { name }, Said::Factors)
+        }
         Action::Activate { name } => (Command::Activate { name }, Said::Active),
         Action::Deactivate { name } => (Command::Deactivate { name }, Said::Active),
         Action::Delete { name, yes } => {
@@ -221,11 +248,14 @@ impl Said {
             out.note(format_args!("for {username} alone, once, until {expires}:"));
             return Ok(out.line(&link.0)?);
         }
+        if let Reply::Factors(factors) = reply {
+            return Ok(out.line(self::factors(factors))?);
+        }
         let Reply::User(user) = reply else { return Err(another_reply()) };
         let name = &user.username;
         match self {
             Self::Added => out.line(format_args!("added {name} (id {})", user.id))?,
-            Self::Shown | Self::Link | Self::Deleted => show(user, out)?,
+            Self::Shown | Self::Link | Self::Factors | Self::Deleted => show(user, out)?,
             Self::Email => out.line(format_args!("{name} has {}", address(user)))?,
             Self::Password => {
                 out.line(format_args!("set the password of {name}; all sessions are over"))?;

@@ -11,7 +11,8 @@ use super::raw;
 use crate::endpoints::{EndpointSettings, LoginFailure, Registration};
 use crate::password::PasswordSettings;
 use crate::session::{
-    AccountRules, KeyPrefix, Lookalikes, SessionSettings, UserKeySettings, check_username,
+    AccountRules, FactorSettings, KeyPrefix, Lookalikes, RelyingParty, SessionSettings,
+    UserKeySettings, check_username,
 };
 use crate::token::TokenSettings;
 use crate::web::Public;
@@ -105,6 +106,8 @@ pub(super) fn tokens_and_sessions(
     raw: raw::Auth,
     public: Option<&Public>,
 ) -> (TokenSettings, SessionSettings) {
+    let host = public.map(|public| public.host.clone());
+    let relying_party = public.and_then(RelyingParty::of);
     let public = public.map(ToString::to_string);
     let mut tokens = TokenSettings { public, ..TokenSettings::default() };
     let mut sessions = SessionSettings::default();
@@ -118,6 +121,8 @@ pub(super) fn tokens_and_sessions(
     set(&mut sessions.rotation, raw.rotation);
     set(&mut sessions.grace, raw.grace);
     set(&mut sessions.token_scheme, raw.token_scheme);
+    let written = raw.factors.map(Spanned::into_inner).unwrap_or_default();
+    sessions.factors = FactorSettings { relying_party, ..factors(cx, host, written) };
     sessions.user_keys = raw.keys.map(|written| user_keys(cx, written.into_inner()));
     tokens.issuer = filled(cx, "issuer", raw.issuer);
     tokens.audience = filled(cx, "audience", raw.audience);
@@ -162,6 +167,17 @@ fn user_keys(cx: &mut Context<'_>, raw: raw::UserKeys) -> UserKeySettings {
         cx.error(most.span(), message);
     }
     set(&mut settings.per_user, raw.per_user);
+    settings
+}
+
+/// Authenticator apps show where an account is: by what they are told, else by the public name.
+fn factors(cx: &mut Context<'_>, host: Option<String>, raw: raw::Factors) -> FactorSettings {
+    let mut settings = FactorSettings::default();
+    set(&mut settings.enrol, raw.enrol);
+    set(&mut settings.passkeys, raw.passkeys);
+    if let Some(issuer) = filled(cx, "issuer", raw.issuer).or(host) {
+        settings.issuer = issuer;
+    }
     settings
 }
 

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use toml::Spanned;
@@ -12,14 +13,17 @@ use super::{
     Config, Written, admin, audit, forward_auth, identity, import, issuers, limits, listen, log,
     otlp, own_path, people, raw, routes, store, tls, upstreams,
 };
+use crate::clock::CLOCKS;
 use crate::forward_auth::ForwardAuthSettings;
+use crate::keys::SharedKeys;
 use crate::proxy::UpstreamSettings;
+use crate::secret::Secret;
 use crate::web::TrustHeaders;
 
 /// Checks one table after the other: none hides the problems of another.
 pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
     let mut listen = listen::listen(cx, raw.listen);
-    let (store, beside) = store::check(cx, inner(raw.store));
+    let store::Checked { store, beside, freshness } = store::check(cx, inner(raw.store));
     let tls = tls::check(cx, raw.tls, &mut listen, &beside);
     let public = listen::public(cx, raw.public);
     let peers = trusted(cx, raw.trust, raw.trust_headers, &listen);
@@ -50,6 +54,7 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
         trust_headers: peers.1,
         workers: workers(raw.workers),
         store,
+        freshness,
         connections,
         messages,
         endpoints: people.endpoints,
@@ -58,6 +63,7 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
         tokens: people.tokens,
         sessions: people.sessions,
         keys: people.keys,
+        shared_keys: shared_keys(people.shared_secret, freshness.staleness),
         passwords: people.passwords,
         identity,
         upstreams,
@@ -76,6 +82,11 @@ pub(super) fn check(cx: &mut Context<'_>, raw: raw::File) -> Option<Config> {
         forward_auth: asked.map(|own| ForwardAuthSettings { path: own.path }),
         pages,
     })
+}
+
+/// How keys are shared under that secret.
+fn shared_keys(secret: Option<Secret>, staleness: Duration) -> Option<SharedKeys> {
+    secret.map(|secret| SharedKeys { secret, lead: staleness + CLOCKS })
 }
 
 /// What routes may name, and the upstreams, none of which may serve files of ours.

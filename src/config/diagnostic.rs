@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 /// One remark on the policy file, at the place it speaks of.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct Diagnostic {
     /// The file as it was named to [`Config::parse`](super::Config::parse); the key, where there is
     /// no file.

@@ -3,6 +3,26 @@
 //! `raw` is the file as written, one module a noun checks it, and [`Config`] holds what the
 //! rooms below are built from. A file with anything wrong gives no `Config` but every problem at
 //! once, each at its place.
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use portcullis::Config;
+//! use portcullis::config::{Checked, Diagnostic, EXAMPLE, Log, LogFormat};
+//!
+//! # fn main() -> Result<(), portcullis::ConfigError> {
+//! let Checked { config, .. } = Config::parse("config.example.toml", EXAMPLE, Path::new("."))?;
+//! let Log { format, access, .. } = config.log;
+//! assert_eq!((format, access), (LogFormat::Text, true));
+//!
+//! // What is allowed and dangerous is told, and may be served all the same.
+//! let policy = "[auth.throttle]\naccount = \"off\"\n";
+//! let Checked { warnings, .. } = Config::parse("policy", policy, Path::new("."))?;
+//! let told = warnings.iter().find(|Diagnostic { line, .. }| *line == 2);
+//! assert!(told.is_some_and(|told| told.message.contains("guessing of passwords")));
+//! # Ok(())
+//! # }
+//! ```
 
 mod acme;
 mod admin;
@@ -58,7 +78,7 @@ use crate::admin::{AdminSettings, ImportRoles};
 use crate::audit::AuditSettings;
 use crate::endpoints::EndpointSettings;
 use crate::forward_auth::ForwardAuthSettings;
-use crate::keys::KeySettings;
+use crate::keys::{KeySettings, SharedKeys};
 use crate::mail::{Links, MailSettings};
 use crate::pages::PagesSettings;
 use crate::password::PasswordSettings;
@@ -68,7 +88,7 @@ use crate::server::{ConnectionLimits, ListenerSettings};
 use crate::session::{AccountRules, SessionSettings};
 use crate::store::StoreSettings;
 use crate::tls::TlsSettings;
-use crate::token::{IssuerSettings, TokenSettings};
+use crate::token::{FreshnessSettings, IssuerSettings, TokenSettings};
 use crate::trace::TraceSettings;
 use crate::web::{Cors, IdentityHeaders, MessageLimits, Public, TrustHeaders};
 use check::check;
@@ -79,6 +99,7 @@ use read::Read;
 pub use diagnostic::{ConfigError, Diagnostic};
 pub use log::{Log, LogFormat};
 pub use schema::schema;
+#[doc(hidden)]
 pub use written::Written;
 
 /// What the gateway runs with when it is given no file, and the description of every key.
@@ -113,70 +134,104 @@ const KEYS: &str = "keys";
 #[derive(Debug)]
 pub struct Config {
     /// Where to listen. Never empty.
+    #[doc(hidden)]
     pub listen: Vec<ListenerSettings>,
     /// How listeners speak TLS; present if one does.
+    #[doc(hidden)]
     pub tls: Option<TlsSettings>,
     /// Who issues a certificate for listeners with TLS, if anybody does.
+    #[doc(hidden)]
     pub acme: Option<AcmeSettings>,
     /// `public`: the origin that links, cookies and the Host check use.
+    #[doc(hidden)]
     pub public: Option<Public>,
     /// Peers whose forwarding headers count.
     pub trust: Vec<IpNet>,
     /// Which ones those are.
+    #[doc(hidden)]
     pub trust_headers: TrustHeaders,
     /// Worker threads.
     pub workers: NonZeroUsize,
     /// Where users and sessions are kept.
     pub store: StoreSettings,
+    /// How old what is remembered of them may be, where others change them as well.
+    #[doc(hidden)]
+    pub freshness: FreshnessSettings,
     /// Limits of connections.
+    #[doc(hidden)]
     pub connections: ConnectionLimits,
     /// Limits of messages.
+    #[doc(hidden)]
     pub messages: MessageLimits,
     /// The auth endpoints.
+    #[doc(hidden)]
     pub endpoints: EndpointSettings,
     /// What is asked of the names and addresses of accounts.
+    #[doc(hidden)]
     pub accounts: AccountRules,
     /// Origins whose pages may use the auth endpoints.
+    #[doc(hidden)]
     pub endpoint_cors: Option<Cors>,
     /// Tokens of our making.
+    #[doc(hidden)]
     pub tokens: TokenSettings,
     /// Sessions.
+    #[doc(hidden)]
     pub sessions: SessionSettings,
     /// Keys.
+    #[doc(hidden)]
     pub keys: KeySettings,
+    /// Where gateways share them: how.
+    #[doc(hidden)]
+    pub shared_keys: Option<SharedKeys>,
     /// Passwords.
+    #[doc(hidden)]
     pub passwords: PasswordSettings,
     /// Header = claim.
+    #[doc(hidden)]
     pub identity: IdentityHeaders,
     /// Upstreams, in the order that [`crate::policy::Route::upstream`] counts.
+    #[doc(hidden)]
     pub upstreams: Vec<UpstreamSettings>,
     /// Routes.
+    #[doc(hidden)]
     pub routes: Routes,
     /// `expect`, parsed; all of them hold.
+    #[doc(hidden)]
     pub expect: Vec<Expectation>,
     /// Other issuers.
+    #[doc(hidden)]
     pub issuers: Vec<IssuerSettings>,
     /// Roles of users who come from elsewhere.
+    #[doc(hidden)]
     pub import: ImportRoles,
     /// The operator's door.
+    #[doc(hidden)]
     pub admin: AdminSettings,
     /// The record of who did what.
+    #[doc(hidden)]
     pub audit: AuditSettings,
     /// Logs.
     pub log: Log,
     /// Traces, if anybody collects them.
+    #[doc(hidden)]
     pub traces: Option<TraceSettings>,
     /// SHA-256 of the text that all this was read from, in hex, for the record.
     pub fingerprint: String,
     /// What stands in that text, to tell what a later one changes.
+    #[doc(hidden)]
     pub written: Written,
     /// Where links in letters lead; `None` without `public`.
+    #[doc(hidden)]
     pub links: Option<Links>,
     /// Mail, if any is sent.
+    #[doc(hidden)]
     pub mail: Option<MailSettings>,
     /// Where other proxies ask, if they do.
+    #[doc(hidden)]
     pub forward_auth: Option<ForwardAuthSettings>,
     /// Pages for people, if there are any.
+    #[doc(hidden)]
     pub pages: Option<PagesSettings>,
 }
 

@@ -14,6 +14,7 @@ use crate::keys::KeySettings;
 use crate::mail::{Links, MailSettings};
 use crate::pages::PagesSettings;
 use crate::password::PasswordSettings;
+use crate::secret::Secret;
 use crate::session::{AccountRules, SessionSettings};
 use crate::token::TokenSettings;
 use crate::web::{Cors, Public};
@@ -28,6 +29,8 @@ pub(super) struct Written {
 /// What they say.
 pub(super) struct People {
     pub(super) keys: KeySettings,
+    /// What they are sealed under in a store that others have as well.
+    pub(super) shared_secret: Option<Secret>,
     pub(super) passwords: PasswordSettings,
     pub(super) endpoints: EndpointSettings,
     pub(super) endpoint_cors: Option<Cors>,
@@ -49,7 +52,8 @@ pub(super) fn check(
     listeners: &Listeners,
 ) -> People {
     let mut auth = inner(raw.auth);
-    let keys = signing::check(cx, inner(auth.signing.take()), store.with_extension(KEYS));
+    let signing = inner(auth.signing.take());
+    let (keys, shared_secret) = signing::check(cx, signing, store.with_extension(KEYS));
     let passwords = auth::passwords(cx, inner(auth.password.take()), public.is_some());
     let mut endpoints = auth::endpoints(cx, &mut auth, public);
     endpoints.pages = raw.pages.is_some();
@@ -62,6 +66,7 @@ pub(super) fn check(
     let sessions = pages::with_cookie(cx, pages.as_ref(), sessions);
     People {
         keys,
+        shared_secret,
         passwords,
         endpoints,
         endpoint_cors,

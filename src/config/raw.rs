@@ -131,11 +131,14 @@ tables! {
     Store {
         path: String,
         postgres: Postgres,
+        staleness: Span,
+        when_stale: String,
     }
 
     /// `[store] postgres`
     Postgres flawed {
         url: Source,
+        direct: Source,
         ca: String,
         danger_clear: bool,
         prepared: bool,
@@ -301,6 +304,7 @@ tables! {
         password: Password,
         throttle: Throttles,
         keys: UserKeys,
+        factors: Factors,
     }
 
     /// `[auth.signing]`
@@ -309,6 +313,7 @@ tables! {
         secret: Source,
         key: Source,
         previous: Many<Source>,
+        shared: Source,
     }
 
     /// `[auth.password]`
@@ -343,6 +348,13 @@ tables! {
         life: Lasting,
         per_user: NonZeroUsize,
         fresh: Lasting,
+    }
+
+    /// `[auth.factors]`
+    Factors {
+        enrol: bool,
+        issuer: String,
+        passkeys: bool,
     }
 
     /// An entry of `[[issuers]]`

@@ -2,12 +2,41 @@
 
 use std::path::PathBuf;
 
+use toml::Spanned;
+
 use super::context::Context;
+use super::forms::Source;
 use super::raw;
 use crate::clock::Timestamp;
 use crate::keys::{Algorithm, KeyError, KeyRing, KeySettings, KeySource, VerifyingKey};
+use crate::secret::Secret;
 
-pub(super) fn check(cx: &mut Context<'_>, raw: raw::Signing, ring: PathBuf) -> KeySettings {
+/// The keys, and what they are sealed under where gateways share them.
+pub(super) fn check(
+    cx: &mut Context<'_>,
+    mut raw: raw::Signing,
+    ring: PathBuf,
+) -> (KeySettings, Option<Secret>) {
+    let shared = raw.shared.take().and_then(|source| shared(cx, source));
+    (own(cx, raw, ring), shared)
+}
+
+/// Shortest secret that a ring is sealed under, in bytes.
+const SHORTEST: usize = 32;
+
+/// `None` after a problem was noted.
+fn shared(cx: &mut Context<'_>, source: Spanned<Source>) -> Option<Secret> {
+    let at = source.span();
+    let secret = cx.secret("shared", source)?;
+    if secret.expose().len() < SHORTEST {
+        let form = "make one with `openssl rand -base64 48`";
+        cx.error(at, format!("`shared` is shorter than {SHORTEST} bytes; {form}"));
+        return None;
+    }
+    Some(secret)
+}
+
+fn own(cx: &mut Context<'_>, raw: raw::Signing, ring: PathBuf) -> KeySettings {
     let mut settings = KeySettings::new(ring);
     if let Some(written) = raw.algorithm {
         let own = written.get_ref().parse().ok().filter(|it| Algorithm::OWN.contains(it));

@@ -41,6 +41,8 @@ fn env(name: &str) -> Option<OsString> {
         "SHORT" => Some("0123456789012345678901234567890".into()),
         "SMTP_PASSWORD" | "OTLP_AUTHORIZATION" => Some("hunter2".into()),
         "SIGNING_KEY" => Some("01234567890123456789012345678901".into()),
+        "KEY_RING_SECRET" => Some("another of more than thirty-two bytes".into()),
+        "DATABASE_DIRECT_URL" => Some("postgres://gate:hunter2@db2.example.com/gate".into()),
         "DATABASE_URL" => Some("postgres://gate:hunter2@db.example.com/gate".into()),
         _ => None,
     }

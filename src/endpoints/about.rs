@@ -10,13 +10,20 @@ use super::{Caller, EndpointSettings, Registration, Served, jwks};
 
 /// What of the endpoints is switched on beside those that always are.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of the file, each of its own")]
 pub struct Switched {
     /// `[auth] sliding`
     pub sliding: bool,
     /// `[auth.keys]`
     pub user_keys: bool,
+    /// `enrol` of `[auth.factors]`
+    pub enrol: bool,
+    /// `passkeys` of `[auth.factors]`
+    pub passkeys: bool,
     /// `[mail]`
     pub mail: bool,
+    /// `public`, where browsers have passkeys for it
+    pub relying_party: bool,
 }
 
 /// What a path of ours has for a method.
@@ -67,6 +74,13 @@ impl EndpointSettings {
         }
         if matches!(row.served, Served::WithMail) && asked.is_some() && !switched.mail {
             return closed(&EndpointError::NoMail, "the policy has no [mail]");
+        }
+        let needs_name = asked.is_some_and(|row| row.served.needs_relying_party());
+        if needs_name && !switched.relying_party {
+            return closed(
+                &EndpointError::NoRelyingParty,
+                "browsers have no passkeys for `public`, or there is none",
+            );
         }
         match asked {
             Some(row) => About::Endpoint {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value, json};
 
+use super::factor_error::FactorError;
 use crate::limit::Exceeded;
 use crate::password::PasswordError;
 use crate::session::{AccountError, Answer, AuthError, Presented};
@@ -61,6 +62,9 @@ pub(super) enum EndpointError {
     /// It takes mail, and none is sent here.
     #[error("no mail is configured")]
     NoMail,
+    /// It takes a name that browsers have passkeys for, and there is none here.
+    #[error("no relying party is configured")]
+    NoRelyingParty,
     /// Too many of these; the next may come after this long.
     #[error("throttled for {0:?}")]
     Throttled(Duration),
@@ -88,6 +92,9 @@ pub(super) enum EndpointError {
     /// Name and password do not let anybody in.
     #[error("login refused")]
     Login(LoginRefusal),
+    /// It is about a second factor.
+    #[error(transparent)]
+    Factor(#[from] FactorError),
     /// The caller does not know its own password.
     #[error("old password refused")]
     OldPassword,
@@ -122,6 +129,7 @@ impl EndpointError {
             Self::TooManyKeys(_) => (StatusCode::BAD_REQUEST, "too_many_keys"),
             Self::Closed => (StatusCode::FORBIDDEN, "registration_closed"),
             Self::NoMail => (StatusCode::NOT_IMPLEMENTED, "mail_not_configured"),
+            Self::NoRelyingParty => (StatusCode::NOT_IMPLEMENTED, "passkeys_not_configured"),
             Self::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "throttled"),
             Self::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::MediaType(_) | Self::Coding(_) => {
@@ -136,6 +144,7 @@ impl EndpointError {
                 (StatusCode::BAD_REQUEST, "login_refused")
             }
             Self::Login(LoginRefusal::SimpleJwt) => (StatusCode::UNAUTHORIZED, "login_refused"),
+            Self::Factor(error) => error.class(),
             Self::OldPassword => (StatusCode::BAD_REQUEST, "login_refused"),
             Self::Password(PasswordError::Busy(_)) => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Password(PasswordError::Failed) => {
@@ -168,6 +177,10 @@ impl EndpointError {
                 "detail": "This server sends no mail.",
                 "code": "mail_not_configured",
             }),
+            Self::NoRelyingParty => json!({
+                "detail": "This server has no name that passkeys can be for.",
+                "code": "passkeys_not_configured",
+            }),
             Self::Throttled(wait) => detail(&match seconds(*wait) {
                 1 => "Request was throttled. Expected available in 1 second.".to_owned(),
                 wait => format!("Request was throttled. Expected available in {wait} seconds."),
@@ -196,6 +209,7 @@ impl EndpointError {
             Self::Login(LoginRefusal::SimpleJwt) => {
                 detail("No active account found with the given credentials")
             }
+            Self::Factor(error) => error.body(),
             Self::OldPassword => json!({ "old_password": [OLD_PASSWORD] }),
             Self::Password(_) => Answer::unavailable().body,
         };
@@ -222,6 +236,7 @@ impl EndpointError {
             | Self::NoCredentials
             | Self::Closed
             | Self::NoMail
+            | Self::NoRelyingParty
             | Self::Method(_)
             | Self::MediaType(_)
             | Self::Coding(_)
@@ -234,6 +249,7 @@ impl EndpointError {
             | Self::KeyMayNot
             | Self::StaleLogin(_)
             | Self::TooManyKeys(_)
+            | Self::Factor(_)
             | Self::OldPassword => None,
         }
     }

@@ -45,8 +45,12 @@ pub(super) enum Kind {
     /// A whole number, not negative.
     Whole,
     Flag,
+    /// A list of texts.
+    Texts,
     /// A list of texts, or null.
     TextsOrNull,
+    /// An object that has a standard of its own.
+    Object,
 }
 
 impl Given {

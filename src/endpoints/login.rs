@@ -3,22 +3,37 @@
 use http::HeaderValue;
 
 use super::error::{EndpointError, LoginRefusal};
+use super::factor_error::FactorError;
 use super::fields::Values;
 use super::reply::Outcome;
 use super::throttle::Guessed;
 use super::{Endpoints, device};
+use crate::password::Turn;
 use crate::secret::Secret;
+use crate::session::{Checked, Wanted};
 use crate::store::User;
 
-/// Somebody whose name and password were right.
+/// What a name and a password are shown for.
+#[derive(Clone, Copy)]
+pub(super) enum For {
+    /// A session; whoever has a second factor is asked for it first.
+    Session(Wanted),
+    /// The key of `api-token-auth/`, which opens routes without a login ever after: whoever has a
+    /// second factor gets none.
+    ApiKey,
+}
+
+/// Somebody whose name and password were right, and were enough.
 pub(super) struct LoggedIn {
     pub(super) user: User,
     /// By which the device is known the next time.
     cookie: Option<HeaderValue>,
+    /// Until the answer is made.
+    _turn: Option<Turn>,
 }
 
-/// The user whose name and password these are. `devices` are the tokens of devices that came
-/// with them.
+/// The user whose name and password these are, if they are enough. `devices` are the tokens of
+/// devices that came with them.
 ///
 /// Unknown name, wrong password and disabled account are refused alike, after the same work,
 /// and count alike.
@@ -27,6 +42,7 @@ pub(super) async fn user(
     mut values: Values,
     devices: &[String],
     refusal: LoginRefusal,
+    purpose: For,
 ) -> Result<LoggedIn, EndpointError> {
     let username = values.take("username");
     let password = Secret::from(values.take("password"));
@@ -35,10 +51,43 @@ pub(super) async fn user(
         None => Guessed::name(&username),
     };
     let check = cx.accounts.check_login(&username, password);
-    let user = guess(cx, &guessed, check, Option::is_none).await?;
-    let user = user.ok_or(EndpointError::Login(refusal))?;
-    let cookie = device::cookie(cx, &user)?;
-    Ok(LoggedIn { user, cookie })
+    let checked = guess(cx, &guessed, check, Option::is_none).await?;
+    let Checked { user, turn } = checked.ok_or(EndpointError::Login(refusal))?;
+    match purpose {
+        For::Session(wanted) => match cx.sessions.challenge(&user, wanted).await? {
+            None => Ok(LoggedIn { _turn: turn, ..LoggedIn::by_both(cx, user)? }),
+            Some(challenge) => {
+                cx.sessions.record_due(&user);
+                Err(FactorError::Due(challenge).into())
+            }
+        },
+        For::ApiKey if cx.accounts.factors(user.id).await?.is_some() => {
+            cx.sessions.record_due(&user);
+            Err(FactorError::Forbids.into())
+        }
+        For::ApiKey => Ok(LoggedIn { _turn: turn, ..LoggedIn::by_both(cx, user)? }),
+    }
+}
+
+/// Whoever signs in with a passkey, which is enough. No name is guessed at here, so it counts for
+/// the address alone.
+pub(super) async fn by_passkey(cx: &Endpoints, sent: &str) -> Result<LoggedIn, EndpointError> {
+    let user = cx.sessions.check_passkey(sent).await?.ok_or(FactorError::WrongPasskey)?;
+    LoggedIn::by_both(cx, user)
+}
+
+/// Looks at a second factor that somebody typed. In a count of its own, which nobody fills who
+/// does not know the password.
+pub(super) async fn code<T, E>(
+    cx: &Endpoints,
+    guessed: Guessed,
+    check: impl Future<Output = Result<T, E>>,
+    is_wrong: impl FnOnce(&T) -> bool,
+) -> Result<T, EndpointError>
+where
+    EndpointError: From<E>,
+{
+    guess(cx, &guessed, check, is_wrong).await
 }
 
 /// Whether that is the password of a user who is in. In a count of its own: strangers who lock the
@@ -72,6 +121,12 @@ where
 }
 
 impl LoggedIn {
+    /// Somebody who has shown all that is asked for.
+    pub(super) fn by_both(cx: &Endpoints, user: User) -> Result<Self, EndpointError> {
+        let cookie = device::cookie(cx, &user)?;
+        Ok(Self { user, cookie, _turn: None })
+    }
+
     /// What they get for it.
     pub(super) fn outcome(self, body: serde_json::Value) -> Outcome {
         Outcome { cookie: self.cookie, ..Outcome::ok(body) }.about(&self.user.id)

@@ -15,6 +15,8 @@ mod call;
 mod device;
 mod email;
 mod error;
+mod factor_error;
+mod factors;
 mod fields;
 mod given;
 mod jwks;
@@ -26,6 +28,7 @@ mod number;
 mod openapi;
 mod options;
 mod parse;
+mod passkeys;
 mod password_change;
 mod profile;
 mod refresh;
@@ -106,6 +109,11 @@ enum Served {
     Always,
     WithSlidingTokens,
     WithUserKeys,
+    WhileUsersEnrol,
+    /// Where the policy has no name that browsers have passkeys for the answer says so (501).
+    WithPasskeys,
+    /// The same, while users may enrol.
+    WhileUsersAddPasskeys,
     WhileRegistrationIsOpen,
     /// Where there is no mail the answer says so (501).
     WithMail,

@@ -219,6 +219,8 @@ fn kind(kind: Kind) -> Value {
         Kind::TextOrNull => json!({ "type": ["string", "null"] }),
         Kind::Whole => json!({ "type": "integer", "minimum": 0 }),
         Kind::Flag => json!({ "type": "boolean" }),
+        Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+        Kind::Object => json!({ "type": "object" }),
         Kind::TextsOrNull => {
             json!({ "type": ["array", "null"], "items": { "type": "string" } })
         }
@@ -265,6 +267,9 @@ fn detail() -> Value {
             "detail": { "type": "string" },
             "code": { "type": "string" },
             "messages": { "type": "array", "items": { "type": "object" } },
+            "challenge": { "type": "string" },
+            "methods": { "type": "array", "items": { "type": "string" } },
+            "expires_in": { "type": "integer", "minimum": 0 },
         },
     })
 }

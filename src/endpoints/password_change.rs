@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::error::EndpointError;
+use super::factors::second;
 use super::login::is_own_password;
 use super::reply::Outcome;
 use super::{Endpoints, Request, device};
@@ -28,8 +29,13 @@ pub(super) async fn handle(cx: &Endpoints, request: Request) -> Result<Outcome, 
     }
     let password = Secret::from(values.take("new_password"));
     let hash = cx.accounts.passwords().hash(password).await.map_err(EndpointError::Password)?;
+    // Last: a code is used up by being shown, and whoever was turned away comes again with it. The
+    // session that begins is a login like any other, and what was shown in the one before says
+    // nothing of whoever has its tokens now.
+    let second = second(cx, &user, Secret::from(values.take("otp"))).await?;
     let before = caller.identity.session;
-    let body = match cx.sessions.change_password(&user, hash, client, before).await? {
+    let changed = cx.sessions.change_password(&user, hash, client, before, second);
+    let body = match changed.await? {
         Opened::Pair(pair) => json!({ "access": pair.access, "refresh": pair.refresh }),
         Opened::Sliding(token) => json!({ "token": token }),
     };

@@ -37,7 +37,7 @@ impl Resource {
 
     /// All of them, in the order of the table.
     pub(super) fn all() -> impl Iterator<Item = Self> {
-        let rows = TABLE.chunk_by(|one, next| one.path == next.path);
+        let rows = TABLE.iter().flat_map(|rows| rows.chunk_by(|one, next| one.path == next.path));
         rows.filter_map(|rows| Some(Self { first: rows.first()?, rows }))
     }
 

@@ -166,10 +166,7 @@ impl Endpoints {
         {
             return Err(EndpointError::Closed);
         }
-        let needs_mail = asked.is_some_and(|row| matches!(row.served, Served::WithMail));
-        if needs_mail && self.accounts.mailer().is_none() {
-            return Err(EndpointError::NoMail);
-        }
+        asked.map_or(Ok(()), |row| self.is_set_up_for(row.served))?;
         let client = call.client;
         let limited = asked.map_or(Limited::ByNothing, |row| row.limited);
         let (audit, now) = (self.accounts.audit(), self.clock.now());
@@ -192,6 +189,17 @@ impl Endpoints {
             self.throttles.give_back_by_address(limited, client);
         }
         result
+    }
+
+    /// Whether there is what it takes.
+    fn is_set_up_for(&self, served: Served) -> Result<(), EndpointError> {
+        if matches!(served, Served::WithMail) && self.accounts.mailer().is_none() {
+            return Err(EndpointError::NoMail);
+        }
+        if served.needs_relying_party() && self.sessions.relying_party().is_none() {
+            return Err(EndpointError::NoRelyingParty);
+        }
+        Ok(())
     }
 
     async fn run(
@@ -241,16 +249,27 @@ impl Served {
     /// Whether the endpoint is there at all.
     pub(super) const fn is_there(self, sessions: &Sessions) -> bool {
         let (sliding, user_keys) = (sessions.sliding(), sessions.user_keys().is_some());
-        self.is_on(Switched { sliding, user_keys, mail: true })
+        let factors = sessions.factor_settings();
+        let (enrol, passkeys) = (factors.enrol, factors.passkeys);
+        let (mail, relying_party) = (true, true);
+        self.is_on(Switched { sliding, user_keys, enrol, passkeys, mail, relying_party })
     }
 
-    /// The same, by the settings. Where there is no mail it says so.
+    /// The same, by the settings. Where there is no mail, or no name, it says so.
     pub(super) const fn is_on(self, switched: Switched) -> bool {
         match self {
             Self::WithSlidingTokens => switched.sliding,
             Self::WithUserKeys => switched.user_keys,
+            Self::WhileUsersEnrol => switched.enrol,
+            Self::WithPasskeys => switched.passkeys,
+            Self::WhileUsersAddPasskeys => switched.passkeys && switched.enrol,
             Self::Always | Self::WhileRegistrationIsOpen | Self::WithMail => true,
         }
+    }
+
+    /// Whether it is nothing without a name that browsers have passkeys for.
+    pub(super) const fn needs_relying_party(self) -> bool {
+        matches!(self, Self::WithPasskeys | Self::WhileUsersAddPasskeys)
     }
 }
 

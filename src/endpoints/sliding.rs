@@ -3,16 +3,19 @@
 use serde_json::json;
 
 use super::error::{EndpointError, LoginRefusal};
+use super::login::For;
 use super::reply::Outcome;
 use super::{Endpoints, Request, login};
+use crate::session::Wanted;
 
 /// Name and password for a sliding token. There is no view of the original's own here, so a
 /// refusal reads as `SimpleJWT`'s whatever the style.
 pub(super) async fn obtain(cx: &Endpoints, mut request: Request) -> Result<Outcome, EndpointError> {
     let devices = request.devices();
     let (values, client) = request.into_values(cx)?;
-    let login = login::user(cx, values, &devices, LoginRefusal::SimpleJwt).await?;
-    let token = cx.sessions.log_in_sliding(&login.user, client).await?;
+    let purpose = For::Session(Wanted::Sliding);
+    let login = login::user(cx, values, &devices, LoginRefusal::SimpleJwt, purpose).await?;
+    let token = cx.sessions.log_in_sliding(&login.user, client, None).await?;
     Ok(login.outcome(json!({ "token": token })))
 }
 

@@ -3,8 +3,10 @@
 
 mod accounts;
 mod described;
+mod factors;
 mod keys;
 mod letters;
+mod passkeys;
 mod protocol;
 mod throttling;
 mod tokens;
@@ -28,7 +30,8 @@ use crate::password::{PasswordSettings, Passwords};
 use crate::policy::{Owned, Routes};
 use crate::secret::Secret;
 use crate::session::{
-    AccountRules, Accounts, Foundations, Rules, SessionSettings, Sessions, UserKeySettings,
+    AccountRules, Accounts, FactorSettings, Foundations, Rules, SessionSettings, Sessions,
+    UserKeySettings,
 };
 use crate::store::{RedbStore, Store, User, UserChange};
 use crate::token::{IssuerSettings, Revisions, TokenSettings};
@@ -55,6 +58,9 @@ struct Setup {
     token_scheme: bool,
     user_keys: Option<UserKeySettings>,
     keys: Option<Quota>,
+    enrol_off: bool,
+    passkeys_off: bool,
+    unnamed: bool,
     issuers: Vec<IssuerSettings>,
     /// Hashes that may wait for their turn; `None` for as many as a test has.
     queue: Option<usize>,
@@ -94,7 +100,17 @@ fn cheap(queue: usize) -> PasswordSettings {
 }
 
 impl Setup {
+    fn factors(&self) -> FactorSettings {
+        FactorSettings {
+            enrol: !self.enrol_off,
+            passkeys: !self.passkeys_off,
+            relying_party: (!self.unnamed).then(passkeys::here),
+            ..FactorSettings::default()
+        }
+    }
+
     fn open(self) -> Room {
+        let factors = self.factors();
         let clock = Arc::new(ManualClock::new(Timestamp::from_secs(START)));
         let now: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
         let store: Arc<dyn Store> = Arc::new(RedbStore::in_memory().unwrap());
@@ -131,6 +147,7 @@ impl Setup {
             grace: Duration::ZERO,
             token_scheme: self.token_scheme,
             user_keys: self.user_keys,
+            factors,
             ..SessionSettings::default()
         };
         let tokens = TokenSettings { sliding: self.sliding, ..TokenSettings::default() };

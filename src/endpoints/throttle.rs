@@ -17,6 +17,17 @@ use crate::limit::{Exceeded, Limiter, Quota, subnet};
 use crate::session::normalize_username;
 use crate::store::fold_case;
 
+/// Wrong codes of a user where wrong passwords are not counted by account.
+// Ten is not zero, which the compiler finds out.
+const CODES: Quota =
+    Quota { count: NonZeroU32::new(10).unwrap(), per: Duration::from_secs(15 * 60) };
+
+/// Wrong codes of a user in the long run: six digits hold out as long as nobody tries for months. NIST
+/// SP 800-63B section 5.2.2 has no more than a hundred in a row.
+// Nor is a hundred zero.
+const CODES_IN_THE_LONG_RUN: Quota =
+    Quota { count: NonZeroU32::new(100).unwrap(), per: Duration::from_secs(30 * 24 * 60 * 60) };
+
 /// What is counted at an endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Limited {
@@ -41,6 +52,12 @@ pub(super) enum Guessed {
     Device(DeviceId),
     /// By somebody who is in.
     User(UserId),
+    /// The second factor of somebody whose password is known.
+    Factor(UserId),
+    /// That of somebody who is in: whoever guesses at a login locks nobody out of a new password.
+    OwnFactor(UserId),
+    /// The first code of a secret that somebody who is in was offered.
+    FirstCode(UserId),
 }
 
 impl Guessed {
@@ -54,6 +71,10 @@ impl Guessed {
 #[derive(Debug)]
 pub(super) struct Throttles {
     account: Option<Arc<Limiter>>,
+    /// Of codes: six digits are found by trying, so there is always one.
+    factor: Arc<Limiter>,
+    /// Of codes as well, whatever the policy says.
+    factor_in_the_long_run: Arc<Limiter>,
     address: Option<Arc<Limiter>>,
     registrations: Option<Arc<Limiter>>,
     letters: Option<Arc<Limiter>>,
@@ -82,6 +103,7 @@ impl Limited {
             // What could not be checked was not wrong.
             Self::FailedLogins => {
                 matches!(result, Err(EndpointError::Login(_) | EndpointError::OldPassword))
+                    || matches!(result, Err(EndpointError::Factor(error)) if error.is_guess())
             }
             // Fields in order or not: the answer tells whether the name is free.
             Self::Registrations => matches!(result, Ok(_) | Err(EndpointError::Fields(_))),
@@ -96,6 +118,8 @@ impl Throttles {
         let once_a_minute = Quota { count: NonZeroU32::MIN, per: Duration::from_secs(60) };
         Self {
             account: of(settings.account),
+            factor: Arc::new(Limiter::new(settings.account.unwrap_or(CODES))),
+            factor_in_the_long_run: Arc::new(Limiter::new(CODES_IN_THE_LONG_RUN)),
             address: of(settings.address),
             registrations: of(settings.registrations),
             recorded: Arc::new(Limiter::new(once_a_minute)),
@@ -112,8 +136,11 @@ impl Throttles {
             let kept = theirs.as_ref().filter(|theirs| theirs.is_alike(&mine));
             Some(kept.map_or(mine, Arc::clone))
         };
+        let alike = before.factor.is_alike(&self.factor);
         Self {
             account: of(self.account, &before.account),
+            factor: if alike { Arc::clone(&before.factor) } else { self.factor },
+            factor_in_the_long_run: Arc::clone(&before.factor_in_the_long_run),
             address: of(self.address, &before.address),
             registrations: of(self.registrations, &before.registrations),
             letters: of(self.letters, &before.letters),
@@ -154,8 +181,13 @@ impl Throttles {
         guessed: &Guessed,
         now: Timestamp,
     ) -> Result<(), Exceeded> {
-        let Some(limiter) = &self.account else { return Ok(()) };
-        limiter.take(guessed, now).inspect_err(|_exceeded| {
+        let take = |(at, limiter): (usize, &Limiter)| {
+            let give_back = || {
+                self.guesses(guessed).take(at).for_each(|earlier| earlier.give_back(guessed));
+            };
+            limiter.take(guessed, now).inspect_err(|_exceeded| give_back())
+        };
+        self.guesses(guessed).enumerate().try_for_each(take).inspect_err(|_exceeded| {
             let event = Event::new(Kind::Throttled);
             let event = match guessed {
                 // Whether anybody has that name is not asked here, and it may be a password.
@@ -164,6 +196,9 @@ impl Throttles {
                 }
                 Guessed::Device(_) => event.with("by", "device"),
                 Guessed::User(id) => event.with("by", "user").to_id(*id),
+                Guessed::Factor(id) | Guessed::OwnFactor(id) | Guessed::FirstCode(id) => {
+                    event.with("by", "factor").to_id(*id)
+                }
             };
             self.record(audit, guessed, event.with("of", Limited::FailedLogins.as_str()), now);
         })
@@ -171,9 +206,20 @@ impl Throttles {
 
     /// Gives back one that was no failure.
     pub(super) fn give_back_guess(&self, guessed: &Guessed) {
-        if let Some(limiter) = &self.account {
-            limiter.give_back(guessed);
-        }
+        self.guesses(guessed).for_each(|limiter| limiter.give_back(guessed));
+    }
+
+    fn guesses(&self, guessed: &Guessed) -> impl Iterator<Item = &Limiter> {
+        let both = match guessed {
+            Guessed::Name(_) | Guessed::Device(_) | Guessed::User(_) => {
+                [self.account.as_ref(), None]
+            }
+            Guessed::FirstCode(_) => [Some(&self.factor), None],
+            Guessed::Factor(_) | Guessed::OwnFactor(_) => {
+                [Some(&self.factor), Some(&self.factor_in_the_long_run)]
+            }
+        };
+        both.into_iter().flatten().map(|limiter| &**limiter)
     }
 
     /// Takes one letter to an address, whether anybody has it or not.

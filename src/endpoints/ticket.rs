@@ -14,14 +14,14 @@ use crate::web::CanonicalPath;
 /// What is said of a path that no ticket opens, whatever the reason.
 const NO_ROUTE: &str = "No route takes tickets at this path.";
 
-pub(super) fn handle(cx: &Endpoints, request: Request) -> Result<Outcome, EndpointError> {
+pub(super) async fn handle(cx: &Endpoints, request: Request) -> Result<Outcome, EndpointError> {
     let caller = request.caller.clone().ok_or(EndpointError::NoCredentials)?;
     let host = request.host.clone();
     let (mut values, _client) = request.into_values(cx)?;
     let Some(scope) = scope(cx, &host, &values.take("path")) else {
         return Err(EndpointError::Fields(vec![("path", vec![NO_ROUTE.to_owned()])]));
     };
-    let ticket = cx.sessions.issue_ticket(&caller, &scope)?;
+    let ticket = cx.sessions.issue_ticket(&caller, &scope).await?;
     let body = json!({ "ticket": ticket.as_str(), "expires_in": TICKET_LIFE.as_secs() });
     let made = Outcome { status: StatusCode::CREATED, ..Outcome::ok(body) };
     Ok(made.about(&caller.identity.user_id))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::built::Gateway;
 use super::census::Census;
+use super::hearing::Ears;
 use super::load::Load;
 use super::operators::Operators;
 use super::plan::{self, Ground};
@@ -146,8 +147,10 @@ impl Builder {
             Some(store) => store,
             None => config.store.open(OpenMode::CreateIfMissing)?,
         };
-        let (keys, audit) = keys_and_audit(&config, &clock, ephemeral_keys)?;
-        let revisions = Arc::new(Revisions::default());
+        // Before anything is read that is remembered: all that changes from here on is heard of.
+        let hearing = store.hearing();
+        let (keys, audit) = keys_and_audit(&config, &clock, &store, ephemeral_keys)?;
+        let revisions = revisions(&config, store.is_shared());
         let passwords = Arc::new(Passwords::start(config.passwords.clone())?);
         // The check of the policy has seen to it that mail has links.
         let mail = config.mail.clone().zip(config.links.clone());
@@ -172,24 +175,23 @@ impl Builder {
         };
         let sessions = Sessions::new(foundations, config.sessions.clone(), config.tokens.clone());
         let sessions = sessions.with_audit(audit).with_mail(accounts.mailer().cloned());
-        let (ids, reloads) = (Arc::new(RequestIds::new()), Reloads::new(now));
-        let census = Arc::new(Census::new(config.admin.recent));
-        let (workers, memory) = (config.workers.get(), config.connections.memory);
-        let load = Arc::new(Load::new(census, workers, memory));
+        let census = Arc::new(Census::new(config.admin.recent, now));
+        let load = Load::new(census, config.workers.get(), config.connections.memory);
         let traces = config.traces.clone().map(|it| Traces::new(it, Arc::clone(&clock)));
         let door = Door::new(Arc::clone(&accounts), Arc::clone(&clock));
         let operators = Arc::new(Operators::at(door.with_keys(Arc::clone(&keys))));
         let ground = Ground {
+            ears: Arc::new(Ears::new(hearing, &revisions, &keys, &clock)),
             acme,
             accounts,
             keys,
             clock,
-            ids,
-            load,
+            ids: Arc::new(RequestIds::new()),
+            load: Arc::new(load),
             operators,
             revisions,
             store,
-            reloads,
+            reloads: Reloads::new(now),
             traces,
         };
         let mut gateway = Gateway::assemble(config, Arc::new(sessions), ground);
@@ -198,17 +200,28 @@ impl Builder {
     }
 }
 
+/// The counters of what is remembered.
+fn revisions(config: &Config, shared: bool) -> Arc<Revisions> {
+    let shared = shared.then(|| Revisions::shared(config.freshness));
+    Arc::new(shared.unwrap_or_default())
+}
+
 /// The keys, and the record that is sealed with them. There is none where they do not last.
 fn keys_and_audit(
     config: &Config,
     clock: &Arc<dyn Clock>,
+    store: &Arc<dyn Store>,
     ephemeral: bool,
 ) -> Result<(Arc<KeyRing>, Audit), BuildError> {
     let (settings, now) = (config.keys.clone(), clock.now());
     let (keys, audit) = if ephemeral {
         (KeyRing::ephemeral(settings, now)?, Audit::off())
     } else {
-        let keys = KeyRing::open(settings, config.tokens.longest(), now)?;
+        let longest = config.tokens.longest();
+        let keys = match &config.shared_keys {
+            Some(shared) => KeyRing::open_shared(settings, shared, store, longest, now)?,
+            None => KeyRing::open(settings, longest, now)?,
+        };
         let key = keys.derive(audit::KEY_PURPOSE);
         (keys, Audit::start(&config.audit, &key, Arc::clone(clock))?)
     };

@@ -13,6 +13,7 @@ use crate::proxy::Inner;
 use crate::server::{BindError, Bound, ConnectionLimits, Given, ListenerSettings, Slots};
 use crate::session::{Accounts, Sessions};
 use crate::tls::ServerTls;
+use crate::token::WhenStale;
 
 /// A gateway, ready to serve.
 ///
@@ -124,6 +125,7 @@ impl Gateway {
     /// # Errors
     ///
     /// As [`Gateway::bind`].
+    #[doc(hidden)]
     pub fn bind_with(&mut self, mut given: Given) -> Result<(), BindError> {
         for listener in std::mem::take(&mut self.listen) {
             self.bound.push(Bound::bind(&listener, self.workers, &mut given)?);
@@ -132,6 +134,7 @@ impl Gateway {
     }
 
     /// Where it listens: after [`Gateway::bind`], with the real ports.
+    #[doc(hidden)]
     pub fn listeners(&self) -> impl Iterator<Item = &ListenerSettings> {
         self.bound.iter().map(|bound| &bound.settings)
     }
@@ -143,11 +146,13 @@ impl Gateway {
 
     /// Has the admin site use that door from now on, which may know more than accounts and keys. It
     /// is used for as long as somebody else keeps it.
+    #[doc(hidden)]
     pub fn let_operators_in_by(&self, door: &Arc<Door>) {
         self.ground.operators.use_door(door);
     }
 
     /// The key ring, for an operator's door.
+    #[doc(hidden)]
     pub fn keys(&self) -> &Arc<KeyRing> {
         &self.ground.keys
     }
@@ -157,6 +162,7 @@ impl Gateway {
     /// # Errors
     ///
     /// [`KeyError::NoRandomness`]: start again.
+    #[doc(hidden)]
     pub fn feed(&self) -> Result<Feed, KeyError> {
         let (revisions, keys) = (Arc::clone(&self.ground.revisions), Arc::clone(&self.ground.keys));
         let plans = Arc::clone(&self.plans);
@@ -164,7 +170,16 @@ impl Gateway {
         Feed::new(revisions, keys, Arc::clone(&self.ground.clock), sessions)
     }
 
+    /// What it does because nothing was heard for too long of what others have changed in a store that
+    /// they share; `None` while what it remembers can be believed. It may be asked as often as is wanted.
+    #[doc(hidden)]
+    pub fn stale(&self) -> impl Fn() -> Option<WhenStale> + Send + Sync + use<> {
+        let revisions = Arc::clone(&self.ground.revisions);
+        move || revisions.stale()
+    }
+
     /// How its listeners speak TLS, for who knows of new certificates.
+    #[doc(hidden)]
     pub const fn tls(&self) -> Option<&Arc<ServerTls>> {
         self.tls.as_ref()
     }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::front::Front;
+use super::history::History;
 use super::meters::{Class, Common, Meters};
 use super::outcomes::Outcomes;
+use crate::clock::Timestamp;
 use crate::metrics::Spread;
 
 /// All counts of a gateway.
@@ -16,6 +18,7 @@ pub(super) struct Census {
     pub(super) redirects: Arc<Meters>,
     /// How many requests each of them remembers.
     pub(super) room: usize,
+    pub(super) history: History,
 }
 
 /// What was counted of a route in one class of status codes, at all workers.
@@ -31,8 +34,9 @@ pub(super) type Sums = BTreeMap<String, BTreeMap<&'static str, Sum>>;
 
 impl Census {
     /// Where each remembers its last `room` requests.
-    pub(super) fn new(room: usize) -> Self {
-        Self { fronts: Mutex::default(), redirects: Arc::new(Meters::bare(room)), room }
+    pub(super) fn new(room: usize, now: Timestamp) -> Self {
+        let (fronts, history) = (Mutex::default(), History::new(now));
+        Self { fronts, redirects: Arc::new(Meters::bare(room)), room, history }
     }
 
     /// One more front.

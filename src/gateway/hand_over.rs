@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::DropGuard;
 
 use super::Gateway;
+use super::hearing::Hears;
 use super::lingering::Lingering;
 use super::run::ServeError;
 use super::traces::Exporting;
@@ -84,6 +85,7 @@ pub enum Served {
     HandedOver(Lingering),
 }
 
+#[doc(hidden)]
 impl Gateway {
     /// All sockets that it listens at, once more: where this gateway accepts no more, and nobody
     /// else has them, clients wait at them in vain.
@@ -113,6 +115,7 @@ impl Gateway {
         workers: JoinHandle<Result<(), ServeError>>,
         mail: JoinHandle<()>,
         traces: Exporting,
+        hears: Hears,
     ) -> Lingering {
         self.settled().await;
         let sessions = self.sessions();
@@ -123,7 +126,7 @@ impl Gateway {
         self.let_go().await;
         let revisions = Arc::clone(&self.ground.revisions);
         let (tls, clock) = (self.tls.clone(), Arc::clone(&self.ground.clock));
-        Lingering { revisions, sessions, workers, traces, ends, tls, clock }
+        Lingering { revisions, sessions, hears, workers, traces, ends, tls, clock }
     }
 
     /// What changes about users from now on, for a gateway that was there before.

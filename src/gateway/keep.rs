@@ -12,15 +12,17 @@ const SWEEP: Duration = Duration::from_secs(60 * 60);
 
 impl Gateway {
     /// Does what is to be done beside requests where the connections are somebody else's: sends
-    /// letters, removes dead sessions, fetches keys, looks after servers and memory. Never ends;
-    /// dropped, it stops.
+    /// letters, removes dead sessions, fetches keys, hears of what other gateways change, looks after
+    /// servers and memory. Never ends; dropped, it stops.
     pub async fn keep(&self) {
         let drain = CancellationToken::new();
         let _at_last = drain.clone().drop_guard();
         let _mail = self.send_mail(&drain);
         tokio::select! {
             () = self.keep_house() => {}
+            () = self.census.keep_history(&**self.clock()) => {}
             () = self.tend() => {}
+            () = self.ground.ears.hear() => {}
             () = self.ground.load.keep() => {}
         }
     }

@@ -21,7 +21,7 @@ use crate::proxy::{Inner, InnerService};
 ///
 /// use http::{Request, Response, StatusCode};
 /// use portcullis::store::RedbStore;
-/// use portcullis::web::Body;
+/// use portcullis::Body;
 /// use portcullis::{AuthLayer, Config, Gateway, Identity};
 /// use tower::{Layer, ServiceExt, service_fn};
 ///

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::hearing::Hears;
 use super::run::ServeError;
 use super::traces::Exporting;
 use crate::clock::Clock;
@@ -50,6 +51,8 @@ pub(super) struct Patience {
 pub struct Lingering {
     pub(super) revisions: Arc<Revisions>,
     pub(super) sessions: Arc<Sessions>,
+    /// Where it can be read by many, changes are heard of there as well.
+    pub(super) hears: Hears,
     pub(super) workers: JoinHandle<Result<(), ServeError>>,
     /// The spans of what goes on go away as before.
     pub(super) traces: Exporting,
@@ -100,7 +103,7 @@ impl Lingering {
         others: impl Future<Output = ()>,
         mut change: impl AsyncFnMut() -> Option<Bumped>,
     ) -> Result<(), ServeError> {
-        let Self { revisions, sessions, mut workers, traces, ends, tls, clock } = self;
+        let Self { revisions, sessions, mut hears, mut workers, traces, ends, tls, clock } = self;
         let hearing = async {
             while let Some(Bumped::User(user)) = change().await {
                 revisions.hear(user);
@@ -125,6 +128,7 @@ impl Lingering {
             () = hearing => None,
             // Keys of other issuers are not in the store: whose are gone is known here.
             () = sessions.keep_keys() => None,
+            () = hears.ended() => None,
             () = certificates => None,
         };
         let joined = if let Some(joined) = joined {

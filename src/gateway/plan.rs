@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use super::hearing::Ears;
 use super::intake::Hosts;
 use super::load::Load;
 use super::operators::Operators;
@@ -38,6 +39,7 @@ pub(super) struct Ground {
     pub(super) revisions: Arc<Revisions>,
     pub(super) store: Arc<dyn Store>,
     pub(super) reloads: Reloads,
+    pub(super) ears: Arc<Ears>,
     pub(super) traces: Option<Traces>,
 }
 

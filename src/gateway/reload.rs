@@ -59,7 +59,7 @@ const AT_THE_START: [&str; 31] = [
 ///
 /// use http::{Request, StatusCode};
 /// use portcullis::store::RedbStore;
-/// use portcullis::{Config, Gateway, Reloader};
+/// use portcullis::{Config, Gateway, Reloaded, Reloader, Worse};
 /// use tower::ServiceExt;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -78,8 +78,12 @@ const AT_THE_START: [&str; 31] = [
 ///
 /// let refused = service.clone().oneshot(ask()?).await?;
 /// assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
-/// reloader.reload(policy("anyone")?);
+/// let reloaded: Reloaded = reloader.reload(policy("anyone")?);
 /// assert_eq!(service.oneshot(ask()?).await?.status(), StatusCode::OK);
+///
+/// // Later, when there were requests: whether more of them fail, or are refused, than before.
+/// let worse: Option<Worse> = reloader.worse_since(&reloaded);
+/// assert!(reloaded.at_next_start.is_empty() && worse.is_none());
 /// # Ok(())
 /// # }
 /// ```
@@ -103,6 +107,8 @@ pub(super) struct Reloads {
     refused: AtomicBool,
     /// In milliseconds since 1970.
     since: AtomicU64,
+    /// About the file that was read last.
+    said: Mutex<Vec<String>>,
 }
 
 const TAKEN: &str = "taken";
@@ -114,12 +120,21 @@ impl Reloads {
     pub(super) fn new(now: Timestamp) -> Self {
         let outcomes = Tally::of([TAKEN, REFUSED, UNDONE]);
         let since = AtomicU64::new(now.as_millis());
-        Self { outcomes, refused: AtomicBool::default(), since }
+        Self { outcomes, refused: AtomicBool::default(), since, said: Mutex::default() }
     }
 
     /// Whether the file that was read last is in force, or none was refused.
     pub(super) fn last_was_good(&self) -> bool {
         !self.refused.load(Ordering::Relaxed)
+    }
+
+    /// What there was to say about the file that was read last.
+    pub(super) fn said(&self) -> Vec<String> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn say(&self, said: Vec<String>) {
+        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = said;
     }
 
     /// Since when what is in force is so.
@@ -197,5 +212,10 @@ impl Reloader {
     pub fn refused(&self) {
         let ground = &self.0.ground;
         ground.reloads.note(REFUSED, ground.clock.now());
+    }
+
+    /// What operators are told about the file that was read last: warnings, or why it was refused.
+    pub fn say(&self, about_it: Vec<String>) {
+        self.0.ground.reloads.say(about_it);
     }
 }

@@ -66,6 +66,7 @@ impl Gateway {
     /// # Errors
     ///
     /// As [`Gateway::run`].
+    #[doc(hidden)]
     pub async fn run_until(mut self, end: impl Future<Output = End>) -> Result<Served, ServeError> {
         let drain = CancellationToken::new();
         let _at_last = drain.clone().drop_guard();
@@ -73,6 +74,8 @@ impl Gateway {
         let patience = Patience::new(&self.limits);
         let workers = self.workers(&drain, &patience).map_err(ServeError::Worker)?;
         let mail = self.send_mail(&drain);
+        // Until the last request has its answer, and not only until the drain begins.
+        let mut hears = self.ground.ears.hear_beside();
         let traces = self.export_traces();
         let threads: Vec<_> = workers
             .into_iter()
@@ -86,7 +89,9 @@ impl Gateway {
         let end = tokio::select! {
             end = end => end,
             () = self.keep_house() => End::Drain,
+            () = self.census.keep_history(&**self.clock()) => End::Drain,
             () = self.tend() => End::Drain,
+            () = hears.ended() => End::Drain,
             () = self.keep_certificates() => End::Drain,
             () = self.ground.load.keep() => End::Drain,
             () = ended(&threads) => End::Drain,
@@ -94,7 +99,7 @@ impl Gateway {
         if end == End::HandOver {
             let ends = patience.hand_over().drop_guard();
             drain.cancel();
-            let lingering = self.hand_over(ends, joined(threads), mail, traces).await;
+            let lingering = self.hand_over(ends, joined(threads), mail, traces, hears).await;
             return Ok(Served::HandedOver(lingering));
         }
         // Before the listeners are closed: whoever takes our place may bind from then on.
@@ -126,6 +131,8 @@ impl Gateway {
         let front = self.front();
         let keeper = tokio::spawn(Front::keep_house(Arc::downgrade(&front)));
         let mail = self.send_mail(&drain);
+        // Until the last request has its answer, and not only until the drain begins.
+        let mut hears = self.ground.ears.hear_beside();
         let traces = self.export_traces();
         let limits = Arc::clone(&self.limits);
         let acceptor = Acceptor::new(front, limits, self.slots.clone(), drain.clone());
@@ -133,7 +140,9 @@ impl Gateway {
             accepted = acceptor.accept_tcp(listener, Preamble::default()) => accepted.map_err(ServeError::Worker)?,
             () = shutdown => {}
             () = self.keep_house() => {}
+            () = self.census.keep_history(&**self.clock()) => {}
             () = self.tend() => {}
+            () = hears.ended() => {}
             () = self.ground.load.keep() => {}
         }
         drain.cancel();

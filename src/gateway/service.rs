@@ -25,7 +25,7 @@ use crate::web::{Body, BodyError, Peer};
 /// # use std::sync::Arc;
 /// # use portcullis::store::RedbStore;
 /// use http::{Request, StatusCode};
-/// use portcullis::web::Peer;
+/// use portcullis::Peer;
 /// use portcullis::{Config, Gateway, GatewayService};
 /// use tower::ServiceExt;
 ///

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Algorithm;
+use crate::store::StoreError;
 
 /// Why keys cannot be used. `Display` is for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,31 @@ pub enum KeyError {
     /// Another issuer's keys are needed and could not be fetched.
     #[error("keys of the issuer not fetched")]
     NotFetched,
+    /// Only a store that gateways share can keep a ring for them.
+    #[error(
+        "`[auth.signing] shared` is for a store that gateways share: use a database, or leave it out"
+    )]
+    NotShared,
+    /// There is no ring in the store yet.
+    #[error("there is no key ring in the database; the first start of a gateway makes it")]
+    NoneShared,
+    /// The ring in the store is not sealed under our secret.
+    #[error(
+        "the key ring in the database is sealed under another secret than `[auth.signing] shared`"
+    )]
+    Sealed,
+    /// There is a ring in the store, and other keys in our file.
+    #[error(
+        "{}: this key file has other keys than the ring in the database; remove the file, and every token that was \
+         signed with it ends", .0.display()
+    )]
+    Apart(PathBuf),
+    /// The ring in the store cannot be had, or cannot be replaced.
+    #[error("the key ring in the store cannot be used")]
+    Store(#[from] StoreError),
+    /// Others replaced the ring again and again.
+    #[error("others replace the key ring at the same time; try again")]
+    Contended,
     /// The operating system refused.
     #[error("{}: cannot use the key file", path.display())]
     Io {

@@ -4,6 +4,8 @@
 mod algorithm;
 mod error;
 mod fetch;
+mod held;
+mod home;
 mod jwks;
 mod location;
 mod pair;
@@ -24,7 +26,7 @@ pub use pair::VerifyingKey;
 pub use remote::RemoteKeys;
 pub use returned::{KeysInPlace, ReturnedKeys};
 pub use ring::{KeyInfo, KeyRing};
-pub use settings::{KeySettings, KeySource};
+pub use settings::{KeySettings, KeySource, SharedKeys};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! The key ring: one key that signs, all that still verify.
 
+mod opening;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -7,8 +9,9 @@ use std::time::Duration;
 use jsonwebtoken::jwk;
 use tokio::sync::watch;
 
-use super::pair::{SigningKey, VerifyingKey};
-use super::ring_file::{MadeKey, RingFile, alive, ensure_current, insert_current};
+use super::held::Keys;
+use super::home::{Home, Kept, from_when};
+use super::ring_file::{alive, insert_current};
 use super::seal::Seal;
 use super::{Algorithm, KeyError, KeySettings, KeySource};
 use crate::clock::Timestamp;
@@ -25,12 +28,18 @@ pub struct KeyInfo {
     pub created: Option<Timestamp>,
     /// Since when it only verifies; `None` for the current one.
     pub retired: Option<Timestamp>,
+    /// From when on it signs, where that is yet to come.
+    pub signs_from: Option<Timestamp>,
 }
+
+/// How often a ring is read anew that somebody else has replaced meanwhile.
+const TRIES: u32 = 8;
 
 /// The keys of our own tokens.
 #[derive(Debug)]
 pub struct KeyRing {
     settings: KeySettings,
+    home: Home,
     /// How long after retiring a key may still have living tokens.
     outlived_by: Mutex<Duration>,
     seal: Seal,
@@ -42,90 +51,7 @@ pub struct KeyRing {
     issued: AtomicU64,
 }
 
-#[derive(Debug)]
-struct Keys {
-    signing: SigningKey,
-    /// The signing key's own half first.
-    verifying: Vec<VerifyingKey>,
-    infos: Vec<KeyInfo>,
-}
-
 impl KeyRing {
-    /// Reads the keys, and makes those that are missing and ours to make.
-    ///
-    /// `longest` is the longest life of a token: a retired key is kept for that long.
-    ///
-    /// # Errors
-    ///
-    /// [`KeyError`]; nothing was overwritten.
-    pub fn open(
-        settings: KeySettings,
-        longest: Duration,
-        now: Timestamp,
-    ) -> Result<Self, KeyError> {
-        let mut file = RingFile::read(&settings.ring)?.map_or_else(RingFile::generate, Ok)?;
-        let before = file.keys.len();
-        let fresh = before == 0 && !settings.ring.exists();
-        if matches!(settings.source, KeySource::Made) {
-            ensure_current(&mut file.keys, settings.algorithm, now)?;
-        }
-        if fresh || file.keys.len() != before {
-            file.write(&settings.ring)?;
-        }
-        Self::assemble(settings, file, longest, now)
-    }
-
-    /// Reads the keys and makes none: for the command line while no gateway runs.
-    ///
-    /// # Errors
-    ///
-    /// [`KeyError::Missing`] where [`KeyRing::open`] would make a file.
-    pub fn open_existing(
-        settings: KeySettings,
-        longest: Duration,
-        now: Timestamp,
-    ) -> Result<Self, KeyError> {
-        let file = RingFile::read(&settings.ring)?;
-        let file = file.ok_or_else(|| KeyError::Missing(settings.ring.clone()))?;
-        Self::assemble(settings, file, longest, now)
-    }
-
-    /// Keys in memory only, for tests and embedders that keep none.
-    ///
-    /// # Errors
-    ///
-    /// [`KeyError`] if `settings` do not fit each other.
-    pub fn ephemeral(settings: KeySettings, now: Timestamp) -> Result<Self, KeyError> {
-        Self::in_memory(settings, RingFile::generate()?, now)
-    }
-
-    /// The keys that [`open`](Self::open) would have, did it find that file.
-    pub(super) fn in_memory(
-        settings: KeySettings,
-        mut file: RingFile,
-        now: Timestamp,
-    ) -> Result<Self, KeyError> {
-        if matches!(settings.source, KeySource::Made) {
-            ensure_current(&mut file.keys, settings.algorithm, now)?;
-        }
-        Self::assemble(settings, file, Duration::MAX, now)
-    }
-
-    fn assemble(
-        settings: KeySettings,
-        file: RingFile,
-        longest: Duration,
-        now: Timestamp,
-    ) -> Result<Self, KeyError> {
-        let keys = Keys::assemble(&settings, &file.keys, longest, now)?;
-        let seal = Seal::from_material(file.seal)?;
-        let keys = RwLock::new(Arc::new(keys));
-        let outlived_by = Mutex::new(longest);
-        let (rotating, issued) = (Mutex::default(), AtomicU64::new(0));
-        let changes = watch::Sender::new(());
-        Ok(Self { settings, outlived_by, seal, rotating, keys, changes, issued })
-    }
-
     fn keys(&self) -> Arc<Keys> {
         // A reader cannot leave the Arc half written, so a poisoned lock is still good.
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
@@ -198,7 +124,8 @@ impl KeyRing {
         *longest = life.max(*longest);
     }
 
-    /// Makes a new signing key; the old one goes on verifying until its last token is dead.
+    /// Makes a new signing key; the old one goes on verifying until its last token is dead. Where many
+    /// gateways have the ring, the new one is known to all of them before it signs. It blocks.
     ///
     /// # Errors
     ///
@@ -210,17 +137,83 @@ impl KeyRing {
         // Held over the write, so that two rotations cannot lose each other's key; nobody who
         // signs or verifies waits for it.
         let _alone = self.rotating.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = &self.settings.ring;
-        let mut file = RingFile::read(path)?.ok_or_else(|| KeyError::Missing(path.clone()))?;
-        let longest = *self.outlived_by.lock().unwrap_or_else(PoisonError::into_inner);
-        file.keys.retain(|key| alive(key, longest, now));
-        insert_current(&mut file.keys, self.settings.algorithm, now)?;
-        let fresh = Keys::assemble(&self.settings, &file.keys, longest, now)?;
-        let info = fresh.infos.first().cloned().ok_or(KeyError::Damaged)?;
-        file.write(path)?;
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+        let longest = self.longest();
+        for _ in 0..TRIES {
+            let kept = self.home.read(&self.settings)?;
+            let kept = kept.ok_or_else(|| self.home.missing(&self.settings))?;
+            let Kept { mut file, version } = kept;
+            file.keys.retain(|key| alive(key, longest, now));
+            let at = from_when(now, self.home.lead());
+            insert_current(&mut file.keys, self.settings.algorithm, at)?;
+            // Before it is written: one that cannot be used is kept nowhere.
+            let mut fresh =
+                Keys::assemble(&self.settings, file.keys.clone(), version, longest, now)?;
+            let info = fresh.newest().cloned().ok_or(KeyError::Damaged)?;
+            if let Some(version) = self.home.write(&self.settings, &file, version)? {
+                fresh.version = version;
+                self.replace(fresh);
+                return Ok(info);
+            }
+        }
+        Err(KeyError::Contended)
+    }
+
+    /// Takes up the ring as it is in a store that others have as well. It blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`]; the keys are those that they were. Try again.
+    pub fn reload(&self, now: Timestamp) -> Result<(), KeyError> {
+        if !self.is_shared() {
+            return Ok(());
+        }
+        let _alone = self.rotating.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.home.read(&self.settings)?;
+        let Kept { file, version } = kept.ok_or_else(|| self.home.missing(&self.settings))?;
+        if version == self.keys().version {
+            return Ok(());
+        }
+        if !self.seal.is_of(&file.seal) {
+            return Err(KeyError::Damaged);
+        }
+        let longest = self.longest();
+        self.replace(Keys::assemble(&self.settings, file.keys, version, longest, now)?);
+        Ok(())
+    }
+
+    /// Has the key sign whose time has come. Costs a look at the clock's hand.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`]; the keys are those that they were.
+    pub fn tend(&self, now: Timestamp) -> Result<(), KeyError> {
+        if !self.keys().is_due(now) {
+            return Ok(());
+        }
+        let _alone = self.rotating.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys = self.keys();
+        let (made, longest) = (keys.made.clone(), self.longest());
+        self.replace(Keys::assemble(&self.settings, made, keys.version, longest, now)?);
+        Ok(())
+    }
+
+    /// Whether others may put another ring in the place of this one.
+    pub(crate) const fn is_shared(&self) -> bool {
+        matches!(self.home, Home::Shared(_))
+    }
+
+    /// Whether a key of ours goes by that name.
+    pub(crate) fn knows(&self, kid: &str) -> bool {
+        self.keys().verifying.iter().any(|key| key.kid == kid)
+    }
+
+    fn longest(&self) -> Duration {
+        *self.outlived_by.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn replace(&self, keys: Keys) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         self.changes.send_replace(());
-        Ok(info)
     }
 
     /// The key file as it is now, for a backup; `None` where the keys are in memory only.
@@ -231,7 +224,7 @@ impl KeyRing {
     pub fn file(&self) -> Result<Option<Secret>, KeyError> {
         // Not while another one is written.
         let _alone = self.rotating.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(RingFile::read(&self.settings.ring)?.map(|file| file.to_secret()))
+        Ok(self.home.read(&self.settings)?.map(|kept| kept.file.to_secret()))
     }
 
     /// A key of the ring's own for `purpose`, always the same, also after a rotation.
@@ -251,43 +244,5 @@ impl KeyRing {
     /// Decrypts what [`KeyRing::seal`] made; `None` if it is damaged or of another ring.
     pub fn unseal(&self, sealed: &[u8], context: &str) -> Option<Secret> {
         self.seal.open(sealed, context)
-    }
-}
-
-impl Keys {
-    fn assemble(
-        settings: &KeySettings,
-        made: &[MadeKey],
-        longest: Duration,
-        now: Timestamp,
-    ) -> Result<Self, KeyError> {
-        let algorithm = settings.algorithm;
-        let mut infos = Vec::new();
-        let mut verifying = Vec::new();
-        let signing = match &settings.source {
-            KeySource::Pem(pem) => SigningKey::from_pem(algorithm, pem.expose())?,
-            KeySource::Shared(secret) => SigningKey::shared(algorithm, secret)?,
-            KeySource::Made => {
-                let current = made.iter().find(|key| key.retired.is_none());
-                let current = current.ok_or(KeyError::Damaged)?;
-                SigningKey::from_pkcs8(current.algorithm, current.pkcs8.expose())?
-            }
-        };
-        let mut add = |key: VerifyingKey, created, retired| {
-            let algorithm = key.algorithm;
-            infos.push(KeyInfo { kid: key.kid.clone(), algorithm, created, retired });
-            verifying.push(key);
-        };
-        let current_made = made.iter().find(|key| key.retired.is_none()).map(|key| key.created);
-        let ours = matches!(settings.source, KeySource::Made);
-        add(signing.verifying.clone(), current_made.filter(|_| ours), None);
-        for older in &settings.previous {
-            add(VerifyingKey::read(algorithm, older)?, None, Some(now));
-        }
-        for key in made.iter().filter(|key| key.retired.is_some() && alive(key, longest, now)) {
-            let signing = SigningKey::from_pkcs8(key.algorithm, key.pkcs8.expose())?;
-            add(signing.verifying, Some(key.created), key.retired);
-        }
-        Ok(Self { signing, verifying, infos })
     }
 }

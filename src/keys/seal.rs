@@ -31,6 +31,11 @@ impl Seal {
         &self.material
     }
 
+    /// Whether it is the key of that material.
+    pub(super) fn is_of(&self, material: &Secret) -> bool {
+        self.material.matches(material.expose())
+    }
+
     /// A key for something else, from which neither this one nor another can be told.
     pub(super) fn derive(&self, purpose: &str) -> Secret {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.material.expose());

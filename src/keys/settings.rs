@@ -1,6 +1,7 @@
 //! What the operator decides about keys.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Algorithm;
 use crate::secret::Secret;
@@ -35,4 +36,13 @@ impl KeySettings {
     pub fn new(ring: PathBuf) -> Self {
         Self { algorithm: Algorithm::Es256, source: KeySource::Made, previous: Vec::new(), ring }
     }
+}
+
+/// `[auth.signing] shared`: the ring is in the store that gateways share, and not in a file.
+#[derive(Clone, Debug)]
+pub struct SharedKeys {
+    /// What the ring is sealed under there.
+    pub secret: Secret,
+    /// How long a new key is known before it signs: longer than any gateway believes what it remembers.
+    pub lead: Duration,
 }

@@ -21,7 +21,7 @@ impl Page {
     /// Reads a page; `None` if it is none.
     ///
     /// ```
-    /// use portcullis::mail::Page;
+    /// use portcullis::rooms::mail::Page;
     ///
     /// assert!(Page::parse("/reset#{uid}/{token}").is_some());
     /// assert!(Page::parse("//evil.example/{uid}/{token}").is_none());
@@ -58,8 +58,26 @@ pub struct Links {
 pub(super) struct Wanted {
     pub(super) user: UserId,
     pub(super) basis: Basis,
-    pub(super) purpose: Purpose,
+    pub(super) aim: Aim,
     pub(super) address: String,
+}
+
+/// What a link is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Aim {
+    /// Choosing a new password.
+    Password,
+    /// Showing that an address is the user's.
+    Email,
+}
+
+impl Aim {
+    const fn purpose(self) -> Purpose {
+        match self {
+            Self::Password => Purpose::Password,
+            Self::Email => Purpose::Email,
+        }
+    }
 }
 
 impl Links {
@@ -97,7 +115,7 @@ impl Links {
         let wanted = Wanted {
             user: user.id,
             basis: user.basis(),
-            purpose: Purpose::Password,
+            aim: Aim::Password,
             address: String::new(),
         };
         let link = self.make(store, wanted, now).await?;
@@ -113,26 +131,27 @@ impl Links {
         let mut bits = [0; 32];
         getrandom::fill(&mut bits).map_err(|_| MailError::NoRandomness)?;
         let token = URL_SAFE_NO_PAD.encode(bits);
-        let Wanted { user, basis, purpose, address } = wanted;
-        let expires = now.plus(self.life(purpose));
+        let Wanted { user, basis, aim, address } = wanted;
+        let expires = now.plus(self.life(aim));
+        let purpose = aim.purpose();
         let hash = token_hash(&token);
         let new = NewToken { user, purpose, hash, basis, address, at: now, expires };
         let kept = store.add_token(new).await?;
-        Ok(kept.then(|| self.link(purpose, user, &token)))
+        Ok(kept.then(|| self.link(aim, user, &token)))
     }
 
     /// How long a token is good.
-    pub(super) const fn life(&self, purpose: Purpose) -> Duration {
-        match purpose {
-            Purpose::Password => self.reset_life,
-            Purpose::Email => self.verify_life,
+    pub(super) const fn life(&self, aim: Aim) -> Duration {
+        match aim {
+            Aim::Password => self.reset_life,
+            Aim::Email => self.verify_life,
         }
     }
 
-    fn link(&self, purpose: Purpose, user: UserId, token: &str) -> String {
-        let page = match purpose {
-            Purpose::Password => &self.reset,
-            Purpose::Email => &self.verify,
+    fn link(&self, aim: Aim, user: UserId, token: &str) -> String {
+        let page = match aim {
+            Aim::Password => &self.reset,
+            Aim::Email => &self.verify,
         };
         let page = page.0.replace("{uid}", &user.to_string()).replace("{token}", token);
         format!("{}{page}", self.public)
@@ -174,9 +193,9 @@ mod tests {
     fn a_link_is_built_from_the_public_name() {
         let public = Public { https: true, host: "a.test".to_owned(), port: Some(8443) };
         let links = Links::new(public);
-        let link = links.link(Purpose::Password, UserId(7), "T-_");
+        let link = links.link(Aim::Password, UserId(7), "T-_");
         assert_eq!(link, "https://a.test:8443/reset-password?uid=7&token=T-_");
-        let link = links.link(Purpose::Email, UserId(7), "T");
+        let link = links.link(Aim::Email, UserId(7), "T");
         assert_eq!(link, "https://a.test:8443/verify-email?uid=7&token=T");
     }
 }

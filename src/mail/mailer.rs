@@ -9,6 +9,36 @@ use super::{Links, MailSettings};
 use crate::clock::Clock;
 use crate::store::{LetterKind, NewLetter, Posted, Redeemed, Store, StoreError, User};
 
+/// What a user is told of the account's security, whoever did it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Notice {
+    /// The password is another.
+    PasswordChanged,
+    /// Logins ask for a second factor.
+    FactorAdded,
+    /// They ask for none any more.
+    FactorRemoved,
+    /// The recovery codes are others.
+    RecoveryCodesMade,
+    /// There is a passkey more that lets the user in.
+    PasskeyAdded,
+    /// There is one less.
+    PasskeyRemoved,
+}
+
+impl Notice {
+    const fn letter(self) -> LetterKind {
+        match self {
+            Self::PasswordChanged => LetterKind::PasswordChanged,
+            Self::FactorAdded => LetterKind::FactorAdded,
+            Self::FactorRemoved => LetterKind::FactorRemoved,
+            Self::RecoveryCodesMade => LetterKind::RecoveryCodesMade,
+            Self::PasskeyAdded => LetterKind::PasskeyAdded,
+            Self::PasskeyRemoved => LetterKind::PasskeyRemoved,
+        }
+    }
+}
+
 /// Takes letters, and sends them where [`Mailer::work`] runs.
 ///
 /// A letter that does not fit the queue is dropped with a warning: whoever asked for it is told
@@ -71,13 +101,13 @@ impl Mailer {
         self.post(LetterKind::NewEmail, user, email).await
     }
 
-    /// Tells the user, at an address that is known to be theirs, that the password is another.
-    /// A failure is logged: what was done is done.
-    pub async fn tell_password_changed(&self, user: &User) {
+    /// Tells the user what was done to the account, at an address that is known to be theirs. A failure
+    /// is logged: what was done is done.
+    pub async fn tell(&self, notice: Notice, user: &User) {
         if !self.settings.notices || !user.email_verified || user.email.is_empty() {
             return;
         }
-        let told = self.post(LetterKind::PasswordChanged, user, &user.email).await;
+        let told = self.post(notice.letter(), user, &user.email).await;
         self.failed(told);
     }
 

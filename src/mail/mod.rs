@@ -17,6 +17,6 @@ mod worker;
 
 pub use error::MailError;
 pub use link::{Links, Page, token_hash};
-pub use mailer::Mailer;
+pub use mailer::{Mailer, Notice};
 pub use settings::{Login, MailSettings, NoSender, RelaySettings, Security, Sender};
 pub use template::{FILES, Templates};

@@ -33,14 +33,34 @@ built_in!(
     "password_changed.subject.txt",
     "password_changed.txt",
     "password_changed.html",
+    "factor_added.subject.txt",
+    "factor_added.txt",
+    "factor_added.html",
+    "factor_removed.subject.txt",
+    "factor_removed.txt",
+    "factor_removed.html",
+    "recovery_codes_made.subject.txt",
+    "recovery_codes_made.txt",
+    "recovery_codes_made.html",
+    "passkey_added.subject.txt",
+    "passkey_added.txt",
+    "passkey_added.html",
+    "passkey_removed.subject.txt",
+    "passkey_removed.txt",
+    "passkey_removed.html",
 );
 
-const KINDS: [LetterKind; 5] = [
+const KINDS: [LetterKind; 10] = [
     LetterKind::Reset,
     LetterKind::Verify,
     LetterKind::NewEmail,
     LetterKind::EmailChanged,
     LetterKind::PasswordChanged,
+    LetterKind::FactorAdded,
+    LetterKind::FactorRemoved,
+    LetterKind::RecoveryCodesMade,
+    LetterKind::PasskeyAdded,
+    LetterKind::PasskeyRemoved,
 ];
 
 /// The name that the templates of a kind begin with.
@@ -51,6 +71,11 @@ pub(super) const fn name(kind: LetterKind) -> &'static str {
         LetterKind::NewEmail => "new_email",
         LetterKind::EmailChanged => "email_changed",
         LetterKind::PasswordChanged => "password_changed",
+        LetterKind::FactorAdded => "factor_added",
+        LetterKind::FactorRemoved => "factor_removed",
+        LetterKind::RecoveryCodesMade => "recovery_codes_made",
+        LetterKind::PasskeyAdded => "passkey_added",
+        LetterKind::PasskeyRemoved => "passkey_removed",
     }
 }
 
@@ -98,7 +123,13 @@ impl Templates {
     fn try_out(&self, kind: LetterKind) -> Vec<TemplateError> {
         let linked = match kind {
             LetterKind::Reset | LetterKind::Verify | LetterKind::NewEmail => true,
-            LetterKind::EmailChanged | LetterKind::PasswordChanged => false,
+            LetterKind::EmailChanged
+            | LetterKind::PasswordChanged
+            | LetterKind::FactorAdded
+            | LetterKind::FactorRemoved
+            | LetterKind::RecoveryCodesMade
+            | LetterKind::PasskeyAdded
+            | LetterKind::PasskeyRemoved => false,
         };
         let link = "https://app.example.com/page?uid=7&token=dG9rZW4";
         let facts = Facts {

@@ -6,11 +6,11 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::compose::compose;
-use super::link::Wanted;
+use super::link::{Aim, Wanted};
 use super::relay::Relay;
 use super::{MailError, MailSettings, Mailer, template};
 use crate::clock::Timestamp;
-use crate::store::{Claimed, Letter, LetterKind, Purpose, User};
+use crate::store::{Claimed, Letter, LetterKind, User};
 
 /// How often the queue is looked at while a letter waits for its time.
 const LOOK: Duration = Duration::from_secs(1);
@@ -96,7 +96,7 @@ impl Mailer {
         let link = match wanted(letter, &user) {
             None => None,
             Some(wanted) => {
-                let life = links.life(wanted.purpose);
+                let life = links.life(wanted.aim);
                 match links.make(self.store.as_ref(), wanted, self.clock.now()).await? {
                     Some(link) => Some((link, life)),
                     None => return Ok(Outcome::Void),
@@ -169,10 +169,16 @@ impl Mailer {
 
 /// The link that a letter has to have.
 fn wanted(letter: &Letter, user: &User) -> Option<Wanted> {
-    let (purpose, address) = match letter.kind {
-        LetterKind::Reset => (Purpose::Password, String::new()),
-        LetterKind::Verify | LetterKind::NewEmail => (Purpose::Email, letter.to.clone()),
-        LetterKind::EmailChanged | LetterKind::PasswordChanged => return None,
+    let (aim, address) = match letter.kind {
+        LetterKind::Reset => (Aim::Password, String::new()),
+        LetterKind::Verify | LetterKind::NewEmail => (Aim::Email, letter.to.clone()),
+        LetterKind::EmailChanged
+        | LetterKind::PasswordChanged
+        | LetterKind::FactorAdded
+        | LetterKind::FactorRemoved
+        | LetterKind::RecoveryCodesMade
+        | LetterKind::PasskeyAdded
+        | LetterKind::PasskeyRemoved => return None,
     };
-    Some(Wanted { user: user.id, basis: letter.basis, purpose, address })
+    Some(Wanted { user: user.id, basis: letter.basis, aim, address })
 }

@@ -56,6 +56,28 @@ impl Spread {
         self.buckets.iter().sum()
     }
 
+    /// What came since `earlier`.
+    #[must_use]
+    pub fn since(mut self, earlier: &Self) -> Self {
+        for (mine, theirs) in self.buckets.iter_mut().zip(&earlier.buckets) {
+            *mine = mine.saturating_sub(*theirs);
+        }
+        Self { total: self.total.saturating_sub(earlier.total), ..self }
+    }
+
+    /// What `percent` of all took at most, as far as [`BOUNDS`] tell; `None` where there was
+    /// nothing, or it took longer than the last of them.
+    pub fn at_most(&self, percent: u64) -> Option<Duration> {
+        let wanted = (self.count().saturating_mul(percent)).div_ceil(100);
+        let mut so_far = 0;
+        let mut bounds = BOUNDS.iter().zip(&self.buckets);
+        let bound = bounds.find(|(_, bucket)| {
+            so_far += *bucket;
+            so_far >= wanted && wanted > 0
+        });
+        bound.map(|(micros, _)| Duration::from_micros(*micros))
+    }
+
     /// This and that together.
     #[must_use]
     pub fn plus(mut self, other: &Self) -> Self {

@@ -4,6 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::api;
+use super::factors;
 use super::faults::Faults;
 use super::form::Form;
 use super::outcome::{Outcome, View};
@@ -72,7 +73,11 @@ fn view(cx: &Context<'_>, faults: Faults) -> View {
     let email = identity.and_then(|identity| identity.email.as_deref()).unwrap_or_default();
     let is_verified = identity.is_some_and(|identity| identity.email_verified);
     let verify = offers.mail && !email.is_empty() && !is_verified;
-    let mut links = vec![(PASSWORD, "account/password"), (DEVICES, "account/sessions")];
+    let mut links = vec![
+        (PASSWORD, "account/password"),
+        (factors::TITLE, "account/factors"),
+        (DEVICES, "account/sessions"),
+    ];
     if offers.mail {
         links.insert(0, (EMAIL, "account/email"));
     }

@@ -4,20 +4,47 @@ use std::sync::Arc;
 
 use http::header::HeaderName;
 use http::request::Parts;
-use http::{Method, StatusCode};
+use http::{Method, Response, StatusCode};
 
 use super::language::Language;
-use super::serve::Pages;
+use super::serve::{Pages, go};
 use super::settings::SiteSettings;
 use super::table::Who;
 use super::{Reader, Shown};
 use crate::session::Authenticated;
-use crate::web::is_read;
+use crate::web::{Body, is_read};
 
 /// Sent by browsers alone (Fetch Metadata).
 const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
+/// What is asked of somebody who is sent to sign in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SignIn {
+    /// That they are somebody.
+    AtAll,
+    /// Their password once more.
+    Anew,
+    /// That, and a second factor.
+    WithFactor,
+}
+
 impl Pages {
+    /// Sends a browser to the page where one signs in, and back afterwards.
+    pub fn ask_to_sign_in(&self, reader: Option<&Reader>, how: SignIn) -> Response<Body> {
+        let page = format!("{}/sign-in/", self.settings.prefix);
+        let mut to = reader.map_or_else(|| page.clone(), |reader| reader.by_way_of(&page));
+        let more = match how {
+            SignIn::AtAll => "",
+            SignIn::Anew => "anew=1",
+            SignIn::WithFactor => "anew=1&factor=1",
+        };
+        if !more.is_empty() {
+            to.push(if to.contains('?') { '&' } else { '?' });
+            to.push_str(more);
+        }
+        go(StatusCode::FOUND, &to)
+    }
+
     /// What somebody is shown in the place of a page that is not for them, or not yet.
     pub(super) fn turn_away(
         &self,
@@ -32,7 +59,7 @@ impl Pages {
         let Some(caller) = caller else {
             let looks = [Method::GET, Method::HEAD].contains(&parts.method);
             let reader = Reader::of(parts, path).filter(|_| looks);
-            return Some(Shown::of(self.ask_to_sign_in(reader.as_ref(), false)));
+            return Some(Shown::of(self.ask_to_sign_in(reader.as_ref(), SignIn::AtAll)));
         };
         let Who::Operator = who else { return None };
         // Scripts of whatever else is at this origin neither read the site nor act on it unseen.
@@ -48,7 +75,7 @@ impl Pages {
         }
         // What was filled in is lost, but not where that was.
         let back = Reader::back_to(parts, path);
-        Some(Shown::of(self.ask_to_sign_in(Some(&back), true)))
+        Some(Shown::of(self.ask_to_sign_in(Some(&back), SignIn::Anew)))
     }
 
     /// The same of what operators do, once their form is there: it may have taken its time, and the

@@ -16,8 +16,9 @@ const STYLE: &str = include_str!("templates/style.css");
 const LIGHT: &str = "#f4f5f7";
 const DARK: &str = "#1a1e25";
 
-/// Has moments in the reader's zone. Pages do without it.
-const SCRIPT: &str = include_str!("templates/times.js");
+/// Has moments in the reader's zone, and asks for passkeys. Pages do without it.
+const SCRIPT: &str =
+    concat!(include_str!("templates/times.js"), include_str!("templates/passkeys.js"));
 
 /// Ready to be sent. Their names change with what is in them, so that browsers may keep them.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ impl Assets {
         let logo = settings.logo.as_ref();
         let logo = logo.map(|logo| Asset::new("logo", "", logo.media_type, logo.bytes.clone()));
         let script = "text/javascript; charset=utf-8";
-        let script = Asset::new("times", ".js", script, Bytes::from_static(SCRIPT.as_bytes()));
+        let script = Asset::new("pages", ".js", script, Bytes::from_static(SCRIPT.as_bytes()));
         Self { style: style(settings.accent), script, logo }
     }
 

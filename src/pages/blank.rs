@@ -8,6 +8,9 @@ use super::language::Language;
 use super::outcome::View;
 use super::visit::Context;
 
+/// What the button says that lets somebody in.
+pub(super) const PASSKEY: &str = "Sign in with a passkey";
+
 /// A form as it is before anybody fills it in. All texts are in English.
 pub(super) struct Blank {
     pub(super) title: &'static str,
@@ -63,6 +66,7 @@ pub(super) struct Filled<'a> {
     hidden: Vec<(&'static str, String)>,
     links: Vec<Value>,
     notice: &'static str,
+    passkey: Value,
 }
 
 impl Blank {
@@ -82,13 +86,14 @@ impl Blank {
     pub(super) fn sample(&'static self, sent: &Form) -> Value {
         let faults = Faults::told("Not found.", Language::english());
         let filled = self.with(sent, faults).hidden("next", "/").link("Sign in", "/auth/sign-in/");
+        let filled = filled.passkey(PASSKEY, &json!({ "challenge": "AA" }), "credential");
         filled.notice("You are signed out.").view("/auth/sign-in/").data
     }
 
     /// The form with what was sent in it, but for passwords.
     pub(super) fn with<'a>(&'static self, sent: &'a Form, faults: Faults) -> Filled<'a> {
         let (hidden, links) = (Vec::new(), Vec::new());
-        Filled { blank: self, sent, faults, hidden, links, notice: "" }
+        Filled { blank: self, sent, faults, hidden, links, notice: "", passkey: Value::Null }
     }
 }
 
@@ -111,9 +116,18 @@ impl Filled<'_> {
         self
     }
 
+    /// Has a button that asks for a passkey, whose answer goes into that field: one of the form, or
+    /// else the only one of a form beside it.
+    pub(super) fn passkey(mut self, label: &str, options: &Value, into: &str) -> Self {
+        let alone = self.blank.names().all(|name| name != into);
+        let options = options.to_string();
+        self.passkey = json!({ "label": label, "options": options, "into": into, "alone": alone });
+        self
+    }
+
     /// The page. The form goes to `action`.
     pub(super) fn view(self, action: &str) -> View {
-        let Self { blank, sent, mut faults, hidden, links, notice } = self;
+        let Self { blank, sent, mut faults, hidden, links, notice, passkey } = self;
         let fields = blank.fields.iter().map(|field| {
             let value = if field.kind == "password" { "" } else { sent.text(field.name) };
             json!({
@@ -137,6 +151,7 @@ impl Filled<'_> {
             "hidden": hidden,
             "submit": blank.submit,
             "links": links,
+            "passkey": passkey,
             "faults": faults.rest(),
         });
         View::good("form.html", blank.title, data)

@@ -27,12 +27,18 @@ built_in!(
     "account.html",
     "api.html",
     "devices.html",
+    "factors.html",
     "keys.html",
     "site.html",
     "users.html",
+    "user_add.html",
+    "groups.html",
+    "group.html",
+    "invitations.html",
     "user.html",
     "confirm.html",
     "audit.html",
+    "state.html",
 );
 
 /// The frame that all pages are in.
@@ -118,7 +124,7 @@ fn sample_frame() -> serde_json::Value {
         "name": "Example",
         "home": "/auth/",
         "style": "/auth/style.css",
-        "script": "/auth/times.js",
+        "script": "/auth/pages.js",
         "logo": "/auth/logo",
         "user": "alice",
         "sign_out": "/auth/sign-out/",

@@ -27,3 +27,9 @@ pub struct Denied {
     /// What happened and what to do, for the operator.
     pub detail: String,
 }
+
+impl Denied {
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into() }
+    }
+}

@@ -22,6 +22,14 @@ pub(super) const TEXTS: [&str; 2] = [TITLE, GO_ON];
 const DONE: &str = "in";
 
 impl Context<'_> {
+    /// A page of ours that leads on to where somebody wanted to go.
+    pub(super) fn page_before(&self, below: &str, next: Option<&str>) -> String {
+        let page = self.page(below);
+        let Some(next) = next else { return page };
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        format!("{page}?{}", query.append_pair("next", next).finish())
+    }
+
     /// Where a form leads that has signed somebody in.
     pub(super) fn after_form(&self, next: Option<String>) -> String {
         match next {

@@ -70,6 +70,12 @@ impl Answer {
         self.body.as_array_mut().map(std::mem::take)
     }
 
+    /// The texts of a list of the body.
+    pub(super) fn texts(&self, name: &str) -> Vec<&str> {
+        let list = self.body.get(name).and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
     /// A text of the body; empty where there is none.
     pub(super) fn text(&self, name: &str) -> &str {
         self.body.get(name).and_then(Value::as_str).unwrap_or_default()

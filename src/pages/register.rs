@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use super::blank::{Blank, Field};
 use super::faults::Faults;
 use super::form::Form;
-use super::outcome::Outcome;
+use super::next::own_target;
+use super::outcome::{Outcome, View};
 use super::refusal;
 use super::settings::Registering;
 use super::visit::Context;
@@ -35,8 +36,9 @@ pub(super) const BLANKS: [&Blank; 2] = [&OPEN, &INVITED];
 pub(super) const SIGN_IN_INSTEAD: &str = "Sign in with an existing account";
 
 pub(super) async fn get(cx: &Context<'_>) -> Outcome {
+    let Some(blank) = blank(cx) else { return closed() };
     // A link of an invitation has it in its query.
-    show(cx, &cx.query, Faults::default())
+    view(cx, blank, &cx.query, Faults::default()).into()
 }
 
 pub(super) async fn post(cx: &Context<'_>, form: Form) -> Outcome {
@@ -49,23 +51,27 @@ pub(super) async fn post(cx: &Context<'_>, form: Form) -> Outcome {
     let made = cx.ask_as_nobody("register", fields.clone().into()).await;
     if !made.status.is_success() {
         let faults = Faults::of(&made, cx.language);
-        let filled = blank.with(&form, faults).link(SIGN_IN_INSTEAD, &cx.page("sign-in"));
-        return filled.view(&cx.page("register")).refused(made).into();
+        return view(cx, blank, &form, faults).refused(made).into();
     }
+    let next = own_target(form.text("next"));
     let known = ["username", "password"].map(|name| (name.to_owned(), form.text(name).into()));
     let answer = cx.ask_as_nobody("token", known.into_iter().collect::<Map<_, _>>().into()).await;
     if !answer.status.is_success() {
         // The account is there; that it cannot be signed in to at once is another matter.
-        return Outcome::go(cx.page("sign-in"));
+        return Outcome::go(cx.page_before("sign-in", next.as_deref()));
     }
     let session = cx.sign_in(&answer).await;
-    Outcome::Go { to: cx.page(""), session, cookie: answer.cookie }
+    Outcome::Go { to: cx.after_form(next), session, cookie: answer.cookie }
 }
 
-fn show(cx: &Context<'_>, sent: &Form, faults: Faults) -> Outcome {
-    let Some(blank) = blank(cx) else { return closed() };
-    let filled = blank.with(sent, faults).link(SIGN_IN_INSTEAD, &cx.page("sign-in"));
-    filled.view(&cx.page("register")).into()
+fn view(cx: &Context<'_>, blank: &'static Blank, sent: &Form, faults: Faults) -> View {
+    let next = own_target(sent.text("next"));
+    let mut filled = blank.with(sent, faults);
+    if let Some(next) = &next {
+        filled = filled.hidden("next", next);
+    }
+    let sign_in = cx.page_before("sign-in", next.as_deref());
+    filled.link(SIGN_IN_INSTEAD, &sign_in).view(&cx.page("register"))
 }
 
 fn blank(cx: &Context<'_>) -> Option<&'static Blank> {

@@ -14,7 +14,7 @@ use super::refusal;
 use super::settings::PagesSettings;
 use super::table::{API, Row, TABLE};
 use super::visit::{Context, Shown, Visited};
-use super::{Desk, Office, Reader, site};
+use super::{Desk, Office, site};
 use crate::session::{Authenticated, Sessions, Visit, Visitor};
 use crate::web::{Body, MessageLimits, is_from_own_page};
 
@@ -191,16 +191,6 @@ impl Pages {
         }
     }
 
-    /// Sends a browser to the page where one signs in, or signs in anew, and back afterwards.
-    pub fn ask_to_sign_in(&self, reader: Option<&Reader>, anew: bool) -> Response<Body> {
-        let page = format!("{}/sign-in/", self.settings.prefix);
-        let mut to = reader.map_or_else(|| page.clone(), |reader| reader.by_way_of(&page));
-        if anew {
-            to.push_str(if to.contains('?') { "&anew=1" } else { "?anew=1" });
-        }
-        go(StatusCode::FOUND, &to)
-    }
-
     /// The page that says why something cannot be had.
     pub(super) fn refused(
         &self,
@@ -272,7 +262,7 @@ impl Shown {
 }
 
 /// Sends a browser elsewhere. Targets are made of ASCII alone.
-fn go(status: StatusCode, to: &str) -> Response<Body> {
+pub(super) fn go(status: StatusCode, to: &str) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     let to = HeaderValue::from_str(to).unwrap_or_else(|_| HeaderValue::from_static("/"));

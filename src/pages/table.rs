@@ -10,7 +10,8 @@ use super::outcome::Outcome;
 use super::site;
 use super::visit::Context;
 use super::{
-    account, api, api_keys, devices, email, password, register, reset, sign_in, sign_out, verify,
+    account, api, api_keys, devices, email, factors, password, register, reset, sign_in, sign_out,
+    verify,
 };
 
 type Handled<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
@@ -58,7 +59,7 @@ pub(super) use page;
 /// The one that an operator may switch off.
 pub(super) const API: &str = "api";
 
-pub(super) static TABLE: [Row; 13] = [
+pub(super) static TABLE: [Row; 14] = [
     page!("sign-in", "page sign-in", Anybody, sign_in::get, sign_in::post),
     page!("sign-out", "page sign-out", Anybody, sign_out::get, sign_out::post),
     page!("register", "page register", Anybody, register::get, register::post),
@@ -69,6 +70,7 @@ pub(super) static TABLE: [Row; 13] = [
     page!("account/verify", "page account/verify", SignedIn, account::to_account, account::verify),
     page!("account/email", "page account/email", SignedIn, email::get, email::post),
     page!("account/password", "page account/password", SignedIn, password::get, password::post),
+    page!("account/factors", "page account/factors", SignedIn, factors::get, factors::post),
     page!("account/sessions", "page account/sessions", SignedIn, devices::get, devices::post),
     page!("account/keys", "page account/keys", SignedIn, api_keys::get, api_keys::post),
     page!("api", "page api", Anybody, api::get, api::post),
@@ -90,6 +92,7 @@ pub(super) fn texts() -> impl Iterator<Item = &'static str> {
         .chain(account::texts())
         .chain(devices::texts())
         .chain(api_keys::texts())
+        .chain(factors::texts())
         .chain([api::TITLE])
         .chain(super::refusal::texts())
         .chain(site::texts())
@@ -109,6 +112,7 @@ pub(super) fn samples() -> impl Iterator<Item = (&'static str, Value)> {
         ("account.html", account::sample()),
         ("devices.html", devices::sample()),
         ("keys.html", api_keys::sample()),
+        ("factors.html", factors::sample()),
         ("api.html", api::sample()),
     ]);
     own.chain(site::samples())

@@ -19,7 +19,7 @@ use foreign::Cost;
 pub use foreign::{HashFault, recognize};
 pub(crate) use policy::is_word_sign;
 pub use policy::{Attribute, Weakness};
-pub use pool::Load;
+pub use pool::{Load, Turn};
 pub use settings::PasswordSettings;
 
 /// Why a password could not be hashed or checked.
@@ -66,7 +66,8 @@ impl Passwords {
         let params = Params::new(memory, passes, settings.lanes.get(), None)
             .map_err(|_| PasswordError::Failed)?;
         let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let recipe = hash(&hasher, b"nobody has this password")?.recipe();
+        // As a hash would have it, without the time that one takes.
+        let recipe = format!("$argon2id$v=19$m={memory},t={passes},p={}", settings.lanes);
         let pool = pool::Pool::start(&settings).map_err(|_| PasswordError::Failed)?;
         Ok(Self { settings, hasher: Arc::new(hasher), pool, recipe })
     }
@@ -101,13 +102,19 @@ impl Passwords {
     /// Whoever is not let in has cost the same: unknown or known, wrong password or disabled
     /// account, whatever the account's hash is and whatever other kinds of hashes there are.
     ///
+    /// Keep the turn until all is done that a login brings with it.
+    ///
     /// # Errors
     ///
     /// [`PasswordError`]; the password is neither right nor wrong.
-    pub async fn check(&self, password: Secret, login: Candidate) -> Result<bool, PasswordError> {
+    pub async fn check(
+        &self,
+        password: Secret,
+        login: Candidate,
+    ) -> Result<(bool, Turn), PasswordError> {
         let own = self.recipe.clone();
         self.pool
-            .run(move || {
+            .run_and_keep(move || {
                 let Candidate { stored, entitled, recipes } = login;
                 let password = password.expose();
                 let right = stored.as_ref().is_some_and(|hash| foreign::matches(password, hash));
@@ -132,7 +139,8 @@ impl Passwords {
         password: Secret,
         stored: Option<PasswordHash>,
     ) -> Result<bool, PasswordError> {
-        self.check(password, Candidate { stored, entitled: true, recipes: Vec::new() }).await
+        let login = Candidate { stored, entitled: true, recipes: Vec::new() };
+        self.check(password, login).await.map(|(right, _turn)| right)
     }
 
     /// Whether a hash is of another format than ours, or made with other parameters than now.
@@ -159,6 +167,13 @@ mod tests {
 
     fn secret(text: &str) -> Secret {
         text.to_owned().into()
+    }
+
+    #[tokio::test]
+    async fn what_a_hash_costs_is_known_before_there_is_one() {
+        let passwords = passwords();
+        let hash = passwords.hash(secret("Tr1cky-Phrase-77")).await.unwrap();
+        assert_eq!(hash.recipe(), passwords.recipe);
     }
 
     #[tokio::test]

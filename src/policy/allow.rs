@@ -33,6 +33,8 @@ pub enum Term {
         /// The value, compared as text.
         value: String,
     },
+    /// Whoever has shown a second factor.
+    Mfa,
     /// Whoever has shown a certificate with this name, whether authenticated otherwise or not.
     Certificate(String),
 }
@@ -48,8 +50,8 @@ pub enum RuleError {
     Empty,
     /// A word that is no term.
     #[error(
-        "`{0}` is no rule; write `anyone`, `user`, `role:x`, `user:name`, `claim:name=value` or \
-         `cert:name`"
+        "`{0}` is no rule; write `anyone`, `user`, `role:x`, `user:name`, `claim:name=value`, \
+         `cert:name` or `mfa`"
     )]
     Unknown(String),
     /// Something that looks like a negation.
@@ -61,6 +63,12 @@ pub enum RuleError {
     /// A claim without name or value.
     #[error("`{0}` lacks a name or a value; write `claim:name=value`")]
     Claim(String),
+    /// A name that a foreign issuer may give to anybody, and that anybody may register under.
+    #[error(
+        "`claim:username={0}`: other issuers may give that name to anybody; write `user:{0}` for \
+         the user of this gateway, or a claim such as `user_id` for somebody else's"
+    )]
+    Username(String),
 }
 
 /// What becomes of a request for a route.
@@ -70,6 +78,8 @@ pub enum Verdict {
     Allowed,
     /// Nobody is authenticated and somebody must be: 401.
     NeedsIdentity,
+    /// The caller is known and would be among those allowed, had it shown a second factor: 401.
+    NeedsFactor,
     /// The caller is known and not among those allowed: 403.
     Forbidden,
 }
@@ -122,7 +132,9 @@ impl Allow {
         };
         rules.iter().flatten().filter_map(|term| match term {
             Term::Named(name) => Some(name.as_str()),
-            Term::User | Term::Role(_) | Term::Claim { .. } | Term::Certificate(_) => None,
+            Term::User | Term::Role(_) | Term::Claim { .. } | Term::Mfa | Term::Certificate(_) => {
+                None
+            }
         })
     }
 
@@ -146,6 +158,14 @@ pub fn authorize(
     if rules.iter().any(|rule| !rule.is_empty() && rule.iter().all(meets)) {
         return Verdict::Allowed;
     }
+    // Where a rule lacks nothing else, a better login would help.
+    let lacks_factor = |rule: &Vec<Term>| {
+        let lacks = |term: &Term| *term == Term::Mfa && !meets(term);
+        rule.iter().any(lacks) && rule.iter().all(|term| meets(term) || lacks(term))
+    };
+    if identity.is_some() && rules.iter().any(lacks_factor) {
+        return Verdict::NeedsFactor;
+    }
     // Where each rule lacks a certificate, no credential would help.
     let lacks = |term: &Term| matches!(term, Term::Certificate(_)) && !meets(term);
     let hopeless = !rules.is_empty() && rules.iter().all(|rule| rule.iter().any(lacks));
@@ -165,6 +185,9 @@ impl Term {
             Some(("user", name)) => Ok(Self::Named(name.nfkc().collect())),
             Some(("cert", name)) => Ok(Self::Certificate(name.into())),
             Some(("claim", claim)) => match claim.split_once('=') {
+                Some(("username", name)) if !name.is_empty() => {
+                    Err(RuleError::Username(name.into()))
+                }
                 Some((name, value)) if !name.is_empty() && !value.is_empty() => {
                     Ok(Self::Claim { name: name.into(), value: value.into() })
                 }
@@ -173,6 +196,7 @@ impl Term {
             Some(_) => Err(unknown()),
             None => match text {
                 "user" => Ok(Self::User),
+                "mfa" => Ok(Self::Mfa),
                 "anyone" => Err(RuleError::AnyoneStandsAlone),
                 "" => Err(RuleError::Empty),
                 _ => Err(unknown()),
@@ -195,6 +219,7 @@ impl Term {
         match self {
             Self::Certificate(_) => false,
             Self::User => true,
+            Self::Mfa => identity.has_second_factor(),
             Self::Role(role) => identity.has_role(role),
             // A foreign issuer may give any name to anybody.
             Self::Named(name) => identity.issuer.is_none() && identity.username == *name,
@@ -223,6 +248,7 @@ impl fmt::Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User => f.write_str("user"),
+            Self::Mfa => f.write_str("mfa"),
             Self::Role(role) => write!(f, "role:{role}"),
             Self::Named(name) => write!(f, "user:{name}"),
             Self::Claim { name, value } => write!(f, "claim:{name}={value}"),
@@ -232,150 +258,4 @@ impl fmt::Display for Term {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-
-    fn alice() -> Identity {
-        Identity {
-            user_id: "1".into(),
-            username: "alice".into(),
-            email: Some("alice@a.test".into()),
-            email_verified: true,
-            roles: vec!["admin".into()],
-            claims: BTreeMap::from([
-                ("tenant".into(), Claim::Text("acme".into())),
-                ("groups".into(), Claim::List(vec!["x".into(), "y".into()])),
-            ]),
-            session: None,
-            issuer: None,
-        }
-    }
-
-    fn verdict(rule: &str, identity: &Identity) -> Verdict {
-        authorize(&Allow::parse_rule(rule).unwrap(), Some(identity), None)
-    }
-
-    #[test]
-    fn a_rule_is_met_by_all_of_its_terms() {
-        for rule in [
-            "anyone",
-            "user",
-            "role:admin",
-            "user:alice",
-            "user:ａｌｉｃｅ",
-            "claim:tenant=acme",
-            "claim:groups=y",
-            "claim:roles=admin",
-            "claim:email=alice@a.test",
-            "role:admin & claim:tenant=acme",
-        ] {
-            assert_eq!(verdict(rule, &alice()), Verdict::Allowed, "{rule}");
-        }
-        for rule in [
-            "role:adm",
-            "user:Alice",
-            "claim:tenant=acm",
-            "claim:groups=z",
-            "claim:groups=x,y",
-            "claim:missing=x",
-            "role:admin & claim:tenant=other",
-        ] {
-            assert_eq!(verdict(rule, &alice()), Verdict::Forbidden, "{rule}");
-        }
-    }
-
-    #[test]
-    fn nobody_is_let_through_where_somebody_is_demanded() {
-        assert_eq!(authorize(&Allow::Anyone, None, None), Verdict::Allowed);
-        assert_eq!(authorize(&Allow::user(), None, None), Verdict::NeedsIdentity);
-        for nobody in [Allow::Rules(vec![]), Allow::Rules(vec![vec![]])] {
-            assert_eq!(authorize(&nobody, None, None), Verdict::NeedsIdentity);
-            assert_eq!(authorize(&nobody, Some(&alice()), None), Verdict::Forbidden);
-        }
-    }
-
-    #[test]
-    fn a_certificate_is_one_more_way_in_and_one_more_demand() {
-        let allow = |rules: &[&str]| {
-            Allow::any_of(rules.iter().map(|rule| Allow::parse_rule(rule).unwrap())).unwrap()
-        };
-        let billing = ClientCertificate::named(vec!["billing".into()]);
-        let (alice, shown) = (alice(), Some(&billing));
-        let either = allow(&["cert:billing", "role:admin"]);
-        assert_eq!(either.to_string(), "cert:billing, role:admin");
-        assert_eq!(authorize(&either, None, shown), Verdict::Allowed);
-        assert_eq!(authorize(&either, Some(&alice), None), Verdict::Allowed);
-        assert_eq!(authorize(&either, None, None), Verdict::NeedsIdentity);
-        let both = allow(&["cert:billing & role:admin"]);
-        assert_eq!(authorize(&both, Some(&alice), shown), Verdict::Allowed);
-        assert_eq!(authorize(&both, None, shown), Verdict::NeedsIdentity);
-        assert_eq!(authorize(&both, Some(&alice), None), Verdict::Forbidden);
-        assert_eq!(authorize(&both, None, None), Verdict::Forbidden);
-        for other in ["cert:Billing", "cert:billin", "cert:billing2"] {
-            assert_eq!(authorize(&allow(&[other]), None, shown), Verdict::Forbidden, "{other}");
-            assert_eq!(authorize(&allow(&[other]), Some(&alice), shown), Verdict::Forbidden);
-        }
-        // A certificate is nobody's account.
-        assert_eq!(authorize(&allow(&["user"]), None, shown), Verdict::NeedsIdentity);
-        assert!(both.asks_for_certificate() && !allow(&["user"]).asks_for_certificate());
-    }
-
-    #[test]
-    fn a_foreign_namesake_is_not_our_user() {
-        let foreign = Identity { issuer: Some("corp".into()), ..alice() };
-        assert_eq!(verdict("user:alice", &foreign), Verdict::Forbidden);
-        assert_eq!(verdict("role:admin", &foreign), Verdict::Allowed);
-    }
-
-    #[test]
-    fn an_unverified_address_meets_no_rule() {
-        let unverified = Identity { email_verified: false, ..alice() };
-        assert_eq!(verdict("claim:email=alice@a.test", &unverified), Verdict::Forbidden);
-    }
-
-    #[test]
-    fn any_of_several_rules_is_enough() {
-        let rules = ["role:nobody", "role:analyst & user", "claim:tenant=acme"];
-        let allow = Allow::any_of(rules.map(|rule| Allow::parse_rule(rule).unwrap())).unwrap();
-        assert_eq!(authorize(&allow, Some(&alice()), None), Verdict::Allowed);
-        assert_eq!(allow.to_string(), "role:nobody, role:analyst & user, claim:tenant=acme");
-        assert_eq!(Allow::any_of([Allow::Anyone]), Ok(Allow::Anyone));
-        assert_eq!(Allow::any_of([]), Err(RuleError::Empty));
-        let mixed = Allow::any_of([Allow::user(), Allow::Anyone]);
-        assert_eq!(mixed, Err(RuleError::AnyoneStandsAlone));
-    }
-
-    #[test]
-    fn the_names_in_rules_are_known() {
-        let rules = ["user:bob & role:x", "user", "user:ａlice"];
-        let allow = Allow::any_of(rules.map(|rule| Allow::parse_rule(rule).unwrap())).unwrap();
-        assert_eq!(allow.user_names().collect::<Vec<_>>(), ["bob", "alice"]);
-    }
-
-    #[test]
-    fn a_wrong_rule_is_told_what_to_write() {
-        let unknown = "is no rule; write `anyone`, `user`, `role:x`, `user:name`, \
-                       `claim:name=value` or `cert:name`";
-        for (rule, message) in [
-            ("admin", &*format!("`admin` {unknown}")),
-            ("User", &format!("`User` {unknown}")),
-            ("group:x", &format!("`group:x` {unknown}")),
-            ("user:", &format!("`user:` {unknown}")),
-            ("cert:", &format!("`cert:` {unknown}")),
-            ("", "empty rule; write \"user\" for every authenticated caller"),
-            ("user &", "empty rule; write \"user\" for every authenticated caller"),
-            ("anyone & user", "`anyone` stands alone; leave out the rest, or `anyone`"),
-            ("!role:x", "`!role:x`: there is no negation; name who is allowed"),
-            (
-                "role:Admin",
-                "`Admin` is no role name; write up to 64 of `a-z`, `0-9`, `_`, `.`, `:` and `-`",
-            ),
-            ("claim:x", "`claim:x` lacks a name or a value; write `claim:name=value`"),
-            ("claim:x=", "`claim:x=` lacks a name or a value; write `claim:name=value`"),
-        ] {
-            assert_eq!(Allow::parse_rule(rule).unwrap_err().to_string(), message, "{rule}");
-        }
-    }
-}
+mod tests;

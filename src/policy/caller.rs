@@ -1,9 +1,7 @@
 //! Who a question speaks of: a caller of whom just the terms of a rule are true.
 
-use std::collections::BTreeMap;
-
 use super::allow::{Allow, RuleError, Term};
-use crate::identity::{Claim, Identity};
+use crate::identity::{Claim, Identity, MFA, PASSWORD_AND_CODE};
 use crate::tls::ClientCertificate;
 
 /// Somebody who asks, as far as a policy can tell callers apart.
@@ -20,12 +18,12 @@ impl Caller {
     /// `anyone`, and for somebody who shows a certificate alone.
     ///
     /// ```
-    /// use portcullis::policy::Caller;
+    /// use portcullis::rooms::policy::Caller;
     ///
     /// let caller = Caller::parse("role:admin & claim:tenant=acme")?;
     /// assert!(caller.identity.is_some_and(|admin| admin.has_role("admin")));
     /// assert!(Caller::parse("anyone")?.identity.is_none());
-    /// # Ok::<(), portcullis::policy::RuleError>(())
+    /// # Ok::<(), portcullis::rooms::policy::RuleError>(())
     /// ```
     ///
     /// # Errors
@@ -33,12 +31,13 @@ impl Caller {
     /// A [`RuleError`]; show it to whoever wrote the text.
     pub fn parse(text: &str) -> Result<Self, RuleError> {
         let Allow::Rules(rules) = Allow::parse_rule(text)? else { return Ok(Self::default()) };
-        let (mut names, mut known, mut identity) = (Vec::new(), false, nobody_yet());
+        let (mut names, mut known, mut identity) = (Vec::new(), false, Identity::nobody());
         for term in rules.into_iter().flatten() {
             known |= !matches!(term, Term::Certificate(_));
             match term {
                 Term::Certificate(name) => names.push(name),
                 Term::User => {}
+                Term::Mfa => has_shown_two(&mut identity),
                 Term::Role(role) => identity.roles.push(role),
                 Term::Named(name) => identity.username = name,
                 Term::Claim { name, value } => set_claim(&mut identity, name, value),
@@ -49,29 +48,21 @@ impl Caller {
     }
 }
 
-/// A user of our own of whom nothing else is known.
-fn nobody_yet() -> Identity {
-    Identity {
-        user_id: String::new(),
-        username: String::new(),
-        email: None,
-        email_verified: false,
-        roles: Vec::new(),
-        claims: BTreeMap::new(),
-        session: None,
-        issuer: None,
-    }
+/// The caller has shown a second factor, as our own users do.
+fn has_shown_two(caller: &mut Identity) {
+    caller.amr.extend(PASSWORD_AND_CODE.map(str::to_owned));
 }
 
 /// Gives the caller a claim where [`Identity::claim`] looks for it.
 fn set_claim(caller: &mut Identity, name: String, value: String) {
     match name.as_str() {
         "user_id" => caller.user_id = value,
-        "username" => caller.username = value,
         "email" => (caller.email, caller.email_verified) = (Some(value), true),
         "email_verified" => caller.email_verified = value == "true",
         "roles" => caller.roles.push(value),
         "sid" => caller.session = value.parse().ok(),
+        "acr" if value == MFA => has_shown_two(caller),
+        "amr" => caller.amr.push(value),
         _ => match caller.claims.entry(name).or_insert_with(|| Claim::List(Vec::new())) {
             Claim::List(values) => values.push(value),
             Claim::Text(_) => {}

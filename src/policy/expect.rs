@@ -60,10 +60,10 @@ impl Expectation {
     /// Reads a line. `from ADDRESS` may stand before the method or after the path.
     ///
     /// ```
-    /// use portcullis::policy::Expectation;
+    /// use portcullis::rooms::policy::Expectation;
     ///
     /// Expectation::parse("role:admin & claim:tenant=acme from 10.1.2.3 GET a.test/x -> api")?;
-    /// # Ok::<(), portcullis::policy::ExpectationError>(())
+    /// # Ok::<(), portcullis::rooms::policy::ExpectationError>(())
     /// ```
     ///
     /// # Errors

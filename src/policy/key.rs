@@ -63,11 +63,11 @@ impl Key {
     /// written with one at its end, so that nobody takes it for a path or the other way round.
     ///
     /// ```
-    /// use portcullis::policy::Key;
+    /// use portcullis::rooms::policy::Key;
     ///
     /// let key = Key::parse("POST,DELETE Example.com/api/orders/*")?;
     /// assert_eq!(key.to_string(), "POST,DELETE example.com/api/orders/*");
-    /// # Ok::<(), portcullis::policy::KeyError>(())
+    /// # Ok::<(), portcullis::rooms::policy::KeyError>(())
     /// ```
     ///
     /// # Errors

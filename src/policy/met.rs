@@ -15,6 +15,7 @@ pub struct Alternative {
 
 impl Allow {
     /// Each alternative, for that caller; none where anyone is let through.
+    #[doc(hidden)]
     pub fn alternatives(
         &self,
         identity: Option<&Identity>,

@@ -7,6 +7,7 @@
 
 mod allow;
 mod caller;
+mod conflict;
 mod expect;
 mod key;
 mod met;
@@ -18,6 +19,7 @@ mod rewrite;
 mod routes;
 mod shadow;
 mod trie;
+pub(crate) mod words;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -29,6 +31,7 @@ use crate::web::Cors;
 
 pub use allow::{Allow, RuleError, Term, Verdict, authorize};
 pub use caller::Caller;
+pub use conflict::{Conflict, ConflictKind};
 pub use expect::{Expectation, ExpectationError, ExpectationFailed};
 pub use key::{Key, KeyError, Methods};
 pub use met::Alternative;
@@ -37,7 +40,7 @@ pub use question::{Question, Ruling, method};
 pub use rate::{By, Rate, Rates, TooMany};
 pub use response_headers::{ResponseHeaderError, ResponseHeaders};
 pub use rewrite::{Rewrite, RewriteError};
-pub use routes::{Ambiguous, Conflict, ConflictKind, OtherReading, Place, Routes};
+pub use routes::{Ambiguous, OtherReading, Place, Routes};
 pub use shadow::{Shadow, Would};
 
 /// One line of the routing table.

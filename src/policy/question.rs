@@ -99,7 +99,9 @@ impl<'r> Ruling<'r> {
             Self::BadPath(_) | Self::Ambiguous(_) => StatusCode::BAD_REQUEST,
             Self::Nowhere => StatusCode::NOT_FOUND,
             Self::OtherAddresses(_) | Self::Judged(_, Verdict::Forbidden) => StatusCode::FORBIDDEN,
-            Self::Judged(_, Verdict::NeedsIdentity) => StatusCode::UNAUTHORIZED,
+            Self::Judged(_, Verdict::NeedsIdentity | Verdict::NeedsFactor) => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::Own | Self::Judged(_, Verdict::Allowed) => return None,
         })
     }

@@ -54,8 +54,9 @@ impl Shadow {
     ) -> Option<Would> {
         let other = authorize(&self.allow, identity, certificate);
         match (verdict, other) {
-            (Verdict::Allowed, Verdict::NeedsIdentity | Verdict::Forbidden) => Some(Would::Refuse),
-            (Verdict::NeedsIdentity | Verdict::Forbidden, Verdict::Allowed) => Some(Would::Allow),
+            (Verdict::Allowed, Verdict::Allowed) => None,
+            (Verdict::Allowed, _) => Some(Would::Refuse),
+            (_, Verdict::Allowed) => Some(Would::Allow),
             _ => None,
         }
     }

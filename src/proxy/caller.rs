@@ -13,6 +13,9 @@ use crate::session::{AuthError, Authenticated};
 use crate::tls::ClientCertificate;
 use crate::web::{Authorization, SessionCookie};
 
+/// Tickets of one request that are used up at most.
+const TICKETS: usize = 4;
+
 impl Proxy {
     /// Whether a request of somebody who forwards it may use its route. What becomes `known` is set
     /// at once.
@@ -45,7 +48,8 @@ impl Proxy {
             return Err(Rejection::AddressForbidden);
         }
         let (rates, clock) = (route.rates.as_ref(), &*self.clock);
-        let mut throttle = Throttle { rates, client, clock, told: String::new() };
+        let among = self.sessions.gateways();
+        let mut throttle = Throttle { rates, client, among, clock, told: String::new() };
         throttle.by_address()?;
         known.caller = self.authenticate(route, cookie, parts, known).await?;
         judge(route, known, certificate)?;
@@ -80,13 +84,17 @@ impl Proxy {
         known.map_err(|error| self.refused(error))
     }
 
-    /// Whom the ticket of a request speaks for. All that it brought are used up.
+    /// Whom the ticket of a request speaks for. All that it brought are used up, unless they are a flood.
     async fn redeem(
         &self,
         route: &Route,
         parts: &Parts,
         tickets: &[Vec<u8>],
     ) -> Result<Arc<Authenticated>, Rejection> {
+        // Each is a call of a shared store: for more than anybody sends by mistake none is made.
+        if tickets.len() > TICKETS {
+            return Err(Rejection::AmbiguousTicket);
+        }
         let scope = route.key.to_string();
         let mut redeemed = Err(AuthError::Ticket);
         for ticket in tickets {
@@ -134,6 +142,7 @@ pub(super) const fn permit(verdict: Verdict) -> Result<(), Rejection> {
     match verdict {
         Verdict::Allowed => Ok(()),
         Verdict::NeedsIdentity => Err(Rejection::NoCredentials),
+        Verdict::NeedsFactor => Err(Rejection::NeedsFactor),
         Verdict::Forbidden => Err(Rejection::Forbidden),
     }
 }

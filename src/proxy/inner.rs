@@ -39,9 +39,31 @@ pub(super) enum Opening {
 /// A service that can answer for an upstream: every tower service for [`Request<Body>`] that can be
 /// cloned and shared by threads, cannot fail, and answers with a body of bytes. An axum router is
 /// one.
+///
+/// ```
+/// use std::convert::Infallible;
+///
+/// use http::{Request, Response};
+/// use http_body_util::{BodyExt, Full};
+/// use portcullis::{Answering, Body, BodyError, InnerService};
+/// use tower::service_fn;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let hello = service_fn(async |request: Request<Body>| {
+///     let text = format!("hello {}", request.uri().path());
+///     Ok::<_, Infallible>(Response::new(Full::from(text)))
+/// });
+/// let request = Request::builder().uri("/alice").body(Body::empty())?;
+/// let answering: Answering = hello.answer(request);
+/// let body: Result<_, BodyError> = answering.await.into_body().collect().await;
+/// assert_eq!(body.map_err(|error| error.to_string())?.to_bytes(), "hello /alice");
+/// # Ok(())
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no service that a gateway can be laid around",
-    note = "it has to be a `tower::Service<Request<portcullis::web::Body>>` with `Error = Infallible`, \
+    note = "it has to be a `tower::Service<Request<portcullis::Body>>` with `Error = Infallible`, \
             be `Clone + Send + Sync + 'static`, and answer with a body of `Bytes`"
 )]
 pub trait InnerService: Clone + Send + Sync + 'static {

@@ -146,6 +146,11 @@ impl Outfit<'_> {
         let judged = self.path.as_str();
         let rewrite = self.route.rewrite.as_ref();
         let path = rewrite.map_or(Cow::Borrowed(judged), |rewrite| rewrite.apply(judged));
+        // To a parser of URLs what is behind two slashes is a host, and what it would take for the path
+        // was judged by nobody.
+        if rewrite.is_some() && path.starts_with("//") {
+            return Err(Rejection::BadTarget);
+        }
         if uri.authority().is_none() && uri.path() == path {
             return Ok(());
         }

@@ -1,19 +1,18 @@
 //! Requests that end at the gateway, and what their clients are told.
 
+mod answer;
+
 use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{self, HeaderValue};
-use http::{Response, StatusCode};
-use serde::Serialize;
+use http::StatusCode;
+use http::header::HeaderValue;
 
-use super::respond::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::policy::{Ambiguous, TooMany};
 use crate::server::Violation;
 use crate::session::{AuthError, Presented};
-use crate::web::{Body, BodyFault, HostError, PathError};
+use crate::web::{BodyFault, HostError, PathError};
 
 /// A request that goes no further.
 ///
@@ -105,6 +104,9 @@ pub enum Rejection {
     /// The route asks for a login no longer ago than this.
     #[error("login longer than {0:?} ago, or nobody knows when")]
     StaleLogin(Duration),
+    /// The caller is known, and would be let through had it shown a second factor.
+    #[error("no second factor shown")]
+    NeedsFactor,
     /// A `WebSocket` handshake in a version other than 13.
     #[error("WebSocket version other than 13")]
     WebSocketVersion,
@@ -164,6 +166,7 @@ const VERSION: &str = "Only version 13 of the WebSocket protocol is spoken here.
 const CLEAR: &str = "Credentials are taken over TLS only; this one was sent in clear.";
 const TRACE: &str = "Method \"TRACE\" not allowed.";
 const STEP_UP: &str = "A more recent login is required.";
+const FACTOR: &str = "A second factor is required.";
 const ONE_TICKET: &str = "There must be one ticket, and no Authorization header beside it.";
 const ONE_COOKIE: &str = "There must be one session cookie, and no Authorization header beside it.";
 const CROSS_SITE: &str = "The request comes from a page of another site.";
@@ -213,6 +216,7 @@ impl Rejection {
             Self::Forbidden => (S::FORBIDDEN, "forbidden", FORBIDDEN),
             Self::AddressForbidden => (S::FORBIDDEN, "forbidden_address", FORBIDDEN),
             Self::StaleLogin(_) => (S::UNAUTHORIZED, "insufficient_user_authentication", STEP_UP),
+            Self::NeedsFactor => (S::UNAUTHORIZED, "insufficient_user_authentication", FACTOR),
             Self::WebSocketVersion => (S::UPGRADE_REQUIRED, "websocket_version", VERSION),
             Self::Throttled(_) => {
                 (S::TOO_MANY_REQUESTS, "throttled", "Too many requests, try again later.")
@@ -239,94 +243,6 @@ impl Rejection {
     /// The stable code, for logs and metrics.
     pub fn code(&self) -> &'static str {
         self.class().1
-    }
-
-    /// The response for the client.
-    pub fn into_response(self) -> Response<Body> {
-        let (status, code, text) = self.class();
-        let body = if let Self::Refused(refused) = &self {
-            Bytes::from_static(refused.error.body(refused.presented).as_bytes())
-        } else if matches!(self, Self::NoCredentials | Self::Forbidden | Self::AddressForbidden) {
-            // Existing clients know these bodies from the profile endpoint.
-            Told { detail: text, code: None }.json()
-        } else {
-            Told { detail: text, code: Some(code) }.json()
-        };
-        let mut response = json_response(status, body);
-        let headers = response.headers_mut();
-        if let Some(challenge) = self.challenge(status) {
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
-        }
-        if let Some(allow) = self.allow() {
-            headers.insert(header::ALLOW, allow);
-        }
-        if matches!(self, Self::WebSocketVersion) {
-            // RFC 6455 section 4.4 and RFC 9110 section 15.5.22.
-            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade, close"));
-        }
-        let unsure = matches!(self, Self::BadFraming | Self::Malformed(_) | Self::UpstreamSwitched);
-        if unsure || matches!(self, Self::Overloaded) {
-            // Where this request ends, and whether what follows is one, nobody can tell; and a
-            // connection that waits costs memory, too.
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        if matches!(self, Self::Certificate) {
-            // Nothing on this connection will be answered.
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        if let Self::Throttled(too_many) = self {
-            headers.insert(header::RETRY_AFTER, too_many.retry_after().into());
-            headers.insert(RATE_LIMIT_POLICY, too_many.policy);
-            headers.insert(RATE_LIMIT, too_many.limit);
-        }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        response
-    }
-
-    /// RFC 6750 section 3: no `error` where no credential was sent. RFC 9470 section 3 for a login
-    /// that is too old.
-    fn challenge(&self, status: StatusCode) -> Option<HeaderValue> {
-        if let Self::StaleLogin(within) = self {
-            let told = format!(
-                "Bearer realm=\"api\", error=\"insufficient_user_authentication\", \
-                 error_description=\"{STEP_UP}\", max_age={}",
-                within.as_secs()
-            );
-            return HeaderValue::try_from(told).ok();
-        }
-        let text = if matches!(self, Self::NoCredentials | Self::Certificate) {
-            r#"Bearer realm="api""#
-        } else {
-            r#"Bearer realm="api", error="invalid_token""#
-        };
-        (status == StatusCode::UNAUTHORIZED).then(|| HeaderValue::from_static(text))
-    }
-
-    fn allow(&self) -> Option<HeaderValue> {
-        if let Self::MethodNotAllowed(allow) = self {
-            return Some(allow.clone());
-        }
-        // TRACE is refused on every route, so this says little; but 405 must say something.
-        matches!(self, Self::Trace).then(|| HeaderValue::from_static("GET, HEAD, POST"))
-    }
-}
-
-/// The body of a rejection.
-#[derive(Serialize)]
-struct Told {
-    detail: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'static str>,
-}
-
-impl Told {
-    fn json(&self) -> Bytes {
-        // Two texts always serialise.
-        serde_json::to_vec(self).unwrap_or_default().into()
     }
 }
 
@@ -371,14 +287,4 @@ const fn broken_off(fault: BodyFault) -> (StatusCode, &'static str, &'static str
             (S::BAD_REQUEST, "body_incomplete", "The request body is incomplete or malformed.")
         }
     }
-}
-
-fn json_response(status: StatusCode, body: Bytes) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
 }

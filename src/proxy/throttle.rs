@@ -1,6 +1,7 @@
 //! The route's limits, as one request meets them.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use http::HeaderValue;
 
@@ -13,6 +14,8 @@ use crate::session::Authenticated;
 pub(super) struct Throttle<'a> {
     pub(super) rates: Option<&'a Rates>,
     pub(super) client: IpAddr,
+    /// Gateways that the limits are divided among.
+    pub(super) among: NonZeroU32,
     pub(super) clock: &'a dyn Clock,
     /// The items of `RateLimit` so far.
     pub(super) told: String,
@@ -22,7 +25,8 @@ impl Throttle<'_> {
     /// Before anybody knows whose the request is.
     pub(super) fn by_address(&mut self) -> Result<(), Rejection> {
         let Some(rates) = self.rates else { return Ok(()) };
-        let taken = rates.take_by_address(self.client, self.clock.now(), &mut self.told);
+        let taken =
+            rates.take_by_address(self.client, self.among, self.clock.now(), &mut self.told);
         taken.map_err(Rejection::Throttled)
     }
 
@@ -31,7 +35,8 @@ impl Throttle<'_> {
         let Some(rates) = self.rates else { return Ok(()) };
         // The id of another issuer's user begins with the issuer's name.
         let user = caller.map(|caller| caller.identity.user_id.as_str());
-        let taken = rates.take_by_user(user, self.client, self.clock.now(), &mut self.told);
+        let now = self.clock.now();
+        let taken = rates.take_by_user(user, self.client, self.among, now, &mut self.told);
         taken.map_err(Rejection::Throttled)
     }
 

@@ -112,6 +112,7 @@ impl Watch {
         match in_force.sessions.stance(caller, self.grace) {
             Stance::Unchanged => Poll::Ready(Ok(())),
             Stance::Expired => Poll::Ready(Err(self.refused(TokenError::Expired.into()))),
+            Stance::Stale => Poll::Ready(Err(self.refused(AuthError::Stale))),
             Stance::InDoubt if self.ask_after.is_some_and(|then| Instant::now() < then) => {
                 Poll::Ready(Ok(()))
             }

@@ -18,6 +18,27 @@ const BREATH: Duration = Duration::from_millis(50);
 const BACKLOG: i32 = 1024;
 
 /// Why nothing can be listened at. `Display` is for the operator.
+///
+/// ```
+/// use std::path::Path;
+/// use std::sync::Arc;
+///
+/// use portcullis::config::typed::Listener;
+/// use portcullis::store::RedbStore;
+/// use portcullis::{BindError, Config, Gateway};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // Somebody else has the port.
+/// let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// let at = Listener::at(taken.local_addr()?.to_string());
+/// let config = Config::builder().listen([at]);
+/// let config = config.check(Path::new("."))?.config;
+/// let builder = Gateway::builder(config).store(Arc::new(RedbStore::in_memory()?));
+/// let refused: Result<(), BindError> = builder.ephemeral_keys().build()?.bind();
+/// assert!(refused.is_err_and(|error| error.to_string().starts_with("cannot listen at 127.0.0.1:")));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen at {at}")]
 pub struct BindError {

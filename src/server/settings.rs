@@ -55,6 +55,12 @@ impl From<ListenAddr> for ListenerSettings {
 }
 
 /// How much memory there may be.
+///
+/// ```
+/// use portcullis::config::typed::{Limits, MemoryLimit};
+///
+/// let _ = Limits::default().memory(MemoryLimit::Bytes(256 << 20));
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum MemoryLimit {
     /// As much as there is.

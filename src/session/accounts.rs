@@ -7,11 +7,11 @@ use arc_swap::ArcSwap;
 use super::normalize_username;
 use super::recorded;
 use super::rules::Rules;
-use super::settle::{see_through, settle};
+use super::settle::{Sequel, letter, see_through, settle};
 use crate::audit::{Audit, Event, Kind};
 use crate::clock::Clock;
 use crate::identity::UserId;
-use crate::mail::Mailer;
+use crate::mail::{Mailer, Notice};
 use crate::password::{PasswordError, Passwords};
 use crate::secret::Secret;
 use crate::store::{Admission, NewUser, Store, StoreError, Terms, User, UserChange};
@@ -62,6 +62,41 @@ pub enum Registered {
 ///
 /// Every change goes through here, because here the counters are bumped that make the next
 /// request of the user look at the store again.
+///
+/// ```
+/// use std::path::Path;
+/// use std::sync::Arc;
+///
+/// use portcullis::store::{RedbStore, UserChange};
+/// use portcullis::{AccountError, Accounts, Config, Gateway, NewAccount, Registered, Secret};
+///
+/// /// Makes an editor, where the name is free.
+/// async fn hire(accounts: &Accounts, name: &str, password: Secret) -> Result<bool, AccountError> {
+///     let account = NewAccount {
+///         username: name.to_owned(),
+///         email: String::new(),
+///         password: Some(password),
+///         roles: vec!["editor".to_owned()],
+///     };
+///     Ok(matches!(accounts.create(account).await?, Registered::Created(_)))
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = Config::built_in(Path::new("."))?.config;
+/// let builder = Gateway::builder(config).store(Arc::new(RedbStore::in_memory()?));
+/// let gateway = builder.ephemeral_keys().build()?;
+/// let accounts = gateway.accounts();
+/// let password = || Secret::from("Tr1cky-phrase-77".to_owned());
+/// assert!(hire(accounts, "alice", password()).await?);
+/// assert!(!hire(accounts, "alice", password()).await?);
+///
+/// // From the next request on.
+/// let alice = accounts.find("alice").await?.ok_or("nobody")?;
+/// accounts.change(alice.id, UserChange::Active(false)).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Accounts {
     pub(super) store: Arc<dyn Store>,
@@ -75,6 +110,7 @@ pub struct Accounts {
 
 impl Accounts {
     /// Accounts on these foundations.
+    #[doc(hidden)]
     pub fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
@@ -92,6 +128,7 @@ impl Accounts {
     }
 
     /// Goes on under other rules, and returns those until now.
+    #[doc(hidden)]
     pub fn set_rules(&self, rules: Arc<Rules>) -> Arc<Rules> {
         if let (Some(mailer), Some(links)) = (&self.mailer, rules.links()) {
             mailer.set_links(links.clone());
@@ -100,17 +137,20 @@ impl Accounts {
     }
 
     /// Records what happens to accounts.
+    #[doc(hidden)]
     #[must_use]
     pub fn with_audit(self, audit: Audit) -> Self {
         Self { audit, ..self }
     }
 
     /// The record of what happens.
+    #[doc(hidden)]
     pub const fn audit(&self) -> &Audit {
         &self.audit
     }
 
     /// Hashing and password policy.
+    #[doc(hidden)]
     pub fn passwords(&self) -> &Passwords {
         &self.passwords
     }
@@ -205,15 +245,13 @@ impl Accounts {
         let store = Arc::clone(&self.store);
         let password = matches!(change, UserChange::Password { .. });
         let mailer = self.mailer.clone().filter(|_| password);
-        let change = async move {
-            let changed = store.change_user(user, change).await?;
-            if let (Some(user), Some(mailer)) = (&changed, mailer) {
-                mailer.tell_password_changed(user).await;
-            }
-            Ok(changed)
+        let change = async move { store.change_user(user, change).await };
+        let follows = move |changed: &Option<User>| {
+            let Some(changed) = changed else { return Sequel::default() };
+            let note = note.map(|note| note.to_user(changed));
+            Sequel { note, letter: letter(mailer, Notice::PasswordChanged, changed.clone()) }
         };
-        let noted = |changed: &Option<User>| Some(note?.to_user(changed.as_ref()?));
-        Ok(settle(&self.revisions, user, change, noted).await?)
+        Ok(settle(&self.revisions, user, change, follows).await?)
     }
 
     /// Deletes a user; its tokens are over. `false` if there was none.

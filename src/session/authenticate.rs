@@ -6,15 +6,15 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::{Bytes, BytesMut};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use serde_json::Value;
 
-use super::lasting::{Basis, Proof};
+use super::foreign::foreign_identity;
+use super::lasting::{Basis, Proof, Stood};
 use super::uses::NextNote;
 use super::{AuthError, Sessions};
 use crate::clock::Timestamp;
-use crate::identity::{Claim, Identity, SessionId, UserId, is_role_name};
+use crate::identity::{Claim, Identity, SessionId, UserId};
 use crate::store::{SessionRef, User};
-use crate::token::{Claims, Entry, IssuerSettings, Origin, Revision, TokenError, TokenKind};
+use crate::token::{Claims, Entry, Origin, Revision, TokenKind, VerifyError};
 use crate::web::{Authorization, write_lines};
 
 /// A caller, with what an upstream is told about it.
@@ -87,6 +87,7 @@ impl Sessions {
         if let Some(known) = self.cache.get(credential, &self.revisions, now)
             && known.scheme() == Some(scheme)
         {
+            self.in_touch(&known)?;
             self.lookups.known.count();
             self.uses.note(&known, now);
             return Ok(Some(known));
@@ -109,7 +110,11 @@ impl Sessions {
     async fn learn_token(&self, token: &[u8], now: Timestamp) -> Result<Learnt, AuthError> {
         // Before the keys of other issuers are read: if they are taken back, that is noticed.
         let others = self.revisions.of_others();
-        let verified = self.verifier.verify_fetching(token, now).await?;
+        let verified = self.verifier.verify_fetching(token, now).await;
+        let verified = verified.map_err(|error| match error {
+            VerifyError::Token(error) => self.not_genuine(token, error),
+            error @ VerifyError::Keys(_) => error.into(),
+        })?;
         let claims = verified.claims;
         match verified.origin {
             Origin::Own => {
@@ -136,6 +141,7 @@ impl Sessions {
         kinds: &[TokenKind],
         held: fn(SessionId, Timestamp) -> Proof,
     ) -> Result<Learnt, AuthError> {
+        self.may_learn()?;
         // The order of complaints is the original's.
         let expires = claims.expires()?;
         claims.id()?;
@@ -143,7 +149,8 @@ impl Sessions {
         let user = claims.user()?;
         // Before the store is read: whatever changes from here on is noticed.
         let revision = self.revisions.of(user);
-        let (user, session) = self.stands(claims, user).await?;
+        let (stood, session) = self.stands(claims, user).await?;
+        let user = &stood.user;
         let leeway = self.signer.settings().leeway;
         let until = expires.plus(leeway);
         let proof = match session {
@@ -152,7 +159,7 @@ impl Sessions {
         };
         let login = login(claims, self.clock.now().plus(leeway));
         let basis = Basis { proof, revision, until, login };
-        let identity = own_identity(&user, session);
+        let identity = stood.identity(session);
         let authenticated = self.introduce(identity, Some(user.id), expires, basis);
         Ok(Learnt { authenticated, revision, until })
     }
@@ -162,17 +169,18 @@ impl Sessions {
         &self,
         claims: &Claims,
         user: UserId,
-    ) -> Result<(User, Option<SessionId>), AuthError> {
+    ) -> Result<(Stood, Option<SessionId>), AuthError> {
         let session = claims.session()?;
         let reference = match session {
             Some(id) => SessionRef::Own(id),
             None => SessionRef::Foreign(claims.id()?),
         };
-        let user = self.standing(user, reference, claims.issued()).await?;
-        Ok((user, session))
+        let stood = self.standing(user, reference, claims.issued()).await?;
+        Ok((stood, session))
     }
 
     async fn learn_key(&self, key: &[u8]) -> Result<Learnt, AuthError> {
+        self.may_learn()?;
         let hash = hash_of_key(key);
         let found = self.store.user_by_api_key(hash).await?.ok_or(AuthError::UnknownKey)?;
         // Read again under the counter: the first look was only to learn whose key it is.
@@ -256,65 +264,6 @@ pub(super) fn own_identity(user: &User, session: Option<SessionId>) -> Identity 
         claims: claims.map(|(name, value)| (name.clone(), Claim::Text(value.clone()))).collect(),
         session,
         issuer: None,
-    }
-}
-
-/// Another issuer's token in our words: its claims after mapping, no look into our store.
-pub(super) fn foreign_identity(
-    issuer: &IssuerSettings,
-    claims: &Claims,
-) -> Result<Identity, AuthError> {
-    let theirs = |ours: &'static str, default: &'static str| {
-        let name = issuer.claims.get(ours).map_or(default, String::as_str);
-        claims.get(name).and_then(as_claim)
-    };
-    let text = |ours, default| match theirs(ours, default) {
-        Some(Claim::Text(text)) if !text.is_empty() => Some(text),
-        _ => None,
-    };
-    let subject = text("user_id", "sub").ok_or(TokenError::NoUser)?;
-    let mut all: std::collections::BTreeMap<_, _> =
-        claims.iter().filter_map(|(name, value)| Some((name.clone(), as_claim(value)?))).collect();
-    for (ours, theirs) in &issuer.claims {
-        match claims.get(theirs).and_then(as_claim) {
-            Some(claim) => all.insert(ours.clone(), claim),
-            None => all.remove(ours),
-        };
-    }
-    Ok(Identity {
-        user_id: format!("{}:{subject}", issuer.name),
-        username: text("username", "preferred_username").unwrap_or_default(),
-        email: text("email", "email"),
-        email_verified: text("email_verified", "email_verified").as_deref() == Some("true"),
-        roles: foreign_roles(issuer, claims),
-        claims: all,
-        session: None,
-        issuer: Some(Arc::clone(&issuer.name)),
-    })
-}
-
-/// Only what the table lists is granted, under our names.
-fn foreign_roles(issuer: &IssuerSettings, claims: &Claims) -> Vec<String> {
-    let held = match claims.get(&issuer.roles_claim).and_then(as_claim) {
-        Some(Claim::List(items)) => items,
-        Some(Claim::Text(text)) => vec![text],
-        None => Vec::new(),
-    };
-    let granted = held.iter().filter_map(|role| issuer.roles.get(role));
-    let mut roles: Vec<_> = granted.filter(|role| is_role_name(role)).cloned().collect();
-    roles.sort_unstable();
-    roles.dedup();
-    roles
-}
-
-fn as_claim(value: &Value) -> Option<Claim> {
-    match value {
-        Value::String(text) => Some(Claim::Text(text.clone())),
-        Value::Number(_) | Value::Bool(_) => Some(Claim::Text(value.to_string())),
-        Value::Array(items) => {
-            let texts = items.iter().map(|item| item.as_str().map(str::to_owned));
-            texts.collect::<Option<_>>().map(Claim::List)
-        }
-        Value::Null | Value::Object(_) => None,
+        amr: Vec::new(),
     }
 }

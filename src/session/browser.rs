@@ -158,10 +158,12 @@ impl Sessions {
         if let Some(caller) = self.cache.get(token, &self.revisions, now)
             && caller.came_by_cookie()
         {
+            self.in_touch(&caller)?;
             self.lookups.known.count();
             self.uses.note(&caller, now);
             return Ok(Visitor { caller, renewed: None });
         }
+        self.may_learn()?;
         let text = std::str::from_utf8(token).map_err(|_| TokenError::Invalid)?;
         let claims = self.own_claims(text, now)?;
         // Tokens that were brought along from elsewhere are no browser's.
@@ -199,7 +201,12 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<RefreshGrant, AuthError> {
         let spent = claims.id()?.to_owned();
-        let grace = self.exchanges.patience(session.id, &spent, self.settings.grace, now);
+        // Where others may have seen the successor, it is not known here that nobody has.
+        let grace = if self.revisions.is_shared() {
+            self.settings.grace
+        } else {
+            self.exchanges.patience(session.id, &spent, self.settings.grace, now)
+        };
         let grant = self.rotate(user, session, spent.clone(), grace, now).await?;
         self.exchanges.exchanged(session.id, spent, &grant.jti, now);
         Ok(grant)

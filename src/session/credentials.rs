@@ -2,9 +2,18 @@
 
 use super::recorded::Attempt;
 use super::{AccountError, Accounts};
-use crate::password::Candidate;
+use crate::password::{Candidate, Turn};
 use crate::secret::Secret;
 use crate::store::{User, UserChange};
+
+/// Somebody whose name and password were right.
+#[derive(Debug)]
+pub struct Checked {
+    /// The account as it is now.
+    pub user: User,
+    /// To be kept until the login is on disk, see [`Turn`].
+    pub turn: Option<Turn>,
+}
 
 impl Accounts {
     /// The user whose name and password these are, if the account may log in.
@@ -15,11 +24,12 @@ impl Accounts {
     /// # Errors
     ///
     /// [`AccountError`]; nobody was told anything.
+    #[doc(hidden)]
     pub async fn check_login(
         &self,
         username: &str,
         password: Secret,
-    ) -> Result<Option<User>, AccountError> {
+    ) -> Result<Option<Checked>, AccountError> {
         let found = self.find(username).await?;
         let candidate = Candidate {
             stored: found.as_ref().and_then(|user| user.password.clone()),
@@ -27,8 +37,8 @@ impl Accounts {
             recipes: self.store.password_recipes().await?,
         };
         let attempt = Attempt::new(self.audit(), username, found.as_ref());
-        let right = match self.passwords().check(password.clone(), candidate).await {
-            Ok(right) => right,
+        let (right, turn) = match self.passwords().check(password.clone(), candidate).await {
+            Ok(checked) => checked,
             Err(error) => {
                 attempt.did_not_fail();
                 return Err(error.into());
@@ -41,20 +51,20 @@ impl Accounts {
             Some(_) => attempt.did_not_fail(),
         }
         let Some(user) = found.filter(|user| right && user.active) else { return Ok(None) };
-        self.renew_hash(&user, password).await;
-        let at = self.clock.now();
-        // Not a fact that anything is decided by, so no counter is bumped for it.
-        let noted = self.store.change_user(user.id, UserChange::LoggedIn(at)).await?;
-        // The account as it is now, unless the password was changed while it was checked.
-        Ok(noted.filter(|now| now.active && now.password_mark == user.password_mark))
+        let turn = self.renew_hash(&user, password, turn).await;
+        let now = self.store.user(user.id).await?;
+        // Unless the password was changed while it was checked.
+        let now = now.filter(|now| now.active && now.password_mark == user.password_mark);
+        Ok(now.map(|user| Checked { user, turn }))
     }
 
     /// Puts a hash as we make them now in the place of one that was imported, or made with other
     /// parameters. Sessions go on. The login counts also where this fails: the next one tries
-    /// again.
-    async fn renew_hash(&self, user: &User, password: Secret) {
+    /// again. The turn is given back for it: another is wanted.
+    async fn renew_hash(&self, user: &User, password: Secret, turn: Turn) -> Option<Turn> {
         let outdated = user.password.clone().filter(|hash| self.passwords().is_outdated(hash));
-        let Some(seen) = outdated else { return };
+        let Some(seen) = outdated else { return Some(turn) };
+        drop(turn);
         let renewed = match self.passwords().hash(password).await {
             Ok(hash) => {
                 let change = UserChange::Rehash { seen, hash };
@@ -66,6 +76,7 @@ impl Accounts {
             let error: &dyn std::error::Error = &error;
             tracing::warn!(user = %user.id, error, "an outdated password hash stays as it is");
         }
+        None
     }
 
     /// Whether that is the user's password.

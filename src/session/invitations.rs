@@ -46,6 +46,7 @@ impl fmt::Debug for Invited {
     }
 }
 
+#[doc(hidden)]
 impl Accounts {
     /// Makes an invitation.
     ///

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::authenticate::{foreign_identity, own_identity};
+use super::authenticate::own_identity;
+use super::foreign::foreign_identity;
 use super::user_keys::key_identity;
 use super::{AuthError, Authenticated, Sessions};
 use crate::clock::Timestamp;
-use crate::identity::{SessionId, UserId};
-use crate::store::{KeyOwner, Mark, SessionRef, Standing, StoreError, User};
-use crate::token::{Origin, Revision, TokenError};
+use crate::identity::{Identity, SessionId, UserId};
+use crate::store::{KeyOwner, Mark, SecondFactor, SessionRef, Standing, StoreError, User};
+use crate::token::{Origin, Revision, TokenError, WhenStale, methods};
 
 /// What a caller was let in for.
 #[derive(Debug)]
@@ -58,6 +59,23 @@ impl Authenticated {
     }
 }
 
+/// A user whose session is not over.
+#[derive(Debug)]
+pub(super) struct Stood {
+    pub(super) user: User,
+    /// What was shown beside the password when the session began, as the store says.
+    pub(super) second: Option<SecondFactor>,
+}
+
+impl Stood {
+    /// Who the caller is, for upstreams and rules.
+    pub(super) fn identity(&self, session: Option<SessionId>) -> Identity {
+        let amr = self.second.map(methods).unwrap_or_default();
+        let amr = amr.iter().map(|method| (*method).to_owned()).collect();
+        Identity { amr, ..own_identity(&self.user, session) }
+    }
+}
+
 /// How it stands with a caller, as far as memory tells.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Stance {
@@ -67,6 +85,8 @@ pub enum Stance {
     InDoubt,
     /// Its credential has ended.
     Expired,
+    /// Nothing is known of what others have changed lately, and nobody is to be believed then.
+    Stale,
 }
 
 impl Sessions {
@@ -76,6 +96,8 @@ impl Sessions {
         let basis = &caller.basis;
         if basis.until.plus(grace) <= self.clock.now() {
             Stance::Expired
+        } else if self.in_touch(caller).is_err() {
+            Stance::Stale
         } else if self.revisions.holds(basis.revision) {
             Stance::Unchanged
         } else {
@@ -101,7 +123,10 @@ impl Sessions {
         }
     }
 
-    async fn as_it_is(&self, caller: &Arc<Authenticated>) -> Result<Arc<Authenticated>, AuthError> {
+    pub(super) async fn as_it_is(
+        &self,
+        caller: &Arc<Authenticated>,
+    ) -> Result<Arc<Authenticated>, AuthError> {
         let Authenticated { user, expires, ref basis, .. } = **caller;
         if let Proof::Issuer(token) = &basis.proof {
             return self.vouched_for(token, caller).map(Arc::new);
@@ -114,12 +139,12 @@ impl Sessions {
         }
         let (identity, proof) = match &basis.proof {
             proof @ (Proof::Session(session, issued) | Proof::Cookie(session, issued)) => {
-                let user = self.standing(id, SessionRef::Own(*session), *issued).await?;
-                (own_identity(&user, Some(*session)), proof.clone())
+                let stood = self.standing(id, SessionRef::Own(*session), *issued).await?;
+                (stood.identity(Some(*session)), proof.clone())
             }
             Proof::Token(jti, issued) => {
-                let user = self.standing(id, SessionRef::Foreign(jti), *issued).await?;
-                (own_identity(&user, None), Proof::Token(jti.clone(), *issued))
+                let stood = self.standing(id, SessionRef::Foreign(jti), *issued).await?;
+                (stood.identity(None), Proof::Token(jti.clone(), *issued))
             }
             Proof::Key(hash) => {
                 let user = self.owner(*hash).await?;
@@ -157,8 +182,10 @@ impl Sessions {
     ///
     /// [`AuthError`]: as [`Sessions::authenticate`] would say of it.
     pub async fn is_good(&self, caller: &Arc<Authenticated>) -> Result<(), AuthError> {
-        if self.stance(caller, Duration::ZERO) == Stance::Expired {
-            return Err(TokenError::Expired.into());
+        match self.stance(caller, Duration::ZERO) {
+            Stance::Expired => return Err(TokenError::Expired.into()),
+            Stance::Stale => return Err(AuthError::Stale),
+            Stance::Unchanged | Stance::InDoubt => {}
         }
         self.reaffirm(caller).await.map(|_as_it_is_now| ())
     }
@@ -189,7 +216,7 @@ impl Sessions {
         user: UserId,
         reference: SessionRef<'_>,
         issued: Timestamp,
-    ) -> Result<User, AuthError> {
+    ) -> Result<Stood, AuthError> {
         let session = match reference {
             SessionRef::Own(id) => Some(id),
             SessionRef::Foreign(_) => None,
@@ -206,7 +233,32 @@ impl Sessions {
             Stance::Unchanged => Ok(Arc::clone(caller)),
             Stance::InDoubt => self.reaffirm(caller).await,
             Stance::Expired => Err(TokenError::Expired.into()),
+            Stance::Stale => Err(AuthError::Stale),
         }
+    }
+
+    /// Whether somebody may be believed that is remembered. Callers of other issuers are not in a store
+    /// that others could change.
+    pub(super) fn in_touch(&self, known: &Authenticated) -> Result<(), AuthError> {
+        match known.user.and_then(|_in_the_store| self.revisions.stale()) {
+            Some(WhenStale::Refuse) => Err(AuthError::Stale),
+            Some(WhenStale::Serve) | None => Ok(()),
+        }
+    }
+
+    /// What is said of a token that is not genuine as far as is known here: while nothing is heard of
+    /// others, it may be signed with a key that they have made.
+    pub(super) fn not_genuine(&self, token: &[u8], error: TokenError) -> AuthError {
+        let is_unknown = error == TokenError::Invalid && self.revisions.stale().is_some();
+        if is_unknown && self.verifier.may_be_of_a_new_key(token) {
+            return AuthError::Stale;
+        }
+        error.into()
+    }
+
+    /// Whether somebody of the store may be remembered who was not known.
+    pub(super) fn may_learn(&self) -> Result<(), AuthError> {
+        if self.revisions.stale().is_some() { Err(AuthError::Stale) } else { Ok(()) }
     }
 }
 
@@ -215,7 +267,7 @@ fn judge(
     standing: Standing,
     session: Option<SessionId>,
     issued: Timestamp,
-) -> Result<User, AuthError> {
+) -> Result<Stood, AuthError> {
     let user = standing.user.ok_or(AuthError::UserNotFound)?;
     if !user.active {
         return Err(AuthError::UserInactive);
@@ -230,7 +282,7 @@ fn judge(
     if crossed(user.password_mark) {
         return Err(AuthError::PasswordChanged);
     }
-    let over = match (session, standing.session) {
+    let over = match (session, &standing.session) {
         (_, Some(found)) => {
             found.ended.is_some()
                 || found.user != user.id
@@ -243,5 +295,7 @@ fn judge(
     if over || crossed(user.logout_mark) {
         return Err(AuthError::Revoked);
     }
-    Ok(user)
+    // A token that was made elsewhere says nothing here of how its login was.
+    let own = standing.session.filter(|_| session.is_some());
+    Ok(Stood { user, second: own.and_then(|session| session.second) })
 }

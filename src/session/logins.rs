@@ -13,6 +13,7 @@ const PAGE: usize = 200;
 /// And how often: of who has more than that, the oldest are not looked for.
 const PAGES: usize = 25;
 
+#[doc(hidden)]
 impl Accounts {
     /// The living sessions of a user, the newest first, `most` of them at most.
     ///

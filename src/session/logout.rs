@@ -57,7 +57,7 @@ impl Sessions {
                 self.end(user, *session, EndReason::LoggedOut).await?;
             }
             Proof::Token(jti, issued) => {
-                let owner = self.standing(user, SessionRef::Foreign(jti), *issued).await?;
+                let owner = self.standing(user, SessionRef::Foreign(jti), *issued).await?.user;
                 let (now, last) = (self.clock.now(), caller.expires);
                 let new = self.new_session(&owner, Client::default(), now, last, None)?;
                 let adopted = self.store.adopt_session(jti, new).await?;

@@ -4,28 +4,38 @@
 mod accounts;
 mod authenticate;
 mod browser;
+mod challenges;
 mod credentials;
+mod factors;
+mod foreign;
 mod groups;
 mod invitations;
+mod issue;
 mod key_form;
 mod lasting;
 mod logins;
 mod logout;
 mod moving;
 mod names;
+mod passkeys;
 mod recorded;
 mod recovery;
+mod recovery_codes;
 mod refusal;
 mod registration;
 mod renew;
 mod rules;
 mod settings;
 mod settle;
+mod shared_tickets;
 mod start;
 mod tickets;
+mod totp;
 mod user_keys;
 mod uses;
+mod webauthn;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +51,9 @@ use crate::web::{IdentityHeaders, SessionCookie};
 pub use accounts::{AccountError, Accounts, NewAccount, Registered};
 pub use authenticate::Authenticated;
 pub use browser::{Visit, Visitor};
+pub use challenges::{CHALLENGE_LIFE, Challenge, ChallengeRef, Met, Reply, Wanted};
+pub use credentials::Checked;
+pub use factors::OfferedTotp;
 pub use invitations::{Invited, Leave};
 pub use key_form::{KeyPrefix, KeyPrefixFault};
 pub use lasting::Stance;
@@ -48,17 +61,20 @@ pub use names::{
     EMAIL_LENGTH, EmailFault, NameFault, USERNAME_LENGTH, check_email, check_username,
     normalize_username, trim,
 };
+pub use passkeys::{NotAdded, PasskeyOptions, passkey_id};
+pub use recovery_codes::{RECOVERY_CODES, RecoveryCodes};
 pub use refusal::{Answer, AuthError, Presented};
 pub use registration::{NameObjection, Objections};
 pub use renew::Renewed;
 pub use rules::Rules;
-pub use settings::{AccountRules, Lookalikes, SessionSettings};
+pub use settings::{AccountRules, FactorSettings, Lookalikes, SessionSettings};
 pub(crate) use start::hex;
 pub use start::{Client, Opened, Pair, seal_api_key};
 pub use tickets::{TICKET_LIFE, Ticket};
 pub use user_keys::{
     KEY_NAME_LENGTH, KeyMade, KeyNameFault, NewKey, ShownKey, UserKeySettings, check_key_name,
 };
+pub use webauthn::RelyingParty;
 
 /// Everything that sessions stand on.
 #[derive(Debug)]
@@ -175,7 +191,12 @@ impl Sessions {
         Self { audit, ..self }
     }
 
-    /// Tells users by that mailer that their password was changed.
+    /// How many gateways live on the store, with this one, as far as was heard.
+    pub fn gateways(&self) -> NonZeroU32 {
+        self.revisions.gateways()
+    }
+
+    /// Tells users by that mailer what was done to their accounts.
     #[must_use]
     pub fn with_mail(self, mailer: Option<Arc<Mailer>>) -> Self {
         Self { mailer, ..self }

@@ -9,6 +9,7 @@ use crate::store::{
     Trial, WholeUser,
 };
 
+#[doc(hidden)]
 impl Accounts {
     /// Takes users in with everything that is theirs, see [`crate::store::MovingStore::take_users`].
     ///

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use super::settle::settle;
+use super::settle::{Letter, Sequel, letter, settle};
 use super::{AccountError, Accounts};
 use crate::audit::{Event, Kind};
 use crate::clock::Timestamp;
 use crate::identity::UserId;
-use crate::mail::{MailError, Mailer, token_hash};
+use crate::mail::{MailError, Mailer, Notice, token_hash};
 use crate::secret::Secret;
 use crate::store::{Confirmation, Purpose, Redeemed, TokenRef, User};
 
+#[doc(hidden)]
 impl Accounts {
     /// Sends letters by that mailer.
     #[must_use]
@@ -70,15 +71,15 @@ impl Accounts {
         let token = self.presented(user, Purpose::Password, token);
         let (store, mailer) = (Arc::clone(&self.store), self.mailer.clone());
         let redeem = async move {
-            let redeemed = store.redeem_password(token, hash).await?;
-            if let (Some(redeemed), Some(mailer)) = (&redeemed, mailer) {
-                mailer.tell_password_changed(&redeemed.after).await;
-            }
-            Ok(redeemed.map(|redeemed| redeemed.after))
+            Ok(store.redeem_password(token, hash).await?.map(|redeemed| redeemed.after))
         };
         let note = self.audit().note(Event::new(Kind::PasswordChanged).to_id(user));
-        let noted = |changed: &Option<User>| Some(note.to_user(changed.as_ref()?));
-        Ok(settle(&self.revisions, user, redeem, noted).await?)
+        let follows = |changed: &Option<User>| {
+            let Some(changed) = changed else { return Sequel::default() };
+            let letter = letter(mailer, Notice::PasswordChanged, changed.clone());
+            Sequel { note: Some(note.to_user(changed)), letter }
+        };
+        Ok(settle(&self.revisions, user, redeem, follows).await?)
     }
 
     /// Makes the address that a token was sent to the user's verified one, unless it has to be
@@ -95,21 +96,17 @@ impl Accounts {
         let token = self.presented(user, Purpose::Email, token);
         let (store, mailer) = (Arc::clone(&self.store), self.mailer.clone());
         let unique = self.has_unique_emails();
-        let redeem = async move {
-            let confirmation = store.redeem_email(token, unique).await?;
-            if let (Confirmation::Confirmed(redeemed), Some(mailer)) = (&confirmation, mailer) {
-                mailer.tell_email_changed(redeemed).await;
-            }
-            Ok(confirmation)
-        };
+        let redeem = async move { store.redeem_email(token, unique).await };
         let note = self.audit().note(Event::new(Kind::EmailChanged).to_id(user));
-        let noted = |confirmation: &Confirmation| match confirmation {
-            Confirmation::Confirmed(Redeemed { after, .. }) => {
-                Some(note.to_user(after).with("email", &after.email).with("verified", "yes"))
+        let follows = |confirmation: &Confirmation| match confirmation {
+            Confirmation::Confirmed(redeemed) => {
+                let Redeemed { after, .. } = redeemed;
+                let note = note.to_user(after).with("email", &after.email).with("verified", "yes");
+                Sequel { note: Some(note), letter: letter_of_move(mailer, redeemed.clone()) }
             }
-            Confirmation::EmailTaken | Confirmation::BadToken => None,
+            Confirmation::EmailTaken | Confirmation::BadToken => Sequel::default(),
         };
-        Ok(settle(&self.revisions, user, redeem, noted).await?)
+        Ok(settle(&self.revisions, user, redeem, follows).await?)
     }
 
     /// Whether that cannot be made the user's address, because addresses have to be unique and
@@ -131,4 +128,10 @@ impl Accounts {
     fn presented(&self, user: UserId, purpose: Purpose, token: &str) -> TokenRef {
         TokenRef { user, purpose, hash: token_hash(token), at: self.clock.now() }
     }
+}
+
+/// A letter to the address from before, where letters are sent.
+fn letter_of_move(mailer: Option<Arc<Mailer>>, moved: Redeemed) -> Option<Letter> {
+    let mailer = mailer?;
+    Some(Box::pin(async move { mailer.tell_email_changed(&moved).await }))
 }

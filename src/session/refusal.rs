@@ -103,6 +103,9 @@ pub enum AuthError {
     /// The store could not answer: nothing is known about the caller.
     #[error("store failed during authentication")]
     Store(#[from] StoreError),
+    /// The store is shared, and nothing was heard for too long of what others have changed in it.
+    #[error("nothing is known of what other gateways have changed lately")]
+    Stale,
     /// The keys could not be used.
     #[error("keys failed during authentication")]
     Keys(#[from] KeyError),
@@ -158,6 +161,7 @@ impl AuthError {
             Self::Reused => "refresh_token_reused",
             Self::Ticket => "ticket_not_valid",
             Self::Store(_) => "store_unavailable",
+            Self::Stale => "store_stale",
             Self::Keys(_) => "keys_unavailable",
         }
     }
@@ -167,9 +171,9 @@ impl AuthError {
         match self {
             // Trying again will not mend a record that cannot be read.
             Self::Store(StoreError::Corrupt { .. }) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Store(StoreError::Unavailable(_) | StoreError::HandedOver) | Self::Keys(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Store(StoreError::Unavailable(_) | StoreError::HandedOver)
+            | Self::Stale
+            | Self::Keys(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::BrokenHeader
             | Self::EmptyKey
             | Self::SpacedKey
@@ -220,9 +224,9 @@ impl AuthError {
             Self::UserKeyExpired => coded!("API key has expired", "api_key_expired"),
             Self::Ticket => coded!("Ticket is invalid, used or expired", "ticket_not_valid"),
             Self::Store(StoreError::Corrupt { .. }) => coded!("A server error occurred.", "error"),
-            Self::Store(StoreError::Unavailable(_) | StoreError::HandedOver) | Self::Keys(_) => {
-                UNAVAILABLE
-            }
+            Self::Store(StoreError::Unavailable(_) | StoreError::HandedOver)
+            | Self::Stale
+            | Self::Keys(_) => UNAVAILABLE,
         }
     }
 
@@ -270,76 +274,4 @@ const fn token_refused(error: TokenError, presented: Presented) -> &'static str 
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    const HEADER: Presented = Presented::Header { sliding: false };
-
-    #[test]
-    fn a_refused_token_is_told_why_in_every_form() {
-        for error in [
-            TokenError::Invalid,
-            TokenError::Expired,
-            TokenError::NoExpiry,
-            TokenError::NoId,
-            TokenError::NoType,
-            TokenError::WrongType,
-            TokenError::NoRefreshExpiry,
-            TokenError::RefreshExpired,
-        ] {
-            let message = error.to_string();
-            let class = |class: &str, kind: &str| json!({ "token_class": class, "token_type": kind, "message": message });
-            let told = |messages: Value| {
-                json!({
-                    "detail": "Given token not valid for any token type",
-                    "code": "token_not_valid",
-                    "messages": messages,
-                })
-            };
-            let (access, sliding) =
-                (class("AccessToken", "access"), class("SlidingToken", "sliding"));
-            let refused = AuthError::Token(error);
-            for (presented, body) in [
-                (HEADER, told(json!([access]))),
-                (Presented::Header { sliding: true }, told(json!([access, sliding]))),
-                (Presented::Body, json!({ "detail": message, "code": "token_not_valid" })),
-            ] {
-                assert_eq!(refused.body(presented), body.to_string(), "compact, in this order");
-                assert_eq!(refused.answer(presented).body, body);
-            }
-        }
-        for error in [TokenError::NoUser, TokenError::UnknownUser] {
-            let told = AuthError::Token(error).answer(HEADER).body;
-            assert_eq!(told["detail"], error.to_string());
-        }
-    }
-
-    #[test]
-    fn every_refusal_is_json() {
-        for error in [
-            AuthError::BrokenHeader,
-            AuthError::EmptyKey,
-            AuthError::SpacedKey,
-            AuthError::Several,
-            AuthError::UserNotFound,
-            AuthError::UserInactive,
-            AuthError::PasswordChanged,
-            AuthError::Revoked,
-            AuthError::Reused,
-            AuthError::UnknownKey,
-            AuthError::KeyUserInactive,
-            AuthError::BadUserKey,
-            AuthError::UserKeyExpired,
-            AuthError::Keys(KeyError::NoRandomness),
-        ] {
-            for presented in [HEADER, Presented::Body] {
-                let told = error.answer(presented);
-                assert_eq!(told.body.to_string(), error.body(presented), "{error}");
-                assert!(told.body["detail"].is_string(), "{error}");
-            }
-        }
-        assert_eq!(Answer::unavailable().body["code"], "unavailable");
-    }
-}
+mod tests;

@@ -23,6 +23,7 @@ pub enum NameObjection {
     Alike,
 }
 
+#[doc(hidden)]
 impl Accounts {
     /// What keeps an account of that name and address from being registered now. Either may be
     /// left empty.

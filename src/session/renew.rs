@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::lasting::Stood;
 use super::settle::see_through;
 use super::start::Client;
 use super::{AuthError, Sessions, recorded};
@@ -108,7 +109,9 @@ impl Sessions {
 
     /// The claims of a token of our own making: those of other issuers buy nothing here.
     pub(super) fn own_claims(&self, token: &str, now: Timestamp) -> Result<Claims, AuthError> {
-        let verified = self.verifier.verify(token.as_bytes(), now)?;
+        let token = token.as_bytes();
+        let verified = self.verifier.verify(token, now);
+        let verified = verified.map_err(|error| self.not_genuine(token, error))?;
         match verified.origin {
             Origin::Own => Ok(verified.claims),
             Origin::Issuer(_) => Err(TokenError::Invalid.into()),
@@ -123,7 +126,7 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<(User, Session), AuthError> {
         let id = claims.user()?;
-        let (user, sid) = self.stands(claims, id).await?;
+        let (Stood { user, .. }, sid) = self.stands(claims, id).await?;
         let jti = claims.id()?;
         if let Some(sid) = sid {
             let standing = self.store.standing(id, SessionRef::Own(sid)).await?;

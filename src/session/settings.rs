@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::UserKeySettings;
+use super::{RelyingParty, UserKeySettings};
 use crate::store::Terms;
 use crate::web::SessionCookie;
 
@@ -21,6 +21,8 @@ pub struct SessionSettings {
     pub user_keys: Option<UserKeySettings>,
     /// What browsers hold their sessions by; `None` where nobody signs in on a page of ours.
     pub cookie: Option<SessionCookie>,
+    /// Second factors.
+    pub factors: FactorSettings,
 }
 
 impl Default for SessionSettings {
@@ -32,6 +34,7 @@ impl Default for SessionSettings {
             token_scheme: false,
             user_keys: None,
             cookie: None,
+            factors: FactorSettings::default(),
         }
     }
 }
@@ -76,5 +79,25 @@ impl Default for AccountRules {
             unique_email: false,
             lookalikes: Lookalikes::Allow,
         }
+    }
+}
+
+/// `[auth.factors]`, checked.
+#[derive(Clone, Debug)]
+pub struct FactorSettings {
+    /// Whether users may enrol. Who has enrolled is asked in any case.
+    pub enrol: bool,
+    /// What authenticator apps call the place.
+    pub issuer: String,
+    /// Whether users may add passkeys, and sign in with them alone.
+    pub passkeys: bool,
+    /// For whom they are made; `None` where browsers have none.
+    pub relying_party: Option<RelyingParty>,
+}
+
+impl Default for FactorSettings {
+    fn default() -> Self {
+        let issuer = "portcullis".to_owned();
+        Self { enrol: true, issuer, passkeys: true, relying_party: None }
     }
 }

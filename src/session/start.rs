@@ -1,18 +1,22 @@
 //! Logins: a session begins, and its first tokens are made.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::authenticate::hash_of_key;
-use super::settle::settle;
-use super::{AuthError, Authenticated, Sessions};
+use super::settle::{Sequel, letter, settle};
+use super::{AuthError, Sessions, factors};
 use crate::audit::{Event, Kind};
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 use crate::keys::{KeyError, KeyRing};
-use crate::store::{ApiKey, NewSession, PasswordHash, RefreshGrant, Session, SessionRef, User};
-use crate::token::{Bound, Grant, Profile, TokenKind, new_id};
+use crate::mail::Notice;
+use crate::secret::unseen;
+use crate::store::{
+    ApiKey, NewSession, PasswordHash, RefreshGrant, SecondFactor, Session, SessionRef, User,
+    UserChange,
+};
+use crate::token::new_id;
 
 /// Longest text of a device that is kept.
 const DEVICE_LENGTH: usize = 200;
@@ -44,26 +48,22 @@ pub enum Opened {
     Sliding(String),
 }
 
-impl fmt::Debug for Opened {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Opened(..)")
-    }
-}
-
-impl fmt::Debug for Pair {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Pair(..)")
-    }
-}
+unseen! { Opened Pair }
 
 impl Sessions {
-    /// Starts a session for a user whose password was right.
+    /// Starts a session for a user whose password was right, and whose `second` factor, where the
+    /// user [has to show one](Self::challenge).
     ///
     /// # Errors
     ///
     /// [`AuthError`]; no session was started, or nobody will hear of it.
-    pub async fn log_in(&self, user: &User, client: Client) -> Result<Pair, AuthError> {
-        self.pair(user, client, None).await
+    pub async fn log_in(
+        &self,
+        user: &User,
+        client: Client,
+        second: Option<SecondFactor>,
+    ) -> Result<Pair, AuthError> {
+        self.pair(user, client, None, second).await
     }
 
     /// Starts a session whose one token both opens routes and renews itself.
@@ -71,13 +71,18 @@ impl Sessions {
     /// # Errors
     ///
     /// [`AuthError`]; no session was started, or nobody will hear of it.
-    pub async fn log_in_sliding(&self, user: &User, client: Client) -> Result<String, AuthError> {
-        self.sliding_session(user, client, None).await
+    pub async fn log_in_sliding(
+        &self,
+        user: &User,
+        client: Client,
+        second: Option<SecondFactor>,
+    ) -> Result<String, AuthError> {
+        self.sliding_session(user, client, None, second).await
     }
 
     /// Changes the password of a user who knew the one before, and goes on in a new session:
     /// every other one is over, and so is every token from before. Its tokens are of the kind
-    /// that the caller's session has.
+    /// that the caller's session has. `second` is what was shown for it beside the password.
     ///
     /// # Errors
     ///
@@ -89,15 +94,17 @@ impl Sessions {
         hash: PasswordHash,
         client: Client,
         before: Option<SessionId>,
+        second: Option<SecondFactor>,
     ) -> Result<Opened, AuthError> {
         let before = match before {
             Some(id) => self.store.standing(user.id, SessionRef::Own(id)).await?.session,
             None => None,
         };
         if self.sliding() && before.is_some_and(|session| session.refresh.is_none()) {
-            return self.sliding_session(user, client, Some(hash)).await.map(Opened::Sliding);
+            let opened = self.sliding_session(user, client, Some(hash), second).await;
+            return opened.map(Opened::Sliding);
         }
-        self.pair(user, client, Some(hash)).await.map(Opened::Pair)
+        self.pair(user, client, Some(hash), second).await.map(Opened::Pair)
     }
 
     async fn pair(
@@ -105,12 +112,14 @@ impl Sessions {
         user: &User,
         client: Client,
         password: Option<PasswordHash>,
+        second: Option<SecondFactor>,
     ) -> Result<Pair, AuthError> {
         let now = self.clock.now();
         let tokens = self.signer.settings();
         let grant = self.refresh_grant(now, now.plus(self.settings.lifetime))?;
         let expires = grant.expires.plus(tokens.access);
         let new = self.new_session(user, client, now, expires, Some(grant.clone()))?;
+        let new = NewSession { second, ..new };
         let session = self.start(user, new, password).await?;
         self.record_login(user, "token", Some(&session));
         Ok(Pair {
@@ -124,10 +133,12 @@ impl Sessions {
         user: &User,
         client: Client,
         password: Option<PasswordHash>,
+        second: Option<SecondFactor>,
     ) -> Result<String, AuthError> {
         let now = self.clock.now();
         let ends = now.plus(self.signer.settings().refresh.min(self.settings.lifetime));
         let new = self.new_session(user, client, now, ends, None)?;
+        let new = NewSession { second, ..new };
         let session = self.start(user, new, password).await?;
         self.record_login(user, "sliding", Some(&session));
         self.sliding_token(user, &session, &new_id()?, now, ends)
@@ -146,6 +157,8 @@ impl Sessions {
         let kept = self.store.api_key(user.id, candidate).await?.ok_or(AuthError::UserNotFound)?;
         let opened =
             self.keys.unseal(&kept.sealed, &key_context(user.id)).ok_or(KeyError::Damaged)?;
+        // Not a fact that anything is decided by, so no counter is bumped for it.
+        self.store.change_user(user.id, UserChange::LoggedIn(self.clock.now())).await?;
         self.record_login(user, "api-token-auth", None);
         String::from_utf8(opened.expose().to_vec()).map_err(|_| KeyError::Damaged.into())
     }
@@ -154,7 +167,12 @@ impl Sessions {
         let event = Event::new(Kind::LoggedIn).to_user(user).with("got", got);
         self.audit.record(match session {
             Some(session) => {
-                event.with("session", session.id.to_string()).with("device", &session.device)
+                let event = event.with("session", session.id.to_string());
+                let event = event.with("device", &session.device);
+                match session.second {
+                    None => event,
+                    Some(second) => event.with("factor", factors::name(second)),
+                }
             }
             None => event,
         });
@@ -173,15 +191,13 @@ impl Sessions {
                 let (store, mailer) = (Arc::clone(&self.store), self.mailer.clone());
                 let note = self.audit.note(Event::new(Kind::PasswordChanged).to_user(user));
                 let (id, user) = (user.id, user.clone());
-                let change = async move {
-                    let started = store.change_password(hash, new).await?;
-                    if let (Some(_), Some(mailer)) = (&started, mailer) {
-                        mailer.tell_password_changed(&user).await;
-                    }
-                    Ok(started)
+                let change = async move { store.change_password(hash, new).await };
+                let follows = move |started: &Option<Session>| {
+                    let letter = || letter(mailer, Notice::PasswordChanged, user);
+                    let sequel = || Sequel { note: Some(note), letter: letter() };
+                    started.as_ref().map(|_| sequel()).unwrap_or_default()
                 };
-                let noted = |started: &Option<Session>| started.is_some().then_some(note);
-                settle(&self.revisions, id, change, noted).await?
+                settle(&self.revisions, id, change, follows).await?
             }
         };
         started.ok_or(AuthError::PasswordChanged)
@@ -207,70 +223,8 @@ impl Sessions {
             refresh,
             device: client.device.chars().take(DEVICE_LENGTH).collect(),
             address: client.address,
+            second: None,
         })
-    }
-
-    /// The claims of a refresh token issued now; never beyond the end of its session.
-    pub(super) fn refresh_grant(
-        &self,
-        now: Timestamp,
-        ends: Timestamp,
-    ) -> Result<RefreshGrant, KeyError> {
-        let issued = whole(now);
-        let expires = issued.plus(self.signer.settings().refresh).min(ends);
-        Ok(RefreshGrant { jti: new_id()?, issued, expires })
-    }
-
-    pub(super) fn access_token(
-        &self,
-        user: &User,
-        session: &Session,
-        now: Timestamp,
-    ) -> Result<String, KeyError> {
-        let issued = whole(now);
-        let expires = issued.plus(self.signer.settings().access);
-        let id = new_id()?;
-        let grant = grant(session, TokenKind::Access, &id, issued, expires);
-        self.signer.sign(&Grant { profile: Some(profile(user)), ..grant })
-    }
-
-    pub(super) fn refresh_token(
-        &self,
-        session: &Session,
-        grant: &RefreshGrant,
-    ) -> Result<String, KeyError> {
-        let RefreshGrant { jti, issued, expires } = grant;
-        self.signer.sign(&self::grant(session, TokenKind::Refresh, jti, *issued, *expires))
-    }
-
-    pub(super) fn sliding_token(
-        &self,
-        user: &User,
-        session: &Session,
-        id: &str,
-        now: Timestamp,
-        ends: Timestamp,
-    ) -> Result<String, AuthError> {
-        let issued = whole(now);
-        let expires = issued.plus(self.signer.settings().access).min(ends);
-        let grant = grant(session, TokenKind::Sliding, id, issued, expires);
-        let profile = Some(profile(user));
-        Ok(self.signer.sign(&Grant { refresh_expires: Some(ends), profile, ..grant })?)
-    }
-
-    /// Who the caller of a request is, for the upstream that has it, as the store says now.
-    ///
-    /// # Errors
-    ///
-    /// [`AuthError`]: the keys cannot be used; nothing was signed.
-    pub fn sign_identity(
-        &self,
-        caller: &Authenticated,
-        bound: &Bound<'_>,
-    ) -> Result<String, AuthError> {
-        let identity = &caller.identity;
-        let claims = self.headers.claims(identity);
-        Ok(self.signer.sign_identity(bound, &identity.user_id, claims, self.clock.now())?)
     }
 
     /// Removes the records of sessions whose last token is dead, and returns how many.
@@ -314,34 +268,4 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         }
         text
     })
-}
-
-fn profile(user: &User) -> Profile<'_> {
-    Profile { username: &user.username, email: &user.email, roles: &user.roles }
-}
-
-/// Down to the second, as tokens count, so that `exp - iat` is the life that was configured.
-fn whole(now: Timestamp) -> Timestamp {
-    Timestamp::from_secs(now.as_secs())
-}
-
-/// A token of a session, as far as all kinds of it are alike.
-const fn grant<'a>(
-    session: &Session,
-    kind: TokenKind,
-    id: &'a str,
-    issued: Timestamp,
-    expires: Timestamp,
-) -> Grant<'a> {
-    Grant {
-        kind,
-        id,
-        user: session.user,
-        session: session.id,
-        authenticated: session.started,
-        issued,
-        expires,
-        refresh_expires: None,
-        profile: None,
-    }
 }

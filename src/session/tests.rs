@@ -1,4 +1,5 @@
 mod counting;
+mod factors;
 mod keys;
 mod lasting;
 
@@ -71,7 +72,7 @@ impl World {
     }
 
     async fn log_in(&self, user: &User) -> Pair {
-        self.sessions.log_in(user, Client::default()).await.unwrap()
+        self.sessions.log_in(user, Client::default(), None).await.unwrap()
     }
 
     async fn open(&self, access: &str) -> Result<Arc<Authenticated>, AuthError> {
@@ -179,7 +180,7 @@ async fn a_login_checked_against_the_old_password_starts_nothing() {
     let world = world(rotating(10));
     let ada = world.user("ada").await;
     world.accounts.set_password(ada.id, Secret::from("second".to_owned())).await.unwrap();
-    let late = world.sessions.log_in(&ada, Client::default()).await;
+    let late = world.sessions.log_in(&ada, Client::default(), None).await;
     assert!(matches!(late, Err(AuthError::PasswordChanged)));
 }
 
@@ -291,10 +292,11 @@ async fn a_session_of_somebody_else_opens_nothing() {
         id: "id",
         user: bob.id,
         session: adas[0].id,
-        authenticated: world.clock.now(),
+        authenticated: Some(world.clock.now()),
         issued: world.clock.now(),
         expires: world.clock.now().plus(Duration::from_secs(60)),
         refresh_expires: None,
+        second: None,
         profile: None,
     };
     let signer = Signer::new(Arc::clone(&world.keys), TokenSettings::default());

@@ -13,12 +13,13 @@ use super::authenticate::hash_of_key;
 use super::{AuthError, Authenticated, Sessions};
 use crate::clock::Timestamp;
 use crate::keys::KeyError;
+use crate::secret::unseen;
 
 /// How long a ticket may wait for its use.
 pub const TICKET_LIFE: Duration = Duration::from_secs(30);
 
 /// Tickets of one user that are remembered at once; a further one replaces the oldest.
-const OF_ONE_USER: usize = 64;
+pub(super) const OF_ONE_USER: usize = 64;
 /// Tickets that are remembered at once, some 30 MiB of them; a further one replaces the oldest.
 const OF_ALL: usize = 100_000;
 
@@ -51,12 +52,14 @@ struct Entry {
 }
 
 impl Sessions {
-    /// Makes a ticket that speaks for `caller` once, and opens nothing but `scope`.
+    /// Makes a ticket that speaks for `caller` once, and opens nothing but `scope`. Where gateways share
+    /// a store, any of them takes it.
     ///
     /// # Errors
     ///
-    /// [`AuthError::Keys`] if the machine has no randomness; there is no ticket.
-    pub fn issue_ticket(
+    /// [`AuthError::Keys`] if the machine has no randomness, [`AuthError::Store`] if a shared store does
+    /// not keep it; there is no ticket.
+    pub async fn issue_ticket(
         &self,
         caller: &Arc<Authenticated>,
         scope: &str,
@@ -64,8 +67,11 @@ impl Sessions {
         let mut bits = [0; 32];
         getrandom::fill(&mut bits).map_err(|_| KeyError::NoRandomness)?;
         let text = URL_SAFE_NO_PAD.encode(bits);
-        let caller = Arc::clone(caller);
-        self.tickets.keep(hash_of_key(text.as_bytes()), caller, scope, self.clock.now());
+        let hash = hash_of_key(text.as_bytes());
+        match self.store.tickets() {
+            Some(store) => self.share_ticket(store, hash, caller, scope).await?,
+            None => self.tickets.keep(hash, Arc::clone(caller), scope, self.clock.now()),
+        }
         Ok(Ticket(text))
     }
 
@@ -80,7 +86,11 @@ impl Sessions {
         ticket: &[u8],
         scope: &str,
     ) -> Result<Arc<Authenticated>, AuthError> {
-        let entry = self.tickets.take(&hash_of_key(ticket)).ok_or(AuthError::Ticket)?;
+        let hash = hash_of_key(ticket);
+        if let Some(store) = self.store.tickets() {
+            return self.take_shared_ticket(store, hash, scope).await;
+        }
+        let entry = self.tickets.take(&hash).ok_or(AuthError::Ticket)?;
         if entry.expires <= self.clock.now() || *entry.scope != *scope {
             return Err(AuthError::Ticket);
         }
@@ -95,11 +105,7 @@ impl Ticket {
     }
 }
 
-impl fmt::Debug for Ticket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Ticket(..)")
-    }
-}
+unseen! { Ticket }
 
 impl Tickets {
     fn keep(&self, hash: Hash, caller: Arc<Authenticated>, scope: &str, now: Timestamp) {
@@ -183,16 +189,7 @@ mod tests {
     use crate::token::Revisions;
 
     fn caller(number: u8) -> Arc<Authenticated> {
-        let identity = Identity {
-            user_id: number.to_string(),
-            username: String::new(),
-            email: None,
-            email_verified: false,
-            roles: Vec::new(),
-            claims: std::collections::BTreeMap::default(),
-            session: None,
-            issuer: None,
-        };
+        let identity = Identity { user_id: number.to_string(), ..Identity::nobody() };
         let until = Timestamp::from_millis(u64::MAX);
         let revision = Revisions::default().of_others();
         let proof = Proof::Issuer(Box::default());

@@ -124,6 +124,7 @@ pub fn check_key_name(raw: &str) -> Result<String, KeyNameFault> {
     Ok(name.to_owned())
 }
 
+#[doc(hidden)]
 impl Accounts {
     /// Makes a key of a user.
     ///
@@ -232,6 +233,7 @@ impl Sessions {
         if !is_sound(rest) {
             return Err(AuthError::BadUserKey);
         }
+        self.may_learn()?;
         let hash = hash_of_key(credential);
         let found = self.store.key_owner(hash).await?.ok_or(AuthError::BadUserKey)?;
         // Read again under the counter: the first look was only to learn whose key it is.

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::SPENT_KEPT;
+use super::factor::Factors;
 use super::group::{Group, GroupChange};
 use super::invitation::Invitation;
 use super::key::{NewUserKey, UserKey};
+use super::moving::WholeUser;
 use super::record::{
     EndReason, Mark, NewSession, NewUser, RefreshGrant, Rotation, RotationRequest, Session,
     SpentGrant, User, UserChange,
@@ -102,6 +104,24 @@ impl User {
     }
 }
 
+impl WholeUser {
+    /// What is not the same in it as in the user who is there, with those factors.
+    pub(super) fn differences(&self, there: &User, factors: Option<&Factors>) -> Vec<&'static str> {
+        fn kept(factors: Option<&Factors>) -> (Option<&[u8]>, Vec<&[u8]>) {
+            let Some(factors) = factors else { return (None, Vec::new()) };
+            let mut credentials: Vec<_> =
+                factors.passkeys.iter().map(|passkey| &passkey.credential[..]).collect();
+            credentials.sort_unstable();
+            (factors.confirmed_totp().map(|totp| &totp.sealed[..]), credentials)
+        }
+        let mut differs = there.differences(&self.user);
+        if self.factors.is_some() && kept(self.factors.as_ref()) != kept(factors) {
+            differs.push("factors");
+        }
+        differs
+    }
+}
+
 impl Group {
     /// The group after `what`.
     #[must_use]
@@ -150,7 +170,7 @@ impl NewUserKey {
 
 impl NewSession {
     /// The session under that number.
-    pub(super) fn numbered(&self, number: u64) -> Session {
+    pub(super) fn numbered(&self, number: u64, is_adopted: bool) -> Session {
         Session {
             id: SessionId { number, tag: self.tag },
             user: self.user,
@@ -163,6 +183,8 @@ impl NewSession {
             spent: Vec::new(),
             device: self.device.clone(),
             address: self.address.clone(),
+            second: self.second,
+            is_adopted,
         }
     }
 }

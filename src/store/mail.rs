@@ -48,6 +48,16 @@ pub enum LetterKind {
     EmailChanged,
     /// The password was changed.
     PasswordChanged,
+    /// A second factor was enrolled.
+    FactorAdded,
+    /// The second factors were removed.
+    FactorRemoved,
+    /// There are other recovery codes.
+    RecoveryCodesMade,
+    /// A passkey was added.
+    PasskeyAdded,
+    /// A passkey was removed.
+    PasskeyRemoved,
 }
 
 /// A letter to be queued. No token is in it: that is made when it is sent.
@@ -122,6 +132,9 @@ pub enum Purpose {
     Password,
     /// Showing that an address is the user's.
     Email,
+    /// Showing a second factor, by somebody who knew the password: see
+    /// [`super::FactorStore::answer_challenge`].
+    Challenge,
 }
 
 /// A one-time token to be kept, as its hash. `Debug` shows neither.

@@ -2,33 +2,46 @@
 //!
 //! The trait speaks of no backend and assumes no single process: several gateways may share one
 //! store. `tests/store_contract.rs` states what every backend must do.
+//!
+#![doc = include_str!("by_example.md")]
 
 mod changing;
 mod codes;
 mod commits;
 mod copy;
 mod error;
+mod events;
+mod factor;
 mod folding;
 mod group;
 mod invitation;
 mod key;
 mod mail;
 mod moving;
+mod passkey;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod recipe;
 mod record;
 mod redb;
+mod ring;
 mod settings;
+mod ticket;
 
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 
+#[doc(hidden)]
 pub use commits::Commits;
 pub use copy::{CopySink, Piece};
 pub use error::{OpenError, StoreError};
+pub use events::{Heard, Hearing, StoreEvent};
+pub use factor::{
+    Answered, FactorChange, FactorProof, FactorStore, Factors, FirstCode, NewTotp, OFFER_LIFE,
+    Offered, SecondFactor, Totp,
+};
 pub use folding::{fold_case, looks};
 pub use group::{Group, GroupChange, GroupStore};
 pub use invitation::{Admission, Clashes, Invitation, InvitationStore, NewInvitation, Terms};
@@ -41,8 +54,12 @@ pub use moving::{
     Arrival, GroupArrival, InvitationArrival, KeptInvitation, KeptSession, MovingStore, Numbers,
     Trial, WholeUser,
 };
+pub use passkey::{Assertion, NewPasskey, PASSKEYS, Passkey, PasskeyAdded, SignedChallenge};
 #[cfg(feature = "postgres")]
-pub use postgres::{Layout, Migration, PostgresSettings, PostgresStore, UrlFault};
+#[doc(hidden)]
+pub use postgres::{Layout, Migration};
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresSettings, PostgresStore, UrlFault};
 pub use record::{
     Creation, EndReason, Mark, NewSession, NewUser, PasswordHash, RefreshGrant, Rotation,
     RotationRequest, Session, SessionRef, SpentGrant, Standing, User, UserChange,
@@ -50,8 +67,12 @@ pub use record::{
 #[cfg(feature = "fuzz")]
 #[doc(hidden)]
 pub use redb::rewritten;
-pub use redb::{Compacted, Finish, FinishedDraft, HeldStore, OpenMode, RedbStore, StoreDraft};
+#[doc(hidden)]
+pub use redb::{Compacted, Finish, FinishedDraft, HeldStore, StoreDraft};
+pub use redb::{OpenMode, RedbStore};
+pub use ring::{RingStore, SealedRing};
 pub use settings::StoreSettings;
+pub use ticket::{KeptTicket, TicketStore};
 
 /// How many spent refresh tokens a session remembers for the grace period. A client that spends
 /// more than this within the grace is not a client that lost an answer.
@@ -87,8 +108,11 @@ pub const SPENT_KEPT: usize = 8;
 /// # }
 /// ```
 #[async_trait]
-pub trait Store: MailStore + GroupStore + InvitationStore + KeyStore + MovingStore {
+pub trait Store:
+    MailStore + GroupStore + InvitationStore + KeyStore + FactorStore + MovingStore
+{
     /// What writing has cost so far, where the store counts that.
+    #[doc(hidden)]
     fn commits(&self) -> Option<&Commits> {
         None
     }
@@ -102,6 +126,26 @@ pub trait Store: MailStore + GroupStore + InvitationStore + KeyStore + MovingSto
     /// It may still be held; end the process.
     async fn hand_over(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// Whether others may change it as well. Their changes have to be [heard of](Self::hearing) then.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Where tickets are kept that every process takes; `None` where one alone has the store.
+    fn tickets(&self) -> Option<&dyn TicketStore> {
+        None
+    }
+
+    /// Where a key ring can be kept that all have who have the store; `None` where one alone has it.
+    fn rings(&self) -> Option<&dyn RingStore> {
+        None
+    }
+
+    /// One that listens to what others change; `None` for a store that nobody else can have open.
+    fn hearing(&self) -> Option<Box<dyn Hearing>> {
+        None
     }
 
     /// Makes a user under the next free id. Of any number of concurrent calls with one name
@@ -168,7 +212,7 @@ pub trait Store: MailStore + GroupStore + InvitationStore + KeyStore + MovingSto
     async fn change_user(&self, id: UserId, change: UserChange)
     -> Result<Option<User>, StoreError>;
 
-    /// Removes a user with its name, sessions and keys; `false` if there was none. The name is
+    /// Removes a user with its name, sessions, keys and second factors; `false` if there was none. The name is
     /// free again, the id is not.
     ///
     /// # Errors
@@ -176,8 +220,9 @@ pub trait Store: MailStore + GroupStore + InvitationStore + KeyStore + MovingSto
     /// See [`StoreError`].
     async fn delete_user(&self, id: UserId) -> Result<bool, StoreError>;
 
-    /// Starts a session under the next number; `None` if the user is gone, or its password was
-    /// changed since [`NewSession::password_mark`].
+    /// Starts a session under the next number, and notes when it started as the user's last
+    /// login; `None` if the user is gone, or its password was changed since
+    /// [`NewSession::password_mark`].
     ///
     /// # Errors
     ///

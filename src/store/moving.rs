@@ -5,6 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::factor::Factors;
 use super::key::{ApiKey, UserKey};
 use super::record::{Session, User};
 use super::{Group, Invitation, StoreError};
@@ -20,6 +21,8 @@ pub struct WholeUser {
     pub key: Option<ApiKey>,
     /// The keys that it made, by number; a number of 0 is none, and one that is taken gives way.
     pub keys: Vec<UserKey>,
+    /// Its second factors.
+    pub factors: Option<Factors>,
     /// By number; a number of 0 is none, and the next is given.
     pub sessions: Vec<KeptSession>,
 }

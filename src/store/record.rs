@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::factor::SecondFactor;
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 
@@ -140,7 +141,7 @@ pub enum UserChange {
         /// Whether it is known to be the user's.
         verified: bool,
     },
-    /// A login by password succeeded.
+    /// A login by password that started no session: it bought a token without an end.
     LoggedIn(Timestamp),
     /// Draws the logout mark: every session of the user is over.
     LoggedOutEverywhere(Timestamp),
@@ -204,6 +205,10 @@ pub struct Session {
     pub device: String,
     /// The client address at login.
     pub address: String,
+    /// What was shown beside the password, if anything was.
+    pub second: Option<SecondFactor>,
+    /// It began with a token that was made elsewhere with our key: nobody showed a password here.
+    pub is_adopted: bool,
 }
 
 /// A session to be made. The store chooses the number.
@@ -231,6 +236,8 @@ pub struct NewSession {
     pub device: String,
     /// See [`Session::address`].
     pub address: String,
+    /// See [`Session::second`].
+    pub second: Option<SecondFactor>,
 }
 
 /// Which session a token belongs to.

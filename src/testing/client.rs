@@ -51,6 +51,7 @@ pub struct Client {
 
 /// What a [`Client`] was answered, whole.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Reply {
     /// The status.
     pub status: StatusCode,

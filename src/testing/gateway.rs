@@ -53,12 +53,19 @@ pub enum TestError {
 /// use std::path::Path;
 ///
 /// use portcullis::Config;
-/// use portcullis::testing::TestGateway;
+/// use portcullis::testing::{Reply, START, TestError, TestGateway};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let config = Config::built_in(Path::new("."))?.config;
 /// let gateway = TestGateway::new(config)?;
+/// assert_eq!(portcullis::clock::Clock::now(gateway.clock()), START);
+///
+/// let Reply { status, .. } = gateway.stranger().get("/orders/7").await;
+/// assert_eq!(status, 401);
+/// // A slip of the test is told as one.
+/// assert!(matches!(gateway.token("no name", &[]).await, Err(TestError::Name(..))));
+///
 /// let alice = gateway.sign_in("alice", &["editor"]).await?;
 /// // What a server would have been sent.
 /// let request: serde_json::Value = alice.get("/orders/7").await.json()?;
@@ -197,7 +204,7 @@ impl TestGateway {
     async fn log_in(&self, name: &str, roles: &[&str]) -> Result<Pair, TestError> {
         let user = self.user(name, roles).await?;
         let device = session::Client { device: "test".to_owned(), address: String::new() };
-        Ok(self.gateway.sessions().log_in(&user, device).await?)
+        Ok(self.gateway.sessions().log_in(&user, device, None).await?)
     }
 
     fn client(&self, tokens: Option<Pair>) -> Client {

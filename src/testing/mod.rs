@@ -15,7 +15,7 @@
 //!
 //! use http::{Request, Response, StatusCode};
 //! use portcullis::testing::{TestGateway, expect};
-//! use portcullis::web::Body;
+//! use portcullis::Body;
 //! use portcullis::{Config, Identity};
 //! use tower::service_fn;
 //!

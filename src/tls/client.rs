@@ -15,6 +15,20 @@ use tokio_rustls::client::TlsStream;
 use super::{Certified, TlsError, provider};
 
 /// Whose word a server's certificate needs.
+///
+/// ```no_run
+/// use portcullis::verifier::{SourceError, Verifier};
+/// use portcullis::Roots;
+/// use rustls::pki_types::CertificateDer;
+/// use rustls::pki_types::pem::PemObject;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let own = CertificateDer::from_pem_file("authority.pem")?;
+/// let keys = "https://app.internal/.well-known/jwks.json";
+/// let verifier = Verifier::from_jwks_url(keys)?.roots(Roots::Only(vec![own])).start();
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Roots {
     /// That of anybody whom this machine trusts.

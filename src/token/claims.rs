@@ -132,6 +132,14 @@ impl Claims {
         numeric_date(&self.0, "auth_time").ok().flatten().map(NumericDate::as_timestamp)
     }
 
+    /// How the caller was authenticated, if the token says so (RFC 8176 section 1). A list with
+    /// anything but texts in it says nothing.
+    pub fn methods(&self) -> Vec<String> {
+        let items = self.0.get("amr").and_then(Value::as_array);
+        let texts = items.map(|items| items.iter().map(|item| item.as_str().map(str::to_owned)));
+        texts.and_then(Iterator::collect::<Option<_>>).unwrap_or_default()
+    }
+
     fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.as_str()
     }

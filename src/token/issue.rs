@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use super::{TokenKind, TokenSettings};
 use crate::clock::Timestamp;
-use crate::identity::{SessionId, UserId};
+use crate::identity::{MFA, PASSWORD_AND_CODE, SessionId, UserId};
 use crate::keys::{KeyError, KeyRing};
+use crate::store::SecondFactor;
 
 /// What goes into a token beside the settings.
 #[derive(Clone, Debug)]
@@ -22,14 +23,16 @@ pub struct Grant<'a> {
     pub user: UserId,
     /// The login it comes from.
     pub session: SessionId,
-    /// When that login was.
-    pub authenticated: Timestamp,
+    /// When that login was; `None` where nobody showed a password here.
+    pub authenticated: Option<Timestamp>,
     /// `iat`.
     pub issued: Timestamp,
     /// `exp`.
     pub expires: Timestamp,
     /// `refresh_exp` of a sliding token.
     pub refresh_expires: Option<Timestamp>,
+    /// What was shown beside the password at that login, if anything was.
+    pub second: Option<SecondFactor>,
     /// The account's facts, for those who verify tokens elsewhere. Refresh tokens have none.
     pub profile: Option<Profile<'a>>,
 }
@@ -56,7 +59,8 @@ struct Payload<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_exp: Option<u64>,
     sid: String,
-    auth_time: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_time: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,6 +71,26 @@ struct Payload<'a> {
     iss: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     aud: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amr: Option<&'static [&'static str]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acr: Option<&'static str>,
+}
+
+/// A passkey beside the password: a key is theirs. In which hardware it is, if in any, nobody was asked.
+const PASSWORD_AND_PASSKEY: [&str; 3] = ["pwd", "pop", MFA];
+
+/// A passkey alone: a key is theirs, and they have shown to whatever keeps it that they may use it.
+const PASSKEY_ALONE: [&str; 3] = ["pop", "user", MFA];
+
+/// How somebody was authenticated who has shown that beside the password, or in its place (RFC 8176
+/// section 2).
+pub const fn methods(second: SecondFactor) -> &'static [&'static str] {
+    match second {
+        SecondFactor::Totp | SecondFactor::RecoveryCode => &PASSWORD_AND_CODE,
+        SecondFactor::Passkey => &PASSWORD_AND_PASSKEY,
+        SecondFactor::PasskeyAlone => &PASSKEY_ALONE,
+    }
 }
 
 #[derive(Serialize)]
@@ -112,12 +136,14 @@ impl Signer {
             user_id: grant.user.to_string(),
             refresh_exp: grant.refresh_expires.map(Timestamp::as_secs),
             sid: grant.session.to_string(),
-            auth_time: grant.authenticated.as_secs(),
+            auth_time: grant.authenticated.map(Timestamp::as_secs),
             username: grant.profile.map(|profile| profile.username),
             email: grant.profile.map(|profile| profile.email),
             roles: grant.profile.map(|profile| profile.roles),
             iss: self.settings.issuer.as_deref(),
             aud: self.settings.audience.as_deref(),
+            amr: grant.second.map(methods),
+            acr: grant.second.map(|_| MFA),
         };
         self.keys.note_issued(grant.issued);
         self.keys.sign(|kid, algorithm| {

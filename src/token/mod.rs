@@ -3,6 +3,7 @@
 mod cache;
 mod claims;
 mod compact;
+mod freshness;
 mod identity;
 mod issue;
 mod journal;
@@ -15,8 +16,9 @@ mod verify;
 
 pub use cache::{Entry, TokenCache};
 pub use claims::{Claims, TokenKind};
+pub use freshness::{FreshnessSettings, WhenStale};
 pub use identity::Bound;
-pub use issue::{Grant, Profile, Signer, new_id};
+pub use issue::{Grant, Profile, Signer, methods, new_id};
 pub use journal::Passage;
 pub use news::{Caller, News, Question, Sealed, Verdict};
 pub use published::{Demands, PublishedToken};

@@ -57,9 +57,11 @@ struct Header<'a> {
 
 /// One word of the feed: what has happened between two places of the journal, and what is so now.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct News {
-    /// What the listener has sent, so that nobody replays an earlier conversation.
-    pub nonce: String,
+    /// What the listener has sent, so that nobody replays an earlier conversation; `None` in what is
+    /// said to all.
+    pub nonce: Option<String>,
     /// Which journal.
     pub journal: String,
     /// From there,
@@ -76,6 +78,9 @@ pub struct News {
     pub life: u64,
     /// When this was said, in milliseconds since 1970.
     pub at: u64,
+    /// How old the journal was then, in milliseconds, by a clock that nobody sets: what is told again,
+    /// or late, is as old as it was.
+    pub age: u64,
 }
 
 impl Sealed for News {
@@ -84,6 +89,7 @@ impl Sealed for News {
 
 /// What is asked about a token. `Debug` shows none.
 #[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Question {
     /// The token.
     pub token: String,
@@ -99,6 +105,7 @@ impl fmt::Debug for Question {
 
 /// Whether a token is good now, and who its caller is.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Verdict {
     /// That of the question.
     pub nonce: String,
@@ -116,6 +123,7 @@ impl Sealed for Verdict {
 
 /// What a token says of its caller, as it is now.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Caller {
     /// The id.
     pub user_id: String,
@@ -125,4 +133,7 @@ pub struct Caller {
     pub email: Option<String>,
     /// Role names.
     pub roles: Vec<String>,
+    /// How it was authenticated, where that took more than a password.
+    #[serde(default)]
+    pub amr: Vec<String>,
 }

@@ -83,6 +83,7 @@ impl Claims {
         let text = |name| self.get(name).and_then(Value::as_str).map(str::to_owned);
         let roles = self.get("roles").and_then(Value::as_array);
         let roles = roles.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+        let session = self.session()?;
         Ok(Identity {
             user_id: number.to_string(),
             username: text("username").unwrap_or_default(),
@@ -90,7 +91,9 @@ impl Claims {
             email_verified: false,
             roles: roles.collect(),
             claims: std::collections::BTreeMap::new(),
-            session: self.session()?,
+            // Others may sign with our key; only what has a session was authenticated here.
+            amr: if session.is_some() { self.methods() } else { Vec::new() },
+            session,
             issuer: None,
         })
     }

@@ -1,16 +1,23 @@
 //! How a verified token learns that something about its user, or its issuer's keys, changed.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::broadcast;
 
+use super::freshness::{Freshness, FreshnessSettings, WhenStale};
 use super::journal::{Journal, Passage};
 use crate::identity::UserId;
 
 /// Users share counters by their low bits: a collision costs one needless store read.
 const SLOTS: usize = 4096;
+
+/// The same where others change the store too: each of their changes is a needless read for everybody
+/// who shares the counter, in every gateway. 8 MiB.
+const SHARED_SLOTS: usize = 1 << 20;
 
 /// Bumps that a listener may be behind.
 const NEWS: usize = 1024;
@@ -28,6 +35,10 @@ pub struct Revisions {
     journal: Mutex<Journal>,
     /// Of whom it was heard that something changed, where the users are somebody else's by now.
     heard: Mutex<HashSet<UserId>>,
+    /// `None` where nobody else changes anything.
+    freshness: Option<Freshness>,
+    /// Those who change it, with this gateway; 0 is not known yet.
+    gateways: AtomicU32,
 }
 
 /// About whom something changed.
@@ -47,9 +58,48 @@ pub struct Revision {
 }
 
 impl Revisions {
+    /// Those of a store that others change as well, whose changes have to be followed.
+    pub fn shared(settings: FreshnessSettings) -> Self {
+        Self { freshness: Some(Freshness::new(settings)), ..Self::with_slots(SHARED_SLOTS) }
+    }
+
+    /// Notes that everything was bumped that others had changed by that moment of
+    /// [`awake`](crate::clock::awake).
+    pub(crate) fn follow(&self, by: Duration) {
+        if let Some(freshness) = &self.freshness {
+            freshness.heard(by);
+        }
+    }
+
+    /// What is to be done because nothing was heard of others' changes for too long; `None` while what
+    /// is remembered can be believed.
+    pub fn stale(&self) -> Option<WhenStale> {
+        self.freshness.as_ref()?.stale()
+    }
+
+    /// Whether others change the store as well.
+    pub const fn is_shared(&self) -> bool {
+        self.freshness.is_some()
+    }
+
+    /// How long ago all that others had changed was known; `None` where nobody else changes anything.
+    pub fn age(&self) -> Option<Duration> {
+        self.freshness.as_ref().map(Freshness::age)
+    }
+
+    /// How many gateways change the store, with this one, as far as was heard.
+    pub fn gateways(&self) -> NonZeroU32 {
+        NonZeroU32::new(self.gateways.load(Ordering::Relaxed)).unwrap_or(NonZeroU32::MIN)
+    }
+
+    /// Notes how many there are.
+    pub(crate) fn note_gateways(&self, live: usize) {
+        self.gateways.store(u32::try_from(live).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
     /// The counter of `user` now. Read it before the store.
     pub fn of(&self, user: UserId) -> Revision {
-        let slot = usize::try_from(user.0 % SLOTS as u64).unwrap_or_default();
+        let slot = usize::try_from(user.0 % self.slots.len() as u64).unwrap_or_default();
         Revision { slot, count: self.slot(slot).load(Ordering::Acquire) }
     }
 
@@ -122,6 +172,14 @@ impl Revisions {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).end()
     }
 
+    fn with_slots(slots: usize) -> Self {
+        let slots = (0..slots).map(|_| AtomicU64::new(0)).collect();
+        let (issuers, news) = (Arc::default(), broadcast::Sender::new(NEWS));
+        let (journal, heard) = (Mutex::default(), Mutex::default());
+        let gateways = AtomicU32::default();
+        Self { slots, issuers, news, journal, heard, freshness: None, gateways }
+    }
+
     fn tell(&self, bumped: Bumped) {
         // First: whoever is woken finds it there.
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).note(bumped);
@@ -136,9 +194,7 @@ impl Revisions {
 
 impl Default for Revisions {
     fn default() -> Self {
-        let slots = (0..SLOTS).map(|_| AtomicU64::new(0)).collect();
-        let (issuers, news) = (Arc::default(), broadcast::Sender::new(NEWS));
-        Self { slots, issuers, news, journal: Mutex::default(), heard: Mutex::default() }
+        Self::with_slots(SLOTS)
     }
 }
 
@@ -161,6 +217,16 @@ mod tests {
         assert_eq!(news.try_recv(), Ok(Bumped::Everybody));
         assert!(!revisions.holds(others));
         assert_eq!(news.try_recv(), Err(TryRecvError::Empty));
+    }
+
+    #[test]
+    fn where_many_change_users_hardly_any_share_a_counter() {
+        let shared = Revisions::shared(FreshnessSettings::default());
+        let seen: Vec<_> = (1..SHARED_SLOTS as u64).map(|id| shared.of(UserId(id))).collect();
+        shared.bump(UserId(SHARED_SLOTS as u64));
+        assert!(seen.iter().all(|seen| shared.holds(*seen)));
+        shared.bump_all();
+        assert!(!seen.iter().any(|seen| shared.holds(*seen)));
     }
 
     #[test]

@@ -80,10 +80,11 @@ fn a_token_of_ours_says_what_was_put_into_it() {
             id: "id",
             user: UserId(7),
             session,
-            authenticated: NOW,
+            authenticated: Some(NOW),
             issued: NOW,
             expires: NOW.plus(Duration::from_secs(60)),
             refresh_expires: None,
+            second: None,
             profile: Some(Profile { username: "ada", email: "", roles: &roles }),
         })
         .unwrap();

@@ -219,6 +219,18 @@ impl Verifier {
         Ok(issuer.judge(genuine, payload, now)?)
     }
 
+    /// Whether a token that is no other issuer's is signed with a key that others may have put into our
+    /// ring since it was read.
+    pub(crate) fn may_be_of_a_new_key(&self, token: &[u8]) -> bool {
+        let Ok(compact) = Compact::parse(token) else { return false };
+        let is_ours = || {
+            let payload = compact.payload();
+            payload.is_ok_and(|payload| self.issuer_of(&payload).is_none())
+        };
+        let is_new = compact.kid.as_deref().is_some_and(|kid| !self.keys.knows(kid));
+        self.keys.is_shared() && is_new && is_ours()
+    }
+
     fn issuer_of(&self, payload: &Map<String, Value>) -> Option<&Issuer> {
         let named = payload.get("iss")?.as_str()?;
         self.issuers.iter().find(|issuer| named == issuer.settings.issuer)

@@ -16,7 +16,7 @@ pub struct SpanId(NonZeroU64);
 /// Where somebody stands in a trace: the span that asks, and whether anybody writes it down.
 ///
 /// ```
-/// use portcullis::trace::Context;
+/// use portcullis::rooms::trace::Context;
 ///
 /// let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 /// let context = Context::parse(text.as_bytes()).ok_or("no context")?;

@@ -9,13 +9,14 @@ use crate::token::TokenError;
 /// Why a token is not taken.
 ///
 /// ```
-/// use portcullis::verifier::VerifyError;
+/// use portcullis::verifier::{TokenError, VerifyError};
 ///
 /// /// Fails closed, as a caller does that does not want to decide.
 /// fn status(error: &VerifyError) -> u16 {
 ///     error.status().as_u16()
 /// }
 ///
+/// assert_eq!(status(&VerifyError::Token(TokenError::Expired)), 401);
 /// assert_eq!(status(&VerifyError::Revoked), 401);
 /// assert_eq!(status(&VerifyError::Silent(None)), 503);
 /// ```

@@ -1,13 +1,12 @@
 //! Following the feed, for as long as there is somebody to tell.
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::Method;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::ask::{AskError, begin, open, request};
 use super::verify::{Door, Shared};
@@ -19,6 +18,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Longest wait for a connection and the head of the answer.
 const CONNECTING: Duration = Duration::from_secs(3);
+/// Longest conversation: after it the clocks of the two are compared anew, which differ by a tenth of
+/// a second an hour.
+const CONVERSATION: Duration = Duration::from_secs(60 * 60);
 /// Longest line, in bytes: a thousand users.
 const LONGEST_LINE: usize = 64 * 1024;
 /// How often keys are looked after; nothing is fetched more often than every few seconds.
@@ -35,10 +37,10 @@ pub(super) async fn tend(shared: Arc<Shared>) {
 /// Follows the feed, if there is one, and begins anew where it breaks off. Never ends.
 pub(super) async fn follow(shared: Arc<Shared>) {
     let Some(door) = &shared.door else { return std::future::pending().await };
-    let (mut pause, mut failing) = (FIRST_PAUSE, false);
+    let (mut pause, mut failing, mut name) = (FIRST_PAUSE, false, None);
     loop {
         let mut heard = false;
-        let Err(error) = listen(&shared, door, &mut heard).await;
+        let Err(error) = listen(&shared, door, &mut name, &mut heard).await else { continue };
         pause = if heard { FIRST_PAUSE } else { LONGEST_PAUSE.min(pause.saturating_mul(2)) };
         tell(&error, failing && !heard);
         failing = !heard;
@@ -55,25 +57,54 @@ fn tell(error: &AskError, again: bool) {
     }
 }
 
-async fn listen(shared: &Shared, door: &Door, heard: &mut bool) -> Result<Infallible, AskError> {
+/// Has a conversation until it has lasted for long.
+async fn listen(
+    shared: &Shared,
+    door: &Door,
+    name: &mut Option<String>,
+    heard: &mut bool,
+) -> Result<(), AskError> {
     let nonce = new_id()?;
+    let name = match name {
+        Some(name) => name,
+        None => name.insert(new_id()?),
+    };
     let target = {
         let known = shared.known();
-        format!("/v1/feed?nonce={nonce}&journal={}&place={}", known.journal, known.place)
+        let (journal, place) = (&known.journal, known.place);
+        format!("/v1/feed?nonce={nonce}&follower={name}&journal={journal}&place={place}")
     };
     let request = request(door, Method::GET, &target, Bytes::new())?;
-    let begun = timeout(CONNECTING, begin(shared, door, request)).await;
-    let mut lines = Lines { answer: begun.unwrap_or(Err(AskError::Late))?, rest: BytesMut::new() };
-    loop {
+    // The first word was made after this: it answers the nonce.
+    let begun = Instant::now();
+    let answered = timeout(CONNECTING, begin(shared, door, request)).await;
+    let mut lines =
+        Lines { answer: answered.unwrap_or(Err(AskError::Late))?, rest: BytesMut::new() };
+    let mut first: Option<(String, u64)> = None;
+    while begun.elapsed() < CONVERSATION {
         let line = timeout(door.patience, lines.next()).await;
         let line = line.unwrap_or(Err(AskError::Late))?;
         let news: News = open(shared, &line).await.ok_or(AskError::Forged)?;
-        if news.nonce != nonce {
+        let is_ours = news.nonce.as_ref().is_none_or(|said| *said == nonce);
+        let (journal, age) = match &first {
+            Some(first) if is_ours => first,
+            None if is_ours && news.nonce.is_some() => {
+                first.insert((news.journal.clone(), news.age))
+            }
+            Some(_) | None => return Err(AskError::Forged),
+        };
+        if news.journal != *journal {
             return Err(AskError::Forged);
         }
-        shared.hear(news);
+        let made = begun + Duration::from_millis(news.age.saturating_sub(*age));
+        // Whoever holds words back makes them no younger.
+        if made.elapsed() > door.patience {
+            return Err(AskError::Late);
+        }
+        shared.hear(news, made.min(Instant::now()));
         *heard = true;
     }
+    Ok(())
 }
 
 /// The lines of an answer.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
+use super::VerifyError;
 use crate::clock::Timestamp;
 use crate::identity::UserId;
 use crate::token::{Caller, News, Verdict};
@@ -25,8 +26,10 @@ pub(super) struct Known {
     /// Which journal, and how far it was read.
     pub(super) journal: String,
     pub(super) place: u64,
-    /// When the last word came.
+    /// When the last word was made.
     heard: Option<Instant>,
+    /// How much longer than its time a token may be taken.
+    leeway: Duration,
     /// The latest moment that was told.
     latest: Timestamp,
     /// What has changed about everybody.
@@ -69,6 +72,7 @@ impl Default for Known {
             journal: String::new(),
             place: 0,
             heard: None,
+            leeway: Duration::ZERO,
             latest: Timestamp::default(),
             everybody: Change::default(),
             users: HashMap::new(),
@@ -80,9 +84,24 @@ impl Default for Known {
 }
 
 impl Known {
+    /// Nothing yet. `leeway` is how far the clocks may differ.
+    pub(super) fn new(leeway: Duration) -> Self {
+        // A token is taken that much longer, by a clock that may be late by as much.
+        Self { leeway: leeway.saturating_mul(2), ..Self::default() }
+    }
+
     /// How long nothing was heard; `None` from the beginning.
     pub(super) fn silence(&self) -> Option<Duration> {
         self.heard.map(|heard| heard.elapsed())
+    }
+
+    /// # Errors
+    ///
+    /// [`VerifyError::Silent`], if nothing was heard for longer than `patience`.
+    pub(super) fn is_heard(&self, patience: Duration) -> Result<(), VerifyError> {
+        let silence = self.silence();
+        let heard = silence.is_some_and(|silence| silence <= patience);
+        if heard { Ok(()) } else { Err(VerifyError::Silent(silence)) }
     }
 
     /// Whether tokens may be signed with the key of that name.
@@ -90,28 +109,35 @@ impl Known {
         kid.is_some_and(|kid| self.keys.iter().any(|known| known == kid))
     }
 
-    /// Takes a word of the feed in that is genuine.
-    pub(super) fn hear(&mut self, news: News) {
+    /// Takes a word of the feed in that is genuine, and was made no earlier than `made`.
+    pub(super) fn hear(&mut self, news: News, made: Instant) {
         // A clock that was set back must not make a token younger than what came after it.
         self.latest = self.latest.max(Timestamp::from_millis(news.at));
-        let change = Change { place: news.to, at: self.latest };
         self.life = self.life.max(Duration::from_secs(news.life));
+        let goes_on = news.journal == self.journal && news.from <= self.place;
+        if goes_on && news.to <= self.place {
+            // Nothing has happened, or it is told again: an older word is no sign of life.
+            if self.heard.is_none_or(|heard| made >= heard) {
+                (self.keys, self.heard) = (news.keys, Some(made));
+            }
+            return;
+        }
+        let change = Change { place: news.to, at: self.latest };
         let users: Option<Vec<UserId>> = news.users.iter().map(|user| user.parse().ok()).collect();
-        let follows = news.journal == self.journal && news.from == self.place;
-        match users.filter(|_| follows && !news.everybody) {
+        match users.filter(|_| goes_on && !news.everybody) {
             Some(users) => self.users.extend(users.into_iter().map(|user| (user, change))),
             None => self.doubt_everybody(change),
         }
         if self.users.len() > MOST_USERS {
             // A change that is older than any token has no token left to speak of.
-            let life = self.life;
+            let life = self.life.saturating_add(self.leeway);
             self.users.retain(|_, past| past.at.plus(life) >= change.at);
             if self.users.len() > MOST_USERS {
                 self.doubt_everybody(change);
             }
         }
         (self.journal, self.place, self.keys) = (news.journal, news.to, news.keys);
-        self.heard = Some(Instant::now());
+        self.heard = self.heard.max(Some(made));
     }
 
     fn doubt_everybody(&mut self, change: Change) {
@@ -148,113 +174,4 @@ impl Known {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TOKEN: Digest = [7; 32];
-
-    fn news(from: u64, to: u64, users: &[&str], at: u64) -> News {
-        News {
-            nonce: String::new(),
-            journal: "one".to_owned(),
-            from,
-            to,
-            users: users.iter().map(|user| (*user).to_owned()).collect(),
-            everybody: false,
-            keys: vec!["k".to_owned()],
-            life: 60,
-            at: at * 1000,
-        }
-    }
-
-    fn verdict(place: u64, name: Option<&str>) -> Verdict {
-        let caller = name.map(|name| Caller {
-            user_id: "7".to_owned(),
-            username: name.to_owned(),
-            email: None,
-            roles: Vec::new(),
-        });
-        Verdict { nonce: String::new(), journal: "one".to_owned(), place, caller }
-    }
-
-    fn is_good(known: &Known, user: u64, issued: u64) -> bool {
-        let standing = known.standing(UserId(user), Timestamp::from_secs(issued), &TOKEN);
-        matches!(standing, Standing::Good)
-    }
-
-    #[test]
-    fn what_was_issued_before_a_change_is_asked_about() {
-        let mut known = Known::default();
-        known.hear(news(5, 5, &[], 100));
-        // What happened before the first word, nobody has told.
-        assert!(!is_good(&known, 7, 100) && is_good(&known, 7, 101));
-        known.hear(news(5, 6, &["7"], 200));
-        assert!(!is_good(&known, 7, 200) && is_good(&known, 7, 201) && is_good(&known, 8, 101));
-        assert!(known.has_key(Some("k")) && !known.has_key(Some("x")) && !known.has_key(None));
-    }
-
-    #[test]
-    fn a_gap_another_journal_and_nonsense_make_everybody_doubtful() {
-        let heard = || {
-            let mut known = Known::default();
-            known.hear(news(5, 5, &[], 100));
-            assert!(is_good(&known, 8, 101));
-            known
-        };
-        let other = News { journal: "two".to_owned(), ..news(5, 6, &[], 200) };
-        let everybody = News { everybody: true, ..news(5, 6, &[], 200) };
-        for word in
-            [news(6, 7, &[], 200), news(4, 6, &[], 200), other, everybody, news(5, 6, &["x"], 200)]
-        {
-            let mut known = heard();
-            known.hear(word.clone());
-            assert!(!is_good(&known, 8, 200) && is_good(&known, 8, 201), "{word:?}");
-        }
-    }
-
-    #[test]
-    fn an_answer_holds_until_the_next_change() {
-        let mut known = Known::default();
-        known.hear(news(5, 5, &[], 100));
-        let standing =
-            |known: &Known| match known.standing(UserId(7), Timestamp::from_secs(50), &TOKEN) {
-                Standing::Good => panic!("it is older than the first word"),
-                Standing::Unknown => None,
-                Standing::Answered(caller) => Some(caller.map(|caller| caller.username.clone())),
-            };
-        assert_eq!(standing(&known), None);
-        known.learn(TOKEN, verdict(5, Some("alice")));
-        assert_eq!(standing(&known), Some(Some("alice".to_owned())));
-        known.hear(news(5, 6, &["8"], 110));
-        assert_eq!(standing(&known), Some(Some("alice".to_owned())));
-        known.hear(news(6, 7, &["7"], 110));
-        assert_eq!(standing(&known), None);
-        // An answer from before the change comes late.
-        known.learn(TOKEN, verdict(6, Some("alice")));
-        assert_eq!(standing(&known), None);
-        known.learn(TOKEN, verdict(7, None));
-        assert_eq!(standing(&known), Some(None));
-        known.learn(TOKEN, Verdict { journal: "two".to_owned(), ..verdict(9, Some("eve")) });
-        assert_eq!(standing(&known), Some(None));
-    }
-
-    #[test]
-    fn a_clock_that_was_set_back_makes_no_token_younger() {
-        let mut known = Known::default();
-        known.hear(news(5, 5, &[], 100));
-        known.hear(news(5, 5, &[], 200));
-        known.hear(news(5, 6, &["7"], 150));
-        known.hear(news(6, 6, &[], 300));
-        assert!(!is_good(&known, 7, 180) && is_good(&known, 7, 201) && is_good(&known, 8, 180));
-    }
-
-    #[test]
-    fn too_many_changes_are_everybodys() {
-        let mut known = Known::default();
-        known.hear(news(0, 0, &[], 100));
-        let many: Vec<String> = (0..=MOST_USERS).map(|user| user.to_string()).collect();
-        let many = News { users: many, ..news(0, 1, &[], 200) };
-        known.hear(many);
-        assert!(known.users.is_empty() && !is_good(&known, u64::MAX, 200));
-    }
-}
+mod tests;

@@ -18,3 +18,5 @@ mod verify;
 pub use builder::{Builder, SourceError};
 pub use error::VerifyError;
 pub use verify::Verifier;
+
+pub use crate::token::TokenError;

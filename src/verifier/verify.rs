@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::known::{Digest, Known, Standing};
 use super::{VerifyError, ask, follow};
@@ -78,7 +79,8 @@ impl Verifier {
         door: Option<Door>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let (known, words) = (Mutex::default(), watch::Sender::new(()));
+        let known = Mutex::new(Known::new(demands.leeway));
+        let words = watch::Sender::new(());
         let shared = Arc::new(Shared { keys, demands, door, clock, known, words });
         let mut work = JoinSet::new();
         work.spawn(follow::tend(Arc::clone(&shared)));
@@ -97,10 +99,7 @@ impl Verifier {
         let parsed = PublishedToken::parse(token)?;
         {
             let known = self.shared.known();
-            let silence = known.silence();
-            if silence.is_none_or(|silence| silence > door.patience) {
-                return Err(VerifyError::Silent(silence));
-            }
+            known.is_heard(door.patience)?;
             // The feed knows the keys: who invents others has nothing fetched by that.
             if !known.has_key(parsed.key()) {
                 return Err(TokenError::Invalid.into());
@@ -109,7 +108,12 @@ impl Verifier {
         let claims = self.genuine(&parsed).await?;
         let (user, issued, digest) = (claims.user()?, claims.issued(), digest_of(token));
         for _ in 0..ATTEMPTS {
-            let standing = self.shared.known().standing(user, issued, &digest);
+            let standing = {
+                let known = self.shared.known();
+                // Only now: keys and answers may have been waited for.
+                known.is_heard(door.patience)?;
+                known.standing(user, issued, &digest)
+            };
             match standing {
                 Standing::Good => return Ok(claims.identity()?),
                 Standing::Answered(None) => return Err(VerifyError::Revoked),
@@ -184,9 +188,9 @@ impl Verifier {
 }
 
 impl Shared {
-    /// Takes a word of the feed in that is genuine.
-    pub(super) fn hear(&self, news: News) {
-        self.known().hear(news);
+    /// Takes a word of the feed in that is genuine, and was made no earlier than `made`.
+    pub(super) fn hear(&self, news: News, made: Instant) {
+        self.known().hear(news, made);
         self.words.send_replace(());
     }
 
@@ -203,6 +207,7 @@ fn up_to_date(claims: &Claims, caller: &Caller) -> Result<Identity, TokenError> 
         username: caller.username.clone(),
         email: caller.email.clone(),
         roles: caller.roles.clone(),
+        amr: caller.amr.clone(),
         ..claims.identity()?
     })
 }

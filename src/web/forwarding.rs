@@ -21,14 +21,37 @@ const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-/// Fields by which some servers take another path or method than the one we judged.
-const STEERING: [&str; 6] = [
+/// Fields by which some servers take another path, host or method than the one we judged.
+const STEERING: [&str; 11] = [
     "x-original-url",
+    "x-original-uri",
+    "x-original-host",
+    "x-original-method",
     "x-rewrite-url",
+    "x-rewrite-uri",
+    "x-override-url",
     "x-http-method-override",
     "x-http-method",
     "x-method-override",
-    "x-original-method",
+    "x-url-scheme",
+];
+/// Fields by which proxies and networks of caches that are not ours say who the client is. They
+/// count for nothing here, and servers that believe them are told by a trusted peer alone.
+const CLIENTS: [&str; 14] = [
+    "true-client-ip",
+    "client-ip",
+    "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "fastly-client-ip",
+    "x-forwarded",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-original-forwarded-for",
+    "x-originating-ip",
+    "x-remote-addr",
+    "x-remote-ip",
+    "x-envoy-external-address",
+    "x-azure-clientip",
 ];
 /// Hops of a chain that are looked at, from the last one on: the first ones may be anybody's.
 const CHAIN: usize = 32;
@@ -72,7 +95,8 @@ impl Trust {
     }
 
     /// Reads the family, believes it if the peer is trusted, and removes it either way,
-    /// together with every field that could steer a server to another path.
+    /// together with every field that could steer a server to another path. What other proxies
+    /// call the client stays if the peer is trusted.
     pub fn take(&self, peer: &Peer, headers: &mut HeaderMap) -> Origin {
         let trusted = peer.has_a_word() && self.vouches(peer.addr());
         let origin = match self.family {
@@ -80,8 +104,8 @@ impl Trust {
             TrustHeaders::XForwarded => self.believe_x_forwarded(peer, headers),
             TrustHeaders::Forwarded => self.believe_forwarded(peer, headers),
         };
-        let family: Vec<HeaderName> =
-            headers.keys().filter(|name| is_forwarding(name)).cloned().collect();
+        let goes = |name: &&HeaderName| is_forwarding(name) || (!trusted && tells_client(name));
+        let family: Vec<HeaderName> = headers.keys().filter(goes).cloned().collect();
         for name in family {
             headers.remove(name);
         }
@@ -243,6 +267,13 @@ pub(super) fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
     let bare = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hop);
     let addr = bare.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|at| at.ip()));
     addr.map(|addr: IpAddr| addr.to_canonical())
+}
+
+/// Whether a name could be read as one by which some other proxy tells who the client is.
+pub fn tells_client(name: &HeaderName) -> bool {
+    let first = name.as_str().as_bytes().first();
+    matches!(first, Some(b't' | b'c' | b'f' | b'x'))
+        && CLIENTS.iter().any(|client| reads_as(name, client))
 }
 
 /// Whether a name could be read as one of the family, or as one that steers.

@@ -34,11 +34,11 @@ impl<'a> HostName<'a> {
     /// keep their brackets and are written as RFC 5952 has it.
     ///
     /// ```
-    /// use portcullis::web::HostName;
+    /// use portcullis::rooms::web::HostName;
     ///
     /// let host = HostName::parse("App.Example.com.:8443")?;
     /// assert_eq!((host.name(), host.port()), ("app.example.com", Some(8443)));
-    /// # Ok::<(), portcullis::web::HostError>(())
+    /// # Ok::<(), portcullis::rooms::web::HostError>(())
     /// ```
     ///
     /// # Errors

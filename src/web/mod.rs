@@ -35,7 +35,7 @@ pub use chunked::{BadChunk, Chunks, Piece};
 pub use cookie::{Crumb, SessionCookie, cookies, strip_cookies, strip_set_cookies};
 pub use cors::{Cors, CorsError, CorsSettings, CrossOrigin};
 pub use fold::reads_as;
-pub use forwarding::{Origin, Trust, TrustHeaders, is_forwarding};
+pub use forwarding::{Origin, Trust, TrustHeaders, is_forwarding, tells_client};
 pub use fresh_id::RequestIds;
 pub use hop::{drop_hop_by_hop, is_framing};
 pub use host::{HostError, HostName};

@@ -59,6 +59,7 @@ impl Peer {
     }
 
     /// The same, who was shown this certificate of ours.
+    #[doc(hidden)]
     #[must_use]
     pub fn shown(mut self, leaf: &Arc<Leaf>) -> Self {
         self.shown = Some(Arc::clone(leaf));
@@ -66,6 +67,7 @@ impl Peer {
     }
 
     /// The same, who has shown a certificate.
+    #[doc(hidden)]
     #[must_use]
     pub fn certified(mut self, certificate: &ClientCertificate) -> Self {
         self.certificate = Some(Box::new(Certificate {
@@ -78,6 +80,7 @@ impl Peer {
 
     /// The same, of whom it is known that it speaks for somebody else and not for whom: what comes
     /// on its connection is that one's word, and not its own.
+    #[doc(hidden)]
     #[must_use]
     pub const fn for_somebody(mut self) -> Self {
         self.has_a_word = false;
@@ -165,12 +168,14 @@ impl Peer {
     }
 
     /// The certificate that the client has shown.
+    #[doc(hidden)]
     pub fn certificate(&self) -> Option<&ClientCertificate> {
         self.certificate.as_deref().map(|one| &one.shown)
     }
 
     /// Whether what comes on the connection may be answered: the certificate that the client has
     /// shown, if it has, is good still. For others the clock is not looked at.
+    #[doc(hidden)]
     pub fn is_good(&self, now: impl FnOnce() -> Timestamp) -> bool {
         self.certificate().is_none_or(|certificate| certificate.is_good(now()))
     }

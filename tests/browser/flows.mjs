@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 import { PASSWORD } from "./gateway.mjs";
 import { until } from "./patience.mjs";
-import { signIn, submit } from "./people.mjs";
+import { code, offered, signIn, submit } from "./people.mjs";
 
 const ANOTHER = "another horse battery";
 
@@ -31,6 +31,9 @@ export async function newcomer(world, gateway) {
   await submit(page, form, "Create account");
   await says(page, "This password is entirely numeric.");
   await submit(page, { Password: PASSWORD }, "Create account");
+  await at(page, "/app/");
+  await says(page, "Hello bob");
+  await page.goto("/auth/");
   await says(page, "not confirmed");
   await page.getByRole("button", { name: "Send an e-mail to confirm the address" }).click();
   await says(page, "We have sent you an e-mail. Follow the link in it.");
@@ -39,8 +42,6 @@ export async function newcomer(world, gateway) {
   await page.getByRole("button", { name: "Confirm" }).click();
   await says(page, "Your e-mail address is confirmed.");
   assert.equal(await page.getByText("not confirmed").count(), 0);
-  await page.goto("/app/");
-  await says(page, "Hello bob");
 }
 
 export async function thereAndBack(world, gateway) {
@@ -160,6 +161,73 @@ export async function stepUp(world, gateway) {
   assert.equal(await page.getByLabel("Username").inputValue(), "alice");
   await submit(page, { Password: PASSWORD }, "Continue");
   await at(page, "/app/danger/");
+}
+
+/** A route that asks for a second factor leads to one, and a login has a second step from then on. */
+export async function secondFactor(world, gateway) {
+  gateway.user("judy");
+  world.upstream.pages["/app/vault/"] = "<!doctype html><title>Vault</title>";
+  // Without a script, as everything on the pages.
+  const page = await world.browser(gateway, { javaScriptEnabled: false });
+  await page.goto("/app/vault/");
+  await at(page, "/auth/sign-in/?next=%2Fapp%2Fvault%2F");
+  await signIn(page, "judy", { to: null });
+  await at(page, "/auth/account/factors/?next=%2Fapp%2Fvault%2F");
+  const key = await offered(page);
+  const picture = page.getByRole("img", { name: "The key, as a QR code" });
+  const { width, height } = await picture.boundingBox();
+  assert.ok(width > 150 && Math.abs(width - height) < 1, `${width} by ${height}`);
+  await submit(page, { Code: "000000" }, "Confirm");
+  await says(page, "This code is wrong, or was used before.");
+  await submit(page, { Code: code(key) }, "Confirm");
+  const codes = await page.locator(".codes code").allInnerTexts();
+  assert.equal(new Set(codes).size, 10);
+  await page.getByRole("link", { name: "Continue" }).click();
+  // The session from before is no more than it was.
+  await submit(page, { Password: PASSWORD }, "Continue");
+  await submit(page, { Code: code(key, 1) }, "Continue");
+  await at(page, "/app/vault/");
+  // Elsewhere the password is half of it.
+  const there = await world.browser(gateway);
+  await there.goto("/app/vault/");
+  await signIn(there, "judy", { to: null });
+  await says(there, "Second step");
+  await submit(there, { Code: "123456" }, "Continue");
+  await says(there, "This code is wrong, or was used before.");
+  await submit(there, { Code: codes[1] }, "Continue");
+  await at(there, "/app/vault/");
+  await there.goto("/auth/");
+  await there.getByRole("button", { name: "Sign out" }).click();
+  await signIn(there, "judy");
+  await submit(there, { Code: codes[0] }, "Continue");
+  await at(there, "/auth/");
+  // A lost phone: an operator takes the factor away, and with it what the sessions had by it.
+  gateway.operate("user", "factors", "judy", "--reset", "--yes");
+  await there.goto("/app/vault/");
+  await at(there, "/auth/account/factors/?next=%2Fapp%2Fvault%2F");
+  await page.goto("/app/");
+  await says(page, "Hello judy");
+}
+
+export async function factorRemoved(world, gateway) {
+  gateway.user("kim");
+  const page = await world.browser(gateway);
+  await signIn(page, "kim");
+  await page.getByRole("link", { name: "Second factor" }).click();
+  const key = await offered(page);
+  await submit(page, { Code: code(key) }, "Confirm");
+  const [first] = await page.locator(".codes code").allInnerTexts();
+  await page.getByRole("link", { name: "Continue" }).click();
+  await at(page, "/auth/");
+  await page.goto("/auth/account/factors/");
+  const remove = page.locator("form").filter({ has: page.getByRole("button", { name: "Remove" }) });
+  await remove.getByLabel("Current password").fill(PASSWORD);
+  await remove.getByLabel("Code, or a recovery code").fill(first);
+  await remove.getByRole("button", { name: "Remove" }).click();
+  await says(page, "The second factor is removed.");
+  const there = await world.browser(gateway);
+  await signIn(there, "kim");
+  await at(there, "/auth/");
 }
 
 export async function shutOut(world, gateway) {

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
 import { axe } from "./modules.mjs";
-import { signIn, submit } from "./people.mjs";
+import { PASSWORD } from "./gateway.mjs";
+import { code, offered, signIn, submit } from "./people.mjs";
 
 const AXE = readFileSync(axe, "utf8");
 /** Most bytes of a page with all that it loads. */
@@ -45,6 +46,9 @@ const PAGES = {
   502: (page) => page.goto("/gone/"),
 };
 
+/** That of the authenticator app that alice sets up. */
+let key;
+
 /** The same of somebody who is signed in. */
 const ACCOUNT = {
   account: (page) => page.goto("/auth/"),
@@ -63,6 +67,21 @@ const ACCOUNT = {
     await submit(page, { "Name of a new key": "nightly backup" }, "Create key");
   },
   keys: (page) => page.goto("/auth/account/keys/"),
+  factor: (page) => page.goto("/auth/account/factors/"),
+  "factor-wrong": async (page) => {
+    await page.goto("/auth/account/factors/");
+    await offered(page, "wrong");
+  },
+  "factor-offered": async (page) => {
+    await page.goto("/auth/account/factors/");
+    key = await offered(page);
+  },
+  "factor-codes": (page) => submit(page, { Code: code(key) }, "Confirm"),
+  "factor-there": (page) => page.goto("/auth/account/factors/"),
+  "second-step": async (page) => {
+    await page.goto("/auth/sign-in/?anew=1");
+    await submit(page, { Username: "alice", Password: PASSWORD }, "Continue");
+  },
   "sign-out": (page) => page.goto("/auth/sign-out/"),
   403: (page) => page.goto("/app/admin/"),
 };

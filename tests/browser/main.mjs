@@ -2,9 +2,11 @@
 
 import { resolve } from "node:path";
 
+import * as admins from "./admins.mjs";
 import * as attacks from "./attacks.mjs";
 import * as flows from "./flows.mjs";
 import { looks } from "./looks.mjs";
+import * as passkeys from "./passkeys.mjs";
 import { overTls } from "./over_tls.mjs";
 import { World } from "./world.mjs";
 
@@ -30,14 +32,14 @@ try {
   const gateway = await world.gateway("clear", { origin: "http://localhost" });
   gateway.user("alice", "--role", "editor");
   // What people do, each with accounts or browsers of their own.
-  const waiting = Object.values(flows);
+  const waiting = [...Object.values(flows), ...Object.values(passkeys), admins.shutsOut, admins.gives];
   const lane = async () => {
     for (let part = waiting.shift(); part; part = waiting.shift()) await run(world, gateway, part);
   };
   await Promise.all(Array.from({ length: LANES }, lane));
   await world.leave();
   // What is counted at the upstream takes turns.
-  for (const part of [...Object.values(attacks), looks]) {
+  for (const part of [...Object.values(attacks), looks, admins.site]) {
     await run(world, gateway, part);
     await world.leave();
   }

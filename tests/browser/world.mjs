@@ -47,6 +47,7 @@ retry = "100ms"
 [pages]
 name = "Harbour"
 ${pages}
+[pages.admin]
 [upstreams]
 app = { to = "http://127.0.0.1:${this.upstream.port}" }
 gone = { to = "http://127.0.0.1:1" }
@@ -54,6 +55,7 @@ gone = { to = "http://127.0.0.1:1" }
 "/app/*" = { to = "app", browser = true }
 "/app/admin/*" = { to = "app", browser = true, allow = "role:admin" }
 "/app/danger/*" = { to = "app", browser = true, fresh = "2s" }
+"/app/vault/*" = { to = "app", browser = true, allow = "mfa" }
 "/app/socket" = { to = "app", browser = true, websocket = true }
 "/gone/*" = { to = "gone", allow = "anyone" }
 ${policy}` });

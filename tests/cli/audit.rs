@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis::Config;
-use portcullis::audit::{Audit, AuditSettings, Event, KEY_PURPOSE, Kind};
 use portcullis::clock::{Clock, SystemClock};
-use portcullis::keys::KeyRing;
+use portcullis::rooms::audit::{Audit, AuditSettings, Event, KEY_PURPOSE, Kind};
+use portcullis::rooms::keys::KeyRing;
 use serde_json::Value;
 
 use crate::harness::Folder;

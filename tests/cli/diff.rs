@@ -175,7 +175,7 @@ REQUESTS  METHOD  ROUTE      OUTCOME               EXAMPLE
 
 2 of 4 requests would end otherwise
 2 with an unknown identity were judged as any user: no gateway and no store to ask for roles
-callers were judged by the roles that they have now; `rate`, `fresh` and `body` were not judged
+callers were judged by the roles that they have now, and without a second factor; `rate`, `fresh` and `body` were not judged
 "
     );
 }

@@ -143,7 +143,7 @@ fn what_is_no_whole_backup_changes_nothing() {
     let other = Folder::new();
     let newer_form = [b"portcullis backup 2\n", &whole[20..]].concat();
     let text = String::from_utf8_lossy(&whole);
-    let at = text.find("\"store\":3").unwrap();
+    let at = text.find("\"store\":5").unwrap();
     let mut newer_store = whole.clone();
     newer_store[at + 8] = b'9';
     let mut flipped = whole.clone();

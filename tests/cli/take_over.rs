@@ -186,6 +186,8 @@ fn nothing_is_live_where_nobody_would_hear_of_changes() {
     let [alice, _] = old.log_in("alice");
     let mut socket = stage.websocket(&old, &alice);
     let mut new = stage.take_over();
+    // Before it knows that, it would begin again in the place of one that fails.
+    old.log_line("another process has taken over");
     socket.is_live(FRAME);
     new.signal("KILL");
     new.wait();

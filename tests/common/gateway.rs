@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use portcullis::clock::{ManualClock, Timestamp};
 use portcullis::config::Config;
-use portcullis::keys::KeyRing;
-use portcullis::server::ListenAddr;
-use portcullis::session::Accounts;
+use portcullis::rooms::keys::KeyRing;
+use portcullis::rooms::server::ListenAddr;
+use portcullis::rooms::session::Accounts;
 use portcullis::store::{RedbStore, Store};
 use portcullis::{Gateway, GatewayService, Metrics, Reloaded, Reloader};
 use tempfile::TempDir;
@@ -148,6 +148,18 @@ impl Setup {
             keeps_keys: false,
             binds: false,
         }
+    }
+
+    /// The same under another policy.
+    pub(crate) fn under(mut self, policy: &Policy) -> Self {
+        self.policy = policy.to_string();
+        self
+    }
+
+    /// Over a store that others may have as well.
+    pub(crate) fn over(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = store;
+        self
     }
 
     /// A file beside the policy.

@@ -6,6 +6,8 @@ mod gateway;
 pub(crate) mod h2;
 pub(crate) mod h2_upstream;
 mod keys;
+pub(crate) mod otp;
+pub(crate) mod passkey;
 mod provider;
 pub(crate) mod smtp;
 mod stage;

@@ -1,7 +1,7 @@
 //! The usual set: an upstream, a gateway before it, and alice.
 
 use portcullis::Secret;
-use portcullis::session::{NewAccount, Registered};
+use portcullis::rooms::session::{NewAccount, Registered};
 use portcullis::store::User;
 use serde_json::{Value, json};
 

@@ -85,7 +85,7 @@ pub(crate) fn trusting(
     for pair in pairs {
         roots.add(pair.der()).expect("no certificate");
     }
-    ClientConfig::builder_with_provider(portcullis::tls::provider())
+    ClientConfig::builder_with_provider(portcullis::rooms::tls::provider())
         .with_protocol_versions(versions)
         .expect("no such version")
         .with_root_certificates(roots)
@@ -159,7 +159,7 @@ pub(crate) fn curious(
     alpn: &[&str],
     version: &'static rustls::SupportedProtocolVersion,
 ) -> ClientConfig {
-    let builder = ClientConfig::builder_with_provider(portcullis::tls::provider())
+    let builder = ClientConfig::builder_with_provider(portcullis::rooms::tls::provider())
         .with_protocol_versions(&[version])
         .expect("no such version");
     let mut config = builder
@@ -204,7 +204,7 @@ impl ServerCertVerifier for Curious {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        portcullis::tls::provider().signature_verification_algorithms.supported_schemes()
+        portcullis::rooms::tls::provider().signature_verification_algorithms.supported_schemes()
     }
 }
 

@@ -23,7 +23,8 @@ def faults(document, version):
 def main(file, folder):
     documents = list(yaml.safe_load_all(pathlib.Path(file).read_text()))
     kinds = {document["kind"]: document for document in documents}
-    assert set(kinds) == {"ConfigMap", "PersistentVolumeClaim", "Deployment", "Service"}, set(kinds)
+    kept = {"PersistentVolumeClaim", "PodDisruptionBudget"} & set(kinds)
+    assert len(kept) == 1 and set(kinds) == {"ConfigMap", "Deployment", "Service"} | kept, set(kinds)
     for version in OLDEST, kubernetes_validate.latest_version():
         for document in documents:
             found = faults(document, version)
@@ -38,13 +39,21 @@ def main(file, folder):
     assert kinds["Service"]["spec"]["selector"] == deployment["selector"]["matchLabels"] == labels
     gate = pod["containers"][0]
     assert kinds["Service"]["spec"]["ports"][0]["targetPort"] in {port["name"] for port in gate["ports"]}
-    assert deployment["replicas"] == 1 and deployment["strategy"]["type"] == "Recreate"
     mounts = {mount["name"] for mount in gate["volumeMounts"]}
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     assert mounts == set(volumes), (mounts, volumes)
     assert volumes["policy"]["configMap"]["name"] == kinds["ConfigMap"]["metadata"]["name"]
-    claim = volumes["users"]["persistentVolumeClaim"]["claimName"]
-    assert claim == kinds["PersistentVolumeClaim"]["metadata"]["name"]
+    if "PersistentVolumeClaim" in kinds:
+        # One has the users.
+        assert deployment["replicas"] == 1 and deployment["strategy"]["type"] == "Recreate"
+        claim = volumes["users"]["persistentVolumeClaim"]["claimName"]
+        assert claim == kinds["PersistentVolumeClaim"]["metadata"]["name"]
+    else:
+        # They are in a database, and somebody always answers.
+        assert deployment["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+        budget = kinds["PodDisruptionBudget"]["spec"]
+        assert 0 < budget["minAvailable"] < deployment["replicas"]
+        assert budget["selector"]["matchLabels"] == labels
     [policy] = kinds["ConfigMap"]["data"]
     path = pathlib.Path(next(mount["mountPath"] for mount in gate["volumeMounts"] if mount["name"] == "policy"))
     assert {"name": "PORTCULLIS_CONFIG", "value": str(path / policy)} in gate["env"]

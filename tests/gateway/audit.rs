@@ -1,9 +1,10 @@
 //! The audit record of a gateway that serves.
 
-use portcullis::audit::{KEY_PURPOSE, Verdict, verify};
+use portcullis::rooms::audit::{KEY_PURPOSE, Verdict, verify};
 use portcullis::store::UserChange;
 use serde_json::{Value, json};
 
+use super::factors::enrol;
 use crate::common::smtp::Smtp;
 use crate::common::{PASSWORD, Policy, Setup, Stage, Upstream};
 
@@ -11,14 +12,14 @@ async fn stage() -> Stage {
     stage_with(|policy| policy).await
 }
 
-async fn stage_with(policy: impl FnOnce(Policy) -> Policy) -> Stage {
+pub(super) async fn stage_with(policy: impl FnOnce(Policy) -> Policy) -> Stage {
     let upstream = Upstream::start().await;
     let setup = Setup::new(&policy(Policy::to(&upstream))).keeps_keys();
     Stage::of(upstream, setup).await
 }
 
 /// Stops everything; the lines of the record, which has to be whole.
-async fn finish(stage: Stage) -> Vec<Value> {
+pub(super) async fn finish(stage: Stage) -> Vec<Value> {
     let path = stage.gateway.folder().join("portcullis.audit");
     let key = stage.gateway.keys.derive(KEY_PURPOSE);
     // The folder goes with its last holder.
@@ -264,4 +265,44 @@ async fn a_record_that_is_switched_off_is_none() {
     stage.log_in("alice").await;
     assert!(!stage.gateway.folder().join("portcullis.audit").exists());
     stage.finish().await;
+}
+
+#[tokio::test]
+async fn factors_leave_lines_and_no_code() {
+    let stage = stage().await;
+    let (access, _) = stage.log_in("alice").await;
+    let app = enrol(&stage, &access).await;
+    let asked = stage.post("/api/auth/token/", &login("alice", PASSWORD)).await.json();
+    let challenge = asked["challenge"].as_str().unwrap().to_owned();
+    let next = app.code(&stage, 1);
+    for (otp, status) in [("000000", 400), (&next, 200)] {
+        let body = json!({ "challenge": challenge, "otp": otp });
+        assert_eq!(stage.post("/api/auth/token/factor/", &body).await.status, status);
+    }
+    let both = json!({ "password": PASSWORD, "otp": app.recovery[3] });
+    stage.ask("POST", "factors/recovery/", Some(&access), Some(&both)).await;
+    stage.gateway.accounts.remove_factors(stage.alice.id).await.unwrap();
+    let lines = finish(stage).await;
+    let told = |line: &Value| {
+        let factor = line["facts"]["factor"].as_str().unwrap_or_default();
+        format!("{} {factor}", line["event"].as_str().unwrap())
+    };
+    let about: Vec<_> = lines.iter().filter(|line| line["name"] == "alice").map(told).collect();
+    let expected = [
+        "user.added ",
+        "login ",
+        "factor.added totp",
+        "factor.due ",
+        "factor.failed ",
+        "factor.used totp",
+        "login totp",
+        "recovery-codes.made ",
+        "factor.used recovery-code",
+        "factor.removed ",
+    ];
+    assert_eq!(about, expected);
+    let text = serde_json::to_string(&lines).unwrap();
+    for secret in [&*app.secret, &*challenge, &*next, &*app.recovery[3]] {
+        assert!(!text.contains(secret), "{text}");
+    }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use portcullis::admin::{AdminListener, AdminTcp, Door};
 use portcullis::clock::{Clock, ManualClock, Timestamp};
-use portcullis::keys::KeyRing;
-use portcullis::session::{Accounts, NewAccount, Registered};
+use portcullis::rooms::admin::{AdminListener, AdminTcp, Door};
+use portcullis::rooms::keys::KeyRing;
+use portcullis::rooms::session::{Accounts, NewAccount, Registered};
 use portcullis::store::{RedbStore, User, UserChange};
 use portcullis::verifier::{Builder, Verifier, VerifyError};
 use portcullis::{Config, Gateway, Identity, Secret};
@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::common::{Conn, NOW, PASSWORD, soon};
+use crate::common::{Conn, NOW, PASSWORD, otp, soon};
 
 const OPERATOR: &str = "0123456789abcdef0123456789abcdef";
 const SERVICE: &str = "fedcba9876543210fedcba9876543210";
@@ -117,6 +117,18 @@ impl Running {
             self.post("/api/auth/token/", &json!({ "username": name, "password": PASSWORD })).await;
         let text = |name: &str| pair[name].as_str().unwrap().to_owned();
         (text("access"), text("refresh"))
+    }
+
+    /// A call, whatever comes of it.
+    async fn ask(&self, path: &str, token: &str, body: &serde_json::Value) -> serde_json::Value {
+        let body = body.to_string();
+        let request = format!(
+            "POST /api/auth/{path} HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\
+             Authorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        Conn::open(self.addr).await.ask(request).await.json()
     }
 
     async fn log_out(&self, refresh: &str) {
@@ -386,6 +398,111 @@ async fn a_forged_feed_is_not_believed() {
     assert!(heard.is_err(), "another gateway was believed");
 }
 
+/// A way to the door on which somebody sends the second word that he hears over and over again, in the
+/// place of all that come later.
+async fn repeating(door: SocketAddr) -> (SocketAddr, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        loop {
+            let (mut near, _) = listener.accept().await.unwrap();
+            let mut far = TcpStream::connect(door).await.unwrap();
+            let mut part = vec![0; 64 * 1024];
+            let length = near.read(&mut part).await.unwrap();
+            far.write_all(&part[..length]).await.unwrap();
+            let (mut seen, mut words) = (Vec::new(), Vec::new());
+            while words.len() < 2 {
+                let length = far.read(&mut part).await.unwrap();
+                assert!(length > 0, "the door has nothing to say");
+                seen.extend_from_slice(&part[..length]);
+                words = chunks(&seen);
+            }
+            let repeated = seen[words[1].clone()].to_vec();
+            near.write_all(&seen[..words[1].end]).await.unwrap();
+            while near.write_all(&repeated).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    });
+    (addr, serving)
+}
+
+/// Where the whole chunks of an answer are (RFC 9112 section 7.1), with what is around them.
+fn chunks(answer: &[u8]) -> Vec<std::ops::Range<usize>> {
+    let text = std::str::from_utf8(answer).unwrap();
+    let Some(head) = text.find("\r\n\r\n") else { return Vec::new() };
+    let (mut at, mut found) = (head + 4, Vec::new());
+    while let Some(line) = text[at..].find("\r\n") {
+        let length = usize::from_str_radix(&text[at..at + line], 16).unwrap();
+        let end = at + line + 2 + length + 2;
+        if end > text.len() {
+            break;
+        }
+        found.push(at..end);
+        at = end;
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_word_that_is_told_again_is_no_sign_of_life() {
+    let running = Running::start().await;
+    running.user("alice").await;
+    let (between, _serving) = repeating(running.door).await;
+    let patience = Duration::from_millis(1500);
+    let verifier = running.builder(between).patience(patience).start();
+    let (access, refresh) = running.log_in("alice").await;
+    soon("the first word", verifier.ready()).await;
+    running.log_out(&refresh).await;
+    // Whoever is between sends what was so before, twenty times a second.
+    let refused = async {
+        loop {
+            match verifier.verify(access.as_bytes()).await {
+                Err(VerifyError::Silent(Some(silence))) => return assert!(silence > patience),
+                // Of the next conversation.
+                Err(VerifyError::Revoked) => return,
+                _ => tokio::task::yield_now().await,
+            }
+        }
+    };
+    soon("the silence, or the truth", refused).await;
+}
+
+#[tokio::test]
+async fn all_who_follow_are_told_the_same_words() {
+    let running = Running::start().await;
+    let follow = async |name: &str| {
+        let mut stream = TcpStream::connect(running.door).await.unwrap();
+        let request = format!(
+            "GET /v1/feed?nonce={name}{name}&follower={name}{name} HTTP/1.1\r\nHost: a.test\r\n\
+             Authorization: Bearer {SERVICE}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream
+    };
+    let mut streams = [follow("abcdefgh").await, follow("ijklmnop").await];
+    let mut heard: [Vec<u8>; 2] = Default::default();
+    for (stream, heard) in streams.iter_mut().zip(&mut heard) {
+        while chunks(heard).len() < 3 {
+            soon("a word", stream.read_buf(heard)).await.unwrap();
+        }
+    }
+    let [first, second] = heard.map(|heard| {
+        let found = chunks(&heard).into_iter().map(|at| heard[at].to_vec());
+        found.collect::<Vec<_>>()
+    });
+    // The first word is for one alone; of the others both have at least one.
+    assert_ne!(first[0], second[0]);
+    assert!(first[1..].iter().any(|word| second[1..].contains(word)));
+
+    // Who comes again takes the place of himself.
+    let mut again = follow("abcdefgh").await;
+    soon("a word", again.read(&mut [0; 16])).await.unwrap();
+    let ended = async { while streams[0].read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {} };
+    soon("the end of the first", ended).await;
+}
+
 #[tokio::test]
 async fn tokens_of_others_and_keys_that_nobody_has_are_refused() {
     let running = Running::start().await;
@@ -436,6 +553,7 @@ async fn the_token_of_a_service_opens_the_feed_and_nothing_else() {
         ("GET /v1/feed", SERVICE, 400),
         ("GET /v1/feed?nonce=0123456789abcde", SERVICE, 400),
         ("GET /v1/feed?nonce=0123456789abcdef&place=x", SERVICE, 400),
+        ("GET /v1/feed?nonce=0123456789abcdef&follower=x", SERVICE, 400),
         ("POST /v1/verdict", SERVICE, 400),
         ("POST /v1/command", SERVICE, 403),
         ("POST /v1/backup", SERVICE, 403),
@@ -483,4 +601,31 @@ fn the_feed_has_a_token_of_its_own() {
     assert!(refused(&same).contains("p:4:14: `feed_token` is the same as `token`"));
     let alone = format!("feed_token = \"{SERVICE}\"");
     assert!(refused(&alone).contains("p:2:14: `feed_token` is for `listen`, which is not there"));
+}
+
+#[tokio::test]
+async fn a_second_factor_is_known_elsewhere_and_so_is_its_end() {
+    let running = Running::start().await;
+    let alice = running.user("alice").await;
+    let verifier = running.verifier(running.door).await;
+    let (plain, _) = running.log_in("alice").await;
+    assert!(!verifier.verify(plain.as_bytes()).await.unwrap().has_second_factor());
+    let offered = running.ask("factors/totp/", &plain, &json!({ "password": PASSWORD })).await;
+    let secret = offered["secret"].as_str().unwrap();
+    let code = |ahead: u64| otp::code(secret, running.clock.now().as_secs() + 30 * ahead);
+    running.ask("factors/totp/confirm/", &plain, &json!({ "otp": code(0) })).await;
+    assert!(!verifier.verify(plain.as_bytes()).await.unwrap().has_second_factor());
+    assert!(!verifier.verify_signature(plain.as_bytes()).await.unwrap().has_second_factor());
+    running.clock.advance(Duration::from_secs(2));
+    let login = json!({ "username": "alice", "password": PASSWORD });
+    let asked = running.ask("token/", "", &login).await;
+    let answer = json!({ "challenge": asked["challenge"], "otp": code(1) });
+    let pair = running.ask("token/factor/", "", &answer).await;
+    let access = pair["access"].as_str().unwrap();
+    let alone = verifier.verify_signature(access.as_bytes()).await.unwrap();
+    assert_eq!(alone.amr, ["pwd", "otp", "mfa"]);
+    assert!(verifier.verify(access.as_bytes()).await.unwrap().has_second_factor());
+    running.accounts.remove_factors(alice.id).await.unwrap();
+    let has_none = |verdict: Verdict| verdict.ok().filter(|alice| !alice.has_second_factor());
+    within_a_second(&verifier, access, has_none).await;
 }

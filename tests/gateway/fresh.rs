@@ -15,18 +15,23 @@ const ROUTES: &str = "[routes.\"/danger/*\"]\nto = \"up\"\nfresh = \"15m\"\n\
 
 async fn stage() -> Stage {
     let expect = "expect = [\"user GET /danger/x -> up\"]\n";
-    let more = "[auth]\ntoken_scheme = true\n";
+    let more = "[auth]\ntoken_scheme = true\n[auth.keys]\n";
     Stage::with(|policy| policy.top(expect).and(ROUTES).and(more)).await
 }
 
 fn is_too_old(reply: &Reply) {
-    let told = json!({
-        "detail": "A more recent login is required.",
-        "code": "insufficient_user_authentication",
-    });
+    is_asked_for_more(reply, "A more recent login is required.", "max_age=900");
+}
+
+/// Refused, with a hint of what another login has to show (RFC 9470 section 3).
+#[track_caller]
+pub(crate) fn is_asked_for_more(reply: &Reply, detail: &str, hint: &str) {
+    let told = json!({ "detail": detail, "code": "insufficient_user_authentication" });
     assert_eq!((reply.status, reply.json()), (401, told), "{reply:?}");
-    let challenge = "Bearer realm=\"api\", error=\"insufficient_user_authentication\", \
-                     error_description=\"A more recent login is required.\", max_age=900";
+    let challenge = format!(
+        "Bearer realm=\"api\", error=\"insufficient_user_authentication\", \
+         error_description=\"{detail}\", {hint}"
+    );
     assert_eq!(reply.one("www-authenticate"), challenge);
     assert_eq!(reply.one("cache-control"), "no-store");
 }
@@ -105,6 +110,33 @@ async fn what_says_nothing_of_a_login_is_refused() {
     let ticket = stage.ask("POST", "ticket/", Some(&access), Some(&body)).await;
     assert_eq!(ticket.status, 400, "{ticket:?}");
     assert_eq!(stage.get("/danger/ws/x?ticket=x", "").await.json()["code"], Value::Null);
+    stage.finish().await;
+}
+
+/// Nor what it was renewed from: those who share the key issue refresh tokens as well.
+#[tokio::test]
+async fn a_refresh_token_from_elsewhere_makes_no_login() {
+    let stage = stage().await;
+    let mut other = claims(&stage.alice.id.to_string());
+    other["token_type"] = json!("refresh");
+    let mut refresh = mint(&other);
+    for _ in 0..2 {
+        let renewed = stage.post("/api/auth/token/refresh/", &json!({ "refresh": refresh })).await;
+        assert_eq!(renewed.status, 200, "{renewed:?}");
+        let renewed = renewed.json();
+        let access = renewed["access"].as_str().unwrap();
+        assert_eq!(stage.get_as("/app/x", access).await.status, 200);
+        is_too_old(&stage.get_as("/danger/x", access).await);
+        let body = json!({ "name": "deploy", "password": PASSWORD });
+        let key = stage.ask("POST", "keys/", Some(access), Some(&body)).await;
+        assert_eq!(
+            (key.status, &key.json()["code"]),
+            (401, &json!("insufficient_user_authentication"))
+        );
+        renewed["refresh"].as_str().unwrap().clone_into(&mut refresh);
+    }
+    let (access, _) = stage.log_in("alice").await;
+    assert_eq!(stage.get_as("/danger/x", &access).await.status, 200);
     stage.finish().await;
 }
 

@@ -176,7 +176,7 @@ const FORWARDING: &str = "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Host: evil.tes
     X-Forwarded-Proto: https\r\nX-Forwarded-Port: 1\r\nX-Forwarded-Prefix: /evil\r\n\
     X-Forwarded-Anything: 1.2.3.4\r\nForwarded: for=1.2.3.4\r\nX-Real-IP: 1.2.3.4\r\n\
     X_Forwarded_For: 1.2.3.4\r\nX-Original-URL: /evil\r\nX-Rewrite-URL: /evil\r\n\
-    X-HTTP-Method-Override: DELETE\r\n\
+    X-HTTP-Method-Override: DELETE\r\nTrue-Client-IP: 1.2.3.4\r\nCF-Connecting-IP: 1.2.3.4\r\n\
     Connection: X-Forwarded-For, X-Forwarded-Host, Forwarded, X-Real-IP\r\n";
 
 /// ID-xff, ID-xfh, ID-xfport, ID-forwarded: the whole family at once, and nominated away.

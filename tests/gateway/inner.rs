@@ -15,7 +15,7 @@ use http::{StatusCode, header};
 use hyper_util::rt::TokioIo;
 use portcullis::clock::{ManualClock, Timestamp};
 use portcullis::identity::UserId;
-use portcullis::session::{Accounts, NewAccount, Registered};
+use portcullis::rooms::session::{Accounts, NewAccount, Registered};
 use portcullis::store::{RedbStore, UserChange};
 use portcullis::{Config, Gateway, Identity, Secret};
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use portcullis::Secret;
 use portcullis::clock::Timestamp;
-use portcullis::session::NewAccount;
+use portcullis::rooms::session::NewAccount;
 use portcullis::store::{Claimed, UserChange};
 use serde_json::{Value, json};
 

@@ -24,6 +24,7 @@ mod devices;
 mod early_answers;
 mod early_answers_h2;
 mod elsewhere;
+mod factors;
 mod forward_auth;
 mod framing;
 mod fresh;
@@ -43,20 +44,41 @@ mod live_h2;
 mod live_logins;
 mod logins;
 mod mail;
+#[cfg(feature = "postgres")]
+mod many;
+#[cfg(feature = "postgres")]
+mod many_apart;
+#[cfg(feature = "postgres")]
+mod many_keys;
+#[cfg(feature = "postgres")]
+mod many_once;
+#[cfg(feature = "postgres")]
+mod many_rates;
 mod metrics;
 #[cfg(feature = "axum")]
 mod mounted;
+mod notices;
 mod overload;
 mod own_keys;
 mod pages;
 mod pages_account;
 mod pages_admin;
+mod pages_admin_groups;
+mod pages_admin_newcomers;
 mod pages_edges;
+mod pages_factors;
+mod passkeys;
 mod password_change;
 mod paths;
+#[cfg(feature = "postgres")]
+#[path = "../common/postgres.rs"]
+mod postgres;
 mod proxy_protocol;
 mod rates;
 mod registration;
+#[cfg(feature = "postgres")]
+#[path = "../common/relay.rs"]
+mod relay;
 mod reload;
 mod resting;
 mod revocation;

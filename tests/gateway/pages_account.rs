@@ -46,6 +46,37 @@ async fn somebody_makes_an_account_and_is_in() {
 }
 
 #[tokio::test]
+async fn whoever_makes_an_account_first_is_led_on_as_well() {
+    let stage = pages::stage().await;
+    let gateway = &stage.gateway;
+    let mut browser = Browser::new();
+    let says = |reply: &Reply| page(reply).replace("&#x2f;", "/");
+    let text = says(&browser.go(gateway, "/auth/sign-in/?next=%2Fweb%2Fx%3Fy%3D1").await);
+    let register = "/auth/register/?next=%2Fweb%2Fx%3Fy%3D1";
+    assert!(text.contains(&format!("href=\"{register}\"")), "{text}");
+    let text = says(&browser.go(gateway, register).await);
+    assert!(text.contains("name=\"next\" value=\"/web/x?y=1\""), "{text}");
+    let back = "href=\"/auth/sign-in/?next=%2Fweb%2Fx%3Fy%3D1\"";
+    assert!(text.contains(back), "{text}");
+    // A form that comes back has it still.
+    let form = [("username", "bob"), ("password", "123"), ("next", "/web/x?y=1")];
+    let text = says(&browser.post(gateway, "/auth/register/", &form).await);
+    assert!(text.contains("name=\"next\" value=\"/web/x?y=1\"") && text.contains(back), "{text}");
+    let form = [("username", "bob"), ("password", NEW), ("next", "/web/x?y=1")];
+    let on = "/auth/sign-in/?done=in&next=%2Fweb%2Fx%3Fy%3D1";
+    goes_to(&browser.post(gateway, "/auth/register/", &form).await, on);
+    assert_eq!(browser.go(gateway, "/web/x?y=1").await.status, 200);
+
+    for elsewhere in ["//evil.test/", "https://evil.test/", "/\\evil.test"] {
+        let mut browser = Browser::new();
+        let name = format!("carol{}", elsewhere.len());
+        let form = [("username", &*name), ("password", NEW), ("next", elsewhere)];
+        goes_to(&browser.post(gateway, "/auth/register/", &form).await, "/auth/");
+    }
+    stage.finish().await;
+}
+
+#[tokio::test]
 async fn accounts_are_made_as_the_policy_says() {
     let stage = Stage::with(|policy| policy.and("[pages]\n[auth]\nregister = \"closed\"")).await;
     let mut browser = Browser::new();

@@ -2,30 +2,30 @@
 
 use std::time::Duration;
 
-use portcullis::session::{NewAccount, NewKey, Registered};
+use portcullis::rooms::session::{NewAccount, NewKey, Registered};
 use portcullis::store::UserChange;
 use serde_json::Value;
 
 use crate::common::browser::Browser;
 use crate::common::{PASSWORD, Policy, Reply, Setup, Stage, Upstream};
 
-const SITE: &str = "[pages]\n[pages.admin]\n[auth.keys]\n\
+pub(crate) const SITE: &str = "[pages]\n[pages.admin]\n[auth.keys]\n\
     [routes.\"a.test/web/*\"]\nto = \"up\"\nbrowser = true\n";
-const EVIL: &str = "<script>alert(1)</script>";
+pub(crate) const EVIL: &str = "<script>alert(1)</script>";
 
-async fn stage_with(policy: impl FnOnce(Policy) -> Policy) -> Stage {
+pub(crate) async fn stage_with(policy: impl FnOnce(Policy) -> Policy) -> Stage {
     let upstream = Upstream::start().await;
     // With keys that stay there is an audit record.
     let setup = Setup::new(&policy(Policy::to(&upstream))).keeps_keys();
     Stage::of(upstream, setup).await
 }
 
-async fn stage() -> Stage {
+pub(crate) async fn stage() -> Stage {
     stage_with(|policy| policy.and(SITE)).await
 }
 
 /// Somebody who is signed in.
-async fn signed_in(stage: &Stage, name: &str) -> Browser {
+pub(crate) async fn signed_in(stage: &Stage, name: &str) -> Browser {
     let mut browser = Browser::new();
     let reply = browser.sign_in(&stage.gateway, name, PASSWORD).await;
     assert_eq!(reply.status, 303, "{reply:?}");
@@ -33,19 +33,19 @@ async fn signed_in(stage: &Stage, name: &str) -> Browser {
 }
 
 /// Ada, who may do everything.
-async fn ada(stage: &Stage) -> Browser {
+pub(crate) async fn ada(stage: &Stage) -> Browser {
     stage.user("ada", &["admin"]).await;
     signed_in(stage, "ada").await
 }
 
 #[track_caller]
-fn goes_to(reply: &Reply, status: u16, to: &str) {
+pub(crate) fn goes_to(reply: &Reply, status: u16, to: &str) {
     assert_eq!((reply.status, reply.one("location")), (status, to), "{reply:?}");
 }
 
 /// What a page says: one without anything that runs, and for nobody to keep.
 #[track_caller]
-fn page(reply: &Reply, status: u16) -> String {
+pub(crate) fn page(reply: &Reply, status: u16) -> String {
     assert_eq!((reply.status, reply.one("cache-control")), (status, "no-store"), "{reply:?}");
     let policy = reply.one("content-security-policy");
     assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
@@ -55,13 +55,16 @@ fn page(reply: &Reply, status: u16) -> String {
 }
 
 #[track_caller]
-fn says(text: &str, wanted: &[&str]) {
+pub(crate) fn says(text: &str, wanted: &[&str]) {
     for wanted in wanted {
         assert!(text.contains(wanted), "`{wanted}` is not in\n{text}");
     }
 }
 
 const USER: &str = "/manage/user/?name=alice";
+/// Where its forms go: with the number that the name had when they were shown.
+const ACT: &str = "/manage/user/?name=alice&id=1";
+const DELETE: &str = "/manage/user/delete/?name=alice&id=1";
 
 #[tokio::test]
 async fn it_is_for_admins_who_have_signed_in_lately() {
@@ -76,7 +79,7 @@ async fn it_is_for_admins_who_have_signed_in_lately() {
     }
     for act in ["role-add", "set-password", "deactivate"] {
         let form = [("do", act), ("role", "admin"), ("password", "another horse battery")];
-        page(&alice.post(gateway, USER, &form).await, 403);
+        page(&alice.post(gateway, ACT, &form).await, 403);
     }
     page(&alice.post(gateway, "/manage/user/delete/?name=alice", &[]).await, 403);
     // A token is no cookie.
@@ -91,7 +94,8 @@ async fn it_is_for_admins_who_have_signed_in_lately() {
     gateway.clock().advance(Duration::from_secs(901));
     let back = "/auth/sign-in/?next=%2Fmanage%2Fuser%2F%3Fname%3Dalice&anew=1";
     goes_to(&ada.go(gateway, USER).await, 302, back);
-    goes_to(&ada.post(gateway, USER, &[("do", "deactivate")]).await, 302, back);
+    let back = back.replace("&anew=1", "%26id%3D1&anew=1");
+    goes_to(&ada.post(gateway, ACT, &[("do", "deactivate")]).await, 302, &back);
     let user = gateway.accounts.find("alice").await.unwrap().unwrap();
     assert!(user.active && user.roles == ["editor"], "{user:?}");
     ada.sign_in(gateway, "ada", PASSWORD).await;
@@ -180,7 +184,7 @@ async fn a_user_is_looked_after() {
     says(&text, &["alice@example.com", "editor", "staff", "Tests&#x2f;1.0", "backup"]);
 
     let mut act = async |act: &str, field: &str, value: &str| {
-        let reply = ada.post(gateway, USER, &[("do", act), (field, value)]).await;
+        let reply = ada.post(gateway, ACT, &[("do", act), (field, value)]).await;
         goes_to(&reply, 303, &format!("{USER}&done={act}"));
         page(&ada.go(gateway, &format!("{USER}&done={act}")).await, 200)
     };
@@ -211,7 +215,7 @@ async fn a_user_is_looked_after() {
     assert!(!text.contains("another horse"), "{text}");
     assert_eq!(alice.sign_in(gateway, "alice", PASSWORD).await.status, 400);
     assert_eq!(alice.sign_in(gateway, "alice", "another horse battery").await.status, 303);
-    let text = page(&ada.post(gateway, USER, &[("do", "reset-link")]).await, 200);
+    let text = page(&ada.post(gateway, ACT, &[("do", "reset-link")]).await, 200);
     says(&text, &["http:&#x2f;&#x2f;localhost:8080&#x2f;auth&#x2f;reset&#x2f;?uid=1&amp;token="]);
     stage.finish().await;
 }
@@ -238,10 +242,10 @@ async fn what_is_wrong_is_told_and_changes_nothing() {
         ("session-end", "session", "../x", 422, "is no session id"),
         ("session-end", "session", hers.as_str(), 404, "no living session"),
         ("api-key-revoke", "id", "-1", 400, "there is no such act"),
-        ("api-key-revoke", "id", "7", 404, "there is no API key 7"),
+        ("api-key-revoke", "id", "7", 404, "the user has no API key 7"),
         ("reset-link", "", "", 422, "links are made from `public`"),
     ] {
-        let reply = ada.post(gateway, USER, &[("do", act), (field, value)]).await;
+        let reply = ada.post(gateway, ACT, &[("do", act), (field, value)]).await;
         let text = page(&reply, status);
         says(&text, &["role=\"alert\"", "alice@example.com"]);
         says(&text.replace("&#x2f;", "/"), &[said]);
@@ -254,9 +258,8 @@ async fn what_is_wrong_is_told_and_changes_nothing() {
     // From pages of others nothing is done at all.
     for from in ["", "Origin: http://evil.test\r\n", "Sec-Fetch-Site: same-site\r\n"] {
         let form = [("do", "deactivate")];
-        says(&page(&ada.post_from(gateway, USER, from, &form).await, 403), &["cross_site"]);
-        let delete = "/manage/user/delete/?name=alice";
-        page(&ada.post_from(gateway, delete, from, &[]).await, 403);
+        says(&page(&ada.post_from(gateway, ACT, from, &form).await, 403), &["cross_site"]);
+        page(&ada.post_from(gateway, DELETE, from, &[]).await, 403);
     }
     assert_eq!(gateway.accounts.find("alice").await.unwrap(), before);
     stage.finish_untouched().await;
@@ -308,10 +311,12 @@ async fn who_is_deleted_is_named_first() {
     let text = page(&ada.go(gateway, delete).await, 200);
     says(&text, &["Delete for good", "<dd>alice</dd>", "<dd>alice@example.com</dd>", "<dd>1</dd>"]);
     assert_eq!(alice.go(gateway, "/web/x").await.status, 200, "nothing has happened yet");
-    goes_to(&ada.post(gateway, delete, &[]).await, 303, "/manage/?done=deleted");
+    page(&ada.post(gateway, delete, &[]).await, 409);
+    assert_eq!(alice.go(gateway, "/web/x").await.status, 200, "whose page it was is not known");
+    goes_to(&ada.post(gateway, DELETE, &[]).await, 303, "/manage/?done=deleted");
     says(&page(&ada.go(gateway, "/manage/?done=deleted").await, 200), &["The user is gone."]);
     assert_eq!(alice.go(gateway, "/web/x").await.status, 302);
-    page(&ada.post(gateway, delete, &[]).await, 404);
+    page(&ada.post(gateway, DELETE, &[]).await, 404);
     stage.finish().await;
 }
 
@@ -320,9 +325,9 @@ async fn the_record_names_who_acted_and_is_read_here() {
     let stage = stage().await;
     let gateway = &stage.gateway;
     let mut ada = ada(&stage).await;
-    let reply = ada.post(gateway, USER, &[("do", "role-add"), ("role", "viewer")]).await;
+    let reply = ada.post(gateway, ACT, &[("do", "role-add"), ("role", "viewer")]).await;
     let id = reply.one("x-request-id").to_owned();
-    page(&ada.post(gateway, USER, &[("do", "role-add"), ("role", "?")]).await, 422);
+    page(&ada.post(gateway, ACT, &[("do", "role-add"), ("role", "?")]).await, 422);
     let text = page(&ada.go(gateway, "/manage/audit/?name=alice&event=role").await, 200);
     says(&text, &["role.added", "role=viewer", "user:2 127.0.0.1"]);
     assert!(!text.contains("command"), "{text}");
@@ -333,7 +338,7 @@ async fn the_record_names_who_acted_and_is_read_here() {
     says(&text, &["Every line is there, and as it was written."]);
     for number in 0..30 {
         let act = if number % 2 == 0 { "deactivate" } else { "activate" };
-        ada.post(gateway, USER, &[("do", act)]).await;
+        ada.post(gateway, ACT, &[("do", act)]).await;
     }
     let text = page(&ada.go(gateway, "/manage/audit/?name=alice").await, 200);
     assert_eq!(text.matches("<tr><td>").count(), 50);
@@ -368,7 +373,7 @@ async fn scripts_of_the_same_origin_neither_read_it_nor_act_on_it_unseen() {
         says(&page(&reply, 403), &["cross_site"]);
         let fields = format!("Origin: http://a.test\r\n{fields}");
         let form = [("do", "role-add"), ("role", "admin")];
-        page(&ada.post_from(&stage.gateway, USER, &fields, &form).await, 403);
+        page(&ada.post_from(&stage.gateway, ACT, &fields, &form).await, 403);
     }
     let user = stage.gateway.accounts.find("alice").await.unwrap().unwrap();
     assert_eq!(user.roles, ["editor"]);
@@ -382,7 +387,7 @@ async fn whose_right_is_taken_while_a_form_comes_has_done_nothing() {
     let id = stage.gateway.accounts.find("ada").await.unwrap().unwrap().id;
     let form = "do=role-add&role=admin";
     let head = format!(
-        "POST {USER} HTTP/1.1\r\nHost: a.test\r\nOrigin: http://a.test\r\nCookie: portcullis={}\r\n\
+        "POST {ACT} HTTP/1.1\r\nHost: a.test\r\nOrigin: http://a.test\r\nCookie: portcullis={}\r\n\
          Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
         ada.token().unwrap(),
         form.len()
@@ -403,6 +408,49 @@ async fn whose_right_is_taken_while_a_form_comes_has_done_nothing() {
 }
 
 #[tokio::test]
+async fn what_was_asked_for_one_user_is_done_to_no_other() {
+    let stage = stage().await;
+    let gateway = &stage.gateway;
+    let mut ada = ada(&stage).await;
+    let text = page(&ada.go(gateway, USER).await, 200);
+    says(&text.replace("&#x2f;", "/").replace("&amp;", "&"), &[ACT]);
+    // Another Alice has the name before the form is sent.
+    gateway.accounts.delete(stage.alice.id).await.unwrap();
+    stage.user("alice", &[]).await;
+    for act in ["deactivate", "activate", "session-end-all", "reset-link"] {
+        let text = page(&ada.post(gateway, ACT, &[("do", act)]).await, 409);
+        says(&text, &["another user&#x27;s by now"]);
+    }
+    page(&ada.post(gateway, DELETE, &[]).await, 409);
+    page(&ada.post(gateway, USER, &[("do", "deactivate")]).await, 409);
+    assert!(gateway.accounts.find("alice").await.unwrap().unwrap().active);
+
+    // And one user's page revokes no key of another.
+    let bob = stage.user("bob", &[]).await;
+    let name = NewKey { name: "bob's".to_owned(), scopes: None, life: None };
+    gateway.accounts.make_key(&bob, name).await.unwrap();
+    let key = gateway.accounts.keys_of(bob.id).await.unwrap()[0].id.to_string();
+    let alice = gateway.accounts.find("alice").await.unwrap().unwrap().id.0;
+    let act = format!("{USER}&id={alice}");
+    let revoke = [("do", "api-key-revoke"), ("id", key.as_str())];
+    says(&page(&ada.post(gateway, &act, &revoke).await, 404), &["the user has no API key"]);
+    assert_eq!(gateway.accounts.keys_of(bob.id).await.unwrap().len(), 1);
+    stage.finish_untouched().await;
+}
+
+#[tokio::test]
+async fn the_gateway_is_seen_as_it_runs() {
+    let stage = stage().await;
+    let gateway = &stage.gateway;
+    let mut ada = ada(&stage).await;
+    // What the gateway alone knows is not asked for at a door that knows accounts alone.
+    page(&ada.go(gateway, "/manage/state/").await, 503);
+    let mut alice = signed_in(&stage, "alice").await;
+    page(&alice.go(gateway, "/manage/state/").await, 403);
+    stage.finish_untouched().await;
+}
+
+#[tokio::test]
 async fn nobody_shuts_themselves_out() {
     let stage = stage().await;
     let gateway = &stage.gateway;
@@ -417,5 +465,36 @@ async fn nobody_shuts_themselves_out() {
         page(&ada.post(gateway, &target, &[]).await, 409);
     }
     page(&ada.go(gateway, "/manage/").await, 200);
+    stage.finish_untouched().await;
+}
+
+#[tokio::test]
+async fn a_lost_factor_is_taken_away_when_it_was_asked_for_once() {
+    let stage = stage().await;
+    let gateway = &stage.gateway;
+    let (access, _) = stage.log_in("alice").await;
+    let mut ada = ada(&stage).await;
+    says(&page(&ada.go(gateway, USER).await, 200), &["There is none: the password is enough."]);
+    super::factors::enrol(&stage, &access).await;
+    let text = page(&ada.go(gateway, USER).await, 200);
+    says(&text, &["Authenticator app since", "<dd>10</dd>", "&#x2f;manage&#x2f;user&#x2f;factors"]);
+    let reset = "/manage/user/factors/?name=alice";
+    let text = page(&ada.go(gateway, reset).await, 200);
+    says(&text, &["Remove the second factor of a user?", "alice", "Back, and change nothing"]);
+    assert!(gateway.accounts.factors(stage.alice.id).await.unwrap().is_some(), "asked, not done");
+    // Neither somebody else's form nor somebody else does it; and nobody by this way to oneself.
+    let evil = "Origin: http://evil.test\r\n";
+    let done = "/manage/user/factors/?name=alice&id=1";
+    page(&ada.post_from(gateway, done, evil, &[]).await, 403);
+    page(&ada.post(gateway, "/manage/user/factors/?name=ada&id=2", &[]).await, 409);
+    page(&ada.post(gateway, "/manage/user/factors/?name=nobody&id=1", &[]).await, 404);
+    page(&ada.post(gateway, "/manage/user/factors/?name=alice&id=7", &[]).await, 409);
+    says(&text, &["name=alice&amp;id=1"]);
+    assert!(gateway.accounts.factors(stage.alice.id).await.unwrap().is_some());
+    goes_to(&ada.post(gateway, done, &[]).await, 303, "/manage/user/?name=alice&done=factors");
+    assert!(gateway.accounts.factors(stage.alice.id).await.unwrap().is_none());
+    let text = page(&ada.go(gateway, "/manage/user/?name=alice&done=factors").await, 200);
+    says(&text, &["The second factor was removed.", "user factors --reset", "factor.removed"]);
+    stage.log_in("alice").await;
     stage.finish_untouched().await;
 }

@@ -324,3 +324,32 @@ async fn a_refusal_is_json_that_nobody_stores_and_says_nothing_of_the_cause() {
     }
     stage.finish_untouched().await;
 }
+
+/// Parsers of URLs, which many servers use for targets, find a host behind two slashes.
+#[tokio::test]
+async fn what_names_a_host_to_some_hides_no_path_from_the_rules() {
+    let routes = "[routes.\"/*\"]\nto = \"up\"\nallow = \"anyone\"\n\
+                  [routes.\"/api/v1/*\"]\nto = \"up\"\nstrip = \"/api/v1\"\nallow = \"anyone\"\n";
+    let stage = Stage::with(|policy| policy.and(routes)).await;
+    for (target, code) in [
+        ("//x/app/secret", "ambiguous_path"),
+        ("///x/app/secret", "ambiguous_path"),
+        ("//x//app/secret", "ambiguous_path"),
+        ("//user:pw@x:80/app/secret", "ambiguous_path"),
+        ("/%2Fx/app/secret", "ambiguous_path"),
+        ("/%2F%2Fx%2Fapp/secret", "ambiguous_path"),
+        ("/;a/x/app/secret", "ambiguous_path"),
+        ("//x/APP/secret", "ambiguous_path"),
+        ("//x/api/auth/token/", "ambiguous_path"),
+        ("/api/v1//x/app/secret", "bad_target"),
+        ("/api/v1//x", "bad_target"),
+    ] {
+        let reply = stage.get(target, "").await;
+        assert_eq!((reply.status, &reply.json()["code"]), (400, &json!(code)), "{target}");
+    }
+    for target in ["//x/elsewhere", "/elsewhere//x/app/secret"] {
+        let reply = stage.get(target, "").await;
+        assert_eq!(reply.status, 200, "{target}");
+    }
+    assert_eq!(stage.finish().await.len(), 2);
+}

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use portcullis::session::Leave;
+use portcullis::rooms::session::Leave;
 use serde_json::{Value, json};
 
 use crate::common::{PASSWORD, Policy, Reply, Setup, Stage, TestGateway, Upstream};

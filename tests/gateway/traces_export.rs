@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use http::Request;
-use portcullis::server::ListenAddr;
+use portcullis::rooms::server::ListenAddr;
 use portcullis::{End, Served};
 use tokio::sync::oneshot;
 use tower::ServiceExt;

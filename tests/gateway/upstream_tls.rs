@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis::tls::{Certified, certificates, provider};
+use portcullis::rooms::tls::{Certified, certificates, provider};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, Issuer, KeyPair, date_time_ymd,
 };

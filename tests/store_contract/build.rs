@@ -44,6 +44,7 @@ pub(crate) fn new_session(user: UserId) -> NewSession {
         refresh: Some(grant("r0", 100)),
         device: "test".to_owned(),
         address: "192.0.2.1".to_owned(),
+        second: None,
     }
 }
 
@@ -82,6 +83,11 @@ pub(crate) async fn session(store: &Arc<dyn Store>, user: UserId) -> Session {
     let password_mark = store.user(user).await.unwrap().unwrap().password_mark;
     let new = NewSession { password_mark, ..new_session(user) };
     store.start_session(new).await.unwrap().unwrap()
+}
+
+/// The user once a session of [`new_session`] was started.
+pub(crate) fn logged_in(user: User) -> User {
+    User { last_login: Some(at(0)), ..user }
 }
 
 /// All sessions of a user, by number.

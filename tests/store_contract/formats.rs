@@ -11,15 +11,21 @@ use std::sync::Arc;
 
 use portcullis::identity::{SessionId, UserId};
 use portcullis::store::{
-    Basis, Claimed, Creation, EndReason, GroupChange, LetterKind, NewInvitation, NewLetter,
-    NewSession, NewToken, NewUser, OpenMode, PasswordHash, Purpose, QueueLimits, RedbStore,
-    Rotation, SessionRef, Store, TokenRef, User, UserChange,
+    Basis, Claimed, Creation, EndReason, Factors, GroupChange, LetterKind, NewInvitation,
+    NewLetter, NewSession, NewToken, NewUser, OpenMode, PasskeyAdded, PasswordHash, Purpose,
+    QueueLimits, RedbStore, Rotation, SecondFactor, SessionRef, Store, TokenRef, User, UserChange,
 };
 use redb::{Database, ReadableDatabase, TableDefinition};
 
 use crate::build::{all_sessions, at, grant, key, made_key, new_key, new_session, request};
 
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+
+/// The first format that has second factors.
+const WITH_FACTORS: u64 = 4;
+
+/// The first format that has passkeys among them.
+const WITH_PASSKEYS: u64 = 5;
 
 /// The hash of a password as the gateway makes it.
 const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$nothing";
@@ -66,6 +72,12 @@ async fn a_file_of_each_format_has_everything() {
             sessions_are_there(&store).await;
             keys_are_there(&store).await;
             groups_and_invitations_are_there(&store).await;
+            if format >= WITH_FACTORS {
+                factors_are_there(&store).await;
+            }
+            if format >= WITH_PASSKEYS {
+                passkeys_are_there(&store).await;
+            }
         }
         let store: Arc<dyn Store> = Arc::new(RedbStore::open(&path, OpenMode::Existing).unwrap());
         mail_is_there(&store).await;
@@ -135,9 +147,12 @@ pub(crate) async fn fill(store: &Arc<dyn Store>) {
     change(store, &ada, UserChange::JoinGroup(text("staff"))).await;
     change(store, &ada, UserChange::SetClaim { name: text("tenant"), value: text("acme") }).await;
     change(store, &ada, UserChange::Email { email: text("Ada@example.com"), verified: true }).await;
-    change(store, &ada, UserChange::LoggedIn(at(2))).await;
     change(store, &bob, UserChange::Active(false)).await;
 
+    // While the password is the one that it was offered for.
+    crate::factors::enrol(store, ada.id).await;
+    let added = store.add_passkey(ada.id, crate::passkeys::new(1)).await.unwrap();
+    assert_eq!(added, PasskeyAdded::Added);
     let before = store.start_session(new_session(ada.id)).await.unwrap().unwrap();
     assert_eq!(before.id.number, 1);
     let hash = PasswordHash::new(text(HASH));
@@ -152,7 +167,9 @@ pub(crate) async fn fill(store: &Arc<dyn Store>) {
     store.rotate(request(living.id, "r0", "r1", 5)).await.unwrap();
     let ended = store.start_session(new.clone()).await.unwrap().unwrap();
     assert!(store.end_session(ended.id, at(6), EndReason::Operator).await.unwrap());
-    store.adopt_session("elsewhere", new).await.unwrap().unwrap();
+    let factor = NewSession { second: Some(SecondFactor::RecoveryCode), ..new };
+    store.adopt_session("elsewhere", factor).await.unwrap().unwrap();
+    change(store, &ada, UserChange::LoggedIn(at(2))).await;
 
     store.api_key(ada.id, key(7)).await.unwrap().unwrap();
     store.add_key(new_key(ada.id, 1), 9).await.unwrap();
@@ -247,6 +264,24 @@ pub(crate) async fn keys_are_there(store: &Arc<dyn Store>) {
         (&kept.hint, &kept.scopes, kept.expires)
     );
     assert_eq!(found.last_used, Some(at(8)));
+}
+
+pub(crate) async fn factors_are_there(store: &Arc<dyn Store>) {
+    let factors = store.factors(ADA).await.unwrap().unwrap();
+    assert_eq!(Factors { passkeys: Vec::new(), ..factors }, crate::factors::enrolled());
+    assert_eq!(store.factors(BOB).await.unwrap(), None);
+    let sessions = all_sessions(store, ADA).await;
+    let second: Vec<_> = sessions.iter().map(|session| session.second).collect();
+    assert_eq!(second, [None, None, None, Some(SecondFactor::RecoveryCode)]);
+}
+
+pub(crate) async fn passkeys_are_there(store: &Arc<dyn Store>) {
+    let passkey = crate::passkeys::passkey(1);
+    let owner = store.passkey_owner(passkey.credential.clone()).await.unwrap();
+    assert_eq!(
+        (owner, store.factors(ADA).await.unwrap().unwrap().passkeys),
+        (Some(ADA), vec![passkey])
+    );
 }
 
 pub(crate) async fn groups_and_invitations_are_there(store: &Arc<dyn Store>) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis::identity::UserId;
 use portcullis::store::{GroupChange, SessionRef, Store, User, UserChange};
 
-use crate::build::{at_once, session, user};
+use crate::build::{at_once, logged_in, session, user};
 
 async fn group(store: &Arc<dyn Store>, name: &str, roles: &[&str]) {
     store.create_group(name).await.unwrap().unwrap();
@@ -65,7 +65,7 @@ pub(crate) async fn a_member_has_the_roles_of_its_groups(store: &Arc<dyn Store>)
     assert_eq!(now.inherited, ["admin", "viewer"]);
     assert_eq!(now.groups, ["it", "staff"]);
     // Wherever a user is read.
-    let held = session(store, ada).await;
+    let (held, now) = (session(store, ada).await, logged_in(now));
     assert_eq!(store.user(ada).await.unwrap().as_ref(), Some(&now));
     assert_eq!(store.user_by_name("ada").await.unwrap().as_ref(), Some(&now));
     assert_eq!(store.users(None, 9).await.unwrap(), std::slice::from_ref(&now));

@@ -10,7 +10,7 @@ use portcullis::store::{
     PasswordHash, Posted, Purpose, QueueLimits, Store, TOKENS_KEPT, TokenRef, User, UserChange,
 };
 
-use crate::build::at_once;
+use crate::build::{at_once, logged_in};
 
 const LIMITS: QueueLimits = QueueLimits { letters: 100, recipient: 3 };
 const ONE: Posted = Posted { queued: 1, refused: 0 };
@@ -249,7 +249,7 @@ pub(crate) async fn a_password_token_is_used_once_and_ends_sessions(store: &Arc<
     .await;
     let done: Vec<_> = all.into_iter().flatten().collect();
     let [one] = &done[..] else { panic!("{done:?}") };
-    assert_eq!(one.before, ada);
+    assert_eq!(one.before, logged_in(ada.clone()));
     let mark = one.after.password_mark.unwrap();
     assert_eq!((mark.session, mark.at), (session.id.number, at(20)));
     assert_ne!(one.after.password, ada.password);

@@ -29,7 +29,7 @@ fn newcomer(id: u64, name: &str) -> WholeUser {
         password_mark: None,
         logout_mark: None,
     };
-    WholeUser { user, key: None, keys: Vec::new(), sessions: Vec::new() }
+    WholeUser { user, key: None, keys: Vec::new(), factors: None, sessions: Vec::new() }
 }
 
 fn kept(user: u64, number: u64, jti: Option<&str>, ended: bool) -> KeptSession {
@@ -45,6 +45,8 @@ fn kept(user: u64, number: u64, jti: Option<&str>, ended: bool) -> KeptSession {
         spent: Vec::new(),
         device: "d".to_owned(),
         address: "a".to_owned(),
+        second: None,
+        is_adopted: jti.is_some(),
     };
     KeptSession { session, adopted: jti.map(str::to_owned) }
 }

@@ -4,10 +4,10 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use portcullis::Secret;
+use portcullis::rooms::tls::{Roots, certificates};
 use portcullis::store::{
     OpenError, OpenMode, PostgresSettings, PostgresStore, Store, StoreError, StoreSettings,
 };
-use portcullis::tls::{Roots, certificates};
 
 use crate::build::{at, user};
 use crate::postgres::{Cluster, PASSWORD, patient};
@@ -170,4 +170,31 @@ async fn nobody_waits_longer_than_the_limit_and_the_database_forgets_the_call() 
 #[test]
 fn a_url_that_is_none_is_refused() {
     PostgresSettings::of_url(&Secret::from("sqlite:///x".to_owned())).unwrap_err();
+}
+
+/// Another account has made the tables, and has not let this one use all of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_use_a_table_is_told_which_and_what_to_grant() {
+    let cluster = Cluster::start();
+    let database = cluster.database().await;
+    drop(opened(&cluster.settings(&database), OpenMode::CreateIfMissing).await.unwrap());
+    let rights = format!(
+        "CREATE ROLE other LOGIN PASSWORD '{PASSWORD}'; GRANT USAGE ON SCHEMA portcullis TO other; \
+         GRANT SELECT ON portcullis.layout TO other"
+    );
+    cluster.command(&database, &rights).await;
+    let url = cluster.url(&database);
+    let (_, place) = url.split_once('@').unwrap();
+    let gate = patient(&format!("postgres://other:{PASSWORD}@{place}")).trusting(trusted(&cluster));
+    let all = "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA portcullis";
+    cluster.command(&database, &format!("GRANT {all} TO other")).await;
+    cluster
+        .command(&database, "REVOKE UPDATE, DELETE, INSERT ON portcullis.layout FROM other")
+        .await;
+    assert!(opened(&gate, OpenMode::Existing).await.is_ok());
+    cluster.command(&database, "REVOKE INSERT ON portcullis.events FROM other").await;
+    let refused = opened(&gate, OpenMode::Existing).await.unwrap_err();
+    let refused = told(&refused);
+    let grant = "GRANT SELECT, INSERT, UPDATE, DELETE ON portcullis.events TO";
+    assert!(refused.contains(grant), "{refused}");
 }

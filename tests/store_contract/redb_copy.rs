@@ -96,6 +96,7 @@ async fn a_copy_has_everything() {
     formats::users_are_there(&store).await;
     formats::sessions_are_there(&store).await;
     formats::keys_are_there(&store).await;
+    formats::factors_are_there(&store).await;
     formats::groups_and_invitations_are_there(&store).await;
     formats::mail_is_there(&store).await;
     // Nobody knows what was given since: three users, four sessions, an invitation and a key.
@@ -231,12 +232,12 @@ async fn a_copy_is_judged_by_its_form_and_its_tables() {
         let rows = tables.iter().map(|name| ((*name).to_owned(), 1)).collect();
         StoreDraft::judge(Path::new("copy"), format, &rows)
     };
-    judged(3, &["meta", "users", "letters"]).unwrap();
+    judged(5, &["meta", "users", "factors", "passkeys"]).unwrap();
     judged(1, &["meta"]).unwrap();
-    for (format, tables) in [(4, &["meta"][..]), (3, &["meta", "strangers"]), (3, &["users"])] {
+    for (format, tables) in [(6, &["meta"][..]), (5, &["meta", "strangers"]), (5, &["users"])] {
         let error = judged(format, tables).unwrap_err();
         let OpenError::Foreign { newer, .. } = error else { panic!("{error:?}") };
-        assert_eq!(newer, format > 3);
+        assert_eq!(newer, format > 5);
     }
 }
 

@@ -6,7 +6,7 @@ use futures_util::future::{join_all, poll_immediate};
 use portcullis::store::{Creation, OpenError, RedbStore, Store, StoreError};
 use redb::{Database, TableDefinition};
 
-use crate::build::{new_session, new_user, user};
+use crate::build::{logged_in, new_session, new_user, user};
 use crate::disk::Disk;
 
 fn open(disk: &Disk) -> Arc<dyn Store> {
@@ -163,7 +163,7 @@ async fn a_store_comes_back_when_its_disk_does() {
         survived = !failed;
         disk.mend();
         kept.push("later".to_owned());
-        let later = user(&store, "later").await;
+        let later = logged_in(user(&store, "later").await);
         assert!(store.start_session(new_session(later.id)).await.unwrap().is_some());
         for disk in [disk.after_power_loss(), disk.after_kill()] {
             let store = open(&disk);

@@ -13,7 +13,7 @@ use portcullis::store::{
 use redb::{Database, ReadableDatabase, TableDefinition};
 use tempfile::TempDir;
 
-use crate::build::{all_sessions, new_session, session, user};
+use crate::build::{all_sessions, logged_in, new_session, session, user};
 
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 
@@ -52,7 +52,7 @@ async fn everything_is_there_after_reopening() {
     drop(store);
 
     let store: Arc<dyn Store> = Arc::new(RedbStore::open(&path, OpenMode::Existing).unwrap());
-    assert_eq!(store.user_by_name("ada").await.unwrap(), Some(ada.clone()));
+    assert_eq!(store.user_by_name("ada").await.unwrap(), Some(logged_in(ada.clone())));
     assert_eq!(all_sessions(&store, ada.id).await, [first, adopted]);
     // Not even the numbers of what was deleted come again.
     assert!(user(&store, "eve").await.id > bob.id);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis::identity::{SessionId, UserId};
 use portcullis::store::{EndReason, NewSession, Session, SessionRef, Store, UserChange};
 
-use crate::build::{all_sessions, at, at_once, hash, new_session, now, session, user};
+use crate::build::{all_sessions, at, at_once, hash, logged_in, new_session, now, session, user};
 
 pub(crate) async fn a_session_is_kept_as_it_was_started(store: &Arc<dyn Store>) {
     let ada = user(store, "ada").await;
@@ -23,9 +23,25 @@ pub(crate) async fn a_session_is_kept_as_it_was_started(store: &Arc<dyn Store>) 
         spent: Vec::new(),
         device: new.device,
         address: new.address,
+        second: new.second,
+        is_adopted: false,
     };
     assert_eq!(session, expected);
     assert_eq!(now(store, &session).await, Some(expected));
+}
+
+pub(crate) async fn only_a_login_is_the_last_login(store: &Arc<dyn Store>) {
+    let ada = user(store, "ada").await;
+    let last = async || store.user(ada.id).await.unwrap().unwrap().last_login;
+    store.adopt_session("jti", new_session(ada.id)).await.unwrap().unwrap();
+    assert_eq!(last().await, None, "a token made elsewhere is no login");
+    let new = NewSession { started: at(7), ..new_session(ada.id) };
+    store.start_session(new.clone()).await.unwrap().unwrap();
+    assert_eq!(last().await, Some(at(7)));
+    let later = NewSession { started: at(9), ..new.clone() };
+    store.change_password(hash("second"), later.clone()).await.unwrap().unwrap();
+    assert_eq!(store.start_session(later).await.unwrap(), None);
+    assert_eq!(last().await, Some(at(7)), "neither a changed password nor a login by the old one");
 }
 
 pub(crate) async fn session_numbers_increase_and_never_return(store: &Arc<dyn Store>) {
@@ -157,7 +173,7 @@ pub(crate) async fn another_tag_is_another_session(store: &Arc<dyn Store>) {
     let session = session(store, ada.id).await;
     let guessed = SessionId { tag: session.id.tag + 1, ..session.id };
     let standing = store.standing(ada.id, SessionRef::Own(guessed)).await.unwrap();
-    assert_eq!((standing.user, standing.session), (Some(ada), None));
+    assert_eq!((standing.user, standing.session), (Some(logged_in(ada)), None));
     assert!(!store.end_session(guessed, at(1), EndReason::LoggedOut).await.unwrap());
     store.touch_session(guessed, at(1), at(900)).await.unwrap();
     assert_eq!(now(store, &session).await, Some(session.clone()));
@@ -231,6 +247,7 @@ pub(crate) async fn standing_is_user_and_session_at_once(store: &Arc<dyn Store>)
     let ada = user(store, "ada").await;
     let session = session(store, ada.id).await;
     let standing = store.standing(ada.id, SessionRef::Own(session.id)).await.unwrap();
+    let ada = logged_in(ada);
     assert_eq!((standing.user, standing.session), (Some(ada.clone()), Some(session)));
     let other = store.standing(ada.id, SessionRef::Foreign("none")).await.unwrap();
     assert_eq!((other.user, other.session), (Some(ada), None));
@@ -254,7 +271,7 @@ pub(crate) async fn a_sweep_takes_what_is_dead_and_nothing_else(store: &Arc<dyn 
     assert_eq!(store.sweep(at(100)).await.unwrap(), 0);
     assert_eq!(store.sweep(at(151)).await.unwrap(), 3);
     assert_eq!(all_sessions(store, ada.id).await, []);
-    assert_eq!(store.user(ada.id).await.unwrap(), Some(ada));
+    assert_eq!(store.user(ada.id).await.unwrap(), Some(logged_in(ada)));
 }
 
 pub(crate) async fn a_sweep_frees_adopted_tokens(store: &Arc<dyn Store>) {

@@ -33,6 +33,7 @@ macro_rules! whole {
                 invitations_are_listed_and_taken_back;
             sessions:
                 a_session_is_kept_as_it_was_started
+                only_a_login_is_the_last_login
                 session_numbers_increase_and_never_return
                 a_session_needs_a_user
                 a_login_by_an_old_password_starts_nothing
@@ -76,6 +77,24 @@ macro_rules! whole {
                 keys_come_by_owner_and_in_pages
                 the_last_use_of_a_key_is_kept
                 a_sweep_takes_keys_whose_time_is_over;
+            factors:
+                a_secret_counts_once_its_first_code_was_shown
+                of_many_first_codes_one_counts
+                a_code_is_good_once_and_none_before_it_is
+                a_recovery_code_is_good_once
+                a_challenge_is_answered_once
+                a_challenge_is_void_when_its_account_is_another
+                a_session_has_a_factor_while_its_user_has
+                a_deleted_user_leaves_no_factor
+                factors_move_with_their_user;
+            passkeys:
+                a_passkey_is_one_users
+                of_many_who_want_a_passkey_one_has_it
+                a_challenge_is_signed_once
+                a_passkey_does_not_count_backwards
+                a_passkey_answers_the_challenge_of_a_password
+                a_passkey_goes_with_what_came_by_it
+                passkeys_move_with_their_user;
             moving:
                 a_newcomer_is_kept_with_everything
                 who_is_there_is_not_changed

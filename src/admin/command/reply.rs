@@ -8,8 +8,9 @@ use super::{AuditLines, AuditState, InvitationView, PolicyView, UserKeyView};
 use crate::admin::PastView;
 use crate::admin::SessionView;
 use crate::admin::record::Record;
+use crate::admin::state::StateView;
 use crate::admin::transfer::{Outcome, Place};
-use crate::admin::view::{GroupView, Health, KeyView, UserView};
+use crate::admin::view::{FactorsView, GroupView, Health, KeyView, UserView};
 use crate::store::Numbers;
 
 /// A link that opens an account. It is written out for the operator only and never printed.
@@ -36,6 +37,8 @@ pub enum Reply {
         /// Where the next page begins, if there may be one.
         next: Option<u64>,
     },
+    /// The second factors of a user.
+    Factors(FactorsView),
     /// The group as it is now.
     Group(GroupView),
     /// All groups.
@@ -131,6 +134,8 @@ pub enum Reply {
     },
     /// How the gateway is.
     Health(Health),
+    /// What the gateway does.
+    State(StateView),
 }
 
 #[cfg(test)]

@@ -89,6 +89,11 @@ impl Door {
         self.change(name, change).await
     }
 
+    pub(super) async fn add_role(&self, name: &str, role: String) -> Result<Reply, Refusal> {
+        checks::role(&role)?;
+        self.change(name, UserChange::AddRole(role)).await
+    }
+
     pub(super) async fn change(&self, name: &str, change: UserChange) -> Result<Reply, Refusal> {
         let user = self.find(name).await?;
         let changed = self.accounts.change(user.id, change).await?;

@@ -58,8 +58,10 @@ impl UserRecord {
         let key = self.key.map(|record| key(record, id, keys)).transpose()?;
         let keys = self.keys.into_iter().map(|record| record.into_key(id));
         let keys = keys.collect::<Result<_, _>>()?;
+        let factors = self.factors.map(|record| record.into_factors(id)).transpose()?;
         let sessions = self.sessions.into_iter().map(|record| session(record, id));
-        Ok(WholeUser { user, key, keys, sessions: sessions.collect::<Result<_, _>>()? })
+        let sessions = sessions.collect::<Result<_, _>>()?;
+        Ok(WholeUser { user, key, keys, factors, sessions })
     }
 }
 
@@ -170,6 +172,8 @@ fn session(record: SessionRecord, user: UserId) -> Result<KeptSession, String> {
         spent: record.spent.into_iter().map(spent).collect(),
         device: record.device,
         address: record.address,
+        second: record.second.map(Into::into),
+        is_adopted: record.adopted.is_some(),
     };
     Ok(KeptSession { session, adopted: record.adopted })
 }

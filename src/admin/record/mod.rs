@@ -3,6 +3,7 @@
 //!
 //! Moments are milliseconds since 1970 (UTC), so that nothing is lost by writing them.
 
+mod factors;
 mod incoming;
 mod line;
 mod user_key;
@@ -18,6 +19,7 @@ use crate::clock::Timestamp;
 use crate::session::hex;
 use crate::store::{EndReason, KeptSession, Mark, RefreshGrant, SpentGrant, User, WholeUser};
 
+pub use factors::{FactorsRecord, PasskeyRecord, SecondRecord};
 pub use line::{DeletedRecord, GroupRecord, InvitationRecord, Record};
 pub use user_key::UserKeyRecord;
 
@@ -67,6 +69,9 @@ pub struct UserRecord {
     /// The keys that it made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<UserKeyRecord>,
+    /// Its second factors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub factors: Option<FactorsRecord>,
     /// Sessions, ended ones too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sessions: Vec<SessionRecord>,
@@ -141,6 +146,9 @@ pub struct SessionRecord {
     /// The `jti` of the token made elsewhere that it stands for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<String>,
+    /// What was shown beside the password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<SecondRecord>,
 }
 
 /// `jti`, `iat` and `exp` of a refresh token.
@@ -160,7 +168,7 @@ pub enum Reason {
 
 impl From<WholeUser> for UserRecord {
     fn from(whole: WholeUser) -> Self {
-        let WholeUser { user, key, keys, sessions } = whole;
+        let WholeUser { user, key, keys, factors, sessions } = whole;
         let User { id, username, email, email_verified, password, active, roles, .. } = user;
         let mark = |mark: Mark| MarkRecord { session: mark.session, at: mark.at.as_millis() };
         Self {
@@ -182,6 +190,7 @@ impl From<WholeUser> for UserRecord {
                 sealed: Hidden(STANDARD.encode(&key.sealed)),
             }),
             keys: keys.into_iter().map(Into::into).collect(),
+            factors: factors.map(Into::into),
             sessions: sessions.into_iter().map(Into::into).collect(),
         }
     }
@@ -205,6 +214,7 @@ impl From<KeptSession> for SessionRecord {
             device: session.device,
             address: session.address,
             adopted,
+            second: session.second.map(Into::into),
         }
     }
 }

@@ -66,10 +66,16 @@ fn session() -> impl Strategy<Value = SessionRecord> {
     let times = any::<[u64; 4]>();
     let spent = vec(("[a-f0-9]{8}", any::<u64>(), grant()), 0..3);
     let ended = option::of((any::<u64>(), reasons));
-    let texts = ("\\PC{0,20}", "[0-9.]{0,15}");
+    let second = prop_oneof![
+        Just(SecondRecord::Totp),
+        Just(SecondRecord::RecoveryCode),
+        Just(SecondRecord::Passkey),
+        Just(SecondRecord::PasskeyAlone),
+    ];
+    let texts = ("\\PC{0,20}", "[0-9.]{0,15}", option::of(second));
     (times, ended, option::of(grant()), spent, texts, any::<bool>()).prop_map(
         |([started, last_used, expires, ends], ended, refresh, spent, texts, adopted)| {
-            let (device, address) = texts;
+            let (device, address, second) = texts;
             // The place of its number and of its token is filled in below.
             let adopted = adopted.then(String::new);
             SessionRecord {
@@ -83,6 +89,7 @@ fn session() -> impl Strategy<Value = SessionRecord> {
                 device,
                 address,
                 adopted,
+                second,
                 ..SessionRecord::default()
             }
         },
@@ -106,6 +113,47 @@ fn made_key() -> impl Strategy<Value = UserKeyRecord> {
     )
 }
 
+fn factors() -> impl Strategy<Value = FactorsRecord> {
+    let app = (vec(any::<u8>(), 0..60), any::<u64>(), option::of(any::<u64>()), any::<u64>());
+    let parts = (option::of(app), vec(any::<[u8; 32]>(), 0..11), vec(passkey(), 0..3));
+    parts.prop_map(|(app, recovery, passkeys)| {
+        let recovery = recovery.iter().map(|hash| hex(hash)).collect();
+        let Some((sealed, created, confirmed, step)) = app else {
+            return FactorsRecord {
+                totp: None,
+                created: 0,
+                confirmed: None,
+                step: 0,
+                recovery,
+                passkeys,
+            };
+        };
+        let totp = Some(Hidden(STANDARD.encode(sealed)));
+        FactorsRecord { totp, created, confirmed, step, recovery, passkeys }
+    })
+}
+
+fn passkey() -> impl Strategy<Value = PasskeyRecord> {
+    let bytes = || vec(any::<u8>(), 1..60).prop_map(|bytes| STANDARD.encode(bytes));
+    let times = (any::<u64>(), option::of(any::<u64>()));
+    let facts = (any::<u32>(), any::<bool>(), any::<bool>(), "[a-z ]{0,8}");
+    ((bytes(), bytes(), bytes()), facts, times).prop_map(
+        |((credential, key, handle), (count, may_be_copied, is_copied, name), (created, used))| {
+            PasskeyRecord {
+                credential,
+                key,
+                handle,
+                count,
+                may_be_copied,
+                is_copied,
+                name,
+                created,
+                used,
+            }
+        },
+    )
+}
+
 fn user() -> impl Strategy<Value = UserRecord> {
     let mark = || {
         option::of(
@@ -118,11 +166,11 @@ fn user() -> impl Strategy<Value = UserRecord> {
         (btree_set("[a-z0-9_.:-]{1,10}", 0..4), btree_map("x[a-z_./-]{0,6}", "[!-~]{1,12}", 0..3));
     let times = (any::<u64>(), option::of(any::<u64>()), mark(), mark());
     let key = option::of(vec(any::<u8>(), 0..40));
-    let key = (key, vec(made_key(), 0..3));
+    let key = (key, vec(made_key(), 0..3), option::of(factors()));
     (texts, flags, option::of(0..HASHES.len()), sets, times, key, vec(session(), 0..3)).prop_map(
         |((username, email), (active, verified), hash, (roles, claims), times, key, sessions)| {
             let (created, last_login, password_mark, logout_mark) = times;
-            let (key, keys) = key;
+            let (key, keys, factors) = key;
             let email_verified = verified && email.is_some();
             UserRecord {
                 id: 0,
@@ -143,6 +191,7 @@ fn user() -> impl Strategy<Value = UserRecord> {
                     sealed: Hidden(STANDARD.encode(bytes)),
                 }),
                 keys,
+                factors,
                 sessions,
             }
         },

@@ -30,6 +30,7 @@ fn door() -> Arc<Door> {
     let door = Door::new(Arc::new(accounts), clock).with_health(|| Health {
         policy: String::new(),
         ready: true,
+        stale: false,
         version: "9".into(),
         uptime: 61,
         listeners: vec!["127.0.0.1:8080".into()],

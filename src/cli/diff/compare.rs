@@ -6,8 +6,8 @@ use http::Method;
 
 use super::line::Request;
 use crate::cli::judge::Finding;
-use crate::cli::route_words::leads_to;
 use crate::identity::Identity;
+use crate::policy::words::leads_to;
 use crate::policy::{Allow, Caller, Question, Route, Ruling, Verdict};
 use crate::web::HostName;
 
@@ -102,9 +102,10 @@ pub(super) fn asks_who(finding: &Finding<'_>) -> bool {
 
 /// Whether a certificate could have opened what is refused.
 fn asks_for_certificate(finding: &Finding<'_>) -> bool {
+    use Verdict::{Forbidden, NeedsFactor, NeedsIdentity};
     matches!(
         finding,
-        Finding::Routes(Ruling::Judged(route, Verdict::NeedsIdentity | Verdict::Forbidden))
+        Finding::Routes(Ruling::Judged(route, NeedsIdentity | NeedsFactor | Forbidden))
             if route.allow.asks_for_certificate()
     )
 }

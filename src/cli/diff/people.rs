@@ -82,5 +82,6 @@ fn identity(user: UserView) -> Identity {
         claims: claims.map(|(name, value)| (name, Claim::Text(value))).collect(),
         session: None,
         issuer: None,
+        amr: Vec::new(),
     }
 }

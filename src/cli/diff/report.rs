@@ -145,7 +145,7 @@ impl Report {
         told(self.malformed, "were refused for their form, whatever the policy");
         told(self.other_policy, "had another route in the log than the old policy gives them");
         told(self.foreign, "lines were none of an access log in JSON");
-        lines.push("callers were judged by the roles that they have now; `rate`, `fresh` and `body` were not judged".to_owned());
+        lines.push("callers were judged by the roles that they have now, and without a second factor; `rate`, `fresh` and `body` were not judged".to_owned());
         lines
     }
 }

@@ -6,9 +6,9 @@ use super::headers::{HeaderTold, headers};
 use super::path::{PathTold, ReadingTold};
 use super::request::{Asked, who};
 use crate::cli::judge::{Finding, Judge};
-use crate::cli::route_words::{limits, networks, size};
 use crate::config::Config;
 use crate::endpoints::About;
+use crate::policy::words::{limits, networks, size};
 use crate::policy::{Question, Route, Ruling, Verdict, Would, authorize};
 use crate::proxy::{Target, UpstreamSettings};
 
@@ -172,6 +172,9 @@ fn why(finding: &Finding<'_>) -> String {
             Ruling::Judged(_, Verdict::Allowed) => "`allow` is met".to_owned(),
             Ruling::Judged(_, Verdict::NeedsIdentity) => {
                 "the route asks for a credential, and there is none".to_owned()
+            }
+            Ruling::Judged(_, Verdict::NeedsFactor) => {
+                "nothing but a second factor is missing".to_owned()
             }
             Ruling::Judged(_, Verdict::Forbidden) => "no alternative of `allow` is met".to_owned(),
         },

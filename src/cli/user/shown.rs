@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::admin::{Reply, UserView};
+use crate::admin::{FactorsView, Reply, UserView};
 use crate::cli::out::Out;
 use crate::cli::reach::another_reply;
 use crate::printable::Printable;
@@ -26,6 +26,21 @@ pub(super) fn address(user: &UserView) -> String {
         "" => "no address".to_owned(),
         email => format!("the address {}{verified}", Printable(email)),
     }
+}
+
+pub(super) fn factors(factors: &FactorsView) -> String {
+    let FactorsView { username, totp, recovery_codes, passkeys } = factors;
+    let app = totp.as_ref().map(|since| format!("an authenticator app since {since}"));
+    let passkeys = match passkeys {
+        0 => None,
+        1 => Some("a passkey".to_owned()),
+        several => Some(format!("{several} passkeys")),
+    };
+    let has: Vec<_> = app.into_iter().chain(passkeys).collect();
+    if has.is_empty() {
+        return format!("{username} has no second factor");
+    }
+    format!("{username} has {}, and {recovery_codes} recovery codes", has.join(", "))
 }
 
 pub(super) fn show(user: &UserView, out: &mut Out) -> anyhow::Result<()> {
@@ -81,6 +96,9 @@ pub(super) fn as_json(reply: &Reply, generated: Option<&str>, out: &mut Out) -> 
     if let Reply::Link { username, link, expires } = reply {
         let link = serde_json::json!({ "username": username, "link": link.0, "expires": expires });
         return Ok(out.json(&link)?);
+    }
+    if let Reply::Factors(factors) = reply {
+        return Ok(out.json(factors)?);
     }
     let Reply::Deleted { username } = reply else { return Err(another_reply()) };
     Ok(out.json(&Deleted { deleted: username })?)

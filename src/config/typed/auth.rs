@@ -42,6 +42,7 @@ typed! {
         password: {Password},
         throttle: {Throttles},
         keys: {UserKeys},
+        factors: {Factors},
     }
 
     /// `[auth.signing]`
@@ -50,6 +51,7 @@ typed! {
         secret: source,
         key: source,
         previous: sources,
+        shared: source,
     }
 
     /// `[auth.password]`
@@ -84,6 +86,13 @@ typed! {
         life: lasting,
         per_user: count,
         fresh: lasting,
+    }
+
+    /// `[auth.factors]`: second factors of users.
+    Factors is Factors by hand [] {
+        enrol: flag,
+        issuer: text,
+        passkeys: flag,
     }
 
     /// An entry of `[[issuers]]`: tokens of somebody else.

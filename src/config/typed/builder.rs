@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
+use std::time::Duration;
 
 use super::auth::{Auth, Import, Issuer};
 use super::item::{Entries, Item};
@@ -86,6 +87,21 @@ impl ConfigBuilder {
     #[must_use]
     pub fn postgres(mut self, database: Postgres) -> Self {
         self.0.put_below("store", "postgres".to_owned(), database);
+        self
+    }
+
+    /// Says how old what is remembered of users may be where others change them as well
+    /// (`[store] staleness`).
+    #[must_use]
+    pub fn staleness(mut self, staleness: Duration) -> Self {
+        self.0.put_below("store", "staleness".to_owned(), staleness);
+        self
+    }
+
+    /// Says what is done when it is older: `refuse` or `serve` (`[store] when_stale`).
+    #[must_use]
+    pub fn when_stale(mut self, then: impl Into<String>) -> Self {
+        self.0.put_below("store", "when_stale".to_owned(), then.into());
         self
     }
 

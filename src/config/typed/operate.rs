@@ -7,6 +7,7 @@ typed! {
     /// `[store] postgres`
     Postgres is Postgres by hand [] {
         url: source,
+        direct: source,
         ca: text,
         danger_clear: flag,
         prepared: flag,

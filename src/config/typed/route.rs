@@ -56,9 +56,7 @@ typed! {
     /// use std::num::NonZeroU32;
     /// use std::time::Duration;
     ///
-    /// use portcullis::config::typed::Route;
-    /// use portcullis::limit::Quota;
-    /// use portcullis::policy::{By, Rate};
+    /// use portcullis::config::typed::{By, Quota, Rate, Route};
     ///
     /// let quota = Quota { count: NonZeroU32::MIN, per: Duration::from_secs(1) };
     /// let _ = Route::to("api")

@@ -7,8 +7,7 @@ use crate::policy::{Allow, Term};
 /// what an [`Allow`] says.
 ///
 /// ```
-/// use portcullis::config::typed::{Route, Rules};
-/// use portcullis::policy::{Allow, Term};
+/// use portcullis::config::typed::{Allow, Route, Rules, Term};
 ///
 /// let _ = Route::to("api").allow(["role:admin", "role:analyst & claim:tenant=acme"]);
 ///

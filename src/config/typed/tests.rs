@@ -32,6 +32,7 @@ fn every_key_of_the_file_is_a_method() {
         tabled::<Password>(),
         tabled::<Throttles>(),
         tabled::<UserKeys>(),
+        tabled::<Factors>(),
         tabled::<Issuer>(),
         tabled::<Import>(),
         tabled::<ImportFlags>(),
@@ -51,7 +52,7 @@ fn every_key_of_the_file_is_a_method() {
         tabled::<Postgres>(),
         tabled::<Site>(),
         // Its keys are methods of the builder.
-        ("Store", vec!["path", "postgres"]),
+        ("Store", vec!["path", "postgres", "staleness", "when_stale"]),
     ];
     for (table, keys) in raw::KEYS {
         let mut keys = keys.to_vec();

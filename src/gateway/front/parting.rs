@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
 
-use crate::pages::{Pages, Reader};
+use crate::pages::{Pages, Reader, SignIn};
 use crate::proxy::Rejection;
 use crate::session::Authenticated;
 use crate::web::{Body, CrossOrigin};
@@ -32,10 +32,9 @@ impl Parting<'_> {
             return rejection.into_response();
         };
         let (status, code, _) = rejection.class();
-        let stale = matches!(rejection, Rejection::StaleLogin(_));
         let asks = self.browser && reader.goes() && status == StatusCode::UNAUTHORIZED;
-        if asks && (stale || matches!(rejection, Rejection::NoCredentials)) {
-            return pages.ask_to_sign_in(Some(reader), stale);
+        if asks && let Some(how) = helps(&rejection) {
+            return pages.ask_to_sign_in(Some(reader), how);
         }
         pages.explain(reader, self.caller.as_deref(), code, rejection.into_response())
     }
@@ -53,4 +52,15 @@ impl Parting<'_> {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
     }
+}
+
+/// How a browser that is refused so would have to sign in.
+const fn helps(rejection: &Rejection) -> Option<SignIn> {
+    if let Rejection::NoCredentials = rejection {
+        return Some(SignIn::AtAll);
+    }
+    if let Rejection::StaleLogin(_) = rejection {
+        return Some(SignIn::Anew);
+    }
+    if let Rejection::NeedsFactor = rejection { Some(SignIn::WithFactor) } else { None }
 }

@@ -115,11 +115,12 @@ impl Load {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
 
     const MANY: usize = 1_000_000;
 
     fn load(limit: MemoryLimit) -> Load {
-        Load::new(Arc::new(Census::new(0)), 2, limit)
+        Load::new(Arc::new(Census::new(0, Timestamp::default())), 2, limit)
     }
 
     #[test]

@@ -44,6 +44,7 @@ impl Sources {
             "Passwords that were not hashed because too many waited, or waited too long",
             [([], load.refused())],
         )?;
+        self.shared(sheet)?;
         let Some(commits) = self.ground.store.commits() else { return Ok(()) };
         sheet.durations(
             "portcullis_store_commit_duration_seconds",
@@ -59,6 +60,42 @@ impl Sources {
             "portcullis_store_commits_failed",
             "Commits that failed",
             [([], commits.failed.total())],
+        )
+    }
+
+    /// What is known of others who change the same store.
+    fn shared(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+        let (revisions, tidings) = (&self.ground.revisions, &self.ground.ears.tidings);
+        let Some(age) = revisions.age() else { return Ok(()) };
+        sheet.gauge(
+            "portcullis_store_age_seconds",
+            "How long ago everything was known that other gateways had changed",
+            [([], age.as_secs_f64())],
+        )?;
+        sheet.gauge(
+            "portcullis_store_stale",
+            "1 while that is longer ago than `[store] staleness`",
+            [([], f64::from(u8::from(revisions.stale().is_some())))],
+        )?;
+        sheet.gauge(
+            "portcullis_store_gateways",
+            "Gateways that live on the store, this one included",
+            [([], f64::from(revisions.gateways().get()))],
+        )?;
+        sheet.counter(
+            "portcullis_store_heard",
+            "Changes that were heard of, those of this gateway included",
+            [([], tidings.events.total())],
+        )?;
+        sheet.counter(
+            "portcullis_store_looks_failed",
+            "Looks at what others have changed that came to nothing",
+            [([], tidings.failed.total())],
+        )?;
+        sheet.counter(
+            "portcullis_store_gaps",
+            "How often changes were missed, so that all users were read again",
+            [([], tidings.gaps.total())],
         )
     }
 }

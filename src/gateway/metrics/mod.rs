@@ -54,29 +54,32 @@ pub struct Metrics(Arc<Registry>);
 
 /// Where the numbers are.
 #[derive(Debug)]
-struct Sources {
-    ground: Arc<Ground>,
-    plans: Arc<Plans>,
-    census: Arc<Census>,
-    slots: Slots,
-    tls: Option<Arc<ServerTls>>,
+pub(super) struct Sources {
+    pub(super) ground: Arc<Ground>,
+    pub(super) plans: Arc<Plans>,
+    pub(super) census: Arc<Census>,
+    pub(super) slots: Slots,
+    pub(super) tls: Option<Arc<ServerTls>>,
     started: Timestamp,
 }
 
 impl Gateway {
     /// What is counted while it serves.
     pub fn metrics(&self) -> Metrics {
-        let sources = Sources {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(self.sources()));
+        Metrics(Arc::new(registry))
+    }
+
+    pub(super) fn sources(&self) -> Sources {
+        Sources {
             ground: Arc::clone(&self.ground),
             plans: Arc::clone(&self.plans),
             census: Arc::clone(&self.census),
             slots: self.slots.clone(),
             tls: self.tls.clone(),
             started: self.started,
-        };
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(sources));
-        Metrics(Arc::new(registry))
+        }
     }
 }
 

@@ -42,6 +42,7 @@ pub struct Requests {
     clock: Arc<dyn Clock>,
 }
 
+#[doc(hidden)]
 impl Gateway {
     /// Its last requests, for an operator's door.
     pub fn requests(&self) -> Requests {

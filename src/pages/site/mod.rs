@@ -5,8 +5,14 @@
 
 mod audit;
 mod delete;
+mod factors;
+mod group;
+mod groups;
+mod invitations;
+mod state;
 mod user;
 mod user_acts;
+mod user_add;
 mod users;
 
 use http::StatusCode;
@@ -17,19 +23,33 @@ use super::office::Denied;
 use super::outcome::{Outcome, View};
 use super::table::{Row, page};
 use super::visit::Context;
+use crate::session::normalize_username;
 
 /// The frame that its pages are in, within that of all pages.
 pub(super) const FRAME: &str = "site.html";
 
-pub(super) static TABLE: [Row; 4] = [
+pub(super) static TABLE: [Row; 11] = [
     page!("", "site users", Operator, users::get),
+    page!("user/add", "site user/add", Operator, user_add::get, user_add::post),
     page!("user", "site user", Operator, user::get, user_acts::post),
     page!("user/delete", "site user/delete", Operator, delete::get, delete::post),
+    page!("user/factors", "site user/factors", Operator, factors::get, factors::post),
+    page!("groups", "site groups", Operator, groups::get, groups::post),
+    page!("group", "site group", Operator, group::get, group::post),
+    page!("group/delete", "site group/delete", Operator, group::ask, group::delete),
+    page!("invitations", "site invitations", Operator, invitations::get, invitations::post),
     page!("audit", "site audit", Operator, audit::get),
+    page!("state", "site state", Operator, state::get),
 ];
 
 /// Its parts: what each is called, and where it is.
-const PARTS: [(&str, &str); 2] = [("Users", ""), ("Audit record", "audit")];
+const PARTS: [(&str, &str); 5] = [
+    ("Users", ""),
+    ("Groups", "groups"),
+    ("Invitations", "invitations"),
+    ("Audit record", "audit"),
+    ("Gateway", "state"),
+];
 
 const HOME: &str = "Your account";
 
@@ -37,7 +57,17 @@ const HOME: &str = "Your account";
 #[cfg(test)]
 pub(super) fn texts() -> impl Iterator<Item = &'static str> {
     let parts = PARTS.into_iter().map(|(label, _)| label).chain([HOME, NOT_DONE]);
-    parts.chain(users::texts()).chain(user::texts()).chain(delete::texts()).chain(audit::texts())
+    parts
+        .chain(users::texts())
+        .chain(user::texts())
+        .chain(user_add::texts())
+        .chain(delete::texts())
+        .chain(factors::texts())
+        .chain(groups::texts())
+        .chain(group::texts())
+        .chain(invitations::texts())
+        .chain(audit::texts())
+        .chain(state::texts())
 }
 
 /// Every template of it, with what it may be filled with.
@@ -47,23 +77,72 @@ pub(super) fn samples() -> impl Iterator<Item = (&'static str, Value)> {
         (FRAME, json!({ "parts": parts, "body": "text" })),
         ("users.html", users::sample()),
         ("user.html", user::sample()),
+        ("user_add.html", user_add::sample()),
+        ("groups.html", groups::sample()),
+        ("group.html", group::sample()),
+        ("invitations.html", invitations::sample()),
         ("confirm.html", delete::sample()),
         ("audit.html", audit::sample()),
+        ("state.html", state::sample()),
     ]
     .into_iter()
 }
 
+/// What is asked before something is destroyed. All texts are in English.
+struct Confirm {
+    title: &'static str,
+    warning: &'static str,
+    /// What is named.
+    facts: &'static [&'static str],
+    submit: &'static str,
+}
+
+impl Confirm {
+    /// What it says.
+    #[cfg(test)]
+    fn texts(&self) -> impl Iterator<Item = &'static str> {
+        self.facts.iter().copied().chain([self.title, self.warning, self.submit])
+    }
+}
+
 const NOT_DONE: &str = "This was not done";
+
+/// Whether that is the name of whoever looks.
+fn is_oneself(cx: &Context<'_>, name: &str) -> bool {
+    let caller = cx.caller.as_ref().map(|caller| caller.identity.username.as_str());
+    caller == Some(normalize_username(name).as_str())
+}
+
+/// Why nobody shuts themselves out here: an admin is left for whoever comes to regret it.
+fn not_to_oneself() -> Denied {
+    let detail = "this would shut you out; let another admin do it, or the command line";
+    Denied::new(StatusCode::CONFLICT, "conflict", detail)
+}
+
+/// Why a form that is none of the site's changes nothing.
+fn no_such_act() -> Denied {
+    Denied::new(StatusCode::BAD_REQUEST, "bad_request", "there is no such act")
+}
+
+/// Why a form whose fields cannot be read changes nothing, as the door would say it.
+fn invalid(detail: &str) -> Denied {
+    Denied::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail)
+}
+
+impl View {
+    /// The same with the status of a command that was refused, if one was.
+    fn told(self, denied: Option<&Denied>) -> Self {
+        let Some(Denied { status, code, .. }) = denied else { return self };
+        Self { status: *status, code: Some(code), ..self }
+    }
+}
 
 impl Context<'_> {
     /// Has a command carried out for whoever looks.
     async fn command(&self, command: Value) -> Result<Value, Denied> {
         let user = self.caller.as_ref().and_then(|caller| caller.user);
-        let nobody = || Denied {
-            status: StatusCode::FORBIDDEN,
-            code: "forbidden",
-            detail: "no user of this gateway asks".to_owned(),
-        };
+        let nobody =
+            || Denied::new(StatusCode::FORBIDDEN, "forbidden", "no user of this gateway asks");
         self.office.command(command, user.ok_or_else(nobody)?).await
     }
 
@@ -97,6 +176,27 @@ impl Context<'_> {
         View { within: Some(json!({ "parts": parts })), ..View::good(template, title, data) }
     }
 
+    /// A page that asks once, and names what goes: each fact with what it is called in English.
+    fn confirm(
+        &self,
+        part: &str,
+        what: &Confirm,
+        facts: impl IntoIterator<Item = String>,
+        action: &str,
+        back: &str,
+    ) -> Outcome {
+        let facts = what.facts.iter().zip(facts);
+        let facts = facts.map(|(label, value)| json!({ "label": label, "value": value }));
+        let data = json!({
+            "lead": what.warning,
+            "facts": facts.collect::<Vec<_>>(),
+            "action": action,
+            "submit": what.submit,
+            "back": back,
+        });
+        self.site_page(part, "confirm.html", what.title, data).into()
+    }
+
     /// The page of a command that was not carried out, where there is nothing else to show.
     fn denied(&self, part: &str, denied: &Denied) -> Outcome {
         let data = json!({ "texts": [denied.detail], "links": [], "code": denied.code });
@@ -113,9 +213,17 @@ fn items(reply: &mut Value, name: &str) -> Vec<Value> {
 
 /// The texts of a list in a reply, as one.
 fn joined(object: &Value, name: &str) -> String {
-    let list = object.get(name).and_then(Value::as_array);
-    let texts: Vec<_> = list.into_iter().flatten().filter_map(Value::as_str).collect();
-    texts.join(", ")
+    texts_of(object, name).collect::<Vec<_>>().join(", ")
+}
+
+/// The texts of a list in a reply, each.
+fn texts_of<'v>(object: &'v Value, name: &str) -> impl Iterator<Item = &'v str> {
+    object.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// What somebody typed with spaces or commas between.
+fn words(typed: &str) -> Vec<&str> {
+    typed.split([' ', ',']).filter(|word| !word.is_empty()).collect()
 }
 
 /// A text of a reply; empty where there is none.

@@ -1,9 +1,8 @@
 //! One user: what there is to know, and to do.
 
-use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{audit, items, joined, text, with};
+use super::{audit, factors, items, joined, text, texts_of, with};
 use crate::pages::devices;
 use crate::pages::moment;
 use crate::pages::office::Denied;
@@ -17,7 +16,8 @@ const SHOWN: usize = 20;
 const TRAIL: usize = 10;
 
 /// What is said of each act that was done.
-pub(super) const DONE: [(&str, &str); 11] = [
+pub(super) const DONE: [(&str, &str); 13] = [
+    ("added", "The user is there."),
     ("email", "The address was changed."),
     ("role-add", "The role was given."),
     ("role-remove", "The role was taken."),
@@ -26,6 +26,7 @@ pub(super) const DONE: [(&str, &str); 11] = [
     ("activate", "The user is let in again."),
     ("deactivate", "The user is shut out."),
     ("set-password", "The password was set. All sessions of the user are over."),
+    ("factors", "The second factor was removed."),
     ("session-end", "The session has ended."),
     ("session-end-all", "All sessions of the user are over."),
     ("api-key-revoke", "The key is revoked."),
@@ -48,6 +49,12 @@ pub(super) fn sample() -> Value {
         "link_expires": words,
         "action": "/manage/user/?name=alice",
         "delete": "/manage/user/delete/?name=alice",
+        "reset_factors": "/manage/user/factors/?name=alice",
+        "has_factor": true,
+        "passkeys": 2,
+        "factor_since": moment,
+        "factor_since_text": words,
+        "recovery_codes": 9,
         "trail_to": "/manage/audit/?name=alice",
         "id": 7,
         "username": "alice",
@@ -112,6 +119,7 @@ pub(super) async fn view(cx: &Context<'_>, said: Said) -> Outcome {
     };
     let name = text(&facts, "username").to_owned();
     let asked = [("name", name.as_str())];
+    let id = facts.get("id").map(ToString::to_string).unwrap_or_default();
     let (link, ends) = link.unzip();
     let data = with(
         facts,
@@ -120,14 +128,13 @@ pub(super) async fn view(cx: &Context<'_>, said: Said) -> Outcome {
             ("faults", denied.iter().map(|denied| &*denied.detail).collect::<Vec<_>>().into()),
             ("link", link.into()),
             ("link_expires", ends.into()),
-            ("action", cx.site("user", &asked).into()),
+            ("action", cx.site("user", &[asked[0], ("id", &id)]).into()),
             ("delete", cx.site("user/delete", &asked).into()),
+            ("reset_factors", cx.site("user/factors", &asked).into()),
             ("trail_to", cx.site("audit", &asked).into()),
         ],
     );
-    let view = cx.site_page("", "user.html", TITLE, data);
-    let (status, code) = denied.map_or((StatusCode::OK, None), |it| (it.status, Some(it.code)));
-    View { status, code, ..view }.into()
+    View::told(cx.site_page("", "user.html", TITLE, data), denied.as_ref()).into()
 }
 
 async fn facts(cx: &Context<'_>, name: &str) -> Result<Value, Denied> {
@@ -136,6 +143,7 @@ async fn facts(cx: &Context<'_>, name: &str) -> Result<Value, Denied> {
     let asked = json!({ "command": "api-key-list", "user": name, "after": null, "limit": SHOWN });
     let mut keys = cx.command(asked).await?;
     let mut groups = cx.command(json!({ "command": "group-list" })).await?;
+    let second = cx.command(json!({ "command": "user-factors", "name": name })).await?;
     let sessions = items(&mut sessions, "sessions");
     let count = sessions.len();
     let sessions: Vec<_> = sessions.into_iter().take(SHOWN).map(devices::readable).collect();
@@ -164,9 +172,5 @@ async fn facts(cx: &Context<'_>, name: &str) -> Result<Value, Denied> {
         ("trail", audit::trail(cx, text(&user, "username"), TRAIL).await),
     ];
     let user = moment::readable(user.clone(), &["created", "last_login"]);
-    Ok(with(user, more))
-}
-
-fn texts_of<'v>(object: &'v Value, name: &str) -> impl Iterator<Item = &'v str> {
-    object.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    Ok(with(with(user, more), factors::readable(&second)))
 }

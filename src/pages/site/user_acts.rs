@@ -3,35 +3,18 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::text;
 use super::user::{Said, view};
+use super::{is_oneself, items, no_such_act, not_to_oneself, place, text};
 use crate::pages::form::Form;
 use crate::pages::moment;
 use crate::pages::office::Denied;
 use crate::pages::outcome::Outcome;
 use crate::pages::settings::SiteSettings;
 use crate::pages::visit::Context;
-use crate::session::normalize_username;
 
 pub(super) async fn post(cx: &Context<'_>, form: Form) -> Outcome {
     let (name, act) = (cx.query.text("name"), form.text("do"));
-    let costs_the_site = match act {
-        "deactivate" | "group-leave" => true,
-        "role-remove" => form.text("role").trim() == SiteSettings::ROLE,
-        _ => false,
-    };
-    if costs_the_site && let Some(denied) = not_to_oneself(cx, name) {
-        return view(cx, Said { denied: Some(denied), ..Said::default() }).await;
-    }
-    let done = match command(act, name, &form) {
-        Some(command) => cx.command(command).await,
-        None => Err(Denied {
-            status: StatusCode::BAD_REQUEST,
-            code: "bad_request",
-            detail: "there is no such act".to_owned(),
-        }),
-    };
-    match done {
+    match act_on(cx, name, &form).await {
         // It is shown this once.
         Ok(reply) if act == "reset-link" => {
             let expires = moment::in_words(text(&reply, "expires"));
@@ -43,15 +26,43 @@ pub(super) async fn post(cx: &Context<'_>, form: Form) -> Outcome {
     }
 }
 
-/// Why nobody shuts themselves out here: an admin is left for whoever comes to regret it.
-pub(super) fn not_to_oneself(cx: &Context<'_>, name: &str) -> Option<Denied> {
-    let caller = cx.caller.as_ref().map(|caller| caller.identity.username.as_str());
-    let is_oneself = caller == Some(normalize_username(name).as_str());
-    is_oneself.then(|| Denied {
-        status: StatusCode::CONFLICT,
-        code: "conflict",
-        detail: "this would shut you out; let another admin do it, or the command line".to_owned(),
-    })
+async fn act_on(cx: &Context<'_>, name: &str, form: &Form) -> Result<Value, Denied> {
+    let act = form.text("do");
+    let costs_the_site = match act {
+        "deactivate" | "group-leave" => true,
+        "role-remove" => form.text("role").trim() == SiteSettings::ROLE,
+        _ => false,
+    };
+    if costs_the_site && is_oneself(cx, name) {
+        return Err(not_to_oneself());
+    }
+    let command = command(act, name, form).ok_or_else(no_such_act)?;
+    is_still(cx, name).await?;
+    if let ("api-key-revoke", Some(id)) = (act, command.get("id").and_then(Value::as_u64)) {
+        owns(cx, name, id).await?;
+    }
+    cx.command(command).await
+}
+
+/// Whether the name is still that of the user whose page the form was on.
+pub(super) async fn is_still(cx: &Context<'_>, name: &str) -> Result<(), Denied> {
+    let user = cx.command(json!({ "command": "user-show", "name": name })).await?;
+    if user.get("id").and_then(Value::as_u64) == place(&cx.query, "id") {
+        return Ok(());
+    }
+    let detail = "that name is another user's by now; nothing was done to either";
+    Err(Denied::new(StatusCode::CONFLICT, "conflict", detail))
+}
+
+/// Whether a key is that user's.
+async fn owns(cx: &Context<'_>, name: &str, id: u64) -> Result<(), Denied> {
+    let asked = json!({ "command": "api-key-list", "user": name, "after": null, "limit": 1 });
+    let keys = items(&mut cx.command(asked).await?, "keys");
+    if keys.iter().any(|key| key.get("id").and_then(Value::as_u64) == Some(id)) {
+        return Ok(());
+    }
+    let detail = format!("the user has no API key {id}");
+    Err(Denied::new(StatusCode::NOT_FOUND, "not_found", detail))
 }
 
 /// The command of that name, with what the form says; `None` for those that are not given here.

@@ -46,6 +46,7 @@ pub(super) fn sample() -> Value {
     json!({
         "notice": "The user is gone.",
         "action": "/manage/",
+        "add": "/manage/user/add/",
         "q": "ali",
         "role": "admin",
         "states": choices(&STATES, "active"),
@@ -91,6 +92,7 @@ pub(super) async fn get(cx: &Context<'_>) -> Outcome {
     let data = json!({
         "notice": cx.done(&DONE),
         "action": cx.site("", &[]),
+        "add": cx.site("user/add", &[]),
         "q": q,
         "role": role,
         "states": choices(&STATES, state),

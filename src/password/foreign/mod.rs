@@ -46,7 +46,7 @@ pub enum HashFault {
 /// right.
 ///
 /// ```
-/// use portcullis::password::{HashFault, recognize};
+/// use portcullis::rooms::password::{HashFault, recognize};
 ///
 /// assert!(recognize("$2y$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy")?.is_some());
 /// assert_eq!(recognize("!no password")?, None);

@@ -66,7 +66,6 @@ fn an_expectation_speaks_of_one_caller() {
             "cert:x GET /both -> 401",
             "cert:x GET /alice -> 401",
             "user:bob GET /alice -> 403",
-            "claim:username=alice GET /alice -> a",
         ],
     );
     let from = Expectation::parse("user GET /x from 10.1.2.3 -> 404").unwrap().from();
@@ -99,7 +98,7 @@ fn a_wrong_expectation_is_told_what_to_write() {
         (
             "admin GET /x -> 403",
             "who asks: `admin` is no rule; write `anyone`, `user`, `role:x`, `user:name`, \
-             `claim:name=value` or `cert:name`",
+             `claim:name=value`, `cert:name` or `mfa`",
         ),
     ] {
         assert_eq!(Expectation::parse(line).unwrap_err().to_string(), message, "{line}");

@@ -20,7 +20,7 @@ pub(super) use pipe::Pipe;
 
 use super::{Address, Rejection};
 use crate::session::Sessions;
-use crate::web::{IdentityHeaders, Pulse, is_forwarding, is_framing, reads_as};
+use crate::web::{IdentityHeaders, Pulse, is_forwarding, is_framing, reads_as, tells_client};
 
 /// How a request gets to an upstream that speaks HTTP/2.
 pub(super) struct Way<'a> {
@@ -86,6 +86,7 @@ pub(super) fn clean_trailers(table: &IdentityHeaders, trailers: &mut HeaderMap) 
         table.is_ours(name)
             || is_framing(name)
             || is_forwarding(name)
+            || tells_client(name)
             || name.as_str().contains('_')
             || NEVER_LAST.iter().any(|never| reads_as(name, never))
     };

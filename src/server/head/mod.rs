@@ -27,7 +27,7 @@ pub struct Bounds {
 /// Follows the requests of one connection: head, body, next head. Holds no bytes itself.
 ///
 /// ```
-/// use portcullis::server::{Bounds, Stop, Violation, Walker};
+/// use portcullis::rooms::server::{Bounds, Stop, Violation, Walker};
 ///
 /// let mut walker = Walker::new(Bounds { head: 64 * 1024, fields: 100 });
 /// let head = b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";

@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 use crate::store::{
-    Admission, ApiKey, Arrival, Claimed, Clashes, Confirmation, Creation, EndReason, Group,
-    GroupArrival, GroupChange, GroupStore, Invitation, InvitationArrival, InvitationStore,
-    KeptInvitation, KeyAdded, KeyOwner, KeyStore, MailStore, MovingStore, NewInvitation, NewLetter,
-    NewSession, NewToken, NewUser, NewUserKey, Numbers, PasswordHash, Posted, QueueLimits,
-    RedbStore, Redeemed, Rotation, RotationRequest, Session, SessionRef, Standing, Store,
-    StoreError, Terms, TokenRef, Trial, User, UserChange, UserKey, WholeUser,
+    Admission, Answered, ApiKey, Arrival, Claimed, Clashes, Confirmation, Creation, EndReason,
+    FactorChange, FactorProof, FactorStore, Factors, FirstCode, Group, GroupArrival, GroupChange,
+    GroupStore, Invitation, InvitationArrival, InvitationStore, KeptInvitation, KeyAdded, KeyOwner,
+    KeyStore, MailStore, MovingStore, NewInvitation, NewLetter, NewPasskey, NewSession, NewToken,
+    NewTotp, NewUser, NewUserKey, Numbers, Offered, PasskeyAdded, PasswordHash, Posted,
+    QueueLimits, RedbStore, Redeemed, Rotation, RotationRequest, Session, SessionRef, Standing,
+    Store, StoreError, Terms, TokenRef, Trial, User, UserChange, UserKey, WholeUser,
 };
 
 #[derive(Debug)]
@@ -138,4 +139,16 @@ delegate! {
     user_keys(after: Option<u64>, limit: usize) -> Vec<UserKey>;
     remove_key(user: UserId, id: u64) -> bool;
     note_key_uses(uses: Vec<(u64, Timestamp)>) -> ();
+}
+
+delegate! {
+    FactorStore:
+    factors(user: UserId) -> Option<Factors>;
+    offer_totp(user: UserId, totp: NewTotp) -> Offered;
+    confirm_totp(user: UserId, first: FirstCode) -> bool;
+    change_factors(user: UserId, proof: FactorProof, change: FactorChange) -> bool;
+    answer_challenge(challenge: TokenRef, proof: FactorProof) -> Answered;
+    passkey_owner(credential: Vec<u8>) -> Option<UserId>;
+    add_passkey(user: UserId, new: NewPasskey) -> PasskeyAdded;
+    remove_factors(user: UserId) -> bool;
 }

@@ -1,11 +1,15 @@
 //! One connection, and what is asked on it.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use deadpool_postgres::Object;
 use tokio_postgres::Row;
 use tokio_postgres::types::{Json, ToSql, Type};
 
 use super::failure::Failure;
 use super::link::Cancel;
+use crate::store::StoreEvent;
 
 /// A value that goes into a statement. Its type is told to the database: a statement that is not
 /// prepared is one round trip then.
@@ -66,11 +70,22 @@ pub(super) struct Conn {
     client: Option<Object>,
     prepared: bool,
     cancel: Cancel,
+    told: Mutex<BTreeSet<StoreEvent>>,
 }
 
 impl Conn {
     pub(super) const fn new(client: Object, prepared: bool, cancel: Cancel) -> Self {
-        Self { client: Some(client), prepared, cancel }
+        Self { client: Some(client), prepared, cancel, told: Mutex::new(BTreeSet::new()) }
+    }
+
+    /// Has the transaction under way tell every gateway of something that it changes.
+    pub(super) fn tell(&self, event: StoreEvent) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(event);
+    }
+
+    /// What it is to tell.
+    pub(super) fn told(&self) -> BTreeSet<StoreEvent> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn client(&self) -> Result<&Object, Failure> {

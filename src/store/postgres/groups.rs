@@ -11,7 +11,7 @@ use super::rows::{From, number};
 use super::{PostgresStore, users};
 use crate::identity::UserId;
 use crate::store::record::User;
-use crate::store::{Group, GroupArrival, GroupChange, GroupStore, StoreError, Trial};
+use crate::store::{Group, GroupArrival, GroupChange, GroupStore, StoreError, StoreEvent, Trial};
 
 #[async_trait]
 impl GroupStore for PostgresStore {
@@ -54,7 +54,7 @@ impl GroupStore for PostgresStore {
 
     async fn delete_group(&self, name: &str) -> Result<bool, StoreError> {
         let name = name.to_owned();
-        self.call(Mode::Statement, name, |conn, name| Box::pin(delete(conn, name))).await
+        self.call(Mode::Change, name, |conn, name| Box::pin(delete(conn, name))).await
     }
 }
 
@@ -107,6 +107,7 @@ pub(super) async fn alter(
     if after != before {
         let sql = "UPDATE portcullis.groups SET gives = $2 WHERE group_name = $1";
         conn.execute(sql, &[&name, &after.roles]).await?;
+        conn.tell(StoreEvent::Everybody);
     }
     Ok(Some(after))
 }
@@ -114,7 +115,11 @@ pub(super) async fn alter(
 pub(super) async fn delete(conn: &Conn, name: &str) -> Result<bool, Failure> {
     // With its members.
     let sql = "DELETE FROM portcullis.groups WHERE group_name = $1";
-    Ok(conn.execute(sql, &[&name]).await? > 0)
+    let is_gone = conn.execute(sql, &[&name]).await? > 0;
+    if is_gone {
+        conn.tell(StoreEvent::Everybody);
+    }
+    Ok(is_gone)
 }
 
 /// Puts a user into a group, if there is one of that name.

@@ -12,7 +12,9 @@ use super::{PostgresStore, users};
 use crate::clock::Timestamp;
 use crate::identity::UserId;
 use crate::store::record::User;
-use crate::store::{ApiKey, KeyAdded, KeyOwner, KeyStore, NewUserKey, StoreError, UserKey};
+use crate::store::{
+    ApiKey, KeyAdded, KeyOwner, KeyStore, NewUserKey, StoreError, StoreEvent, UserKey,
+};
 
 #[async_trait]
 impl KeyStore for PostgresStore {
@@ -62,10 +64,8 @@ impl KeyStore for PostgresStore {
     }
 
     async fn remove_key(&self, user: UserId, id: u64) -> Result<bool, StoreError> {
-        self.call(Mode::Statement, (user, id), |conn, (user, id)| {
-            Box::pin(remove(conn, *user, *id))
-        })
-        .await
+        self.call(Mode::Change, (user, id), |conn, (user, id)| Box::pin(remove(conn, *user, *id)))
+            .await
     }
 
     async fn note_key_uses(&self, uses: Vec<(u64, Timestamp)>) -> Result<(), StoreError> {
@@ -227,7 +227,11 @@ pub(super) async fn page(
 
 pub(super) async fn remove(conn: &Conn, user: UserId, id: u64) -> Result<bool, Failure> {
     let sql = "DELETE FROM portcullis.user_keys WHERE key_id = $1 AND user_id = $2";
-    Ok(conn.execute(sql, &[&number(id), &number(user.0)]).await? > 0)
+    let is_gone = conn.execute(sql, &[&number(id), &number(user.0)]).await? > 0;
+    if is_gone {
+        conn.tell(StoreEvent::User(user));
+    }
+    Ok(is_gone)
 }
 
 pub(super) async fn note_uses(conn: &Conn, uses: &[(u64, Timestamp)]) -> Result<(), Failure> {

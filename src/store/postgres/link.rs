@@ -1,27 +1,19 @@
 //! The pool of connections, and calls that are tried again where others were in the way.
-//!
-//! Connections live on threads of the store's own: a worker that is busy with requests would keep
-//! the answers of the database waiting, and whoever hangs up must not leave a transaction open.
 
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime as PoolRuntime};
-use tokio::runtime::{Builder, Runtime};
-use tokio::sync::oneshot;
 use tokio_postgres::{CancelToken, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::conn::Conn;
+use super::events;
 use super::failure::Failure;
 use super::settings::PostgresSettings;
-use crate::store::StoreError;
 use crate::tls::client_config;
-
-/// Threads that speak with the database, whatever the number of connections.
-const THREADS: usize = 2;
 
 /// How often a call is begun anew at most, where others are in its way.
 const TRIES: u32 = 12;
@@ -32,6 +24,9 @@ const PAUSE: Duration = Duration::from_millis(4);
 /// How long what takes long may take: a batch of an import, or an index of all users.
 const LONG: Duration = Duration::from_secs(15 * 60);
 
+/// How those who listen are woken.
+pub(super) const NOTIFY: &str = "NOTIFY portcullis";
+
 /// How long is waited before a try at most.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
@@ -41,6 +36,28 @@ pub(super) type Work<A, T> = for<'c> fn(&'c Conn, &'c A) -> Answer<'c, T>;
 
 /// What it comes to.
 pub(super) type Answer<'c, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'c>>;
+
+/// A call, and what it has come to. All of them are of this one type, so that the way to the database
+/// is compiled once and not for each.
+trait Attempt: Send {
+    /// Makes it once.
+    fn make<'c>(&'c mut self, conn: &'c Conn) -> Answer<'c, ()>;
+}
+
+struct Call<'a, A, T> {
+    asked: &'a A,
+    work: Work<A, T>,
+    outcome: Result<T, Failure>,
+}
+
+impl<A: Sync, T: Send> Attempt for Call<'_, A, T> {
+    fn make<'c>(&'c mut self, conn: &'c Conn) -> Answer<'c, ()> {
+        Box::pin(async move {
+            self.outcome = Ok((self.work)(conn, self.asked).await?);
+            Ok(())
+        })
+    }
+}
 
 /// How a call sees the rows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -66,13 +83,15 @@ pub(super) struct Link {
     timeout: Duration,
     cancel: Cancel,
     begin: Arc<str>,
+    /// Whether the database passes on that something has changed.
+    notifies: Arc<AtomicBool>,
+    pub(super) direct: Arc<Direct>,
 }
 
-/// The threads, and the way.
-pub(super) struct Linked {
-    /// `None` only while it is dropped.
-    runtime: Option<Runtime>,
-    link: Link,
+/// How the server itself is reached, past any pool.
+pub(super) struct Direct {
+    pub(super) config: tokio_postgres::Config,
+    pub(super) tls: Option<MakeRustlsConnect>,
 }
 
 /// How a statement is cancelled.
@@ -96,20 +115,15 @@ impl Cancel {
     }
 }
 
-impl Linked {
-    /// Nothing is connected before it is needed.
+impl Link {
+    /// Two ways, the second by a connection of its own. Nothing is connected before it is needed.
     ///
     /// # Errors
     ///
-    /// Nobody is trusted to say who the server is, or the threads cannot be started.
-    pub(super) fn new(
+    /// Nobody is trusted to say who the server is.
+    pub(super) fn two(
         settings: &PostgresSettings,
-    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(THREADS)
-            .thread_name("store-database")
-            .enable_all()
-            .build()?;
+    ) -> Result<(Self, Self), Box<dyn std::error::Error + Send + Sync>> {
         let tls = match &settings.roots {
             Some(roots) => {
                 let config = client_config(roots, None, &[])?;
@@ -119,116 +133,54 @@ impl Linked {
         };
         // A connection is known to be closed when the server closes it.
         let how = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = match tls.clone() {
-            Some(tls) => Manager::from_config(settings.driver(), tls, how),
-            None => Manager::from_config(settings.driver(), NoTls, how),
+        let pool = |connections| {
+            let how = how.clone();
+            let manager = match tls.clone() {
+                Some(tls) => Manager::from_config(settings.driver(), tls, how),
+                None => Manager::from_config(settings.driver(), NoTls, how),
+            };
+            Pool::builder(manager)
+                .max_size(connections)
+                .wait_timeout(Some(settings.timeout))
+                .create_timeout(Some(settings.timeout))
+                .recycle_timeout(Some(settings.timeout))
+                .runtime(PoolRuntime::Tokio1)
+                .build()
         };
-        let pool = Pool::builder(manager)
-            .max_size(settings.connections.get())
-            .wait_timeout(Some(settings.timeout))
-            .create_timeout(Some(settings.timeout))
-            .recycle_timeout(Some(settings.timeout))
-            .runtime(PoolRuntime::Tokio1)
-            .build()?;
+        let (pool, own) = (pool(settings.connections.get())?, pool(1)?);
         let millis = settings.timeout.as_millis().max(1);
         // Within the transaction: behind a PgBouncer the connection is somebody else's next.
         let begin = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = {millis}; \
              SET LOCAL idle_in_transaction_session_timeout = {millis}"
         );
+        let direct = Arc::new(Direct { config: settings.direct(), tls: tls.clone() });
         let cancel = Cancel { tls, timeout: settings.timeout };
         let (prepared, timeout) = (settings.prepared, settings.timeout);
-        let link = Link { pool, prepared, timeout, cancel, begin: begin.into() };
-        Ok(Self { runtime: Some(runtime), link })
+        let (begin, notifies) = (begin.into(), Arc::new(AtomicBool::new(true)));
+        let link = Self { pool, prepared, timeout, cancel, begin, notifies, direct };
+        let apart = Self { pool: own, ..link.clone() };
+        Ok((link, apart))
     }
 
-    /// Does `work`, on the store's threads: it comes to its end, whoever goes away meanwhile.
-    pub(super) async fn call<A, T>(
-        &self,
-        mode: Mode,
-        asked: A,
-        work: Work<A, T>,
-    ) -> Result<T, StoreError>
-    where
-        A: Send + Sync + 'static,
-        T: Send + 'static,
-    {
-        let (answer, answered) = oneshot::channel();
-        // To the end, whether or not anybody waits for it.
-        self.start(mode, asked, work, move |outcome| drop(answer.send(outcome)))?;
-        answered.await.map_err(|gone| StoreError::Unavailable(gone.into()))?.map_err(Into::into)
-    }
-
-    /// The same, for who is not asynchronous; it blocks.
-    pub(super) fn block<A, T>(
-        &self,
-        mode: Mode,
-        asked: A,
-        work: Work<A, T>,
-    ) -> Result<T, StoreError>
-    where
-        A: Send + Sync + 'static,
-        T: Send + 'static,
-    {
-        // Not of tokio's: whoever is on a runtime may block as well, while it builds a gateway.
-        let (answer, answered) = std::sync::mpsc::sync_channel(1);
-        self.start(mode, asked, work, move |outcome| drop(answer.send(outcome)))?;
-        answered.recv().map_err(|gone| StoreError::Unavailable(gone.into()))?.map_err(Into::into)
-    }
-
-    /// Has it done on the store's threads. Nothing is told where it panicked.
-    fn start<A, T>(
-        &self,
-        mode: Mode,
-        asked: A,
-        work: Work<A, T>,
-        tell: impl FnOnce(Result<T, Failure>) + Send + 'static,
-    ) -> Result<(), StoreError>
-    where
-        A: Send + Sync + 'static,
-        T: Send + 'static,
-    {
-        let Some(runtime) = &self.runtime else { return Err(Failure::Late.into()) };
-        let link = self.link.clone();
-        runtime.spawn(async move { tell(link.call(mode, &asked, work).await) });
-        Ok(())
-    }
-}
-
-impl Drop for Linked {
-    fn drop(&mut self) {
-        // Not waited for: whoever drops it may be asynchronous.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-impl Link {
-    async fn call<A: Sync, T>(
+    pub(super) async fn call<A: Sync, T: Send>(
         &self,
         mode: Mode,
         asked: &A,
         work: Work<A, T>,
     ) -> Result<T, Failure> {
+        let mut call = Call { asked, work, outcome: Err(Failure::Late) };
         let limit = if mode == Mode::Long { self.timeout.max(LONG) } else { self.timeout };
-        let tries = self.tries(mode, asked, work);
-        tokio::time::timeout(limit, tries).await.unwrap_or(Err(Failure::Late))
+        let tries = self.tries(mode, &mut call);
+        tokio::time::timeout(limit, tries).await.unwrap_or(Err(Failure::Late))?;
+        call.outcome
     }
 
-    async fn tries<A: Sync, T>(
-        &self,
-        mode: Mode,
-        asked: &A,
-        work: Work<A, T>,
-    ) -> Result<T, Failure> {
+    async fn tries(&self, mode: Mode, call: &mut dyn Attempt) -> Result<(), Failure> {
         let begun = Instant::now();
         let mut tried = 1;
         loop {
-            let failure = match self.once(mode, asked, work).await {
-                Ok(answer) => return Ok(answer),
-                Err(failure) => failure,
-            };
+            let Err(failure) = self.once(mode, call).await else { return Ok(()) };
             let contended = failure.is_contention() && tried < TRIES;
             // A connection that waited in the pool may be to a server that was stopped since.
             let lost = failure.is_loss()
@@ -245,15 +197,10 @@ impl Link {
         }
     }
 
-    async fn once<A: Sync, T>(
-        &self,
-        mode: Mode,
-        asked: &A,
-        work: Work<A, T>,
-    ) -> Result<T, Failure> {
+    async fn once(&self, mode: Mode, call: &mut dyn Attempt) -> Result<(), Failure> {
         let client = self.pool.get().await?;
         let conn = Conn::new(client, self.prepared, self.cancel.clone());
-        let outcome = self.within(&conn, mode, asked, work).await;
+        let outcome = self.within(&conn, mode, call).await;
         match &outcome {
             Err(failure) if failure.is_loss() => drop(conn),
             Err(_) if mode.is_transaction() => {
@@ -261,39 +208,89 @@ impl Link {
                 conn.commands("ROLLBACK").await?;
                 conn.give_back();
             }
-            Ok(_) | Err(_) => conn.give_back(),
+            Ok(()) if !conn.told().is_empty() => drop(tokio::spawn(self.clone().wake_all(conn))),
+            Ok(()) | Err(_) => conn.give_back(),
         }
         outcome
     }
 
-    async fn within<A: Sync, T>(
-        &self,
-        conn: &Conn,
-        mode: Mode,
-        asked: &A,
-        work: Work<A, T>,
-    ) -> Result<T, Failure> {
+    fn notifies(&self) -> bool {
+        self.notifies.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether the database passes on that something has changed.
+    pub(super) fn note_notifies(&self, it_does: bool) {
+        self.notifies.store(it_does, Ordering::Relaxed);
+    }
+
+    /// Wakes those who listen. Not within the transaction: there it would make all commits wait for one
+    /// another. Where it is lost, or the database knows no such thing, they find out by themselves.
+    async fn wake_all(self, conn: Conn) {
+        if !self.notifies() {
+            return conn.give_back();
+        }
+        let said = match tokio::time::timeout(self.timeout, conn.commands(NOTIFY)).await {
+            Ok(said) => said,
+            // The connection is closed with it: nobody knows what comes on it next.
+            Err(_late) => return,
+        };
+        if let Err(error) = said {
+            let Some(db) = error.as_db_error() else { return };
+            // It may be full, or starting: then the next change wakes them.
+            self.note_notifies(!knows_no_such_thing(db.code().code()));
+            let error = &error as &dyn std::error::Error;
+            tracing::debug!(error, "the database wakes nobody");
+        }
+        conn.give_back();
+    }
+
+    async fn within(&self, conn: &Conn, mode: Mode, call: &mut dyn Attempt) -> Result<(), Failure> {
         match mode {
-            Mode::Look | Mode::Statement => return work(conn, asked).await,
+            Mode::Look | Mode::Statement => {
+                call.make(conn).await?;
+                // What is told is stored at the commit, and here is none of ours.
+                debug_assert!(conn.told().is_empty(), "told outside of a transaction");
+                return Ok(());
+            }
             Mode::Snapshot => {
                 conn.commands("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
             }
             Mode::Change | Mode::Long => conn.commands(&self.begin).await?,
         }
-        let answer = work(conn, asked).await?;
-        conn.commands("COMMIT").await.map_err(|error| match error.as_db_error() {
-            // What the database says of the change itself; of a connection that was lost meanwhile
-            // whoever stands between may say it as well, and then nobody knows.
-            Some(db) if !is_of_the_connection(db.code().code()) => Failure::Database(error),
-            Some(_) | None => Failure::Unknown(error),
-        })?;
-        Ok(answer)
+        call.make(conn).await?;
+        let told = conn.told();
+        if told.is_empty() {
+            conn.commands("COMMIT").await.map_err(at_commit)?;
+        } else {
+            let (limit, commit) = (events::limit(), events::commit(&told)?);
+            // One behind the other without waiting in between.
+            let both = futures_util::future::join(conn.commands(&limit), conn.commands(&commit));
+            let (limited, committed) = both.await;
+            limited.map_err(at_commit)?;
+            committed.map_err(at_commit)?;
+        }
+        Ok(())
+    }
+}
+
+fn at_commit(error: tokio_postgres::Error) -> Failure {
+    match error.as_db_error() {
+        // What the database says of the change itself; of a connection that was lost meanwhile
+        // whoever stands between may say it as well, and then nobody knows.
+        Some(db) if !is_of_the_connection(db.code().code()) => Failure::Database(error),
+        Some(_) | None => Failure::Unknown(error),
     }
 }
 
 /// Whether a code is about the connection or the server: of class 08 or 57.
 fn is_of_the_connection(code: &str) -> bool {
     code.starts_with("08") || code.starts_with("57")
+}
+
+/// Whether a code says that the server will never do it: a feature that it has not, or of class 42, a
+/// statement that it does not know or may not be given.
+fn knows_no_such_thing(code: &str) -> bool {
+    code == "0A000" || code.starts_with("42")
 }
 
 impl Mode {
@@ -305,16 +302,30 @@ impl Mode {
 /// How long to wait after so many tries: at random, so that those who met do not meet again.
 fn pause(tried: u32) -> Duration {
     let most = PAUSE.saturating_mul(1 << tried.min(16)).min(LONGEST_PAUSE);
-    let mut random = [0; 4];
-    // Without randomness: the longest.
-    if getrandom::fill(&mut random).is_err() {
-        return most;
-    }
-    most.mul_f64(f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX))
+    most.mul_f64(random_part())
 }
 
-impl fmt::Debug for Linked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Linked").finish_non_exhaustive()
+/// Some part of a whole. Without randomness: all of it.
+pub(super) fn random_part() -> f64 {
+    let mut random = [0; 4];
+    if getrandom::fill(&mut random).is_err() {
+        return 1.0;
+    }
+    f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waking_is_given_up_only_where_the_server_never_will() {
+        for code in ["0A000", "42601", "42501"] {
+            assert!(knows_no_such_thing(code), "{code}");
+        }
+        // A queue that is full, a server that recovers, is stopped or has no memory.
+        for code in ["54000", "25006", "55000", "57P01", "53200"] {
+            assert!(!knows_no_such_thing(code), "{code}");
+        }
     }
 }

@@ -19,11 +19,34 @@ pub struct Migration {
 }
 
 /// All of them. Those that were shipped stay as they are for ever.
-const STEPS: &[Migration] = &[Migration {
-    version: 1,
-    title: "users, groups, sessions, keys, invitations and letters",
-    sql: include_str!("migrations/0001_begin.sql"),
-}];
+const STEPS: &[Migration] = &[
+    Migration {
+        version: 1,
+        title: "users, groups, sessions, keys, invitations and letters",
+        sql: include_str!("migrations/0001_begin.sql"),
+    },
+    Migration {
+        version: 2,
+        title: "events, by which gateways hear of one another's changes",
+        sql: include_str!("migrations/0002_events.sql"),
+    },
+    Migration {
+        version: 3,
+        title: "tickets, which any gateway takes",
+        sql: include_str!("migrations/0003_tickets.sql"),
+    },
+    Migration {
+        version: 4,
+        title: "the keys that sign tokens, where gateways share them",
+        sql: include_str!("migrations/0004_ring.sql"),
+    },
+    Migration {
+        version: 5,
+        title: "second factors",
+        sql: include_str!("migrations/0005_factors.sql"),
+    },
+    Migration { version: 6, title: "passkeys", sql: include_str!("migrations/0006_passkeys.sql") },
+];
 
 /// The version that this program works with.
 pub(super) const VERSION: u64 = STEPS.len() as u64;
@@ -56,6 +79,19 @@ pub(super) async fn version(conn: &Conn) -> Result<u64, Failure> {
 async fn read(conn: &Conn, sql: &str) -> Result<u64, Failure> {
     let row = conn.row(sql, &[]).await?;
     row.map_or(Ok(0), |row| From::new("layout", &row).number("version"))
+}
+
+/// The tables that our account may not read and write. The version it need not write.
+pub(super) async fn lacking(conn: &Conn) -> Result<Vec<String>, Failure> {
+    // By number: a name would also be looked up of tables that are elsewhere.
+    const LACKING: &str = "SELECT 'portcullis.' || c.relname::text AS name \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = 'portcullis' AND c.relkind = 'r' AND c.relname <> 'layout' \
+         AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') \
+         AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')) \
+         ORDER BY c.relname";
+    let rows = conn.rows(LACKING, &[]).await?;
+    rows.iter().map(|row| From::new("layout", row).get("name")).collect()
 }
 
 /// Makes the place where the version is kept. It does nothing where there is one, so an account that

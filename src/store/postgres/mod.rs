@@ -8,8 +8,11 @@
 
 mod conn;
 mod counters;
+mod events;
+mod factors;
 mod failure;
 mod groups;
+mod hearing;
 mod invitations;
 mod keys;
 mod letters;
@@ -19,21 +22,30 @@ mod migrate;
 mod moving;
 mod one_time;
 mod open;
+mod passkeys;
+mod ring;
 mod rows;
 mod sessions;
 mod settings;
+mod threads;
+mod tickets;
 mod users;
+mod waker;
 mod whole_users;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use self::link::{Linked, Mode, Work};
+use self::hearing::PostgresHearing;
+use self::link::{Mode, Work};
 use self::sessions::Named;
+use self::threads::Threads;
 use super::record::{
     Creation, EndReason, NewSession, NewUser, PasswordHash, Rotation, RotationRequest, Session,
     SessionRef, Standing, User, UserChange,
 };
-use super::{Admission, Clashes, Store, StoreError, Terms};
+use super::{Admission, Clashes, Hearing, RingStore, Store, StoreError, Terms, TicketStore};
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 
@@ -46,9 +58,25 @@ pub use settings::{PostgresSettings, UrlFault};
 /// It may be used within any runtime: it speaks with the database on threads of its own. A call that is
 /// dropped comes to its end there. Where the database cannot be reached, or is too slow, calls are
 /// [`StoreError::Unavailable`]; the next one tries again.
+///
+/// ```
+/// use portcullis::Secret;
+/// use portcullis::store::{OpenError, OpenMode, PostgresSettings, PostgresStore, UrlFault};
+///
+/// fn open(settings: &PostgresSettings) -> Result<PostgresStore, OpenError> {
+///     PostgresStore::open(settings, OpenMode::CreateIfMissing)
+/// }
+/// # let _ = open;
+///
+/// let url = |text: &str| PostgresSettings::of_url(&Secret::from(text.to_owned()));
+/// assert!(url("postgres://gate:x@db.example.com/gate").is_ok());
+/// // What is not encrypted can be read by whoever is between.
+/// let clear = url("postgres://gate:x@db.example.com/gate?sslmode=prefer");
+/// assert!(matches!(clear, Err(UrlFault::Clear)));
+/// ```
 #[derive(Debug)]
 pub struct PostgresStore {
-    linked: Linked,
+    threads: Arc<Threads>,
 }
 
 impl PostgresStore {
@@ -57,12 +85,28 @@ impl PostgresStore {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
-        self.linked.call(mode, asked, work).await
+        self.threads.calls().call(mode, asked, work).await
     }
 }
 
 #[async_trait]
 impl Store for PostgresStore {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn tickets(&self) -> Option<&dyn TicketStore> {
+        Some(self)
+    }
+
+    fn rings(&self) -> Option<&dyn RingStore> {
+        Some(self)
+    }
+
+    fn hearing(&self) -> Option<Box<dyn Hearing>> {
+        Some(Box::new(PostgresHearing::new(Arc::clone(&self.threads))))
+    }
+
     async fn create_user(&self, user: NewUser) -> Result<Creation, StoreError> {
         self.call(Mode::Change, user, |conn, user| Box::pin(users::create(conn, user))).await
     }
@@ -119,10 +163,10 @@ impl Store for PostgresStore {
     }
 
     async fn start_session(&self, session: NewSession) -> Result<Option<Session>, StoreError> {
-        self.call(Mode::Statement, session, |conn, session| {
-            Box::pin(sessions::start(conn, session, None))
-        })
-        .await
+        // Whether the second factor is still there is looked at in another statement.
+        let mode = if session.second.is_some() { Mode::Change } else { Mode::Statement };
+        self.call(mode, session, |conn, session| Box::pin(sessions::start(conn, session, None)))
+            .await
     }
 
     async fn change_password(
@@ -185,7 +229,7 @@ impl Store for PostgresStore {
         now: Timestamp,
         reason: EndReason,
     ) -> Result<bool, StoreError> {
-        self.call(Mode::Statement, (id, now, reason), |conn, (id, now, reason)| {
+        self.call(Mode::Change, (id, now, reason), |conn, (id, now, reason)| {
             Box::pin(sessions::end(conn, *id, *now, *reason))
         })
         .await
@@ -225,6 +269,9 @@ impl Store for PostgresStore {
         }
         self.call(Mode::Statement, now, |conn, now| Box::pin(one_time::sweep(conn, *now))).await?;
         self.call(Mode::Statement, now, |conn, now| Box::pin(keys::sweep(conn, *now))).await?;
+        self.call(Mode::Statement, now, |conn, now| Box::pin(tickets::sweep(conn, *now))).await?;
+        self.call(Mode::Statement, now, |conn, now| Box::pin(passkeys::sweep(conn, *now))).await?;
+        while self.call(Mode::Statement, (), |conn, ()| Box::pin(events::sweep(conn))).await? {}
         Ok(removed)
     }
 }

@@ -128,6 +128,15 @@ async fn spend(
     Ok(Redeemed { before: was, after })
 }
 
+/// Uses up one that changes nothing about the account.
+pub(super) async fn take(conn: &Conn, wanted: TokenRef) -> Result<(), Failure> {
+    let sql = "DELETE FROM portcullis.one_time_tokens \
+               WHERE user_id = $1 AND purpose = $2 AND hash = $3";
+    let (user, purpose) = (number(wanted.user.0), i16::from(wanted.purpose.code()));
+    conn.execute(sql, &[&user, &purpose, &&wanted.hash[..]]).await?;
+    Ok(())
+}
+
 /// Forgets every token of a user.
 async fn forget(conn: &Conn, user: UserId) -> Result<(), Failure> {
     let sql = "DELETE FROM portcullis.one_time_tokens WHERE user_id = $1";

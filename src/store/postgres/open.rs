@@ -1,11 +1,13 @@
 //! Opening a store in a database, and finding out whether its tables are those that are wanted.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use super::PostgresStore;
-use super::link::{Linked, Mode};
+use super::link::Mode;
 use super::migrate::{self, Migration, VERSION};
 use super::settings::PostgresSettings;
+use super::threads::Threads;
 use crate::store::{OpenError, OpenMode};
 
 const NONE: &str = "there is no store in it: start the gateway, or run `portcullis store migrate`";
@@ -38,7 +40,8 @@ impl PostgresStore {
             OpenMode::CreateIfMissing if lacks => drop(opening.migrate()?),
             OpenMode::Existing | OpenMode::CreateIfMissing => {}
         }
-        Ok(Self { linked: opening.linked })
+        opening.rights()?;
+        Ok(Self { threads: Arc::new(opening.threads) })
     }
 
     /// How far the tables are. Nothing is changed.
@@ -46,6 +49,7 @@ impl PostgresStore {
     /// # Errors
     ///
     /// As [`PostgresStore::open`].
+    #[doc(hidden)]
     pub fn layout(settings: &PostgresSettings) -> Result<Layout, OpenError> {
         let version = Opening::new(settings)?.version()?;
         Ok(Layout { version, pending: migrate::behind(version) })
@@ -57,6 +61,7 @@ impl PostgresStore {
     /// # Errors
     ///
     /// As [`PostgresStore::open`]; a step is done whole or not at all.
+    #[doc(hidden)]
     pub fn migrate(settings: &PostgresSettings) -> Result<Vec<Migration>, OpenError> {
         let opening = Opening::new(settings)?;
         opening.version()?;
@@ -64,34 +69,54 @@ impl PostgresStore {
     }
 }
 
+/// What the account may not do.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the account may not read and write all tables; with the one that made them: GRANT SELECT, INSERT, UPDATE, \
+     DELETE ON {} TO the account", .0.join(", ")
+)]
+struct NoRights(Vec<String>);
+
 struct Opening {
-    linked: Linked,
+    threads: Threads,
     place: String,
 }
 
 impl Opening {
     fn new(settings: &PostgresSettings) -> Result<Self, OpenError> {
         let place = settings.to_string();
-        match Linked::new(settings) {
-            Ok(linked) => Ok(Self { linked, place }),
+        match Threads::new(settings) {
+            Ok(threads) => Ok(Self { threads, place }),
             Err(source) => Err(OpenError::Database { place, source }),
         }
     }
 
     /// The version of the tables, which is none that only a newer program knows.
     fn version(&self) -> Result<u64, OpenError> {
-        let looked = self.linked.block(Mode::Look, (), |conn, ()| Box::pin(migrate::version(conn)));
+        let looked =
+            self.threads.calls().block(Mode::Look, (), |conn, ()| Box::pin(migrate::version(conn)));
         match looked.map_err(|error| self.database(error))? {
             newer if newer > VERSION => Err(self.layout(NEWER, true)),
             version => Ok(version),
         }
     }
 
+    /// Makes sure that the account may read and write every table: another one may have made some.
+    fn rights(&self) -> Result<(), OpenError> {
+        let lacking =
+            self.threads.calls().block(Mode::Look, (), |conn, ()| Box::pin(migrate::lacking(conn)));
+        let tables = lacking.map_err(|error| self.database(error))?;
+        if tables.is_empty() { Ok(()) } else { Err(self.database(NoRights(tables))) }
+    }
+
     fn migrate(&self) -> Result<Vec<Migration>, OpenError> {
-        let prepared =
-            self.linked.block(Mode::Change, (), |conn, ()| Box::pin(migrate::prepare(conn)));
+        let prepared = self
+            .threads
+            .calls()
+            .block(Mode::Change, (), |conn, ()| Box::pin(migrate::prepare(conn)));
         prepared.map_err(|error| self.database(error))?;
-        let done = self.linked.block(Mode::Long, (), |conn, ()| Box::pin(migrate::run(conn)));
+        let done =
+            self.threads.calls().block(Mode::Long, (), |conn, ()| Box::pin(migrate::run(conn)));
         let done = done.map_err(|error| self.database(error))?;
         for step in &done {
             tracing::info!(place = self.place, version = step.version, "migrated: {}", step.title);

@@ -11,7 +11,7 @@ use crate::identity::{SessionId, UserId};
 use crate::store::record::{
     EndReason, Mark, PasswordHash, RefreshGrant, Session, SpentGrant, User,
 };
-use crate::store::{Invitation, StoreError, UserKey};
+use crate::store::{Invitation, SecondFactor, StoreError, UserKey};
 
 /// What is read of a user `u`. Of whatever its groups give it is found out in the same statement.
 macro_rules! user_columns {
@@ -31,7 +31,8 @@ macro_rules! session_columns {
     () => {
         "s.number, s.tag, s.user_id, s.started, s.last_used, s.expires, s.ends, s.ended, \
          s.end_reason, s.refresh_jti, s.refresh_issued, s.refresh_expires, s.spent_jti, s.spent_at, \
-         s.successor_jti, s.successor_issued, s.successor_expires, s.device, s.address, s.adopted"
+         s.successor_jti, s.successor_issued, s.successor_expires, s.device, s.address, \
+         s.adopted, s.second_factor"
     };
 }
 
@@ -96,7 +97,7 @@ impl<'r> From<'r> {
         self.number(column).map(Timestamp::from_millis)
     }
 
-    fn at_if_any(&self, column: &str) -> Result<Option<Timestamp>, Failure> {
+    pub(super) fn at_if_any(&self, column: &str) -> Result<Option<Timestamp>, Failure> {
         Ok(self.number_if_any(column)?.map(Timestamp::from_millis))
     }
 
@@ -176,7 +177,11 @@ pub(super) fn session(row: &Row) -> Result<Session, Failure> {
             Some(RefreshGrant { jti, issued, expires })
         }
     };
+    let second: Option<i16> = from.get("second_factor")?;
+    let second = second.and_then(|code| u8::try_from(code).ok());
     Ok(Session {
+        second: second.and_then(SecondFactor::of_code),
+        is_adopted: from.get::<Option<&str>>("adopted")?.is_some(),
         id: SessionId {
             number: from.number("number")?,
             tag: from.get::<i64>("tag")?.cast_unsigned(),

@@ -8,13 +8,13 @@ use super::failure::Failure;
 use super::rows::{
     From, Own, is_text, limit, mark, millis, number, session, session_columns, user_columns,
 };
-use super::users;
+use super::{factors, users};
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
-use crate::store::KeptSession;
 use crate::store::record::{
     EndReason, NewSession, PasswordHash, Rotation, RotationRequest, Session, Standing, UserChange,
 };
+use crate::store::{KeptSession, SecondFactor, StoreEvent};
 
 /// Rows that one statement of a sweep removes at most, so that nobody waits long for it.
 const SWEEP_STEP: i64 = 512;
@@ -107,7 +107,8 @@ async fn locked(conn: &Conn, id: SessionId) -> Result<Option<Session>, Failure> 
     row.as_ref().map(session).transpose()
 }
 
-/// Starts a session of a user who is as it was when the credential was checked.
+/// Starts a session of a user who is as it was when the credential was checked. A login by
+/// password (nothing is adopted) is also the user's last.
 ///
 /// The user is locked before the number is drawn, in the one statement: a mark is drawn under the same
 /// lock, so it is either seen here, or covers the number.
@@ -117,12 +118,13 @@ pub(super) async fn start(
     adopted: Option<&str>,
 ) -> Result<Option<Session>, Failure> {
     let sql = "WITH owner AS ( \
-                   SELECT id FROM portcullis.users WHERE id = $15 \
-                   AND password_mark IS NOT DISTINCT FROM $21 \
-                   AND password_mark_at IS NOT DISTINCT FROM $22 \
-                   AND ($23 OR (logout_mark IS NOT DISTINCT FROM $24 \
-                                AND logout_mark_at IS NOT DISTINCT FROM $25)) \
-                   FOR UPDATE \
+                   UPDATE portcullis.users \
+                   SET last_login = CASE WHEN $24 THEN $16 ELSE last_login END WHERE id = $15 \
+                   AND password_mark IS NOT DISTINCT FROM $22 \
+                   AND password_mark_at IS NOT DISTINCT FROM $23 \
+                   AND ($24 OR (logout_mark IS NOT DISTINCT FROM $25 \
+                                AND logout_mark_at IS NOT DISTINCT FROM $26)) \
+                   RETURNING id \
                ), drawn AS ( \
                    UPDATE portcullis.counters SET last = last + 1 \
                    WHERE series = 'sessions' AND EXISTS (SELECT 1 FROM owner) RETURNING last \
@@ -130,11 +132,14 @@ pub(super) async fn start(
                INSERT INTO portcullis.sessions (number, tag, last_used, expires, ended, \
                end_reason, refresh_jti, refresh_issued, refresh_expires, spent_jti, spent_at, \
                successor_jti, successor_issued, successor_expires, user_id, started, ends, \
-               device, address, adopted) SELECT drawn.last, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
-               $11, $12, $13, $14, owner.id, $16, $17, $18, $19, $20 FROM owner, drawn \
+               device, address, adopted, second_factor) SELECT drawn.last, $2, $3, $4, $5, $6, $7, \
+               $8, $9, $10, $11, $12, $13, $14, owner.id, $16, $17, $18, $19, $20, $21 FROM owner, drawn \
                RETURNING number";
     // The number is not known yet.
-    let mut session = new.numbered(0);
+    let mut session = new.numbered(0, adopted.is_some());
+    if session.second.is_some() {
+        session.second = still_shown(conn, new).await?;
+    }
     let (password_mark, password_mark_at) = mark(new.password_mark);
     let (logout_mark, logout_mark_at) = mark(new.logout_mark);
     // A login by password does not mind that mark.
@@ -143,6 +148,15 @@ pub(super) async fn start(
     let Some(row) = write_new(conn, sql, &session, adopted, marks).await? else { return Ok(None) };
     session.id.number = From::new("sessions", &row).number("number")?;
     Ok(Some(session))
+}
+
+/// The second factor of a session, unless it was removed since it was shown. The user is locked
+/// from there on.
+async fn still_shown(conn: &Conn, new: &NewSession) -> Result<Option<SecondFactor>, Failure> {
+    let Some(second) = new.second else { return Ok(None) };
+    let is_there =
+        users::lock(conn, new.user).await? && factors::back(conn, new.user, second).await?;
+    Ok(is_there.then_some(second))
 }
 
 /// A new password, and the one session that is not behind its mark.
@@ -158,7 +172,8 @@ pub(super) async fn start_with_password(
     if before.user.password_mark != new.password_mark {
         return Ok(None);
     }
-    let session = new.numbered(counters::next(conn, Counter::Sessions).await?);
+    let mut session = new.numbered(counters::next(conn, Counter::Sessions).await?, false);
+    session.second = still_shown(conn, new).await?;
     let password = UserChange::Password { hash: hash.clone(), at: new.started };
     users::put_after(conn, before, &password, session.id.number - 1).await?;
     insert(conn, &session, None).await?;
@@ -186,8 +201,8 @@ pub(super) async fn insert(
     let sql = "INSERT INTO portcullis.sessions (number, tag, last_used, expires, ended, \
                end_reason, refresh_jti, refresh_issued, refresh_expires, spent_jti, spent_at, \
                successor_jti, successor_issued, successor_expires, user_id, started, ends, \
-               device, address, adopted) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
-               $12, $13, $14, $15, $16, $17, $18, $19, $20)";
+               device, address, adopted, second_factor) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, \
+               $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
     write_new(conn, sql, session, adopted, &[]).await.map(drop)
 }
 
@@ -201,8 +216,9 @@ async fn write_new(
 ) -> Result<Option<Row>, Failure> {
     let (user, started, ends) =
         (number(session.user.0), millis(session.started), millis(session.ends));
+    let second = session.second.map(|second| i16::from(second.code()));
     let mut fixed: Vec<&dyn Arg> =
-        vec![&user, &started, &ends, &session.device, &session.address, &adopted];
+        vec![&user, &started, &ends, &session.device, &session.address, &adopted, &second];
     fixed.extend(rest);
     write(conn, sql, session, &fixed).await
 }
@@ -250,7 +266,12 @@ pub(super) async fn rotate(conn: &Conn, request: &RotationRequest) -> Result<Rot
     };
     let rotation = session.rotate(request);
     match rotation {
-        Rotation::Rotated(_) | Rotation::Reused => save(conn, &session).await?,
+        // Who was let in by it goes on as before, wherever that was.
+        Rotation::Rotated(_) => save(conn, &session).await?,
+        Rotation::Reused => {
+            save(conn, &session).await?;
+            conn.tell(StoreEvent::User(session.user));
+        }
         Rotation::Repeated(_) | Rotation::Ended | Rotation::Unknown => {}
     }
     Ok(rotation)
@@ -276,11 +297,12 @@ pub(super) async fn end(
     reason: EndReason,
 ) -> Result<bool, Failure> {
     let sql = "UPDATE portcullis.sessions SET ended = $3, end_reason = $4 \
-               WHERE number = $1 AND tag = $2 AND ended IS NULL";
+               WHERE number = $1 AND tag = $2 AND ended IS NULL RETURNING user_id";
     let (number, tag) = (number(id.number), id.tag.cast_signed());
-    let ended =
-        conn.execute(sql, &[&number, &tag, &millis(now), &i16::from(reason.code())]).await?;
-    Ok(ended > 0)
+    let args: &[&dyn Arg] = &[&number, &tag, &millis(now), &i16::from(reason.code())];
+    let Some(row) = conn.row(sql, args).await? else { return Ok(false) };
+    conn.tell(StoreEvent::User(UserId(From::new("sessions", &row).number("user_id")?)));
+    Ok(true)
 }
 
 pub(super) async fn note_uses(conn: &Conn, uses: &[(SessionId, Timestamp)]) -> Result<(), Failure> {

@@ -20,6 +20,8 @@ const IDLE: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct PostgresSettings {
     pub(super) config: Config,
+    /// The server itself, where `config` leads to a pool.
+    pub(super) past_pool: Option<Config>,
     /// Whose word its certificate needs; `None`: everything goes in clear.
     pub(super) roots: Option<Roots>,
     /// Whether statements are prepared once a connection and then called by name. Behind a
@@ -93,6 +95,7 @@ impl PostgresSettings {
         }
         let mut settings = Self {
             config,
+            past_pool: None,
             roots: Some(Roots::Machine),
             prepared: true,
             connections: Self::CONNECTIONS,
@@ -135,9 +138,25 @@ impl PostgresSettings {
         })
     }
 
+    /// Has the gateway woken past whatever pool the URL leads to: by the server of those settings. The
+    /// certificate and the rest are as for the other.
+    #[must_use]
+    pub fn woken_by(mut self, server: Self) -> Self {
+        self.past_pool = Some(server.config);
+        self
+    }
+
     /// As the driver takes it.
     pub(super) fn driver(&self) -> Config {
-        let mut config = self.config.clone();
+        self.with_limits(self.config.clone())
+    }
+
+    /// The same, for the connection that is woken.
+    pub(super) fn direct(&self) -> Config {
+        self.with_limits(self.past_pool.as_ref().unwrap_or(&self.config).clone())
+    }
+
+    fn with_limits(&self, mut config: Config) -> Config {
         let mode = if self.roots.is_some() { SslMode::Require } else { SslMode::Disable };
         config.ssl_mode(mode);
         // Of several servers the one that takes changes: what a standby says of a session may be old.

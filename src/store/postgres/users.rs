@@ -11,7 +11,7 @@ use super::rows::{self, From, Own, is_text, limit, mark, millis, number, user_co
 use super::{groups, invitations};
 use crate::identity::UserId;
 use crate::store::record::{Creation, NewUser, PasswordHash, User, UserChange};
-use crate::store::{Admission, Clashes, Terms, fold_case, looks};
+use crate::store::{Admission, Clashes, StoreEvent, Terms, fold_case, looks};
 
 /// Selects users `u`.
 macro_rules! select {
@@ -238,8 +238,10 @@ pub(super) async fn alter(
     }
     if let UserChange::JoinGroup(name) = what {
         groups::join(conn, name, id).await?;
+        conn.tell(StoreEvent::User(id));
     } else if let UserChange::LeaveGroup(name) = what {
         groups::leave(conn, name, id).await?;
+        conn.tell(StoreEvent::User(id));
     }
     let Some(before) = stored(conn, id).await? else { return Ok(None) };
     let draws_mark =
@@ -260,6 +262,10 @@ pub(super) async fn put_after(
     let after = user.clone().after(what, line);
     if after != user {
         save(conn, &after).await?;
+        // Nobody is let in, or kept out, by those.
+        if !matches!(what, UserChange::LoggedIn(_) | UserChange::Rehash { .. }) {
+            conn.tell(StoreEvent::User(after.id));
+        }
     }
     Ok(after.in_groups(groups, given))
 }
@@ -272,6 +278,7 @@ pub(super) async fn delete(conn: &Conn, id: UserId) -> Result<bool, Failure> {
     }
     let sql = "INSERT INTO portcullis.deleted_users (id) VALUES ($1) ON CONFLICT DO NOTHING";
     conn.execute(sql, &[&number(id.0)]).await?;
+    conn.tell(StoreEvent::User(id));
     Ok(true)
 }
 

@@ -6,11 +6,11 @@ use super::conn::Conn;
 use super::counters::{self, Counter};
 use super::failure::Failure;
 use super::rows::{From, Own, limit, number};
-use super::{groups, keys, sessions, users};
+use super::{factors, groups, keys, passkeys, sessions, users};
 use crate::identity::UserId;
 use crate::store::moving::{Arrival, KeptSession, Numbers, Trial, WholeUser};
 use crate::store::record::User;
-use crate::store::{ApiKey, changing};
+use crate::store::{ApiKey, StoreEvent, changing};
 
 /// What there is of the users after that id.
 pub(super) async fn page(
@@ -26,6 +26,7 @@ pub(super) async fn page(
     for key in keys::of_users(conn, &ids).await? {
         made.entry(key.user).or_default().push(key);
     }
+    let mut second: HashMap<UserId, _> = factors::of_users(conn, &ids).await?.into_iter().collect();
     let mut kept: HashMap<UserId, Vec<_>> = HashMap::new();
     for session in sessions::kept(conn, &ids).await? {
         kept.entry(session.session.user).or_default().push(session);
@@ -36,6 +37,7 @@ pub(super) async fn page(
             user: own.named(),
             key: api_keys.remove(&id),
             keys: made.remove(&id).unwrap_or_default(),
+            factors: second.remove(&id),
             sessions: kept.remove(&id).unwrap_or_default(),
         }
     });
@@ -122,6 +124,13 @@ async fn newcomer(conn: &Conn, whole: &WholeUser) -> Result<Arrival, Failure> {
             return Ok(Arrival::KeyTaken);
         }
     }
+    let brought = whole.factors.as_ref().map_or(&[][..], |factors| &factors.passkeys);
+    for (at, passkey) in brought.iter().enumerate() {
+        let twice = brought.iter().take(at).any(|other| other.credential == passkey.credential);
+        if twice || passkeys::owner(conn, &passkey.credential).await?.is_some() {
+            return Ok(Arrival::KeyTaken);
+        }
+    }
     for kept in &whole.sessions {
         let number = kept.session.id.number;
         if number != 0 && sessions::is_there(conn, number).await? {
@@ -134,7 +143,12 @@ async fn newcomer(conn: &Conn, whole: &WholeUser) -> Result<Arrival, Failure> {
 async fn present(conn: &Conn, there: &User, whole: &WholeUser) -> Result<Arrival, Failure> {
     let completed = missing_key(conn, there.id, whole).await?.is_some()
         || !missing_ends(conn, whole).await?.is_empty();
-    Ok(Arrival::Present { id: there.id, completed, differs: there.differences(&whole.user) })
+    let factors = factors::find(conn, there.id).await?;
+    Ok(Arrival::Present {
+        id: there.id,
+        completed,
+        differs: whole.differences(there, factors.as_ref()),
+    })
 }
 
 /// The key that came along, where there is none yet and nobody else has it.
@@ -174,6 +188,7 @@ async fn complete(conn: &Conn, id: UserId, whole: &WholeUser) -> Result<(), Fail
         let mut kept = kept.clone();
         kept.session.id.number = 0;
         keep(conn, id, kept).await?;
+        conn.tell(StoreEvent::User(id));
     }
     Ok(())
 }
@@ -193,6 +208,9 @@ async fn settle_in(conn: &Conn, whole: &WholeUser) -> Result<UserId, Failure> {
     }
     for key in &whole.keys {
         keys::keep(conn, user.id, key.clone()).await?;
+    }
+    if let Some(factors) = &whole.factors {
+        factors::put(conn, user.id, factors).await?;
     }
     for kept in &whole.sessions {
         keep(conn, user.id, kept.clone()).await?;

@@ -5,9 +5,10 @@ use std::convert::Infallible;
 use redb::{Key, TableHandle, Value, WriteTransaction};
 
 use super::tables::{
-    ADOPTED, API_KEY_HASHES, API_KEYS, DELETED, EMAILS, GROUP_NAMES, GROUPS, INVITATION_HASHES,
-    INVITATIONS, KEYS_OF_USERS, LETTERS, LETTERS_DUE, LETTERS_TO, LOOKS, META, NAMES, ONE_TIME,
-    RECIPES, SESSIONS, Source, Table, USER_KEY_HASHES, USER_KEYS, USER_SESSIONS, USERS, View,
+    ADOPTED, API_KEY_HASHES, API_KEYS, DELETED, EMAILS, FACTORS, GROUP_NAMES, GROUPS,
+    INVITATION_HASHES, INVITATIONS, KEYS_OF_USERS, LETTERS, LETTERS_DUE, LETTERS_TO, LOOKS, META,
+    NAMES, ONE_TIME, PASSKEYS, RECIPES, SESSIONS, SIGNED, Source, Table, USER_KEY_HASHES,
+    USER_KEYS, USER_SESSIONS, USERS, View,
 };
 use crate::store::StoreError;
 
@@ -45,7 +46,10 @@ pub(super) fn each_table<E: EachTable>(each: &mut E) -> Result<(), E::Error> {
     each.visit(&ONE_TIME)?;
     each.visit(&USER_KEYS)?;
     each.visit(&USER_KEY_HASHES)?;
-    each.visit(&KEYS_OF_USERS)
+    each.visit(&KEYS_OF_USERS)?;
+    each.visit(&FACTORS)?;
+    each.visit(&PASSKEYS)?;
+    each.visit(&SIGNED)
 }
 
 /// Makes the tables that are not there yet, for a table that was never made cannot be read.

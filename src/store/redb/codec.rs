@@ -10,10 +10,10 @@ use minicbor::{Decode, Encode};
 
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
-use crate::store::Group;
 use crate::store::record::{
     EndReason, Mark, PasswordHash, RefreshGrant, Session, SpentGrant, User,
 };
+use crate::store::{Group, SecondFactor};
 
 // Nothing prints it: a hash is in it.
 #[derive(Decode, Encode)]
@@ -101,6 +101,8 @@ pub(super) struct SessionRecord {
     /// The `jti` under which the session was adopted, so that its row goes when the session does.
     #[n(11)]
     adopted: Option<String>,
+    #[n(12)]
+    second: Option<u8>,
 }
 
 #[derive(Debug, Decode, Encode)]
@@ -225,6 +227,7 @@ impl SessionRecord {
             device: session.device.clone(),
             address: session.address.clone(),
             adopted,
+            second: session.second.map(SecondFactor::code),
         }
     }
 
@@ -244,6 +247,8 @@ impl SessionRecord {
             spent: self.spent.into_iter().map(Into::into).collect(),
             device: self.device,
             address: self.address,
+            second: self.second.and_then(SecondFactor::of_code),
+            is_adopted: self.adopted.is_some(),
         };
         (session, self.adopted)
     }
@@ -352,6 +357,8 @@ mod tests {
             spent: vec![SpentGrant { jti: "old".to_owned(), at: at(5), successor: grant("now") }],
             device: "browser".to_owned(),
             address: "192.0.2.1".to_owned(),
+            second: Some(SecondFactor::RecoveryCode),
+            is_adopted: false,
         }
     }
 
@@ -392,7 +399,7 @@ mod tests {
         let ends = reasons.map(|reason| Some((at(8), reason)));
         for ended in ends.into_iter().chain([None]) {
             for adopted in [None, Some("jti".to_owned())] {
-                let session = session(ended);
+                let session = Session { is_adopted: adopted.is_some(), ..session(ended) };
                 let record = SessionRecord::new(&session, adopted.clone());
                 let bytes = minicbor::to_vec(record).unwrap();
                 let record: SessionRecord = minicbor::decode(&bytes).unwrap();
@@ -423,6 +430,7 @@ mod tests {
         let record: SessionRecord = minicbor::decode(&map(&numbers)).unwrap();
         let (session, adopted) = record.into_session(9);
         assert_eq!((session.refresh, session.ended, adopted), (None, None, None));
+        assert_eq!(session.second, None);
         assert!(session.spent.is_empty() && session.device.is_empty());
     }
 

@@ -5,6 +5,7 @@ mod codec;
 mod copying;
 mod deleted;
 mod draft;
+mod factors;
 mod finished;
 mod groups;
 mod indexes;
@@ -17,6 +18,7 @@ mod mail;
 mod moving;
 mod one_time;
 mod open;
+mod passkeys;
 mod probe;
 mod recipes;
 mod rest;
@@ -29,6 +31,7 @@ mod writer;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::oneshot;
 
 use self::live::Live;
 use self::tables::{Change, View};
@@ -74,9 +77,16 @@ impl RedbStore {
         work: impl Fn(&View) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let live = Arc::clone(&self.live);
-        tokio::task::spawn_blocking(move || live.read(work))
-            .await
-            .map_err(|panicked| StoreError::Unavailable(panicked.into()))?
+        let (answer, answered) = oneshot::channel();
+        // Boxed, so that what tokio does for a task is compiled once and not for each read.
+        let read: Box<dyn FnOnce() + Send> = Box::new(move || {
+            let outcome = live.read(work);
+            // First, so that whoever has the answer and drops the store has closed the file.
+            drop(live);
+            drop(answer.send(outcome));
+        });
+        tokio::task::spawn_blocking(read);
+        answered.await.map_err(|panicked| StoreError::Unavailable(panicked.into()))?
     }
 
     /// Changes the store; see [`Writer::call`].
@@ -145,7 +155,7 @@ impl Store for RedbStore {
     }
 
     async fn start_session(&self, session: NewSession) -> Result<Option<Session>, StoreError> {
-        self.write(move |change| sessions::start(change, &session, None)).await
+        self.write(move |change| sessions::start(change, &session)).await
     }
 
     async fn change_password(
@@ -238,6 +248,11 @@ impl Store for RedbStore {
             let step = step.to_vec();
             self.write(move |change| user_keys::bury(change, &step)).await?;
         }
+        let dead = self.read(move |view| passkeys::dead(view, now)).await?;
+        for step in dead.chunks(SWEEP_STEP) {
+            let step = step.to_vec();
+            self.write(move |change| passkeys::bury(change, &step)).await?;
+        }
         Ok(removed)
     }
 
@@ -280,6 +295,7 @@ mod tests {
             refresh: None,
             device: String::new(),
             address: String::new(),
+            second: None,
         };
         let session = store.start_session(session).await.unwrap().unwrap();
         let found_dead = [session.id.number];

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::sessions::{self, Stored};
 use super::tables::{ADOPTED, API_KEY_HASHES, Change, Counter, NAMES, SESSIONS, Source, View};
-use super::{RedbStore, deleted, groups, invitations, keys, user_keys, users};
+use super::{RedbStore, deleted, factors, groups, invitations, keys, passkeys, user_keys, users};
 use crate::identity::UserId;
 use crate::store::moving::{
     Arrival, GroupArrival, InvitationArrival, KeptInvitation, KeptSession, MovingStore, Numbers,
@@ -116,8 +116,9 @@ fn page(view: &View, after: Option<UserId>, limit: usize) -> Result<Vec<WholeUse
         .map(|user| {
             let key = keys::stored_key(view, user.id)?;
             let keys = user_keys::of_user(view, user.id)?;
+            let factors = factors::find(view, user.id)?;
             let sessions = sessions::kept(view, user.id)?;
-            Ok(WholeUser { user, key, keys, sessions })
+            Ok(WholeUser { user, key, keys, factors, sessions })
         })
         .collect()
 }
@@ -183,6 +184,13 @@ fn newcomer(source: &impl Source, whole: &WholeUser) -> Result<Arrival, StoreErr
             return Ok(Arrival::KeyTaken);
         }
     }
+    let brought = whole.factors.as_ref().map_or(&[][..], |factors| &factors.passkeys);
+    for (at, passkey) in brought.iter().enumerate() {
+        let twice = brought.iter().take(at).any(|other| other.credential == passkey.credential);
+        if twice || passkeys::owner(source, &passkey.credential)?.is_some() {
+            return Ok(Arrival::KeyTaken);
+        }
+    }
     for kept in &whole.sessions {
         let number = kept.session.id.number;
         if number != 0 && source.is_in(&SESSIONS, number)? {
@@ -195,7 +203,12 @@ fn newcomer(source: &impl Source, whole: &WholeUser) -> Result<Arrival, StoreErr
 fn present(source: &impl Source, there: &User, whole: &WholeUser) -> Result<Arrival, StoreError> {
     let completed =
         missing_key(source, there.id, whole)?.is_some() || !missing_ends(source, whole)?.is_empty();
-    Ok(Arrival::Present { id: there.id, completed, differs: there.differences(&whole.user) })
+    let factors = factors::find(source, there.id)?;
+    Ok(Arrival::Present {
+        id: there.id,
+        completed,
+        differs: whole.differences(there, factors.as_ref()),
+    })
 }
 
 /// The key that came along, where there is none yet and nobody else has it.
@@ -254,6 +267,9 @@ fn settle_in(change: &Change<'_>, whole: &WholeUser) -> Result<UserId, StoreErro
     }
     for key in &whole.keys {
         user_keys::keep(change, user.id, key.clone())?;
+    }
+    if let Some(factors) = &whole.factors {
+        factors::put(change, user.id, factors)?;
     }
     for kept in &whole.sessions {
         keep(change, user.id, kept.clone())?;

@@ -37,7 +37,7 @@ struct TokenRecord {
     expires: u64,
 }
 
-const PURPOSES: [Purpose; 2] = [Purpose::Password, Purpose::Email];
+const PURPOSES: [Purpose; 3] = [Purpose::Password, Purpose::Email, Purpose::Challenge];
 
 pub(super) fn add(change: &Change<'_>, new: &NewToken) -> Result<bool, StoreError> {
     let user = users::find(change, new.user)?;
@@ -111,6 +111,14 @@ fn spend(
     // Where the account is another now, no token's basis holds; and a spent one is spent.
     forget(change, before.id)?;
     Ok(after.map(|after| Redeemed { before, after }))
+}
+
+/// Uses up one that changes nothing about the account.
+pub(super) fn take(change: &Change<'_>, wanted: TokenRef) -> Result<(), StoreError> {
+    let key = (wanted.user.0, wanted.purpose.code());
+    let Some(mut kept) = change.record::<_, TokensRecord>(&ONE_TIME, key)? else { return Ok(()) };
+    kept.tokens.retain(|token| token.hash != wanted.hash);
+    change.put_record(&ONE_TIME, key, &kept)
 }
 
 /// Forgets every token of a user.

@@ -76,6 +76,7 @@ impl RedbStore {
     /// # Errors
     ///
     /// As [`open`](Self::open); [`OpenError::Locked`] while somebody uses it.
+    #[doc(hidden)]
     pub fn compact(path: &Path) -> Result<Compacted, OpenError> {
         let place = Place(path);
         let size = || fs::metadata(path).map(|found| found.len());

@@ -6,14 +6,14 @@ use super::codec::SessionRecord;
 use super::tables::{
     ADOPTED, Change, Counter, SESSIONS, Source, USER_SESSIONS, View, dangling, decode, failed,
 };
-use super::users;
+use super::{factors, users};
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 use crate::store::record::{
     EndReason, NewSession, PasswordHash, Rotation, RotationRequest, Session, SessionRef, Standing,
     UserChange,
 };
-use crate::store::{KeptSession, StoreError};
+use crate::store::{KeptSession, SecondFactor, StoreError};
 
 /// A session with what the store alone needs to know of it.
 pub(super) struct Stored {
@@ -124,7 +124,16 @@ pub(super) fn kept(source: &impl Source, user: UserId) -> Result<Vec<KeptSession
         .collect()
 }
 
-pub(super) fn start(
+/// A login begins.
+pub(super) fn start(change: &Change<'_>, new: &NewSession) -> Result<Option<Session>, StoreError> {
+    let session = begin(change, new, None)?;
+    if session.is_some() {
+        users::alter(change, new.user, &UserChange::LoggedIn(new.started))?;
+    }
+    Ok(session)
+}
+
+fn begin(
     change: &Change<'_>,
     new: &NewSession,
     adopted: Option<&str>,
@@ -136,7 +145,13 @@ pub(super) fn start(
         return Ok(None);
     }
     let number = change.next(Counter::Sessions)?;
-    let session = new.numbered(number);
+    let mut session = new.numbered(number, adopted.is_some());
+    // It may have been removed since it was shown.
+    if let Some(second) = session.second
+        && !factors::back(change, new.user, second)?
+    {
+        session.second = None;
+    }
     change.put(&USER_SESSIONS, (new.user.0, number), ())?;
     Stored { session, adopted: adopted.map(str::to_owned) }.save(change).map(Some)
 }
@@ -153,7 +168,7 @@ pub(super) fn start_with_password(
     }
     let password = UserChange::Password { hash: hash.clone(), at: new.started };
     let Some(user) = users::alter(change, new.user, &password)? else { return Ok(None) };
-    start(change, &NewSession { password_mark: user.password_mark, ..new.clone() }, None)
+    begin(change, &NewSession { password_mark: user.password_mark, ..new.clone() }, None)
 }
 
 pub(super) fn adopt(
@@ -164,7 +179,7 @@ pub(super) fn adopt(
     if let Some(session) = adopted(change, jti)? {
         return Ok(Some(session));
     }
-    let session = start(change, new, Some(jti))?;
+    let session = begin(change, new, Some(jti))?;
     if let Some(session) = &session {
         change.put(&ADOPTED, jti, session.id.number)?;
     }
@@ -211,6 +226,24 @@ pub(super) fn end(
     stored.session.ended = Some((now, reason));
     stored.save(change)?;
     Ok(true)
+}
+
+/// No session of that user has one of those any more.
+pub(super) fn lower(
+    change: &Change<'_>,
+    user: UserId,
+    is_gone: impl Fn(SecondFactor) -> bool,
+) -> Result<(), StoreError> {
+    for number in numbers(change, user)? {
+        let stored = Stored::at(change, number)?;
+        if let Some(mut stored) =
+            stored.filter(|stored| stored.session.second.is_some_and(&is_gone))
+        {
+            stored.session.second = None;
+            stored.save(change)?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes a session with all that points at it; `false` if there is none.

@@ -83,6 +83,16 @@ pub(super) static USER_KEY_HASHES: TableDefinition<'static, [u8; 32], u64> =
 pub(super) static KEYS_OF_USERS: TableDefinition<'static, (u64, u64), ()> =
     TableDefinition::new("keys_of_users");
 
+/// User id to second factors.
+pub(super) static FACTORS: TableDefinition<'static, u64, Bytes> = TableDefinition::new("factors");
+
+/// SHA-256 of the credential of a passkey to the user who has it.
+pub(super) static PASSKEYS: TableDefinition<'static, [u8; 32], u64> =
+    TableDefinition::new("passkeys");
+/// SHA-256 of a challenge that a passkey has signed to when it would have ended: it is good once.
+pub(super) static SIGNED: TableDefinition<'static, [u8; 32], u64> =
+    TableDefinition::new("signed_challenges");
+
 /// The entry of [`META`] that makes a redb file a store of ours; its value is the version.
 pub(super) const FORMAT: &str = "portcullis";
 
@@ -90,8 +100,9 @@ pub(super) const FORMAT: &str = "portcullis";
 /// file, by misreading it or by dropping a field whose loss matters.
 ///
 /// 2: [`RECIPES`], which an older binary would leave as it is when passwords change. 3: [`EMAILS`]
-/// and [`LOOKS`], which it would leave as they are when users change.
-pub(super) const VERSION: u64 = 3;
+/// and [`LOOKS`], which it would leave as they are when users change. 4: [`FACTORS`], which it would
+/// not ask for. 5: passkeys in [`FACTORS`], which it would not ask for either.
+pub(super) const VERSION: u64 = 5;
 
 /// The first version whose files have [`RECIPES`].
 pub(super) const COUNTED: u64 = 2;

@@ -8,7 +8,7 @@ use super::codec::UserRecord;
 use super::tables::{
     Bytes, Change, Counter, EMAILS, NAMES, Source, USERS, View, dangling, decode, failed,
 };
-use super::{deleted, groups, indexes, invitations, keys, one_time, recipes, sessions};
+use super::{deleted, factors, groups, indexes, invitations, keys, one_time, recipes, sessions};
 use crate::identity::UserId;
 use crate::store::record::{Creation, NewUser, User, UserChange};
 use crate::store::{Admission, Clashes, StoreError, Terms};
@@ -213,6 +213,7 @@ pub(super) fn delete(change: &Change<'_>, id: UserId) -> Result<bool, StoreError
         sessions::remove(change, number)?;
     }
     keys::forget(change, id)?;
+    factors::forget(change, id)?;
     recipes::replace(change, user.password.as_ref(), None)?;
     indexes::leave(change, &user)?;
     one_time::forget(change, id)?;

@@ -53,6 +53,9 @@ const LIES: &[(&str, &str)] = &[
     ("x.forwarded.for", "1.1.1.1"),
     ("x_http_method_override", "DELETE"),
     ("x~original~url", "/admin"),
+    ("x-original-uri", "/admin"),
+    ("x-original-host", "evil.test"),
+    ("x-override-url", "/admin"),
     ("x.real.ip", "1.1.1.1"),
     ("proxy", "http://evil.test"),
 ];
@@ -90,6 +93,29 @@ fn a_trusted_peer_is_believed_in_everything_but_steering() {
             "x-real-ip: 1.1.1.1",
         ]
     );
+}
+
+#[test]
+fn what_other_proxies_call_the_client_is_kept_from_a_trusted_peer_alone() {
+    for name in ["true-client-ip", "client_ip", "cf-connecting-ip", "x_client_ip", "x-forwarded"] {
+        let name = HeaderName::from_static(name);
+        for (trust, kept) in [
+            (Trust::default(), false),
+            (trusting(TrustHeaders::XForwarded), true),
+            (trusting(TrustHeaders::Forwarded), true),
+        ] {
+            let mut sent = HeaderMap::new();
+            sent.insert(name.clone(), HeaderValue::from_static("1.1.1.1"));
+            let origin = trust.take(&peer(), &mut sent);
+            assert_eq!(sent.contains_key(&name), kept, "{name}");
+            // It counts for nothing here.
+            assert_eq!(origin.client, "10.0.0.9".parse::<IpAddr>().unwrap(), "{name}");
+        }
+    }
+    // Names that only look like one.
+    for name in ["client-ipx", "x-client", "content-type", "cookie", "true-client"] {
+        assert!(!tells_client(&HeaderName::from_static(name)), "{name}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Bytes at a listener: nothing reaches a handler that a rule keeps from it, or that says who it is.
 
-use portcullis::web::Authorization;
+use portcullis::rooms::web::Authorization;
 
 use super::world::{Passed, WORLD};
 

@@ -1,7 +1,7 @@
 //! Upstreams neither see a cookie of ours nor have a browser send one that we take for ours.
 
 use http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
-use portcullis::web::{Crumb, SessionCookie, strip_cookies, strip_set_cookies};
+use portcullis::rooms::web::{Crumb, SessionCookie, strip_cookies, strip_set_cookies};
 
 /// Each line of the bytes is a field.
 pub(crate) fn run(bytes: &[u8]) {

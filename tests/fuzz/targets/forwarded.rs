@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use portcullis::web::{HostName, Peer, Trust, TrustHeaders, is_forwarding};
+use portcullis::rooms::web::{HostName, Peer, Trust, TrustHeaders, is_forwarding};
 
 const NAMES: [&str; 8] = [
     "x-forwarded-for",

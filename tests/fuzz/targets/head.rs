@@ -1,6 +1,6 @@
 //! Whatever passes as HTTP/1 is read alike by another parser, however it came.
 
-use portcullis::server::{Bounds, Stop, Walked, Walker};
+use portcullis::rooms::server::{Bounds, Stop, Walked, Walker};
 
 const BOUNDS: Bounds = Bounds { head: 4096, fields: 20 };
 

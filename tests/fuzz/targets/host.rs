@@ -1,6 +1,6 @@
 //! A host has one spelling, and nothing in it that a name cannot have.
 
-use portcullis::web::HostName;
+use portcullis::rooms::web::HostName;
 
 pub(crate) fn run(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };

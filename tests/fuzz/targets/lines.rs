@@ -1,6 +1,6 @@
 //! The small languages of a policy: what is read can be written and read again.
 
-use portcullis::policy::{Allow, Caller, Expectation, Key};
+use portcullis::rooms::policy::{Allow, Caller, Expectation, Key};
 
 pub(crate) fn run(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use http::Method;
 use portcullis::Config;
-use portcullis::policy::{Place, Routes};
-use portcullis::web::CanonicalPath;
+use portcullis::rooms::policy::{Place, Routes};
+use portcullis::rooms::web::CanonicalPath;
 
 const POLICY: &str = r#"
 [upstreams]

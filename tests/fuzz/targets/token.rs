@@ -4,8 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use portcullis::Secret;
 use portcullis::clock::Timestamp;
-use portcullis::keys::{Algorithm, KeyRing, KeySettings, KeySource};
-use portcullis::token::{TokenSettings, Verifier};
+use portcullis::rooms::keys::{Algorithm, KeyRing, KeySettings, KeySource};
+use portcullis::rooms::token::{TokenSettings, Verifier};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 const SECRET: &str = "a-signing-key-of-32-bytes-or-more!";

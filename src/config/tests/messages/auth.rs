@@ -281,3 +281,14 @@ fn user_keys() {
         ],
     );
 }
+
+#[test]
+fn a_ring_is_shared_under_a_secret_that_nobody_guesses() {
+    let message =
+        "2:10: `shared` is shorter than 32 bytes; make one with `openssl rand -base64 48`";
+    says_in("[auth.signing]", &[("shared = 'too short'", message)]);
+    let text = format!("{ROUTE}auth.signing.shared = '{}'\n", "x".repeat(32));
+    let config = parsed(&text).unwrap().config;
+    let shared = config.shared_keys.unwrap();
+    assert!(shared.lead > config.freshness.staleness, "{:?}", shared.lead);
+}

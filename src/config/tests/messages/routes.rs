@@ -22,7 +22,7 @@ fn routes() {
             ),
             (
                 "'/x' = { to = 'api', allow = 'nobody' }",
-                "3:30: `allow`: `nobody` is no rule; write `anyone`, `user`, `role:x`, `user:name`, `claim:name=value` or `cert:name`",
+                "3:30: `allow`: `nobody` is no rule; write `anyone`, `user`, `role:x`, `user:name`, `claim:name=value`, `cert:name` or `mfa`",
             ),
             (
                 "'/x' = { to = 'api', allow = ['user', 'role:A'] }",
@@ -67,7 +67,7 @@ fn rules_on_trial() {
         &[
             (
                 "'/x' = { to = 'api', would_allow = 'nobody' }",
-                "3:36: `would_allow`: `nobody` is no rule; write `anyone`, `user`, `role:x`, `user:name`, `claim:name=value` or `cert:name`",
+                "3:36: `would_allow`: `nobody` is no rule; write `anyone`, `user`, `role:x`, `user:name`, `claim:name=value`, `cert:name` or `mfa`",
             ),
             (
                 "'/x' = { to = 'api', would_allow = ['user', 'anyone'] }",

@@ -68,3 +68,33 @@ fn nothing_goes_in_clear_by_accident() {
         assert!(refused.contains("`ca` is about TLS, and this connection has none"), "{refused}");
     }
 }
+
+#[test]
+fn how_old_the_memory_of_a_shared_store_may_be() {
+    let form = "what others change is looked for each second; write \"2s\" to \"10m\"";
+    for (time, column) in [("1s", 19), ("11m", 19)] {
+        says(
+            &format!("store.staleness = '{time}'"),
+            &format!("1:{column}: `staleness` is out of its range: {form}"),
+        );
+    }
+    says("store.when_stale = 'hope'", "1:20: `when_stale` must be \"refuse\" or \"serve\"");
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("url"), "postgres://a@b/c").unwrap();
+    let told = |store: &str| {
+        let text = format!("{ROUTE}store = {{ staleness = '3s', when_stale = 'serve'{store} }}\n");
+        let checked = parse_at(dir.path(), &text).unwrap();
+        let freshness = checked.config.freshness;
+        assert_eq!(freshness.staleness, Duration::from_secs(3));
+        assert_eq!(freshness.when_stale, crate::token::WhenStale::Serve);
+        checked.warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    assert!(told("").contains("a file has one gateway"));
+    let direct = ", postgres = { url = { file = 'url' }, direct = { file = 'url' } }";
+    assert_eq!(told(direct), "");
+    fs::write(dir.path().join("no-url"), "hunter2").unwrap();
+    let text = "store.postgres = { url = { file = 'url' }, direct = { file = 'no-url' } }\n";
+    let refused = parse_at(dir.path(), text).unwrap_err().to_string();
+    assert!(refused.contains("`direct` is none of a database"), "{refused}");
+    assert!(!refused.contains("hunter2"), "{refused}");
+}

@@ -1,0 +1,76 @@
+//! The second factors of a user: taken away from who has lost them, asked for once.
+
+use serde_json::{Value, json};
+
+use super::user_acts::is_still;
+use super::{Confirm, is_oneself, not_to_oneself, text};
+use crate::pages::form::Form;
+use crate::pages::moment;
+use crate::pages::office::Denied;
+use crate::pages::outcome::Outcome;
+use crate::pages::visit::Context;
+
+const ASKED: Confirm = Confirm {
+    title: "Remove the second factor of a user?",
+    warning: "The password alone lets the user in then. Make sure that it is the user who asks.",
+    facts: &["Username", "Authenticator app since", "Passkeys", "Recovery codes left"],
+    submit: "Remove the second factor",
+};
+
+/// What it says beside its template.
+#[cfg(test)]
+pub(super) fn texts() -> impl Iterator<Item = &'static str> {
+    ASKED.texts()
+}
+
+/// What there is of them, in the words of a page.
+pub(super) fn readable(factors: &Value) -> [(&'static str, Value); 5] {
+    let since = text(factors, "totp");
+    let count = |name| factors.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let passkeys = count("passkeys");
+    let words = if since.is_empty() { String::new() } else { moment::in_words(since) };
+    [
+        ("factor_since", since.into()),
+        ("factor_since_text", words.into()),
+        ("recovery_codes", count("recovery_codes").into()),
+        ("passkeys", passkeys.into()),
+        ("has_factor", (!since.is_empty() || passkeys > 0).into()),
+    ]
+}
+
+pub(super) async fn get(cx: &Context<'_>) -> Outcome {
+    let name = cx.query.text("name");
+    let (id, factors) = match facts(cx, name).await {
+        Ok(found) => found,
+        Err(denied) => return cx.denied("", &denied),
+    };
+    let [_, (_, since), (_, codes), (_, passkeys), _] = readable(&factors);
+    let since = since.as_str().unwrap_or_default().to_owned();
+    let username = text(&factors, "username").to_owned();
+    let facts = [username, since, passkeys.to_string(), codes.to_string()];
+    let action = cx.site("user/factors", &[("name", name), ("id", &id)]);
+    cx.confirm("", &ASKED, facts, &action, &cx.site("user", &[("name", name)]))
+}
+
+pub(super) async fn post(cx: &Context<'_>, _form: Form) -> Outcome {
+    let name = cx.query.text("name");
+    // Their own are removed by a code of theirs, on the page of their account.
+    if is_oneself(cx, name) {
+        return cx.denied("", &not_to_oneself());
+    }
+    let done = match is_still(cx, name).await {
+        Ok(()) => cx.command(json!({ "command": "factors-reset", "name": name })).await,
+        Err(denied) => Err(denied),
+    };
+    match done {
+        Ok(_) => Outcome::go(cx.site("user", &[("name", name), ("done", "factors")])),
+        Err(denied) => cx.denied("", &denied),
+    }
+}
+
+/// The user's number, and what it has.
+async fn facts(cx: &Context<'_>, name: &str) -> Result<(String, Value), Denied> {
+    let user = cx.command(json!({ "command": "user-show", "name": name })).await?;
+    let factors = cx.command(json!({ "command": "user-factors", "name": name })).await?;
+    Ok((user.get("id").map(ToString::to_string).unwrap_or_default(), factors))
+}
