@@ -116,7 +116,8 @@ def slow_readers(upstream):
                 paused(upstream)
             for client in clients:
                 client.close()
-        comes_back(gateway)
+            # What is left of one kind is not to be counted with the next.
+            comes_back(gateway)
 
 
 def paused(upstream):
