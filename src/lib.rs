@@ -105,7 +105,7 @@ pub use gateway::{
     Reloaded, Reloader, ServeError, Worse,
 };
 #[doc(hidden)]
-pub use gateway::{End, Lingering, Overview, Requests, Served};
+pub use gateway::{End, Explainer, Lingering, Overview, Requests, Served};
 pub use identity::{Identity, is_role_name};
 pub use proxy::{Answering, InnerService};
 pub use secret::Secret;

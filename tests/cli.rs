@@ -24,6 +24,8 @@ mod disk;
 mod doctor;
 #[path = "cli/explain.rs"]
 mod explain;
+#[path = "cli/explain_page.rs"]
+mod explain_page;
 #[path = "cli/export.rs"]
 mod export;
 #[path = "cli/factors.rs"]

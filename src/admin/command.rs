@@ -11,6 +11,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::explained::Asked;
 use super::record::Record;
 use super::transfer::Place;
 use crate::secret::Secret;
@@ -260,6 +261,8 @@ pub enum Command {
         /// The id, as the answer had it in `X-Request-Id`.
         id: String,
     },
+    /// What becomes of a request that nobody has sent.
+    Explain(Asked),
     /// How the gateway is.
     Health,
     /// What the gateway does, and how it went lately.
@@ -311,6 +314,7 @@ impl Command {
             | Self::GroupShow { .. }
             | Self::KeyList
             | Self::Why { .. }
+            | Self::Explain(_)
             | Self::Health
             | Self::State => return None,
         })

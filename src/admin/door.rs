@@ -4,6 +4,7 @@ mod audit;
 mod factors;
 mod groups;
 mod invitations;
+mod running;
 mod search;
 mod user_keys;
 mod users;
@@ -14,21 +15,22 @@ use std::sync::Arc;
 
 use tokio::net::UnixStream;
 
+use self::running::no_gateway;
 use self::users::reply;
 pub(super) use self::users::unknown;
 use super::{
-    Command, Feed, Health, KeyView, PastView, PolicyCommand, PolicyView, Refusal, RefusalKind,
-    Reply, StateView,
+    Asked, Command, Feed, Health, KeyView, PastView, PolicyCommand, PolicyView, Refusal,
+    RefusalKind, Reply, StateView, Told,
 };
 use crate::audit::{Event, Kind};
 use crate::clock::Clock;
 use crate::keys::KeyRing;
-use crate::printable::Printable;
 use crate::session::{Accounts, normalize_username};
 use crate::store::UserChange;
 
 type HealthSource = Box<dyn Fn() -> Health + Send + Sync>;
 type StateSource = Box<dyn Fn() -> StateView + Send + Sync>;
+type ExplainSource = Box<dyn Fn(&Asked) -> Result<Told, Refusal> + Send + Sync>;
 type MetricsSource = Box<dyn Fn() -> MetricsText + Send + Sync>;
 type PastSource =
     Box<dyn Fn(String) -> Pin<Box<dyn Future<Output = Vec<PastView>> + Send>> + Send + Sync>;
@@ -52,6 +54,7 @@ pub struct Door {
     pub(super) keys: Option<Arc<KeyRing>>,
     health: Option<HealthSource>,
     state: Option<StateSource>,
+    explain: Option<ExplainSource>,
     metrics: Option<MetricsSource>,
     past: Option<PastSource>,
     policy: Option<PolicySource>,
@@ -74,6 +77,7 @@ impl Door {
             keys: None,
             health: None,
             state: None,
+            explain: None,
             metrics: None,
             past: None,
             policy: None,
@@ -104,6 +108,15 @@ impl Door {
     #[must_use]
     pub fn with_state(self, state: impl Fn() -> StateView + Send + Sync + 'static) -> Self {
         Self { state: Some(Box::new(state)), ..self }
+    }
+
+    /// Lets operators ask what becomes of a request.
+    #[must_use]
+    pub fn with_explain(
+        self,
+        explain: impl Fn(&Asked) -> Result<Told, Refusal> + Send + Sync + 'static,
+    ) -> Self {
+        Self { explain: Some(Box::new(explain)), ..self }
     }
 
     /// Lets operators see what was counted.
@@ -236,32 +249,10 @@ impl Door {
             Command::Audit(command) => self.audit(command).await,
             Command::Policy(command) => self.policy(command).await,
             Command::Why { id } => self.why(id).await,
+            Command::Explain(asked) => self.explained(&asked),
             Command::Health => self.health().map(Reply::Health).ok_or_else(no_gateway),
-            Command::State => {
-                let state = self.state.as_ref().ok_or_else(no_gateway)?;
-                Ok(Reply::State(state()))
-            }
+            Command::State => self.state(),
         }
-    }
-
-    async fn policy(&self, command: PolicyCommand) -> Result<Reply, Refusal> {
-        let obey = Arc::clone(self.policy.as_ref().ok_or_else(no_gateway)?);
-        let obeyed = tokio::task::spawn_blocking(move || obey(command)).await;
-        obeyed.map_err(|_panicked| no_gateway())?.map(Reply::Policy)
-    }
-
-    async fn why(&self, id: String) -> Result<Reply, Refusal> {
-        let find = self.past.as_ref().ok_or_else(no_gateway)?;
-        let shown = Printable(&id).to_string();
-        let requests = find(id).await;
-        if requests.is_empty() {
-            let detail = format!(
-                "no request `{shown}` is remembered: each worker keeps the last ones, as many as \
-                 `[admin] recent` says; the access log has older ones"
-            );
-            return Err(Refusal::new(RefusalKind::NotFound, detail));
-        }
-        Ok(Reply::Past { requests })
     }
 
     fn signing_keys(&self) -> Result<Reply, Refusal> {
@@ -287,10 +278,6 @@ impl Door {
         let closed = || Refusal::new(RefusalKind::Unavailable, "the keys are not open here");
         self.keys.as_ref().ok_or_else(closed)
     }
-}
-
-fn no_gateway() -> Refusal {
-    Refusal::new(RefusalKind::Unavailable, "no gateway runs here")
 }
 
 #[cfg(test)]

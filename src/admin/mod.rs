@@ -10,6 +10,7 @@ mod checks;
 mod client;
 mod command;
 mod door;
+mod explained;
 mod feed;
 mod past;
 mod record;
@@ -35,6 +36,10 @@ pub use command::{
     UserKeyView,
 };
 pub use door::{Door, MetricsText};
+pub use explained::{
+    AlternativeTold, Asked, Decision, EndpointTold, HeaderTold, ReadingTold, RequestTold,
+    RouteTold, Told, TrialTold, UpstreamTold,
+};
 pub use feed::Feed;
 pub use past::{
     PastAlternative, PastCaller, PastEnd, PastIdentity, PastPolicy, PastRoute, PastView,

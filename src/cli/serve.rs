@@ -229,6 +229,8 @@ fn door(
     let door = door.with_feed(gateway.feed()?);
     let overview = gateway.overview();
     let door = door.with_state(move || overview.state());
+    let explainer = gateway.explainer();
+    let door = door.with_explain(move |asked| explainer.explain(asked));
     let metrics = gateway.metrics();
     let door = door.with_metrics(move || MetricsText {
         media_type: Metrics::CONTENT_TYPE,

@@ -6,7 +6,7 @@ use super::error::EndpointError;
 use super::resource::Resource;
 use super::serve::JWKS_PATH;
 use super::throttle::Limited;
-use super::{Caller, EndpointSettings, Registration, Served, jwks};
+use super::{Caller, EndpointSettings, Endpoints, Registration, Served, jwks};
 
 /// What of the endpoints is switched on beside those that always are.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -51,6 +51,27 @@ pub enum About {
         /// What limits it.
         limited: &'static str,
     },
+}
+
+impl Endpoints {
+    /// What is decided of them.
+    pub const fn settings(&self) -> &EndpointSettings {
+        &self.settings
+    }
+
+    /// What of them is switched on.
+    pub fn switched(&self) -> Switched {
+        let sessions = &*self.sessions;
+        let factors = sessions.factor_settings();
+        Switched {
+            sliding: sessions.sliding(),
+            user_keys: sessions.user_keys().is_some(),
+            enrol: factors.enrol,
+            passkeys: factors.passkeys,
+            mail: self.accounts.mailer().is_some(),
+            relying_party: sessions.relying_party().is_some(),
+        }
+    }
 }
 
 impl EndpointSettings {

@@ -4,6 +4,7 @@ mod access_log;
 mod build;
 mod built;
 mod census;
+mod explain;
 mod extract;
 mod front;
 mod hand_over;
@@ -34,6 +35,9 @@ mod worker;
 pub use access_log::TARGET as ACCESS_LOG;
 pub use build::{BuildError, Builder};
 pub use built::Gateway;
+pub use explain::Explainer;
+#[cfg(feature = "cli")]
+pub(crate) use explain::{Finding, Rulebook, tell};
 pub use extract::NoIdentity;
 pub use hand_over::{End, Served};
 #[cfg(feature = "cli")]

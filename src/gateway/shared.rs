@@ -16,7 +16,7 @@ use super::traces;
 use crate::acme::Challenges;
 use crate::clock::Clock;
 use crate::endpoints::Endpoints;
-use crate::forward_auth::{ForwardAuthSettings, envoy};
+use crate::forward_auth::ForwardAuthSettings;
 use crate::metrics::Held;
 use crate::pages::Pages;
 use crate::policy::{Place, Route, Routes};
@@ -91,7 +91,7 @@ impl Shared {
     /// Whether somebody asks for a second opinion there.
     pub(super) fn is_asked_at(&self, path: &str) -> bool {
         let settings = self.forward_auth.as_ref();
-        settings.is_some_and(|ours| path == envoy::CHECK || ours.rest(path).is_some())
+        settings.is_some_and(|ours| ours.is_asked_at(path))
     }
 
     /// Takes a request that has just begun at the worker of these meters, if there is room for it.

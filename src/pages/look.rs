@@ -39,6 +39,7 @@ built_in!(
     "confirm.html",
     "audit.html",
     "state.html",
+    "explain.html",
 );
 
 /// The frame that all pages are in.

@@ -44,6 +44,11 @@ impl Pages {
         Self { settings, sessions, messages, assets }
     }
 
+    /// What the operator decides about them.
+    pub const fn settings(&self) -> &PagesSettings {
+        &self.settings
+    }
+
     /// Whether a canonical path is a page's: the prefix, and all below it.
     pub fn owns(&self, path: &str) -> bool {
         self.settings.owns(path)

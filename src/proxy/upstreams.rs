@@ -52,6 +52,11 @@ impl Upstreams {
         Self(settings.into_iter().map(one).collect())
     }
 
+    /// What was decided of each, in the order that routes count them.
+    pub fn settings(&self) -> impl Iterator<Item = &UpstreamSettings> {
+        self.0.iter().map(|upstream| &upstream.settings)
+    }
+
     /// What each is doing.
     pub fn states(&self) -> impl Iterator<Item = UpstreamState> {
         self.0.iter().map(|upstream| upstream.state())

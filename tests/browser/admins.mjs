@@ -54,6 +54,23 @@ export async function gives(world, gateway) {
   assert.equal(await opens(), 403);
 }
 
+/** What becomes of a request that nobody has sent. */
+export async function explains(world, gateway) {
+  const page = await admin(world, gateway, "ursula");
+  await page.getByRole("link", { name: "Gateway", exact: true }).click();
+  const url = "What becomes of a request for this path or URL?";
+  await submit(page, { [url]: "/app/admin/<img src=x onerror=alert(1)>" }, "Ask");
+  const told = page.getByRole("status");
+  assert.match(await told.textContent(), /^refused 400 /);
+  await submit(page, { "Path or URL": "/app/admin/x?y=1", "Who asks, as in a rule": "user" }, "Ask");
+  assert.match(await told.textContent(), /^refused 403 forbidden – no alternative/);
+  await page.getByText("role:admin", { exact: true }).first().waitFor();
+  await submit(page, { "Who asks, as in a rule": "role:admin" }, "Ask");
+  assert.match(await told.textContent(), /^forwarded app – /);
+  await submit(page, { Method: "get" }, "Ask");
+  await page.getByText("`get` is no method").waitFor();
+}
+
 const PAGES = {
   "manage-users": "/manage/",
   "manage-user": "/manage/user/?name=alice",
@@ -65,6 +82,9 @@ const PAGES = {
   "manage-invitations": "/manage/invitations/",
   "manage-audit": "/manage/audit/?check=1",
   "manage-state": "/manage/state/",
+  "manage-explain": "/manage/explain/?url=/app/a%252Fb&as=user",
+  "manage-explain-refused": "/manage/explain/?url=/app/admin/x&as=user",
+  "manage-explain-wrong": "/manage/explain/?url=/x&method=get",
 };
 
 export async function site(world, gateway, pictures) {

@@ -32,7 +32,8 @@ try {
   const gateway = await world.gateway("clear", { origin: "http://localhost" });
   gateway.user("alice", "--role", "editor");
   // What people do, each with accounts or browsers of their own.
-  const waiting = [...Object.values(flows), ...Object.values(passkeys), admins.shutsOut, admins.gives];
+  const { shutsOut, gives, explains } = admins;
+  const waiting = [...Object.values(flows), ...Object.values(passkeys), shutsOut, gives, explains];
   const lane = async () => {
     for (let part = waiting.shift(); part; part = waiting.shift()) await run(world, gateway, part);
   };

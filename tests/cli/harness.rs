@@ -201,6 +201,26 @@ impl Gateway {
         ))
     }
 
+    /// The cookie of a browser in which somebody signs in who has to succeed.
+    pub(crate) fn sign_in(&self, name: &str) -> String {
+        let form = format!("username={name}&password=Tr1cky-Phrase-77");
+        let reply = self.ask(&format!(
+            "POST /auth/sign-in/ HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\nConnection: close\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+            form.len()
+        ));
+        let cookie = reply.split("portcullis=").nth(1).unwrap().split(';').next().unwrap();
+        cookie.to_owned()
+    }
+
+    /// A page as a browser with that cookie gets it.
+    pub(crate) fn page(&self, target: &str, cookie: &str) -> String {
+        self.ask(&format!(
+            "GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+             Cookie: portcullis={cookie}\r\n\r\n"
+        ))
+    }
+
     /// The access and refresh token of a login that has to succeed.
     pub(crate) fn log_in(&self, name: &str) -> [String; 2] {
         let body = format!(r#"{{"username": "{name}", "password": "Tr1cky-Phrase-77"}}"#);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Folder, Gateway, ask_at};
+use crate::harness::{Folder, Gateway};
 
 /// One server that answers, one where nothing listens.
 const POLICY: &str = "[upstreams]\necho = { whoami = true }\n\
@@ -81,20 +81,7 @@ fn it_is_shown_on_the_admin_site() {
     let (folder, gateway) = start();
     folder.write("portcullis.toml", &POLICY.replace("\"gone\"", "\"<b>\""));
     folder.run(&["reload"]).failed(1);
-    let form = "username=ada&password=Tr1cky-Phrase-77";
-    let reply = gateway.ask(&format!(
-        "POST /auth/sign-in/ HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\nConnection: close\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
-        form.len()
-    ));
-    let cookie = reply.split("portcullis=").nth(1).unwrap().split(';').next().unwrap();
-    let page = ask_at(
-        &gateway.address,
-        &format!(
-            "GET /manage/state/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
-             Cookie: portcullis={cookie}\r\n\r\n"
-        ),
-    );
+    let page = gateway.page("/manage/state/", &gateway.sign_in("ada"));
     assert!(page.starts_with("HTTP/1.1 200"), "{page}");
     for said in [
         "The file that was read last was refused",
@@ -106,6 +93,7 @@ fn it_is_shown_on_the_admin_site() {
         "<svg viewBox",
         "<rect",
         &gateway.address,
+        "action=\"&#x2f;manage&#x2f;explain&#x2f;\"",
     ] {
         assert!(page.contains(said), "`{said}` is not in\n{page}");
     }

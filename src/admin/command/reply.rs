@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{AuditLines, AuditState, InvitationView, PolicyView, UserKeyView};
 use crate::admin::PastView;
 use crate::admin::SessionView;
+use crate::admin::explained::Told;
 use crate::admin::record::Record;
 use crate::admin::state::StateView;
 use crate::admin::transfer::{Outcome, Place};
@@ -132,6 +133,8 @@ pub enum Reply {
         /// The oldest first; there is one at least.
         requests: Vec<PastView>,
     },
+    /// What becomes of the request that was asked about.
+    Explained(Box<Told>),
     /// How the gateway is.
     Health(Health),
     /// What the gateway does.

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Door, no_gateway};
+use super::Door;
+use super::running::no_gateway;
 use crate::admin::{
     AuditCommand, AuditFilter, AuditLines, AuditState, Refusal, RefusalKind, Reply,
 };

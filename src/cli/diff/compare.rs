@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Method;
 
 use super::line::Request;
-use crate::cli::judge::Finding;
+use crate::gateway::Finding;
 use crate::identity::Identity;
 use crate::policy::words::leads_to;
 use crate::policy::{Allow, Caller, Question, Route, Ruling, Verdict};
@@ -90,7 +90,7 @@ pub(super) fn compare(
 pub(super) fn route<'c>(finding: &Finding<'c>) -> Option<&'c Route> {
     match finding {
         Finding::Routes(ruling) => ruling.route().map(Arc::as_ref),
-        Finding::Refused(_) | Finding::Own(_) => None,
+        Finding::Refused(_) | Finding::Own(_) | Finding::Ours(_) => None,
     }
 }
 

@@ -1,25 +1,21 @@
 //! `portcullis explain`: what becomes of a request, and why, without sending one.
 
-mod headers;
-mod path;
-mod request;
 mod text;
-mod told;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
+use serde::Serialize;
 
 use super::judge::Judge;
 use super::out::Out;
 use super::policy_file::PolicyFile;
-use crate::admin::{Client, Command, Reply};
+use crate::admin::{Asked, Client, Command, Reply, Told};
 use crate::config::Config;
-use request::Asked;
+use crate::gateway::tell;
 use text::text;
-use told::Told;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -45,6 +41,16 @@ pub(super) struct Args {
     json: bool,
 }
 
+/// What the file says, and what the file is.
+#[derive(Debug, Serialize)]
+struct ToldByFile {
+    file: String,
+    /// Whether a running gateway has it in force; `None` where none tells.
+    in_force: Option<bool>,
+    #[serde(flatten)]
+    told: Told,
+}
+
 /// Done whatever the decision is.
 pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow::Result<ExitCode> {
     let named = args.file.map(PolicyFile::Named);
@@ -65,13 +71,13 @@ pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow:
         }
         Some(true) | None => {}
     }
-    let asked = Asked { method: &args.method, url: &args.url, who: &args.who, from: args.from };
-    let question = asked.question(judge.config.public.as_ref())?;
-    let told = Told::of(file.to_string(), in_force, &asked, &judge, &question);
+    let asked = Asked { method: args.method, url: args.url, who: args.who, from: args.from };
+    let told = tell(&judge.rulebook(), &asked)?;
+    let file = file.to_string();
     if args.json {
-        out.json(&told)?;
+        out.json(&ToldByFile { file, in_force, told })?;
     } else {
-        out.text(&text(&told))?;
+        out.text(&text(&told, &file))?;
     }
     Ok(ExitCode::SUCCESS)
 }

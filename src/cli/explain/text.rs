@@ -1,11 +1,11 @@
 //! The answer for people: what happens first, then why.
 
-use super::told::{Decision, RouteTold, Told, UpstreamTold};
+use crate::admin::{Decision, RouteTold, Told, UpstreamTold};
 use crate::cli::labelled::Lines;
 use crate::cli::route_words::{met_or_not, on_trial_says};
 
 /// The whole answer, with its line ends.
-pub(super) fn text(told: &Told) -> String {
+pub(super) fn text(told: &Told, file: &str) -> String {
     let mut lines = Lines::default();
     match &told.decision {
         Decision::Forwarded { upstream, why } => {
@@ -27,15 +27,15 @@ pub(super) fn text(told: &Told) -> String {
     }
     readings(told, &mut lines);
     if let Some(route) = &told.route {
-        about_route(route, &told.file, &mut lines);
+        about_route(route, file, &mut lines);
     }
     if let Some(upstream) = &told.upstream {
         about_upstream(upstream, &mut lines);
     }
     if let Some(endpoint) = &told.endpoint {
-        lines.put("endpoint", endpoint.does);
-        lines.put("called by", endpoint.caller);
-        lines.put("limited by", endpoint.limited);
+        lines.put("endpoint", &endpoint.does);
+        lines.put("called by", &endpoint.caller);
+        lines.put("limited by", &endpoint.limited);
     }
     lines.text()
 }
@@ -60,7 +60,7 @@ fn about_route(route: &RouteTold, file: &str, lines: &mut Lines) {
     lines.put("allow", &route.allow);
     lines.more(route.alternatives.iter().map(|one| met_or_not(&one.rule, &one.missing)));
     if let Some(trial) = &route.would_allow {
-        lines.put("on trial", on_trial_says(&trial.rule, trial.would));
+        lines.put("on trial", on_trial_says(&trial.rule, trial.would.as_deref()));
     }
     lines.list("limits", route.limits.clone(), "none");
 }

@@ -5,6 +5,7 @@
 
 mod audit;
 mod delete;
+mod explain;
 mod factors;
 mod group;
 mod groups;
@@ -28,7 +29,7 @@ use crate::session::normalize_username;
 /// The frame that its pages are in, within that of all pages.
 pub(super) const FRAME: &str = "site.html";
 
-pub(super) static TABLE: [Row; 11] = [
+pub(super) static TABLE: [Row; 12] = [
     page!("", "site users", Operator, users::get),
     page!("user/add", "site user/add", Operator, user_add::get, user_add::post),
     page!("user", "site user", Operator, user::get, user_acts::post),
@@ -40,6 +41,7 @@ pub(super) static TABLE: [Row; 11] = [
     page!("invitations", "site invitations", Operator, invitations::get, invitations::post),
     page!("audit", "site audit", Operator, audit::get),
     page!("state", "site state", Operator, state::get),
+    page!("explain", "site explain", Operator, explain::get),
 ];
 
 /// Its parts: what each is called, and where it is.
@@ -68,6 +70,7 @@ pub(super) fn texts() -> impl Iterator<Item = &'static str> {
         .chain(invitations::texts())
         .chain(audit::texts())
         .chain(state::texts())
+        .chain(explain::texts())
 }
 
 /// Every template of it, with what it may be filled with.
@@ -84,6 +87,7 @@ pub(super) fn samples() -> impl Iterator<Item = (&'static str, Value)> {
         ("confirm.html", delete::sample()),
         ("audit.html", audit::sample()),
         ("state.html", state::sample()),
+        ("explain.html", explain::sample()),
     ]
     .into_iter()
 }

@@ -31,6 +31,7 @@ pub(super) fn texts() -> impl Iterator<Item = &'static str> {
 pub(super) fn sample() -> Value {
     let moment = "2026-01-02T03:04:05Z";
     json!({
+        "explain": "/manage/explain/",
         "version": "1.2.3",
         "up": "3days 2h",
         "listeners": "0.0.0.0:8080",
@@ -85,6 +86,7 @@ pub(super) async fn get(cx: &Context<'_>) -> Outcome {
     let up = humantime::format_duration(std::time::Duration::from_secs(seconds)).to_string();
     let plots = PLOTS.into_iter().map(|what| plot(what, &spans));
     let more = [
+        ("explain", cx.site("explain", &[]).into()),
         ("version", text(&health, "version").into()),
         ("ready", health.get("ready").cloned().unwrap_or_default()),
         ("listeners", joined(&health, "listeners").into()),

@@ -1,7 +1,6 @@
 //! The path of a request, and what others may read in it.
 
-use serde::Serialize;
-
+use crate::admin::ReadingTold;
 use crate::policy::{Place, Question, Routes};
 use crate::web::CanonicalPath;
 
@@ -10,14 +9,6 @@ use crate::web::CanonicalPath;
 pub(super) struct PathTold {
     pub(super) canonical: Option<String>,
     pub(super) readings: Vec<ReadingTold>,
-}
-
-/// A path as a sloppier server reads it.
-#[derive(Debug, Serialize)]
-pub(super) struct ReadingTold {
-    pub(super) path: String,
-    pub(super) leads_to: String,
-    pub(super) agrees: bool,
 }
 
 impl PathTold {

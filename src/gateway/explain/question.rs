@@ -1,49 +1,53 @@
 //! The request that an operator asks about, as it would reach the gateway.
 
-use std::net::IpAddr;
+use crate::admin::Asked;
+use crate::policy::{Caller, Question, RuleError, method};
+use crate::web::{HostError, HostName, Public};
 
-use anyhow::{Context, anyhow, bail};
-
-use crate::policy::{Caller, Question, method};
-use crate::web::{HostName, Public};
-
-/// The words of an operator.
-#[derive(Debug)]
-pub(super) struct Asked<'a> {
-    pub(super) method: &'a str,
-    pub(super) url: &'a str,
-    pub(super) who: &'a [String],
-    pub(super) from: Option<IpAddr>,
+/// Why that is no request. `Display` is for the operator, and says what to write.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoQuestion {
+    /// Who asks is none that a rule could speak of.
+    #[error(transparent)]
+    Who(#[from] RuleError),
+    /// The method is none.
+    #[error("`{0}` is no method; write it in capitals, as in `GET`")]
+    Method(String),
+    /// The host is none.
+    #[error("`{host}` is no host ({problem}); begin a path with `/`")]
+    Host { host: String, problem: HostError },
+    /// Nothing of that scheme comes here.
+    #[error("`{0}` is not served here; write http:// or https://")]
+    Scheme(String),
+    /// There is no path.
+    #[error("`{0}` names no path; write `/path` or a URL")]
+    Path(String),
 }
 
 /// Who asks, as one rule of a policy would say it.
-pub(super) fn who(words: &[String]) -> String {
-    if words.is_empty() { "anyone".to_owned() } else { words.join(" & ") }
+pub(super) fn who(asked: &Asked) -> String {
+    if asked.who.is_empty() { "anyone".to_owned() } else { asked.who.join(" & ") }
 }
 
-impl Asked<'_> {
-    /// What to ask the routes. A URL that names no host is asked of `public`, as clients do.
-    pub(super) fn question(&self, public: Option<&Public>) -> anyhow::Result<Question> {
-        let who = who(self.who);
-        let caller = Caller::parse(&who).with_context(|| format!("--as {who}"))?;
-        let method = method(self.method).ok_or_else(|| {
-            anyhow!("`{}` is no method; write it in capitals, as in `GET`", self.method)
-        })?;
-        let (host, path) = split(self.url)?;
-        let host = match host {
-            Some(host) => HostName::parse(host)
-                .map_err(|error| anyhow!("`{host}` is no host ({error}); begin a path with `/`"))?
-                .name()
-                .to_owned(),
-            None => public.map(|public| public.host.clone()).unwrap_or_default(),
-        };
-        Ok(Question { caller, from: self.from, method, host, path: path.to_owned() })
-    }
+/// What to ask the routes. A URL that names no host is asked of `public`, as clients do.
+pub(super) fn question(asked: &Asked, public: Option<&Public>) -> Result<Question, NoQuestion> {
+    let caller = Caller::parse(&who(asked))?;
+    let method = method(&asked.method);
+    let method = method.ok_or_else(|| NoQuestion::Method(asked.method.clone()))?;
+    let (host, path) = split(&asked.url)?;
+    let host = match host {
+        Some(host) => HostName::parse(host)
+            .map_err(|problem| NoQuestion::Host { host: host.to_owned(), problem })?
+            .name()
+            .to_owned(),
+        None => public.map(|public| public.host.clone()).unwrap_or_default(),
+    };
+    Ok(Question { caller, from: asked.from, method, host, path: path.to_owned() })
 }
 
 /// Host and path of a URL, of `host/path`, or of a path; without query and fragment, which no
 /// route looks at.
-fn split(url: &str) -> anyhow::Result<(Option<&str>, &str)> {
+fn split(url: &str) -> Result<(Option<&str>, &str), NoQuestion> {
     let end = |text: &str, signs: &[char]| text.find(signs).unwrap_or(text.len());
     let (scheme, rest) = match url.split_once("://") {
         Some((scheme, rest)) if !scheme.contains('/') => (Some(scheme), rest),
@@ -51,14 +55,14 @@ fn split(url: &str) -> anyhow::Result<(Option<&str>, &str)> {
     };
     match scheme {
         Some("http" | "https" | "ws" | "wss") | None => {}
-        Some(other) => bail!("`{other}` is not served here; write http:// or https://"),
+        Some(other) => return Err(NoQuestion::Scheme(other.to_owned())),
     }
     let (host, rest) = rest.split_at(end(rest, &['/', '?', '#']));
     // A browser keeps the fragment to itself; one that is sent is refused.
     let signs: &[char] = if scheme.is_some() { &['?', '#'] } else { &['?'] };
     let path = rest.split_at(end(rest, signs)).0;
     match (host, path, scheme) {
-        ("", "", _) | ("", _, Some(_)) => bail!("`{url}` names no path; write `/path` or a URL"),
+        ("", "", _) | ("", _, Some(_)) => Err(NoQuestion::Path(url.to_owned())),
         ("", path, None) => Ok((None, path)),
         (host, "", _) => Ok((Some(host), "/")),
         (host, path, _) => Ok((Some(host), path)),

@@ -1,19 +1,8 @@
 //! The headers that tell an upstream who asks.
 
-use serde::Serialize;
-
+use crate::admin::HeaderTold;
 use crate::policy::Caller;
 use crate::web::IdentityHeaders;
-
-/// A header that would be set.
-#[derive(Debug, Serialize)]
-pub(super) struct HeaderTold {
-    pub(super) name: String,
-    /// What it carries, as `[identity]` names it.
-    pub(super) claim: String,
-    /// Its value; `None` where the question does not say so much of the caller.
-    pub(super) value: Option<String>,
-}
 
 /// Those that go with a request of that caller. All of a client's own are gone, whoever it is.
 pub(super) fn headers(table: &IdentityHeaders, caller: &Caller) -> Vec<HeaderTold> {
