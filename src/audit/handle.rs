@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -154,6 +154,11 @@ impl Audit {
         let Some(open) = &self.open else { return Ok(None) };
         let failed = |source| AuditError::Io { path: open.path.clone(), source };
         search::search(&open.path, before, limit, wanted).map(Some).map_err(failed)
+    }
+
+    /// Where the record is; `None` where nothing is kept.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.open.as_ref().map(|open| open.path.as_path())
     }
 
     /// Whether the record is as it was written, all of it; `None` where nothing is kept. It reads

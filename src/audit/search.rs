@@ -21,6 +21,17 @@ pub type Line = Map<String, Value>;
 /// Lines, the newest first, and the number to go on below, if there may be more.
 pub type Lines = (Vec<Line>, Option<u64>);
 
+/// How much is looked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Only lines with numbers below that.
+    pub(super) before: Option<u64>,
+    /// Lines that are enough.
+    pub(super) lines: usize,
+    /// Bytes that are looked through.
+    pub(super) bytes: u64,
+}
+
 /// Looks for at most `limit` lines with numbers below `before`, the newest first, and says where
 /// to go on; what is no line of the record is passed over.
 ///
@@ -33,7 +44,17 @@ pub(super) fn search(
     limit: usize,
     wanted: impl Fn(&Line) -> bool,
 ) -> io::Result<Lines> {
-    let before = before.unwrap_or(u64::MAX);
+    look(path, Bounds { before, lines: limit, bytes: MOST }, |_| true, wanted)
+}
+
+/// The same within other bounds. Only what `may_be` is parsed.
+pub(super) fn look(
+    path: &Path,
+    bounds: Bounds,
+    may_be: impl Fn(&[u8]) -> bool,
+    wanted: impl Fn(&Line) -> bool,
+) -> io::Result<Lines> {
+    let before = bounds.before.unwrap_or(u64::MAX);
     let mut lines = Vec::new();
     let mut looked = 0;
     let older = found(files::older(path))?.unwrap_or_default();
@@ -44,10 +65,13 @@ pub(super) fn search(
         let mut backwards = Backwards::of(file)?;
         while let Some(line) = backwards.next()? {
             let Some(number) = claimed(&line).filter(|number| *number < before) else { continue };
-            if lines.len() == limit || looked > MOST {
+            if lines.len() == bounds.lines || looked > bounds.bytes {
                 return Ok((lines, Some(number.saturating_add(1))));
             }
             looked += line.len() as u64;
+            if !may_be(&line) {
+                continue;
+            }
             let line = serde_json::from_slice(&line).ok();
             lines.extend(line.filter(&wanted));
         }
@@ -146,6 +170,26 @@ mod tests {
         let even = |line: &Line| line["event"] == "e0";
         let (lines, next) = search(&path, Some(15), 3, even).unwrap();
         assert_eq!((numbers(&lines), next), (vec![14, 12, 10], Some(10)));
+    }
+
+    #[test]
+    fn what_cannot_be_wanted_is_not_parsed_and_the_end_is_not_passed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = record(folder.path(), 20);
+        let seen = std::cell::RefCell::new(Vec::new());
+        let bytes = 200_000;
+        let may_be = |line: &[u8]| {
+            seen.borrow_mut().push(line.len() as u64);
+            claimed(line).is_some_and(|number| number % 5 == 0)
+        };
+        let bounds = Bounds { before: None, lines: 20, bytes };
+        let (lines, next) = look(&path, bounds, may_be, |line| line["seq"] != 20).unwrap();
+        let seen = seen.into_inner();
+        // One more than what is enough ends it.
+        let (last, before) = seen.split_last().unwrap();
+        assert!(before.iter().sum::<u64>() <= bytes, "{before:?}");
+        assert!(before.iter().sum::<u64>() + last > bytes && seen.len() < 20, "{seen:?}");
+        assert_eq!((numbers(&lines), next), (vec![15], Some(21 - seen.len() as u64)));
     }
 
     #[test]

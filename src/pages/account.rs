@@ -7,6 +7,7 @@ use super::api;
 use super::factors;
 use super::faults::Faults;
 use super::form::Form;
+use super::lately;
 use super::outcome::{Outcome, View};
 use super::visit::Context;
 
@@ -45,11 +46,12 @@ pub(super) fn sample() -> Value {
         "roles": "admin, editor",
         "verify": "/auth/account/verify/",
         "links": [{ "label": PASSWORD, "to": "/auth/account/password/" }],
+        "lately": lately::sample(),
     })
 }
 
 pub(super) async fn get(cx: &Context<'_>) -> Outcome {
-    view(cx, Faults::default()).into()
+    view(cx, Faults::default()).await.into()
 }
 
 /// Asks for the letter by which the address is confirmed.
@@ -57,7 +59,7 @@ pub(super) async fn verify(cx: &Context<'_>, _form: Form) -> Outcome {
     let answer = cx.ask(Method::POST, "email/verify", json!({})).await;
     if !answer.status.is_success() {
         let faults = Faults::of(&answer, cx.language);
-        return view(cx, faults).refused(answer).into();
+        return view(cx, faults).await.refused(answer).into();
     }
     Outcome::go(format!("{}?done=verify", cx.page("")))
 }
@@ -67,7 +69,7 @@ pub(super) async fn to_account(cx: &Context<'_>) -> Outcome {
     Outcome::go(cx.page(""))
 }
 
-fn view(cx: &Context<'_>, faults: Faults) -> View {
+async fn view(cx: &Context<'_>, faults: Faults) -> View {
     let offers = cx.settings.offers;
     let identity = cx.caller.as_ref().map(|caller| &caller.identity);
     let email = identity.and_then(|identity| identity.email.as_deref()).unwrap_or_default();
@@ -98,6 +100,7 @@ fn view(cx: &Context<'_>, faults: Faults) -> View {
         "roles": identity.map_or_else(String::new, |identity| identity.roles.join(", ")),
         "verify": if verify { cx.page("account/verify") } else { String::new() },
         "links": links,
+        "lately": lately::lines(cx).await,
     });
     View::good("account.html", TITLE, data)
 }

@@ -22,6 +22,7 @@ mod factors;
 mod faults;
 mod form;
 mod language;
+mod lately;
 mod look;
 mod moment;
 mod next;

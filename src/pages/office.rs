@@ -1,4 +1,5 @@
-//! What the admin site has operators' commands carried out by, and what it hears.
+//! What pages ask the operators' door: the admin site has commands carried out, and everybody is
+//! told what happened in the own account.
 
 use std::pin::Pin;
 
@@ -10,11 +11,15 @@ use crate::identity::UserId;
 /// A command under way.
 pub type Commanded<'a> = Pin<Box<dyn Future<Output = Result<Value, Denied>> + Send + 'a>>;
 
-/// Who carries out what operators ask for.
+/// Who carries out what operators ask for, and knows what the record has.
 pub trait Office: Sync {
     /// Carries out a command, written as at the admin socket, for that user and from the browser
     /// at hand. What comes back is a reply of the admin socket.
     fn command(&self, command: Value, user: UserId) -> Commanded<'_>;
+
+    /// What happened lately in the account of that user, as far as the user may know it: a list of
+    /// [`OwnLine`](crate::audit::OwnLine)s, the newest first. For whoever is signed in.
+    fn lately(&self, user: UserId) -> Commanded<'_>;
 }
 
 /// Why a command was not carried out.

@@ -90,6 +90,7 @@ pub(super) fn texts() -> impl Iterator<Item = &'static str> {
         .chain(reset::TEXTS)
         .chain(super::onward::TEXTS)
         .chain(account::texts())
+        .chain(super::lately::texts())
         .chain(devices::texts())
         .chain(api_keys::texts())
         .chain(factors::texts())

@@ -286,3 +286,20 @@ export async function byKeyboard(world, gateway) {
   await at(page, "/app/");
   await says(page, "Hello alice");
 }
+
+export async function seesWhatWasDone(world, gateway) {
+  gateway.user("lena");
+  const [page, other] = [await world.browser(gateway), await world.browser(gateway)];
+  await signIn(page, "lena");
+  await says(page, "Signed in: Chrome · Linux");
+  await signIn(other, "lena", { password: "wrong" });
+  gateway.operate("user", "role", "add", "lena", "viewer");
+  await page.goto("/auth/");
+  const lines = await page.locator(".trail li").allTextContents();
+  const said = lines.map((line) => line.replace(/^.*?\d{2}:\d{2}(:\d{2})?( UTC)?/, "").replace(/\s+/g, " ").trim());
+  assert.deepEqual(said.slice(0, 3), [
+    "A role was given: viewer by an administrator",
+    "A sign-in failed 127.0.0.1",
+    "Signed in: Chrome · Linux 127.0.0.1",
+  ]);
+}

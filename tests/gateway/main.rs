@@ -67,6 +67,7 @@ mod pages_admin_groups;
 mod pages_admin_newcomers;
 mod pages_edges;
 mod pages_factors;
+mod pages_lately;
 mod passkeys;
 mod password_change;
 mod paths;

@@ -2,15 +2,21 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::Semaphore;
+
 use super::Door;
 use super::running::no_gateway;
 use crate::admin::{
     AuditCommand, AuditFilter, AuditLines, AuditState, Refusal, RefusalKind, Reply,
 };
-use crate::audit::{Actor, Audit, AuditError, Line};
+use crate::audit::{Actor, Audit, AuditError, Line, OwnLine};
+use crate::identity::UserId;
 
 /// Most lines of one reply.
 const MOST: usize = 500;
+
+/// How many users are shown what is theirs at once; others wait. Each takes some milliseconds.
+static AT_ONCE: Semaphore = Semaphore::const_new(2);
 
 /// The turn of who has all of the record read: one at a time.
 struct Turn;
@@ -64,6 +70,21 @@ impl Door {
         let found = self.read_audit(move |audit| audit.search(before, limit, wanted)).await?;
         let (lines, next) = found;
         Ok(Reply::Audit(AuditLines { lines, next, lost }))
+    }
+
+    /// What happened lately to that user, as far as the user may know it: at most `limit` lines.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`]; there is nothing to show.
+    pub async fn lines_of(&self, user: UserId, limit: usize) -> Result<Vec<OwnLine>, Refusal> {
+        // Everybody may ask. It is never closed.
+        let turn = AT_ONCE.acquire().await.map_err(|_closed| no_gateway())?;
+        self.read_audit(move |audit| {
+            let _turn = turn;
+            audit.lines_of(user, limit)
+        })
+        .await
     }
 
     async fn verify_audit(&self) -> Result<Reply, Refusal> {

@@ -1,9 +1,10 @@
-//! Where the admin site has commands carried out: in the name of whoever looks.
+//! Where pages ask the operators' door: in the name of whoever looks.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderValue;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::admin::{Command, Door, Refusal, RefusalKind};
@@ -11,6 +12,9 @@ use crate::audit::{Actor, Origin, asked_by};
 use crate::gateway::shared::Shared;
 use crate::identity::UserId;
 use crate::pages::{Commanded, Denied, Office};
+
+/// Lines of the record that a user is shown of the own account.
+const LATELY: usize = 10;
 
 /// A browser's way to the operators' door.
 pub(super) struct Bureau {
@@ -33,10 +37,7 @@ impl Bureau {
             address: Some(self.client),
             request: Some(self.request.clone()),
         };
-        let reply = asked_by(origin, self.door.run(command)).await?;
-        serde_json::to_value(reply).map_err(|error| {
-            Refusal::new(RefusalKind::Unavailable, format!("no reply: {error}")).into()
-        })
+        told(asked_by(origin, self.door.run(command)).await?)
     }
 }
 
@@ -44,6 +45,16 @@ impl Office for Bureau {
     fn command(&self, command: Value, user: UserId) -> Commanded<'_> {
         Box::pin(self.run(command, user))
     }
+
+    fn lately(&self, user: UserId) -> Commanded<'_> {
+        Box::pin(async move { told(self.door.lines_of(user, LATELY).await?) })
+    }
+}
+
+fn told(reply: impl Serialize) -> Result<Value, Denied> {
+    serde_json::to_value(reply).map_err(|error| {
+        Refusal::new(RefusalKind::Unavailable, format!("no reply: {error}")).into()
+    })
 }
 
 impl From<Refusal> for Denied {
