@@ -5,6 +5,9 @@
 //! here alone is what browsers need: the cookie that holds a session, the way back to where
 //! somebody wanted to go, languages, and the fields that keep a page what it is.
 //!
+//! What operators do, and what the record has of one's own account, is asked of the operators' door
+//! ([`Office`]).
+//!
 //! `table.rs` is the whole of them, but for the admin site: that is `site`, where operators' commands
 //! are given as at the admin socket. All work without their script; nothing is loaded from elsewhere.
 

@@ -445,8 +445,12 @@ async fn the_gateway_is_seen_as_it_runs() {
     let mut ada = ada(&stage).await;
     // What the gateway alone knows is not asked for at a door that knows accounts alone.
     page(&ada.go(gateway, "/manage/state/").await, 503);
+    page(&ada.go(gateway, "/manage/explain/").await, 200);
+    page(&ada.go(gateway, "/manage/explain/?url=/x").await, 503);
     let mut alice = signed_in(&stage, "alice").await;
-    page(&alice.go(gateway, "/manage/state/").await, 403);
+    for target in ["/manage/state/", "/manage/explain/", "/manage/explain/?url=/x"] {
+        page(&alice.go(gateway, target).await, 403);
+    }
     stage.finish_untouched().await;
 }
 

@@ -39,10 +39,39 @@ impl UserFilter {
             let while_away = Duration::from_secs(u64::from(days.get()) * 24 * 60 * 60);
             user.last_login.is_none_or(|at| at.plus(while_away) <= now)
         };
-        let says = |text: &str| fold_case(text).contains(&self.text);
+        let says = |text: &str| has(text, &self.text);
         self.active.is_none_or(|active| user.active == active)
             && (self.role.is_empty() || user.roles.contains(&self.role))
             && self.idle_days.is_none_or(is_idle)
             && (self.text.is_empty() || says(&user.username) || says(&user.email))
+    }
+}
+
+/// Whether a text has that folded part, in any case.
+fn has(text: &str, part: &str) -> bool {
+    // Nearly all names and addresses are ASCII: of those nothing is written anew, which is half the
+    // time of a search.
+    if !text.is_ascii() {
+        return fold_case(text).contains(part);
+    }
+    let (text, part) = (text.as_bytes(), part.as_bytes());
+    part.is_empty() || text.windows(part.len()).any(|piece| piece.eq_ignore_ascii_case(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_part_is_found_as_if_all_were_folded(
+            text in "[a-cA-CkKıİßẞſK é.]{0,9}",
+            part in "[a-cA-CkKıİßẞſK é.]{0,3}",
+        ) {
+            let part = fold_case(&part);
+            prop_assert_eq!(has(&text, &part), fold_case(&text).contains(&part));
+        }
     }
 }

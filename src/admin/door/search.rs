@@ -11,7 +11,17 @@ use crate::identity::UserId;
 use crate::store::User;
 
 /// How long users are looked at for one reply. Whoever asks goes on where that ended.
-const SEARCHING: Duration = Duration::from_millis(250);
+const SEARCHING: Duration = Duration::from_millis(150);
+
+/// What a search came to.
+struct Search {
+    /// They may be fewer than asked for, or none, where the time was over.
+    found: Vec<User>,
+    /// After whom to go on; `None` at the end.
+    next: Option<UserId>,
+    /// How many were read.
+    looked: usize,
+}
 
 impl Door {
     pub(super) async fn list(
@@ -27,21 +37,24 @@ impl Door {
             let next = users.last().filter(|_| users.len() == limit).map(|user| user.id);
             (users, next)
         } else {
-            self.search(after, limit, filter, SEARCHING).await?
+            let Search { found, next, looked } =
+                self.search(after, limit, filter, SEARCHING).await?;
+            tracing::debug!(looked, found = found.len(), "users were looked for");
+            (found, next)
         };
         let users = users.into_iter().map(UserView::from).collect();
         Ok(Reply::Users { users, next: next.map(|id| id.0) })
     }
 
-    /// At most `limit` of the users that are looked for, and after whom to go on; they may be
-    /// fewer, or none, where the time was over.
+    /// At most `limit` of the users that are looked for. Of those that are looked at, no more than
+    /// [`PAGE`] are held at a time.
     async fn search(
         &self,
         after: Option<UserId>,
         limit: usize,
         filter: UserFilter,
         time: Duration,
-    ) -> Result<(Vec<User>, Option<UserId>), Refusal> {
+    ) -> Result<Search, Refusal> {
         let (until, now) = (Instant::now() + time, self.clock.now());
         // Found by the name's index: on the first page, and on no other.
         let named = self.accounts.find(filter.text.trim()).await?;
@@ -49,27 +62,29 @@ impl Door {
         let named = named.filter(|user| filter.takes(user, now));
         let first = named.as_ref().map(|user| user.id);
         let mut found: Vec<_> = named.into_iter().filter(|_| after.is_none()).collect();
-        let mut last = after;
-        loop {
+        let (mut last, mut looked) = (after, 0);
+        let next = loop {
             let users = self.accounts.list(last, PAGE).await?;
             let is_end = users.len() < PAGE;
-            for user in users {
-                if found.len() == limit {
-                    // Ids begin at 1: whoever was found by name alone is no place to go on from.
-                    return Ok((found, last.or(Some(UserId(0)))));
-                }
+            looked += users.len();
+            let mut users = users.into_iter();
+            while found.len() < limit
+                && let Some(user) = users.next()
+            {
                 last = Some(user.id);
                 if first != last && filter.takes(&user, now) {
                     found.push(user);
                 }
             }
-            if is_end {
-                return Ok((found, None));
+            if is_end && users.as_slice().is_empty() {
+                break None;
             }
             if found.len() == limit || Instant::now() >= until {
-                return Ok((found, last));
+                // Ids begin at 1: whoever was found by name alone is no place to go on from.
+                break last.or(Some(UserId(0)));
             }
-        }
+        };
+        Ok(Search { found, next, looked })
     }
 }
 
@@ -95,7 +110,8 @@ mod tests {
     async fn all(door: &Door, filter: &UserFilter, time: Duration) -> (Vec<String>, usize) {
         let (mut names, mut after, mut pages) = (Vec::new(), None, 0);
         loop {
-            let (found, next) = door.search(after, 2, filter.clone(), time).await.unwrap();
+            let search = door.search(after, 2, filter.clone(), time).await.unwrap();
+            let Search { found, next, .. } = search;
             assert!(found.len() <= 2);
             names.extend(found.into_iter().map(|user| user.username));
             pages += 1;
@@ -130,6 +146,27 @@ mod tests {
             assert_eq!(slowly, found, "{filter:?}");
             assert!(pages > 2, "{filter:?}: {pages}");
         }
+    }
+
+    #[tokio::test]
+    async fn no_more_users_are_looked_at_than_it_takes() {
+        let door = door();
+        people(&door).await;
+        let looked = async |after: Option<u64>, text: &str, time: Duration| {
+            let filter = UserFilter { text: text.to_owned(), ..UserFilter::default() };
+            let search = door.search(after.map(UserId), 50, filter, time).await.unwrap();
+            (search.looked, search.found.len())
+        };
+        let long = SEARCHING * 100;
+        // What many have takes no more than are read at once, wherever one is.
+        assert_eq!(looked(None, "USER-", long).await, (PAGE, 50));
+        assert_eq!(looked(Some(500), "user-", long).await, (PAGE, 50));
+        // What few have takes each user once.
+        assert_eq!(looked(None, "number77@", long).await, (MANY, 1));
+        assert_eq!(looked(None, "nobody", long).await, (MANY, 0));
+        assert_eq!(looked(Some(900), "nobody", long).await, (MANY - 900, 0));
+        // And where the time is over, no more than are read at once, either.
+        assert_eq!(looked(None, "nobody", Duration::ZERO).await, (PAGE, 0));
     }
 
     #[tokio::test]

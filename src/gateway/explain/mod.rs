@@ -14,6 +14,7 @@ use super::plan::Plans;
 use crate::admin::{Asked, Refusal, RefusalKind, Told};
 use crate::causes::chain;
 
+#[cfg(feature = "cli")]
 pub(crate) use rulebook::{Finding, Rulebook};
 pub(crate) use told::tell;
 

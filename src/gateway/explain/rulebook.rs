@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use crate::config::Config;
 use crate::endpoints::{About, EndpointSettings, Switched};
 use crate::forward_auth::ForwardAuthSettings;
-use crate::gateway::Hosts;
+use crate::gateway::intake::Hosts;
 use crate::gateway::plan::Plan;
 use crate::pages::{Pages, PagesSettings};
 use crate::policy::{Question, Routes, Ruling, Verdict};
