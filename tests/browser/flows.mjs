@@ -288,12 +288,12 @@ export async function byKeyboard(world, gateway) {
 }
 
 export async function seesWhatWasDone(world, gateway) {
-  gateway.user("lena");
+  gateway.user("nadia");
   const [page, other] = [await world.browser(gateway), await world.browser(gateway)];
-  await signIn(page, "lena");
+  await signIn(page, "nadia");
   await says(page, "Signed in: Chrome · Linux");
-  await signIn(other, "lena", { password: "wrong" });
-  gateway.operate("user", "role", "add", "lena", "viewer");
+  await signIn(other, "nadia", { password: "wrong" });
+  gateway.operate("user", "role", "add", "nadia", "viewer");
   await page.goto("/auth/");
   const lines = await page.locator(".trail li").allTextContents();
   const said = lines.map((line) => line.replace(/^.*?\d{2}:\d{2}(:\d{2})?( UTC)?/, "").replace(/\s+/g, " ").trim());
