@@ -7,7 +7,7 @@ use super::search::{Bounds, Line, look};
 use super::{Actor, Audit, AuditError, Kind};
 use crate::identity::UserId;
 
-/// Bytes that are looked through for a user: some tens of thousands of lines, of which all but the
+/// Bytes that are looked through for a user: some twenty thousand lines, of which all but the
 /// user's are passed over unparsed. A glance at one's account costs less than a login.
 const MOST: u64 = 8 * 1024 * 1024;
 
