@@ -59,7 +59,7 @@ fn logins(folder: &Path, rounds: usize, span: Duration) {
     let other = get("/orders/42", &format!("Authorization: Bearer {access}\r\n"));
     let settings = PasswordSettings::default();
     let at_once = settings.at_once.get();
-    let clients = 2 * at_once;
+    let clients = 32 * at_once;
     let hashing = Hashing::new(settings);
     let mut all = [const { Vec::new() }; 5];
     for _ in 0..rounds {

@@ -4,7 +4,7 @@ use super::recorded::Attempt;
 use super::{AccountError, Accounts};
 use crate::password::{Candidate, Turn};
 use crate::secret::Secret;
-use crate::store::{User, UserChange};
+use crate::store::{Commits, User, UserChange};
 
 /// Somebody whose name and password were right.
 #[derive(Debug)]
@@ -37,6 +37,7 @@ impl Accounts {
             recipes: self.store.password_recipes().await?,
         };
         let attempt = Attempt::new(self.audit(), username, found.as_ref());
+        let announced = self.store.commits().map(Commits::announce);
         let (right, turn) = match self.passwords().check(password.clone(), candidate).await {
             Ok(checked) => checked,
             Err(error) => {
@@ -44,6 +45,7 @@ impl Accounts {
                 return Err(error.into());
             }
         };
+        drop(announced);
         match &found {
             None => attempt.failed("unknown"),
             Some(user) if !user.active => attempt.failed("inactive"),
@@ -51,11 +53,16 @@ impl Accounts {
             Some(_) => attempt.did_not_fail(),
         }
         let Some(user) = found.filter(|user| right && user.active) else { return Ok(None) };
-        let turn = self.renew_hash(&user, password, turn).await;
+        let turn = self.renew_hash(&user, password, turn).await.filter(|_| self.commits_at_once());
         let now = self.store.user(user.id).await?;
         // Unless the password was changed while it was checked.
         let now = now.filter(|now| now.active && now.password_mark == user.password_mark);
         Ok(now.map(|user| Checked { user, turn }))
+    }
+
+    /// Whether the store would write now what a login changes, on a processor of this machine.
+    fn commits_at_once(&self) -> bool {
+        self.store.commits().is_some_and(|commits| !commits.gathering())
     }
 
     /// Puts a hash as we make them now in the place of one that was imported, or made with other

@@ -155,7 +155,7 @@ impl Store for RedbStore {
     }
 
     async fn start_session(&self, session: NewSession) -> Result<Option<Session>, StoreError> {
-        self.write(move |change| sessions::start(change, &session)).await
+        self.writer.call_soon(move |change| sessions::start(change, &session)).await
     }
 
     async fn change_password(

@@ -26,6 +26,10 @@ const CACHE: usize = 64 << 20;
 /// How long a disk that refused a write is left alone.
 const REST: Duration = Duration::from_secs(1);
 
+/// How long logins wait for one another, from one commit to the next: so seldom that what other
+/// requests wait for commits is not seen among a hundred of them.
+const PACE: Duration = Duration::from_millis(200);
+
 /// How each redb file begins.
 const MAGIC: [u8; 9] = *b"redb\x1A\x0A\xA9\x0D\x0A";
 
@@ -213,7 +217,7 @@ impl Place<'_> {
     fn start(self, disk: Lasting, db: Database, rest: Duration) -> Result<RedbStore, OpenError> {
         self.prepare(&db)?;
         let live = Arc::new(Live::new(self.path(), disk, db, rest));
-        let writer = Writer::start(Arc::clone(&live)).map_err(|error| self.io(error))?;
+        let writer = Writer::start(Arc::clone(&live), PACE).map_err(|error| self.io(error))?;
         Ok(RedbStore { writer, live })
     }
 

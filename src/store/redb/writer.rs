@@ -1,15 +1,18 @@
 //! The one thread that writes.
 //!
 //! A durable commit waits for the disk, so calls that arrive while one is under way are gathered
-//! and share the next one.
+//! and share the next one. It also takes a processor, which the requests that are proxied miss while
+//! logins keep the others busy: so those gather for longer, as long as more of them are under way.
 
 use std::fmt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use redb::{Database, Durability, WriteTransaction};
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout_at;
 
 use super::live::{Ended, Live, Lost};
 use super::tables::Change;
@@ -29,13 +32,15 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(live: Arc<Live>) -> std::io::Result<Self> {
+    /// From one commit to the next, calls that can wait for others let `pace` go by.
+    pub(super) fn start(live: Arc<Live>, pace: Duration) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let commits = Arc::<Commits>::default();
         let counted = Arc::clone(&commits);
+        let timer = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || run(&live, &counted, jobs))?;
+            .spawn(move || run(&timer, &live, &counted, jobs, pace))?;
         Ok(Self { queue: Some(queue), thread: Some(thread), commits })
     }
 
@@ -51,12 +56,38 @@ impl Writer {
         &self,
         work: impl Fn(&Change<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.queue(Urgency::Now, work).await
+    }
+
+    /// As [`call`](Self::call), for `work` that may wait for others of its kind, if such are
+    /// announced ([`Commits::announce`]).
+    pub(super) async fn call_soon<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Change<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.queue(Urgency::Soon, work).await
+    }
+
+    async fn queue<T: Send + 'static>(
+        &self,
+        urgency: Urgency,
+        work: impl Fn(&Change<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (caller, answer) = oneshot::channel();
-        let job = Box::new(Call { work, outcome: None, caller });
+        let job = Box::new(Call { work, urgency, outcome: None, caller });
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
         queue.send(job).await.map_err(|_closed| stopped())?;
         answer.await.map_err(|_dropped| stopped())?
     }
+}
+
+/// When a call is to be on disk.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Urgency {
+    /// At once.
+    Now,
+    /// Soon: it may wait for others to share a commit with.
+    Soon,
 }
 
 impl fmt::Debug for Writer {
@@ -83,6 +114,8 @@ fn stopped() -> StoreError {
 
 /// A queued call.
 trait Job: Send {
+    fn urgency(&self) -> Urgency;
+
     /// Does the work and keeps its outcome. `false`: it failed, and the transaction must go.
     fn apply(&mut self, change: &Change<'_>) -> bool;
 
@@ -92,6 +125,7 @@ trait Job: Send {
 
 struct Call<F, T> {
     work: F,
+    urgency: Urgency,
     outcome: Option<Result<T, StoreError>>,
     caller: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -101,6 +135,10 @@ where
     F: Fn(&Change<'_>) -> Result<T, StoreError> + Send,
     T: Send,
 {
+    fn urgency(&self) -> Urgency {
+        self.urgency
+    }
+
     fn apply(&mut self, change: &Change<'_>) -> bool {
         self.outcome.insert((self.work)(change)).is_ok()
     }
@@ -117,12 +155,47 @@ where
     }
 }
 
-fn run(live: &Live, commits: &Commits, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
-    let mut batch = Vec::new();
-    while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
+fn run(
+    timer: &Runtime,
+    live: &Live,
+    commits: &Commits,
+    mut jobs: mpsc::Receiver<Box<dyn Job>>,
+    pace: Duration,
+) {
+    let mut latest = Instant::now();
+    loop {
+        let batch = timer.block_on(gather(&mut jobs, commits, latest));
+        if batch.is_empty() {
+            return;
+        }
         commits.changes.add(batch.len() as u64);
-        serve(live, commits, std::mem::take(&mut batch));
+        serve(live, commits, batch);
+        let due = Instant::now() + pace;
+        commits.gather_until(due);
+        latest = due + pace / 2;
     }
+}
+
+/// What shares the next commit: nothing, if nobody can call any more. While all of it can wait and
+/// more is announced, it waits for the first call after it is due: a login that comes then keeps its
+/// hashing thread from the processor that the commit needs. Where none comes, until `latest`.
+async fn gather(
+    jobs: &mut mpsc::Receiver<Box<dyn Job>>,
+    commits: &Commits,
+    latest: Instant,
+) -> Vec<Box<dyn Job>> {
+    let mut batch = Vec::new();
+    let mut room = jobs.recv_many(&mut batch, BATCH).await;
+    while room > 0
+        && batch.len() < BATCH
+        && commits.gathering()
+        && batch.iter().all(|job| job.urgency() == Urgency::Soon)
+    {
+        let places = BATCH - batch.len();
+        let more = timeout_at(latest.into(), jobs.recv_many(&mut batch, places)).await;
+        room = more.unwrap_or(0);
+    }
+    batch
 }
 
 /// Serves the jobs in one transaction; if one of them spoils it, or panics, each in its own, so that

@@ -41,7 +41,7 @@ async fn busy(writer: &Writer) -> channel::Sender<()> {
 #[tokio::test]
 async fn a_bad_call_does_not_fail_its_neighbours() {
     let db = database();
-    let writer = Writer::start(Arc::clone(&db)).unwrap();
+    let writer = Writer::start(Arc::clone(&db), Duration::ZERO).unwrap();
     let release = busy(&writer).await;
     let tries = Arc::new(AtomicUsize::new(0));
     let calls = join_all((0..9_u64).map(|number| {
@@ -70,7 +70,7 @@ async fn a_bad_call_does_not_fail_its_neighbours() {
 #[tokio::test]
 async fn a_full_queue_waits_and_loses_nothing() {
     let db = database();
-    let writer = Writer::start(Arc::clone(&db)).unwrap();
+    let writer = Writer::start(Arc::clone(&db), Duration::ZERO).unwrap();
     let release = busy(&writer).await;
     let count = 2 * QUEUE as u64;
     let calls = join_all((0..count).map(|number| {
@@ -86,7 +86,7 @@ async fn a_full_queue_waits_and_loses_nothing() {
 #[tokio::test]
 async fn a_call_that_panics_is_the_only_one_that_fails() {
     let db = database();
-    let writer = Writer::start(Arc::clone(&db)).unwrap();
+    let writer = Writer::start(Arc::clone(&db), Duration::ZERO).unwrap();
     writer.call(|change| change.put(&NAMES, "before", 1)).await.unwrap();
     for alone in [true, false] {
         let release = busy(&writer).await;
@@ -114,11 +114,62 @@ async fn a_call_that_panics_is_the_only_one_that_fails() {
 #[tokio::test]
 async fn a_caller_that_goes_away_harms_nobody() {
     let db = database();
-    let writer = Writer::start(Arc::clone(&db)).unwrap();
+    let writer = Writer::start(Arc::clone(&db), Duration::ZERO).unwrap();
     {
         let mut call = Box::pin(writer.call(|change| change.put(&NAMES, "gone", 1)));
         drop(poll_immediate(&mut call).await);
     }
     writer.call(|change| change.put(&NAMES, "next", 2)).await.unwrap();
     assert_eq!((stored(&db, "gone"), stored(&db, "next")), (Some(1), Some(2)));
+}
+
+/// Longer than any test runs.
+const LONG: Duration = Duration::from_hours(1);
+
+#[tokio::test]
+async fn what_can_wait_shares_the_commit_of_what_cannot() {
+    let db = database();
+    let writer = Writer::start(Arc::clone(&db), LONG).unwrap();
+    let soon = |name| writer.call_soon(move |change| change.put(&NAMES, name, 1));
+    let announced = writer.commits().announce();
+    soon("nothing was written before").await.unwrap();
+    let mut both = Box::pin(join(soon("one"), soon("other")));
+    assert!(poll_immediate(&mut both).await.is_none());
+    writer.call(|change| change.put(&NAMES, "now", 1)).await.unwrap();
+    let (one, other) = both.await;
+    one.and(other).unwrap();
+    assert_eq!(writer.commits().durations.so_far().count(), 2);
+    drop(announced);
+    soon("nobody else is coming").await.unwrap();
+    assert_eq!(writer.commits().durations.so_far().count(), 3);
+}
+
+#[tokio::test]
+async fn what_waits_for_others_does_not_wait_for_good() {
+    const PACE: Duration = Duration::from_millis(20);
+    let begun = Instant::now();
+    let writer = Writer::start(database(), PACE).unwrap();
+    let _announced = writer.commits().announce();
+    for name in ["at once", "later"] {
+        writer.call_soon(move |change| change.put(&NAMES, name, 1)).await.unwrap();
+    }
+    assert!(begun.elapsed() >= PACE, "it did not wait");
+}
+
+#[tokio::test]
+async fn what_waits_is_written_when_the_store_is_closed() {
+    let db = database();
+    let writer = Writer::start(Arc::clone(&db), LONG).unwrap();
+    let announced = writer.commits().announce();
+    writer.call(|change| change.put(&NAMES, "first", 1)).await.unwrap();
+    {
+        let mut call = Box::pin(writer.call_soon(|change| change.put(&NAMES, "last", 2)));
+        assert!(poll_immediate(&mut call).await.is_none());
+    }
+    while writer.queue.as_ref().unwrap().capacity() < QUEUE {
+        tokio::task::yield_now().await;
+    }
+    drop(announced);
+    drop(writer);
+    assert_eq!(stored(&db, "last"), Some(2));
 }
