@@ -8,9 +8,13 @@ use super::faults::Faults;
 use super::form::Form;
 use super::moment;
 use super::outcome::{Outcome, Session, View};
+use super::portion::Portion;
 use super::visit::Context;
 
 pub(super) const TITLE: &str = "Your sessions";
+
+/// Sessions on one page.
+const MOST: usize = 25;
 
 const DONE: &[(&str, &str)] = &[("ended", "The session has ended.")];
 
@@ -38,6 +42,7 @@ pub(super) fn sample() -> Value {
             "last_used_text": "2026-01-02 03:04 UTC",
             "current": true,
         }],
+        "older": "/auth/account/sessions/?from=25",
     })
 }
 
@@ -81,13 +86,15 @@ async fn view(cx: &Context<'_>, faults: Faults) -> View {
     let listed = answer.list();
     let faults = if listed.is_some() { faults } else { Faults::of(&answer, cx.language) };
     let sessions = listed.unwrap_or_default();
-    let sessions: Vec<_> = sessions.into_iter().map(readable).collect();
+    let Portion { shown, next } = Portion::of(sessions, cx.query.text("from"), MOST);
+    let sessions: Vec<_> = shown.into_iter().map(readable).collect();
     let data = json!({
         "notice": cx.done(DONE),
         "faults": faults.rest(),
         "action": cx.page("account/sessions"),
         "home": cx.page(""),
         "sessions": sessions,
+        "older": next.map(|next| format!("{}?from={next}", cx.page("account/sessions"))),
     });
     View::good("devices.html", TITLE, data)
 }

@@ -33,6 +33,7 @@ mod office;
 mod onward;
 mod outcome;
 mod password;
+mod portion;
 mod qr;
 mod question;
 mod reader;

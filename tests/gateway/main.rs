@@ -68,6 +68,7 @@ mod pages_admin_newcomers;
 mod pages_edges;
 mod pages_factors;
 mod pages_lately;
+mod pages_look;
 mod passkeys;
 mod password_change;
 mod paths;

@@ -18,7 +18,7 @@ pub struct UserFilter {
     pub role: String,
     /// Whether they are let in.
     pub active: Option<bool>,
-    /// Those who have not logged in with a password for so many days, or never.
+    /// Those who have not logged in for so many days, or never.
     pub idle_days: Option<NonZeroU32>,
 }
 
