@@ -61,6 +61,16 @@ pub(crate) fn says(text: &str, wanted: &[&str]) {
     }
 }
 
+/// Whether a text begins with a moment that the script of the pages puts into the reader's zone.
+#[track_caller]
+pub(crate) fn is_moment(text: &str) {
+    let rest = text.strip_prefix("<time datetime=\"").unwrap_or_else(|| panic!("none in {text}"));
+    let (at, rest) = rest.split_once("\">").unwrap();
+    let (shown, _) = rest.split_once("</time>").unwrap();
+    assert!(at.len() > 16 && at.ends_with('Z'), "{at}");
+    assert_eq!(shown, format!("{} UTC", at[..16].replace('T', " ")));
+}
+
 const USER: &str = "/manage/user/?name=alice";
 /// Where its forms go: with the number that the name had when they were shown.
 const ACT: &str = "/manage/user/?name=alice&id=1";
@@ -217,6 +227,7 @@ async fn a_user_is_looked_after() {
     assert_eq!(alice.sign_in(gateway, "alice", "another horse battery").await.status, 303);
     let text = page(&ada.post(gateway, ACT, &[("do", "reset-link")]).await, 200);
     says(&text, &["http:&#x2f;&#x2f;localhost:8080&#x2f;auth&#x2f;reset&#x2f;?uid=1&amp;token="]);
+    is_moment(text.split_once("(expires ").unwrap().1);
     stage.finish().await;
 }
 
@@ -485,6 +496,7 @@ async fn a_lost_factor_is_taken_away_when_it_was_asked_for_once() {
     let reset = "/manage/user/factors/?name=alice";
     let text = page(&ada.go(gateway, reset).await, 200);
     says(&text, &["Remove the second factor of a user?", "alice", "Back, and change nothing"]);
+    is_moment(text.split_once("<dt>Authenticator app since</dt><dd>").unwrap().1);
     assert!(gateway.accounts.factors(stage.alice.id).await.unwrap().is_some(), "asked, not done");
     // Neither somebody else's form nor somebody else does it; and nobody by this way to oneself.
     let evil = "Origin: http://evil.test\r\n";

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Confirm, joined, text, texts_of, with};
+use super::{joined, text, texts_of, with};
+use crate::pages::confirm::Confirm;
 use crate::pages::form::Form;
 use crate::pages::office::Denied;
 use crate::pages::outcome::{Outcome, View};
@@ -85,9 +86,10 @@ pub(super) async fn ask(cx: &Context<'_>) -> Outcome {
     };
     let more = if is_longer(&group) { ", …" } else { "" };
     let members = format!("{}{more}", joined(&group, "members"));
-    let facts = [text(&group, "name").to_owned(), joined(&group, "roles"), members];
+    let facts = [text(&group, "name").into(), joined(&group, "roles").into(), members.into()];
     let action = cx.site("group/delete", &[("name", name)]);
-    cx.confirm("groups", &ASKED, facts, &action, &cx.site("group", &[("name", name)]))
+    let back = cx.site("group", &[("name", name)]);
+    cx.on_site("groups", ASKED.view(facts, &Form::default(), &action, &back)).into()
 }
 
 pub(super) async fn delete(cx: &Context<'_>, _form: Form) -> Outcome {

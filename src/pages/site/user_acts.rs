@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use super::user::{Said, view};
 use super::{is_oneself, items, no_such_act, not_to_oneself, place, text};
 use crate::pages::form::Form;
-use crate::pages::moment;
 use crate::pages::office::Denied;
 use crate::pages::outcome::Outcome;
 use crate::pages::settings::SiteSettings;
@@ -17,8 +16,7 @@ pub(super) async fn post(cx: &Context<'_>, form: Form) -> Outcome {
     match act_on(cx, name, &form).await {
         // It is shown this once.
         Ok(reply) if act == "reset-link" => {
-            let expires = moment::in_words(text(&reply, "expires"));
-            let link = Some((text(&reply, "link").to_owned(), expires));
+            let link = Some((text(&reply, "link").to_owned(), text(&reply, "expires").to_owned()));
             view(cx, Said { link, ..Said::default() }).await
         }
         Ok(_) => Outcome::go(cx.site("user", &[("name", name), ("done", act)])),
