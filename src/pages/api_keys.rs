@@ -3,6 +3,7 @@
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::confirm::{Confirm, Fact};
 use super::faults::Faults;
 use super::form::Form;
 use super::moment;
@@ -13,6 +14,14 @@ use super::visit::Context;
 pub(super) const TITLE: &str = "API keys";
 
 const DONE: &[(&str, &str)] = &[("revoked", "The key is revoked.")];
+
+/// What is asked before a key is revoked.
+pub(super) const REVOKE: Confirm = Confirm {
+    title: "Revoke an API key?",
+    warning: "Programs that have it get in no more, and it does not come back.",
+    facts: &["Name", "Begins with", "Created"],
+    submit: "Revoke the key",
+};
 
 /// What it says beside its template.
 #[cfg(test)]
@@ -101,4 +110,10 @@ async fn view(cx: &Context<'_>, sent: &Form, made: &str, faults: Faults) -> View
         "keys": keys,
     });
     View::good("keys.html", TITLE, data)
+}
+
+/// What is named of a key.
+pub(super) fn facts(key: &Value) -> [Fact; 3] {
+    let text = |name| key.get(name).and_then(Value::as_str).unwrap_or_default();
+    [text("name").into(), text("hint").into(), Fact::moment(text("created"))]
 }

@@ -44,6 +44,13 @@ impl From<&str> for Fact {
     }
 }
 
+impl Form {
+    /// Whether it was asked about, and somebody has said yes.
+    pub(super) fn is_sure(&self) -> bool {
+        self.text(SURE) == "1"
+    }
+}
+
 impl Confirm {
     /// What it says.
     #[cfg(test)]

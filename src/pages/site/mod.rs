@@ -3,6 +3,7 @@
 //! All of it asks the [`Office`](super::Office), which is the door that the command line asks, too:
 //! what that refuses and records is the same from a page. `TABLE` is the whole of it.
 
+mod asks;
 mod audit;
 mod delete;
 mod explain;
@@ -63,6 +64,7 @@ pub(super) fn texts() -> impl Iterator<Item = &'static str> {
         .chain(users::texts())
         .chain(user::texts())
         .chain(user_add::texts())
+        .chain(asks::texts())
         .chain(delete::texts())
         .chain(factors::texts())
         .chain(groups::texts())
