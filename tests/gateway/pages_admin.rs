@@ -105,7 +105,7 @@ pub(crate) fn is_moment(text: &str) {
     let (at, rest) = rest.split_once("\">").unwrap();
     let (shown, _) = rest.split_once("</time>").unwrap();
     assert!(at.len() > 16 && at.ends_with('Z'), "{at}");
-    assert_eq!(shown, format!("{} UTC", at[..16].replace('T', " ")));
+    assert_eq!(shown, format!("{} UTC", at.get(..16).unwrap().replace('T', " ")));
 }
 
 const USER: &str = "/manage/user/?name=alice";
@@ -229,6 +229,7 @@ async fn a_user_is_looked_after() {
     gateway.accounts.make_key(&stage.alice, name).await.unwrap();
     let text = page(&ada.go(gateway, USER).await, 200);
     says(&text, &["alice@example.com", "editor", "staff", "Tests&#x2f;1.0", "backup"]);
+    says(&text, &["All sessions of the user end."]);
 
     let mut act = async |act: &str, field: &str, value: &str| {
         let reply = send(&mut ada, gateway, ACT, &[("do", act), (field, value)]).await;

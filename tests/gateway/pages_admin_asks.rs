@@ -20,6 +20,7 @@ const ESCAPED: &str = "<dd>&lt;script&gt;alert(1)&lt;&#x2f;script&gt;</dd>";
 const MOMENT: &str = "</dt><dd><time datetime=\"";
 
 /// An act, and the page of its form.
+#[derive(Clone, Copy)]
 struct Act<'a> {
     target: &'a str,
     form: &'a [(&'a str, &'a str)],
