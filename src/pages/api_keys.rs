@@ -3,6 +3,8 @@
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::Answer;
+use super::confirm::{Confirm, Fact};
 use super::faults::Faults;
 use super::form::Form;
 use super::moment;
@@ -14,10 +16,18 @@ pub(super) const TITLE: &str = "API keys";
 
 const DONE: &[(&str, &str)] = &[("revoked", "The key is revoked.")];
 
+/// What is asked before a key is revoked.
+pub(super) const REVOKE: Confirm = Confirm {
+    title: "Revoke an API key?",
+    warning: "Programs that have it get in no more, and it does not come back.",
+    facts: &["Name", "Begins with", "Created"],
+    submit: "Revoke the key",
+};
+
 /// What it says beside its template.
 #[cfg(test)]
 pub(super) fn texts() -> impl Iterator<Item = &'static str> {
-    DONE.iter().map(|(_, text)| *text).chain([TITLE])
+    DONE.iter().map(|(_, text)| *text).chain(REVOKE.texts()).chain([TITLE])
 }
 
 /// What it is filled with, of somebody made up.
@@ -56,14 +66,29 @@ pub(super) async fn post(cx: &Context<'_>, form: Form) -> Outcome {
     if id.is_empty() {
         return make(cx, form).await;
     }
+    if !form.is_sure() {
+        return ask(cx, &form).await;
+    }
     let is_number = id.bytes().all(|byte| byte.is_ascii_digit());
     let endpoint = format!("keys/{}", if is_number { id } else { "none" });
     let answer = cx.ask(Method::DELETE, &endpoint, json!({})).await;
     if !answer.status.is_success() {
-        let faults = Faults::of(&answer, cx.language);
-        return view(cx, &Form::default(), "", faults).await.refused(answer).into();
+        return refused(cx, &Form::default(), answer).await;
     }
     Outcome::go(format!("{}?done=revoked", cx.page("account/keys")))
+}
+
+/// Asks once, and names the key.
+async fn ask(cx: &Context<'_>, form: &Form) -> Outcome {
+    let mut answer = cx.ask(Method::GET, "keys", json!({})).await;
+    let Some(keys) = answer.list() else { return refused(cx, &Form::default(), answer).await };
+    let id = form.text("id");
+    let is_it = |key: &&Value| key.get("id").is_some_and(|known| known.to_string() == id);
+    let Some(key) = keys.iter().find(is_it) else {
+        return refusal::view(StatusCode::NOT_FOUND, "not_found").into();
+    };
+    let page = cx.page("account/keys");
+    REVOKE.view(facts(key), form, &page, &page).into()
 }
 
 async fn make(cx: &Context<'_>, form: Form) -> Outcome {
@@ -75,11 +100,15 @@ async fn make(cx: &Context<'_>, form: Form) -> Outcome {
         return Outcome::go(format!("{}?{}", cx.page("sign-in"), query.finish()));
     }
     if !answer.status.is_success() {
-        let faults = Faults::of(&answer, cx.language);
-        return view(cx, &form, "", faults).await.refused(answer).into();
+        return refused(cx, &form, answer).await;
     }
     // Shown at once, and never again: a page that one goes to would have to be given it.
     view(cx, &Form::default(), answer.text("key"), Faults::default()).await.into()
+}
+
+async fn refused(cx: &Context<'_>, sent: &Form, answer: Answer) -> Outcome {
+    let faults = Faults::of(&answer, cx.language);
+    view(cx, sent, "", faults).await.refused(answer).into()
 }
 
 async fn view(cx: &Context<'_>, sent: &Form, made: &str, faults: Faults) -> View {
@@ -101,4 +130,10 @@ async fn view(cx: &Context<'_>, sent: &Form, made: &str, faults: Faults) -> View
         "keys": keys,
     });
     View::good("keys.html", TITLE, data)
+}
+
+/// What is named of a key.
+pub(super) fn facts(key: &Value) -> [Fact; 3] {
+    let text = |name| key.get(name).and_then(Value::as_str).unwrap_or_default();
+    [text("name").into(), text("hint").into(), Fact::moment(text("created"))]
 }

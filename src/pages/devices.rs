@@ -3,6 +3,8 @@
 use http::Method;
 use serde_json::{Value, json};
 
+use super::Answer;
+use super::confirm::Confirm;
 use super::device;
 use super::faults::Faults;
 use super::form::Form;
@@ -18,10 +20,17 @@ const MOST: usize = 25;
 
 const DONE: &[(&str, &str)] = &[("ended", "The session has ended.")];
 
+const EVERYWHERE: Confirm = Confirm {
+    title: "Sign out everywhere?",
+    warning: "All of your sessions end, and this one as well.",
+    facts: &["Sessions"],
+    submit: "Sign out everywhere",
+};
+
 /// What it says beside its template.
 #[cfg(test)]
 pub(super) fn texts() -> impl Iterator<Item = &'static str> {
-    DONE.iter().map(|(_, text)| *text).chain([TITLE])
+    DONE.iter().map(|(_, text)| *text).chain(EVERYWHERE.texts()).chain([TITLE])
 }
 
 /// What it is filled with, of somebody made up.
@@ -52,12 +61,7 @@ pub(super) async fn get(cx: &Context<'_>) -> Outcome {
 
 pub(super) async fn post(cx: &Context<'_>, form: Form) -> Outcome {
     if form.text("all") == "1" {
-        let answer = cx.ask(Method::POST, "logout/all", json!({})).await;
-        if !answer.status.is_success() {
-            let faults = Faults::of(&answer, cx.language);
-            return view(cx, faults).await.refused(answer).into();
-        }
-        return signed_out(cx);
+        return everywhere(cx, &form).await;
     }
     let id = form.text("id");
     // It becomes a part of a path.
@@ -66,14 +70,31 @@ pub(super) async fn post(cx: &Context<'_>, form: Form) -> Outcome {
     let endpoint = format!("sessions/{}", if is_id { id } else { "none" });
     let answer = cx.ask(Method::DELETE, &endpoint, json!({})).await;
     if !answer.status.is_success() {
-        let faults = Faults::of(&answer, cx.language);
-        return view(cx, faults).await.refused(answer).into();
+        return refused(cx, answer).await;
     }
     let current = cx.caller.as_ref().and_then(|caller| caller.identity.session);
     if current.is_some_and(|current| current.to_string() == id) {
         return signed_out(cx);
     }
     Outcome::go(format!("{}?done=ended", cx.page("account/sessions")))
+}
+
+/// Ends all sessions, when that was asked about.
+async fn everywhere(cx: &Context<'_>, form: &Form) -> Outcome {
+    if form.is_sure() {
+        let answer = cx.ask(Method::POST, "logout/all", json!({})).await;
+        let is_done = answer.status.is_success();
+        return if is_done { signed_out(cx) } else { refused(cx, answer).await };
+    }
+    let mut answer = cx.ask(Method::GET, "sessions", json!({})).await;
+    let Some(sessions) = answer.list() else { return refused(cx, answer).await };
+    let page = cx.page("account/sessions");
+    EVERYWHERE.view([sessions.len().to_string().into()], form, &page, &page).into()
+}
+
+async fn refused(cx: &Context<'_>, answer: Answer) -> Outcome {
+    let faults = Faults::of(&answer, cx.language);
+    view(cx, faults).await.refused(answer).into()
 }
 
 fn signed_out(cx: &Context<'_>) -> Outcome {

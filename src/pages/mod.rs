@@ -18,6 +18,7 @@ mod api_keys;
 mod assets;
 mod blank;
 mod colour;
+mod confirm;
 mod device;
 mod devices;
 mod email;

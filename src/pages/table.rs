@@ -10,8 +10,8 @@ use super::outcome::Outcome;
 use super::site;
 use super::visit::Context;
 use super::{
-    account, api, api_keys, devices, email, factors, password, register, reset, sign_in, sign_out,
-    verify,
+    account, api, api_keys, confirm, devices, email, factors, password, register, reset, sign_in,
+    sign_out, verify,
 };
 
 type Handled<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
@@ -115,6 +115,7 @@ pub(super) fn samples() -> impl Iterator<Item = (&'static str, Value)> {
         ("keys.html", api_keys::sample()),
         ("factors.html", factors::sample()),
         ("api.html", api::sample()),
+        ("confirm.html", confirm::sample()),
     ]);
     own.chain(site::samples())
 }

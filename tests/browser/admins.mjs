@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 
 import { look } from "./looks.mjs";
-import { signIn, submit } from "./people.mjs";
+import { signIn, submit, sure } from "./people.mjs";
 
 /** Somebody who may, at the site. */
 async function admin(world, gateway, name) {
@@ -30,7 +30,7 @@ export async function shutsOut(world, gateway) {
   const page = await admin(world, gateway, "vera");
   await submit(page, { "Part of the name or address": "zoe" }, "Search");
   await page.getByRole("link", { name: "zoe" }).click();
-  await press(page, "Shut out");
+  await sure(page, "Shut out", "Shut a user out?", "Shut out");
   await page.getByText("The user is shut out.").waitFor();
   await zoe.waitForFunction(() => document.title === "closed 1008");
 }
@@ -97,4 +97,6 @@ export async function site(world, gateway, pictures) {
   for (const [name, path] of Object.entries(PAGES)) {
     await look(page, name, () => page.goto(path), pictures);
   }
+  await page.goto("/manage/invitations/");
+  await look(page, "manage-asked", () => press(page, "Revoke: 1"), pictures);
 }

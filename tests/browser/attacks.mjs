@@ -24,7 +24,7 @@ export async function formsOfOthers(world, gateway) {
     for (const [path, fields] of [
       ["/app/", { amount: "100" }],
       ["/auth/sign-out/", {}],
-      ["/auth/account/sessions/", { all: "1" }],
+      ["/auth/account/sessions/", { all: "1", sure: "1" }],
       ["/auth/account/keys/", { name: "theirs" }],
       ["/auth/sign-in/", { username: "alice", password: PASSWORD }],
     ]) {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 import { PASSWORD } from "./gateway.mjs";
 import { until } from "./patience.mjs";
-import { code, offered, signIn, submit } from "./people.mjs";
+import { code, offered, signIn, submit, sure } from "./people.mjs";
 
 const ANOTHER = "another horse battery";
 
@@ -124,7 +124,7 @@ export async function sessions(world, gateway) {
   await isOut(one);
   await two.goto("/app/live");
   await two.waitForFunction(() => document.title === "open for erin");
-  await here.getByRole("button", { name: "Sign out everywhere" }).click();
+  await sure(here, "Sign out everywhere", "Sign out everywhere?", "Sign out everywhere");
   await says(here, "You are signed out.");
   await two.waitForFunction(() => document.title === "closed 1008");
   for (const page of [here, two]) await isOut(page);
@@ -142,7 +142,7 @@ export async function apiKey(world, gateway) {
   assert.deepEqual([answer.status, (await answer.text()).includes("Hello frank")], [200, true]);
   await page.goto("/auth/account/keys/");
   assert.ok(!(await page.content()).includes(key), "it is shown once");
-  await page.getByRole("button", { name: "Revoke: nightly" }).click();
+  await sure(page, "Revoke: nightly", "Revoke an API key?", "Revoke the key");
   await says(page, "The key is revoked.");
   assert.equal((await ask()).status, 401);
 }

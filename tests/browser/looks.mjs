@@ -61,12 +61,20 @@ const ACCOUNT = {
     await submit(page, { "Current password": "wrong", "New password": "1" }, "Change the password");
   },
   sessions: (page) => page.goto("/auth/account/sessions/"),
+  "sessions-asked": async (page) => {
+    await page.goto("/auth/account/sessions/");
+    await submit(page, {}, "Sign out everywhere");
+  },
   "keys-none": (page) => page.goto("/auth/account/keys/"),
   "keys-made": async (page) => {
     await page.goto("/auth/account/keys/");
     await submit(page, { "Name of a new key": "nightly backup" }, "Create key");
   },
   keys: (page) => page.goto("/auth/account/keys/"),
+  "keys-asked": async (page) => {
+    await page.goto("/auth/account/keys/");
+    await submit(page, {}, "Revoke: nightly backup");
+  },
   factor: (page) => page.goto("/auth/account/factors/"),
   "factor-wrong": async (page) => {
     await page.goto("/auth/account/factors/");

@@ -14,6 +14,13 @@ export async function submit(page, fields, button) {
   await answered;
 }
 
+/** Presses a button that destroys something, and on the page that asks about it the one that says yes. */
+export async function sure(page, button, question, yes) {
+  await page.getByRole("button", { name: button, exact: true }).click();
+  await page.getByRole("heading", { name: question, exact: true }).waitFor();
+  await page.getByRole("button", { name: yes, exact: true }).click();
+}
+
 /** Signs in on the page that is shown, or on the one where one does. */
 export async function signIn(page, name, { to = "/auth/sign-in/", password = PASSWORD } = {}) {
   if (to) await page.goto(to);

@@ -63,6 +63,7 @@ mod own_keys;
 mod pages;
 mod pages_account;
 mod pages_admin;
+mod pages_admin_asks;
 mod pages_admin_groups;
 mod pages_admin_newcomers;
 mod pages_edges;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use portcullis::rooms::session::NewKey;
+
 use super::pages;
+use super::pages_admin::{self, EVIL, question, says, send, signed_in};
 use crate::common::browser::Browser;
 use crate::common::smtp::Smtp;
 use crate::common::{PASSWORD, Reply, Stage};
@@ -143,7 +146,7 @@ async fn sessions_are_seen_and_ended() {
     goes_to(&reply, "/auth/account/sessions/?done=ended");
     assert_eq!(other.go(gateway, "/web/x").await.status, 302);
     assert_eq!(browser.go(gateway, "/web/x").await.status, 200);
-    let reply = browser.post(gateway, "/auth/account/sessions/", &[("all", "1")]).await;
+    let reply = send(&mut browser, gateway, "/auth/account/sessions/", &[("all", "1")]).await;
     goes_to(&reply, "/auth/sign-in/?done=out");
     assert_eq!(browser.token(), None);
     assert_eq!(browser.go(gateway, "/web/x").await.status, 302);
@@ -250,13 +253,63 @@ async fn a_key_is_shown_once_and_needs_a_recent_login() {
     let text = page(&browser.go(gateway, "/auth/account/keys/").await);
     assert!(text.contains("backup") && !text.contains(&key), "{text}");
     let id = text.split("name=\"id\" value=\"").nth(1).and_then(|it| it.split('"').next()).unwrap();
-    let reply = browser.post(gateway, "/auth/account/keys/", &[("id", id)]).await;
+    let reply = send(&mut browser, gateway, "/auth/account/keys/", &[("id", id)]).await;
     goes_to(&reply, "/auth/account/keys/?done=revoked");
     assert_eq!(stage.get_as("/app/x", &key).await.status, 401);
     gateway.clock().advance(Duration::from_secs(16 * 60));
     let reply = browser.post(gateway, "/auth/account/keys/", &[("name", "late")]).await;
     goes_to(&reply, "/auth/sign-in/?next=%2Fauth%2Faccount%2Fkeys%2F&anew=1");
     stage.finish().await;
+}
+
+#[tokio::test]
+async fn a_key_and_all_sessions_go_when_that_was_asked_about() {
+    let stage = pages_admin::stage().await;
+    let (gateway, id) = (&stage.gateway, stage.alice.id);
+    let mut alice = signed_in(&stage, "alice").await;
+    let mut other = signed_in(&stage, "alice").await;
+    let key = NewKey { name: EVIL.to_owned(), scopes: None, life: None };
+    gateway.accounts.make_key(&stage.alice, key).await.unwrap();
+    let left = async || {
+        let keys = gateway.accounts.keys_of(id).await.unwrap();
+        (keys.len(), gateway.accounts.sessions(id, 9).await.unwrap().len())
+    };
+    let keys = "/auth/account/keys/";
+    let key = ["Revoke an API key?", "<dd>&lt;script&gt;alert(1)", "<dt>Created</dt><dd><time "];
+    let everywhere = ["Sign out everywhere?", "<dd>2</dd>", "this one as well"];
+    for (target, form, said, to, after) in [
+        (keys, ("id", "1"), key, "/auth/account/keys/?done=revoked", (0, 2)),
+        ("/auth/account/sessions/", ("all", "1"), everywhere, "/auth/sign-in/?done=out", (0, 0)),
+    ] {
+        let before = left().await;
+        let text = pages_admin::page(&alice.post(gateway, target, &[form]).await, 200);
+        says(&text, &said);
+        let (action, yes) = question(&text);
+        let yes: Vec<_> = yes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!((action.as_str(), yes.as_slice()), (target, &[form, ("sure", "1")][..]));
+        // Neither a look nor the page of somebody else does it.
+        for value in [form.1, "99"] {
+            let look = format!("{target}?{}={value}&sure=1", form.0);
+            pages_admin::page(&alice.go(gateway, &look).await, 200);
+        }
+        for from in ["", "Origin: http://evil.test\r\n"] {
+            pages_admin::page(&alice.post_from(gateway, target, from, &yes).await, 403);
+        }
+        assert_eq!(left().await, before);
+        goes_to(&alice.post(gateway, target, &yes).await, to);
+        assert_eq!(left().await, after);
+    }
+    assert_eq!((alice.token(), other.go(gateway, "/web/x").await.status), (None, 302));
+    // Nobody is told of what is not theirs.
+    let bob = stage.user("bob", &[]).await;
+    let name = NewKey { name: "bob's".to_owned(), scopes: None, life: None };
+    gateway.accounts.make_key(&bob, name).await.unwrap();
+    let mut alice = signed_in(&stage, "alice").await;
+    for id in ["2", "7", "x", EVIL] {
+        let text = pages_admin::page(&alice.post(gateway, keys, &[("id", id)]).await, 404);
+        assert!(!text.contains("bob"), "{text}");
+    }
+    stage.finish_untouched().await;
 }
 
 #[tokio::test]

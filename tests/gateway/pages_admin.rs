@@ -7,7 +7,7 @@ use portcullis::store::UserChange;
 use serde_json::Value;
 
 use crate::common::browser::Browser;
-use crate::common::{PASSWORD, Policy, Reply, Setup, Stage, Upstream};
+use crate::common::{PASSWORD, Policy, Reply, Setup, Stage, TestGateway, Upstream};
 
 pub(crate) const SITE: &str = "[pages]\n[pages.admin]\n[auth.keys]\n\
     [routes.\"a.test/web/*\"]\nto = \"up\"\nbrowser = true\n";
@@ -59,6 +59,53 @@ pub(crate) fn says(text: &str, wanted: &[&str]) {
     for wanted in wanted {
         assert!(text.contains(wanted), "`{wanted}` is not in\n{text}");
     }
+}
+
+/// The form of a page that asks once: where it goes, and what it sends.
+#[track_caller]
+pub(crate) fn question(text: &str) -> (String, Vec<(String, String)>) {
+    let plain = |text: &str| {
+        [("&#x2f;", "/"), ("&#x27;", "'"), ("&quot;", "\""), ("&lt;", "<"), ("&gt;", ">")]
+            .into_iter()
+            .fold(text.to_owned(), |text, (sign, plain)| text.replace(sign, plain))
+            .replace("&amp;", "&")
+    };
+    let (_, form) = text.split_once("<form method=\"post\" action=\"").unwrap();
+    let (action, form) = form.split_once("\">").unwrap();
+    let (fields, _) = form.split_once("</form>").unwrap();
+    let fields = fields.split("<input type=\"hidden\" name=\"").skip(1).map(|field| {
+        let (name, rest) = field.split_once("\" value=\"").unwrap();
+        (plain(name), plain(rest.split_once('"').unwrap().0))
+    });
+    let fields: Vec<_> = fields.collect();
+    assert!(fields.contains(&("sure".to_owned(), "1".to_owned())), "{text}");
+    (plain(action), fields)
+}
+
+/// Sends a form as who is sure: if something is asked first, that is said yes to.
+pub(crate) async fn send(
+    browser: &mut Browser,
+    gateway: &TestGateway,
+    target: &str,
+    form: &[(&str, &str)],
+) -> Reply {
+    let reply = browser.post(gateway, target, form).await;
+    if reply.status != 200 || !reply.text().contains("name=\"sure\"") {
+        return reply;
+    }
+    let (action, yes) = question(&reply.text());
+    let yes: Vec<_> = yes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    browser.post(gateway, &action, &yes).await
+}
+
+/// Whether a text begins with a moment that the script of the pages puts into the reader's zone.
+#[track_caller]
+pub(crate) fn is_moment(text: &str) {
+    let rest = text.strip_prefix("<time datetime=\"").unwrap_or_else(|| panic!("none in {text}"));
+    let (at, rest) = rest.split_once("\">").unwrap();
+    let (shown, _) = rest.split_once("</time>").unwrap();
+    assert!(at.len() > 16 && at.ends_with('Z'), "{at}");
+    assert_eq!(shown, format!("{} UTC", at.get(..16).unwrap().replace('T', " ")));
 }
 
 const USER: &str = "/manage/user/?name=alice";
@@ -182,9 +229,10 @@ async fn a_user_is_looked_after() {
     gateway.accounts.make_key(&stage.alice, name).await.unwrap();
     let text = page(&ada.go(gateway, USER).await, 200);
     says(&text, &["alice@example.com", "editor", "staff", "Tests&#x2f;1.0", "backup"]);
+    says(&text, &["All sessions of the user end."]);
 
     let mut act = async |act: &str, field: &str, value: &str| {
-        let reply = ada.post(gateway, ACT, &[("do", act), (field, value)]).await;
+        let reply = send(&mut ada, gateway, ACT, &[("do", act), (field, value)]).await;
         goes_to(&reply, 303, &format!("{USER}&done={act}"));
         page(&ada.go(gateway, &format!("{USER}&done={act}")).await, 200)
     };
@@ -217,6 +265,7 @@ async fn a_user_is_looked_after() {
     assert_eq!(alice.sign_in(gateway, "alice", "another horse battery").await.status, 303);
     let text = page(&ada.post(gateway, ACT, &[("do", "reset-link")]).await, 200);
     says(&text, &["http:&#x2f;&#x2f;localhost:8080&#x2f;auth&#x2f;reset&#x2f;?uid=1&amp;token="]);
+    is_moment(text.split_once("(expires ").unwrap().1);
     stage.finish().await;
 }
 
@@ -245,8 +294,8 @@ async fn what_is_wrong_is_told_and_changes_nothing() {
         ("api-key-revoke", "id", "7", 404, "the user has no API key 7"),
         ("reset-link", "", "", 422, "links are made from `public`"),
     ] {
-        let reply = ada.post(gateway, ACT, &[("do", act), (field, value)]).await;
-        let text = page(&reply, status);
+        let form = [("do", act), (field, value), ("sure", "1")];
+        let text = page(&ada.post(gateway, ACT, &form).await, status);
         says(&text, &["role=\"alert\"", "alice@example.com"]);
         says(&text.replace("&#x2f;", "/"), &[said]);
         assert!(!text.contains("\"123\""), "{text}");
@@ -338,7 +387,7 @@ async fn the_record_names_who_acted_and_is_read_here() {
     says(&text, &["Every line is there, and as it was written."]);
     for number in 0..30 {
         let act = if number % 2 == 0 { "deactivate" } else { "activate" };
-        ada.post(gateway, ACT, &[("do", act)]).await;
+        ada.post(gateway, ACT, &[("do", act), ("sure", "1")]).await;
     }
     let text = page(&ada.go(gateway, "/manage/audit/?name=alice").await, 200);
     assert_eq!(text.matches("<tr><td>").count(), 50);
@@ -485,6 +534,7 @@ async fn a_lost_factor_is_taken_away_when_it_was_asked_for_once() {
     let reset = "/manage/user/factors/?name=alice";
     let text = page(&ada.go(gateway, reset).await, 200);
     says(&text, &["Remove the second factor of a user?", "alice", "Back, and change nothing"]);
+    is_moment(text.split_once("<dt>Authenticator app since</dt><dd>").unwrap().1);
     assert!(gateway.accounts.factors(stage.alice.id).await.unwrap().is_some(), "asked, not done");
     // Neither somebody else's form nor somebody else does it; and nobody by this way to oneself.
     let evil = "Origin: http://evil.test\r\n";

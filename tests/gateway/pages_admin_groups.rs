@@ -2,7 +2,7 @@
 
 use portcullis::store::{GroupChange, UserChange};
 
-use crate::pages_admin::{EVIL, ada, goes_to, page, says, signed_in, stage};
+use crate::pages_admin::{EVIL, ada, goes_to, page, says, send, signed_in, stage};
 
 const GROUPS: &str = "/manage/groups/";
 const STAFF: &str = "/manage/group/?name=staff";
@@ -17,7 +17,7 @@ async fn a_group_is_made_filled_emptied_and_deleted() {
     let reply = ada.post(gateway, GROUPS, &[("name", " staff ")]).await;
     goes_to(&reply, 303, "/manage/group/?name=staff&done=added");
     let mut act = async |act: &str, field: &str, value: &str| {
-        let reply = ada.post(gateway, STAFF, &[("do", act), (field, value)]).await;
+        let reply = send(&mut ada, gateway, STAFF, &[("do", act), (field, value)]).await;
         goes_to(&reply, 303, &format!("{STAFF}&done={act}"));
         page(&ada.go(gateway, &format!("{STAFF}&done={act}")).await, 200)
     };

@@ -1,7 +1,9 @@
 //! The admin site: users who are made by operators, and invitations.
 
 use crate::common::browser::Browser;
-use crate::pages_admin::{EVIL, SITE, ada, goes_to, page, says, signed_in, stage, stage_with};
+use crate::pages_admin::{
+    EVIL, SITE, ada, goes_to, page, says, send, signed_in, stage, stage_with,
+};
 
 const ADD: &str = "/manage/user/add/";
 const INVITATIONS: &str = "/manage/invitations/";
@@ -87,7 +89,7 @@ async fn an_invitation_is_made_used_listed_and_taken_back() {
     for (act, id, status) in [("revoke", "7", 404), ("revoke", "x", 400), ("", "1", 400)] {
         page(&ada.post(gateway, INVITATIONS, &[("do", act), ("id", id)]).await, status);
     }
-    let reply = ada.post(gateway, INVITATIONS, &[("do", "revoke"), ("id", "1")]).await;
+    let reply = send(&mut ada, gateway, INVITATIONS, &[("do", "revoke"), ("id", "1")]).await;
     goes_to(&reply, 303, "/manage/invitations/?done=revoked");
     let form =
         [("username", "eve"), ("email", "e@x.test"), ("password", password), ("invite", &made)];

@@ -1,9 +1,10 @@
 //! The end of a user: asked for once, with what goes with it.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::user_acts::is_still;
-use super::{Confirm, is_oneself, items, joined, not_to_oneself, text};
+use super::{is_oneself, items, joined, not_to_oneself, text};
+use crate::pages::confirm::{Confirm, Fact};
 use crate::pages::form::Form;
 use crate::pages::office::Denied;
 use crate::pages::outcome::Outcome;
@@ -22,17 +23,6 @@ pub(super) fn texts() -> impl Iterator<Item = &'static str> {
     ASKED.texts()
 }
 
-/// What it is filled with, of somebody made up.
-pub(super) fn sample() -> Value {
-    json!({
-        "lead": ASKED.warning,
-        "facts": [{ "label": "Username", "value": "alice" }],
-        "action": "/manage/user/delete/?name=alice",
-        "submit": ASKED.submit,
-        "back": "/manage/user/?name=alice",
-    })
-}
-
 pub(super) async fn get(cx: &Context<'_>) -> Outcome {
     let name = cx.query.text("name");
     let (id, facts) = match facts(cx, name).await {
@@ -40,7 +30,8 @@ pub(super) async fn get(cx: &Context<'_>) -> Outcome {
         Err(denied) => return cx.denied("", &denied),
     };
     let action = cx.site("user/delete", &[("name", name), ("id", &id)]);
-    cx.confirm("", &ASKED, facts, &action, &cx.site("user", &[("name", name)]))
+    let back = cx.site("user", &[("name", name)]);
+    cx.on_site("", ASKED.view(facts, &Form::default(), &action, &back)).into()
 }
 
 pub(super) async fn post(cx: &Context<'_>, _form: Form) -> Outcome {
@@ -59,18 +50,18 @@ pub(super) async fn post(cx: &Context<'_>, _form: Form) -> Outcome {
 }
 
 /// The user's number, and the facts in the order of their names.
-async fn facts(cx: &Context<'_>, name: &str) -> Result<(String, [String; 5]), Denied> {
+async fn facts(cx: &Context<'_>, name: &str) -> Result<(String, [Fact; 5]), Denied> {
     let user = cx.command(json!({ "command": "user-show", "name": name })).await?;
     let mut sessions = cx.command(json!({ "command": "session-list", "name": name })).await?;
     let asked = json!({ "command": "api-key-list", "user": name, "after": null, "limit": 1 });
     let mut keys = cx.command(asked).await?;
     let id = user.get("id").map(ToString::to_string).unwrap_or_default();
     let facts = [
-        text(&user, "username").to_owned(),
-        text(&user, "email").to_owned(),
-        items(&mut sessions, "sessions").len().to_string(),
-        items(&mut keys, "keys").len().to_string(),
-        joined(&user, "groups"),
+        text(&user, "username").into(),
+        text(&user, "email").into(),
+        items(&mut sessions, "sessions").len().to_string().into(),
+        items(&mut keys, "keys").len().to_string().into(),
+        joined(&user, "groups").into(),
     ];
     Ok((id, facts))
 }

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::user_acts::is_still;
-use super::{Confirm, is_oneself, not_to_oneself, text};
+use super::{is_oneself, not_to_oneself, text};
+use crate::pages::confirm::{Confirm, Fact};
 use crate::pages::form::Form;
 use crate::pages::moment;
 use crate::pages::office::Denied;
@@ -26,13 +27,11 @@ pub(super) fn texts() -> impl Iterator<Item = &'static str> {
 /// What there is of them, in the words of a page.
 pub(super) fn readable(factors: &Value) -> [(&'static str, Value); 5] {
     let since = text(factors, "totp");
-    let count = |name| factors.get(name).and_then(Value::as_u64).unwrap_or_default();
-    let passkeys = count("passkeys");
-    let words = if since.is_empty() { String::new() } else { moment::in_words(since) };
+    let passkeys = number(factors, "passkeys");
     [
         ("factor_since", since.into()),
-        ("factor_since_text", words.into()),
-        ("recovery_codes", count("recovery_codes").into()),
+        ("factor_since_text", moment::in_words(since).into()),
+        ("recovery_codes", number(factors, "recovery_codes").into()),
         ("passkeys", passkeys.into()),
         ("has_factor", (!since.is_empty() || passkeys > 0).into()),
     ]
@@ -44,12 +43,12 @@ pub(super) async fn get(cx: &Context<'_>) -> Outcome {
         Ok(found) => found,
         Err(denied) => return cx.denied("", &denied),
     };
-    let [_, (_, since), (_, codes), (_, passkeys), _] = readable(&factors);
-    let since = since.as_str().unwrap_or_default().to_owned();
-    let username = text(&factors, "username").to_owned();
-    let facts = [username, since, passkeys.to_string(), codes.to_string()];
+    let count = |name| number(&factors, name).to_string().into();
+    let (username, since) = (text(&factors, "username"), text(&factors, "totp"));
+    let facts = [username.into(), Fact::moment(since), count("passkeys"), count("recovery_codes")];
     let action = cx.site("user/factors", &[("name", name), ("id", &id)]);
-    cx.confirm("", &ASKED, facts, &action, &cx.site("user", &[("name", name)]))
+    let back = cx.site("user", &[("name", name)]);
+    cx.on_site("", ASKED.view(facts, &Form::default(), &action, &back)).into()
 }
 
 pub(super) async fn post(cx: &Context<'_>, _form: Form) -> Outcome {
@@ -73,4 +72,9 @@ async fn facts(cx: &Context<'_>, name: &str) -> Result<(String, Value), Denied> 
     let user = cx.command(json!({ "command": "user-show", "name": name })).await?;
     let factors = cx.command(json!({ "command": "user-factors", "name": name })).await?;
     Ok((user.get("id").map(ToString::to_string).unwrap_or_default(), factors))
+}
+
+/// How many of them there are.
+fn number(factors: &Value, name: &str) -> u64 {
+    factors.get(name).and_then(Value::as_u64).unwrap_or_default()
 }

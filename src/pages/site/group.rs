@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Confirm, joined, text, texts_of, with};
+use super::asks::{self, About, Acted};
+use super::{joined, text, texts_of, with};
+use crate::pages::confirm::Confirm;
 use crate::pages::form::Form;
 use crate::pages::office::Denied;
 use crate::pages::outcome::{Outcome, View};
@@ -66,12 +68,15 @@ pub(super) async fn post(cx: &Context<'_>, form: Form) -> Outcome {
         _ => false,
     };
     let is_safe = if takes_the_site { keeps_the_site(cx, group).await } else { Ok(()) };
+    let action = cx.site("group", &[("name", group)]);
+    let about = About { part: "groups", user, group, page: action.clone(), action };
     let done = match is_safe {
-        Ok(()) => cx.command(command).await,
+        Ok(()) => asks::carry_out(cx, &about, &form, command).await,
         Err(denied) => Err(denied),
     };
     match done {
-        Ok(_) => Outcome::go(cx.site("group", &[("name", group), ("done", act)])),
+        Ok(Acted::Asked(question)) => question,
+        Ok(Acted::Done(_)) => Outcome::go(cx.site("group", &[("name", group), ("done", act)])),
         Err(denied) => view(cx, Some(denied)).await,
     }
 }
@@ -83,11 +88,11 @@ pub(super) async fn ask(cx: &Context<'_>) -> Outcome {
         Ok(group) => group,
         Err(denied) => return cx.denied("groups", &denied),
     };
-    let more = if is_longer(&group) { ", …" } else { "" };
-    let members = format!("{}{more}", joined(&group, "members"));
-    let facts = [text(&group, "name").to_owned(), joined(&group, "roles"), members];
+    let roles = joined(&group, "roles");
+    let facts = [text(&group, "name").into(), roles.into(), members(&group).into()];
     let action = cx.site("group/delete", &[("name", name)]);
-    cx.confirm("groups", &ASKED, facts, &action, &cx.site("group", &[("name", name)]))
+    let back = cx.site("group", &[("name", name)]);
+    cx.on_site("groups", ASKED.view(facts, &Form::default(), &action, &back)).into()
 }
 
 pub(super) async fn delete(cx: &Context<'_>, _form: Form) -> Outcome {
@@ -136,6 +141,12 @@ async fn view(cx: &Context<'_>, denied: Option<Denied>) -> Outcome {
     ];
     let data = with(group, more);
     View::told(cx.site_page("groups", "group.html", TITLE, data), denied.as_ref()).into()
+}
+
+/// The members that are shown, as one text.
+pub(super) fn members(group: &Value) -> String {
+    let more = if is_longer(group) { ", …" } else { "" };
+    format!("{}{more}", joined(group, "members"))
 }
 
 /// Whether a group has more members than are shown.

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::asks::{self, About, Acted};
 use super::{items, joined, place, text, with, words};
 use crate::pages::form::Form;
 use crate::pages::moment;
@@ -62,16 +63,23 @@ pub(super) async fn get(cx: &Context<'_>) -> Outcome {
 }
 
 pub(super) async fn post(cx: &Context<'_>, form: Form) -> Outcome {
-    let done = match form.text("do") {
-        "revoke" => match form.text("id").parse::<u64>() {
-            Ok(id) => cx.command(json!({ "command": "invite-revoke", "id": id })).await,
-            Err(_) => Err(super::no_such_act()),
-        },
+    let id = match form.text("do") {
+        "revoke" => form.text("id").parse::<u64>().ok(),
         "invite" => return make(cx, form).await,
-        _ => Err(super::no_such_act()),
+        _ => None,
+    };
+    let action = cx.site("invitations", &[]);
+    let about = About { part: "invitations", user: "", group: "", page: action.clone(), action };
+    let done = match id {
+        Some(id) => {
+            let command = json!({ "command": "invite-revoke", "id": id });
+            asks::carry_out(cx, &about, &form, command).await
+        }
+        None => Err(super::no_such_act()),
     };
     match done {
-        Ok(_) => Outcome::go(cx.site("invitations", &[("done", "revoked")])),
+        Ok(Acted::Asked(question)) => question,
+        Ok(Acted::Done(_)) => Outcome::go(cx.site("invitations", &[("done", "revoked")])),
         Err(denied) => view(cx, &form, Said { denied: Some(denied), ..Said::default() }).await,
     }
 }

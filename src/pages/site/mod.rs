@@ -3,6 +3,7 @@
 //! All of it asks the [`Office`](super::Office), which is the door that the command line asks, too:
 //! what that refuses and records is the same from a page. `TABLE` is the whole of it.
 
+mod asks;
 mod audit;
 mod delete;
 mod explain;
@@ -63,6 +64,7 @@ pub(super) fn texts() -> impl Iterator<Item = &'static str> {
         .chain(users::texts())
         .chain(user::texts())
         .chain(user_add::texts())
+        .chain(asks::texts())
         .chain(delete::texts())
         .chain(factors::texts())
         .chain(groups::texts())
@@ -84,29 +86,11 @@ pub(super) fn samples() -> impl Iterator<Item = (&'static str, Value)> {
         ("groups.html", groups::sample()),
         ("group.html", group::sample()),
         ("invitations.html", invitations::sample()),
-        ("confirm.html", delete::sample()),
         ("audit.html", audit::sample()),
         ("state.html", state::sample()),
         ("explain.html", explain::sample()),
     ]
     .into_iter()
-}
-
-/// What is asked before something is destroyed. All texts are in English.
-struct Confirm {
-    title: &'static str,
-    warning: &'static str,
-    /// What is named.
-    facts: &'static [&'static str],
-    submit: &'static str,
-}
-
-impl Confirm {
-    /// What it says.
-    #[cfg(test)]
-    fn texts(&self) -> impl Iterator<Item = &'static str> {
-        self.facts.iter().copied().chain([self.title, self.warning, self.submit])
-    }
 }
 
 const NOT_DONE: &str = "This was not done";
@@ -172,33 +156,17 @@ impl Context<'_> {
         title: &'static str,
         data: Value,
     ) -> View {
+        self.on_site(part, View::good(template, title, data))
+    }
+
+    /// The same of a view that is there.
+    fn on_site(&self, part: &str, view: View) -> View {
         let parts = PARTS.iter().map(|(label, below)| {
             json!({ "label": label, "to": self.site(below, &[]), "current": *below == part })
         });
         let home = json!({ "label": HOME, "to": self.page(""), "current": false });
         let parts: Vec<_> = parts.chain([home]).collect();
-        View { within: Some(json!({ "parts": parts })), ..View::good(template, title, data) }
-    }
-
-    /// A page that asks once, and names what goes: each fact with what it is called in English.
-    fn confirm(
-        &self,
-        part: &str,
-        what: &Confirm,
-        facts: impl IntoIterator<Item = String>,
-        action: &str,
-        back: &str,
-    ) -> Outcome {
-        let facts = what.facts.iter().zip(facts);
-        let facts = facts.map(|(label, value)| json!({ "label": label, "value": value }));
-        let data = json!({
-            "lead": what.warning,
-            "facts": facts.collect::<Vec<_>>(),
-            "action": action,
-            "submit": what.submit,
-            "back": back,
-        });
-        self.site_page(part, "confirm.html", what.title, data).into()
+        View { within: Some(json!({ "parts": parts })), ..view }
     }
 
     /// The page of a command that was not carried out, where there is nothing else to show.

@@ -42,11 +42,9 @@ pub(super) fn texts() -> impl Iterator<Item = &'static str> {
 pub(super) fn sample() -> Value {
     let moment = "2026-01-02T03:04:05Z";
     let words = "2026-01-02 03:04 UTC";
-    json!({
+    let user = json!({
         "notice": "The role was given.",
         "faults": ["there is no group `x`"],
-        "link": "https://app.example.com/auth/reset/?uid=7&token=T",
-        "link_expires": words,
         "action": "/manage/user/?name=alice",
         "delete": "/manage/user/delete/?name=alice",
         "reset_factors": "/manage/user/factors/?name=alice",
@@ -94,7 +92,13 @@ pub(super) fn sample() -> Value {
             "last_used_text": words,
         }],
         "trail": [audit::sample_line()],
-    })
+    });
+    let link = [
+        ("link", "https://app.example.com/auth/reset/?uid=7&token=T".into()),
+        ("link_expires", moment.into()),
+        ("link_expires_text", words.into()),
+    ];
+    with(user, link)
 }
 
 /// What is to be said above it.
@@ -127,6 +131,7 @@ pub(super) async fn view(cx: &Context<'_>, said: Said) -> Outcome {
             ("notice", if denied.is_none() { cx.done(&DONE) } else { "" }.into()),
             ("faults", denied.iter().map(|denied| &*denied.detail).collect::<Vec<_>>().into()),
             ("link", link.into()),
+            ("link_expires_text", ends.as_deref().map(moment::in_words).into()),
             ("link_expires", ends.into()),
             ("action", cx.site("user", &[asked[0], ("id", &id)]).into()),
             ("delete", cx.site("user/delete", &asked).into()),

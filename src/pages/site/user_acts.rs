@@ -3,10 +3,10 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::asks::{self, About, Acted};
 use super::user::{Said, view};
-use super::{is_oneself, items, no_such_act, not_to_oneself, place, text};
+use super::{is_oneself, no_such_act, not_to_oneself, place, text};
 use crate::pages::form::Form;
-use crate::pages::moment;
 use crate::pages::office::Denied;
 use crate::pages::outcome::Outcome;
 use crate::pages::settings::SiteSettings;
@@ -15,18 +15,18 @@ use crate::pages::visit::Context;
 pub(super) async fn post(cx: &Context<'_>, form: Form) -> Outcome {
     let (name, act) = (cx.query.text("name"), form.text("do"));
     match act_on(cx, name, &form).await {
+        Ok(Acted::Asked(question)) => question,
         // It is shown this once.
-        Ok(reply) if act == "reset-link" => {
-            let expires = moment::in_words(text(&reply, "expires"));
-            let link = Some((text(&reply, "link").to_owned(), expires));
+        Ok(Acted::Done(reply)) if act == "reset-link" => {
+            let link = Some((text(&reply, "link").to_owned(), text(&reply, "expires").to_owned()));
             view(cx, Said { link, ..Said::default() }).await
         }
-        Ok(_) => Outcome::go(cx.site("user", &[("name", name), ("done", act)])),
+        Ok(Acted::Done(_)) => Outcome::go(cx.site("user", &[("name", name), ("done", act)])),
         Err(denied) => view(cx, Said { denied: Some(denied), ..Said::default() }).await,
     }
 }
 
-async fn act_on(cx: &Context<'_>, name: &str, form: &Form) -> Result<Value, Denied> {
+async fn act_on(cx: &Context<'_>, name: &str, form: &Form) -> Result<Acted, Denied> {
     let act = form.text("do");
     let costs_the_site = match act {
         "deactivate" | "group-leave" => true,
@@ -39,9 +39,12 @@ async fn act_on(cx: &Context<'_>, name: &str, form: &Form) -> Result<Value, Deni
     let command = command(act, name, form).ok_or_else(no_such_act)?;
     is_still(cx, name).await?;
     if let ("api-key-revoke", Some(id)) = (act, command.get("id").and_then(Value::as_u64)) {
-        owns(cx, name, id).await?;
+        asks::key(cx, name, id).await?;
     }
-    cx.command(command).await
+    let page = cx.site("user", &[("name", name)]);
+    let action = cx.site("user", &[("name", name), ("id", cx.query.text("id"))]);
+    let about = About { part: "", user: name, group: form.text("group").trim(), action, page };
+    asks::carry_out(cx, &about, form, command).await
 }
 
 /// Whether the name is still that of the user whose page the form was on.
@@ -52,17 +55,6 @@ pub(super) async fn is_still(cx: &Context<'_>, name: &str) -> Result<(), Denied>
     }
     let detail = "that name is another user's by now; nothing was done to either";
     Err(Denied::new(StatusCode::CONFLICT, "conflict", detail))
-}
-
-/// Whether a key is that user's.
-async fn owns(cx: &Context<'_>, name: &str, id: u64) -> Result<(), Denied> {
-    let asked = json!({ "command": "api-key-list", "user": name, "after": null, "limit": 1 });
-    let keys = items(&mut cx.command(asked).await?, "keys");
-    if keys.iter().any(|key| key.get("id").and_then(Value::as_u64) == Some(id)) {
-        return Ok(());
-    }
-    let detail = format!("the user has no API key {id}");
-    Err(Denied::new(StatusCode::NOT_FOUND, "not_found", detail))
 }
 
 /// The command of that name, with what the form says; `None` for those that are not given here.
