@@ -82,8 +82,8 @@ pub(super) async fn post(cx: &Context<'_>, form: Form) -> Outcome {
 async fn ask(cx: &Context<'_>, form: &Form) -> Outcome {
     let mut answer = cx.ask(Method::GET, "keys", json!({})).await;
     let Some(keys) = answer.list() else { return refused(cx, &Form::default(), answer).await };
-    let id = form.text("id");
-    let is_it = |key: &&Value| key.get("id").is_some_and(|known| known.to_string() == id);
+    let id: Option<u64> = form.text("id").parse().ok();
+    let is_it = |key: &&Value| id.is_some() && key.get("id").and_then(Value::as_u64) == id;
     let Some(key) = keys.iter().find(is_it) else {
         return refusal::view(StatusCode::NOT_FOUND, "not_found").into();
     };

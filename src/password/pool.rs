@@ -49,8 +49,8 @@ impl Load {
 
 /// The turn of a caller whose work is done. While it is kept, the thread that did the work leaves
 /// its processor alone, so that what follows (the commit of a login) does not take another from
-/// the requests that are proxied; but for a quarter of the time that the work took at most: a slow
-/// disk makes logins little rarer than hashing does.
+/// the requests that are proxied; but for as long as the work took at most: a slow disk does not
+/// stop the others for good.
 #[derive(Debug)]
 pub struct Turn(#[expect(dead_code, reason = "to be dropped")] Sender<Nothing>);
 
@@ -118,7 +118,7 @@ impl Pool {
                 let (turn, over) = channel();
                 // The caller may be gone by now; then nobody wants the result.
                 drop(answer.send((result, Turn(turn))));
-                drop(over.recv_timeout(took / 4));
+                drop(over.recv_timeout(took));
             }
         });
         // Before it can be done.
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn while_a_turn_is_kept_the_thread_rests_for_a_share_of_its_work() {
+    async fn while_a_turn_is_kept_the_thread_rests() {
         let pool = pool(4, Duration::from_secs(60));
         let work = || thread::sleep(Duration::from_millis(80));
         let ((), turn) = pool.run_and_keep(work).await.unwrap();

@@ -112,3 +112,28 @@ async fn nobody_shuts_themselves_out_by_a_group() {
     page(&carol.go(gateway, GROUPS).await, 403);
     stage.finish_untouched().await;
 }
+
+#[tokio::test]
+async fn many_members_are_several_pages() {
+    let stage = stage().await;
+    let gateway = &stage.gateway;
+    gateway.accounts.create_group("staff").await.unwrap().unwrap();
+    for number in 0..120 {
+        let user = stage.user(&format!("member{number:03}"), &[]).await;
+        let change = UserChange::JoinGroup("staff".to_owned());
+        gateway.accounts.change(user.id, change).await.unwrap().unwrap();
+    }
+    let mut ada = ada(&stage).await;
+    let (mut target, mut seen) = (STAFF.to_owned(), Vec::new());
+    loop {
+        let text = page(&ada.go(gateway, &target).await, 200);
+        let found = text.split("\">member").skip(1).filter_map(|rest| rest.get(..3));
+        seen.push(found.map(str::to_owned).collect::<Vec<_>>());
+        let Some((_, next)) = text.split_once("&amp;from=") else { break };
+        target = format!("{STAFF}&from={}", next.split('"').next().unwrap());
+    }
+    assert_eq!(seen.iter().map(Vec::len).collect::<Vec<_>>(), [50, 50, 20]);
+    let all: Vec<_> = (0..120).map(|number| format!("{number:03}")).collect();
+    assert_eq!(seen.concat(), all);
+    stage.finish_untouched().await;
+}

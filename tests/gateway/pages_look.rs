@@ -45,7 +45,7 @@ async fn who_comes_while_a_server_has_no_room_reads_why() {
         _ => Act::ok("ok"),
     })
     .await;
-    let keys = "in_flight = 1\nqueue = 0";
+    let keys = "in_flight = 1, queue = 0";
     let stage = Stage::before(upstream, |policy| policy.upstream(keys).and(ROUTES)).await;
     let mut first = stage.connect().await;
     first.write("GET /web/first HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
@@ -75,22 +75,22 @@ async fn operators_have_pages_of_their_own() {
     let stage = Stage::of(upstream, setup).await;
     let mut browser = Browser::new();
     let text = page(&browser.go(&stage.gateway, "/auth/nowhere/").await, 404);
-    says(&text, &["<p id=\"own\">Hello from 1 <b>no_route</b></p>", "Orchard"]);
+    says(&text, &["<p id=\"own\">Hello from 1 <b>not_found</b></p>", "Orchard"]);
     // The others are as they were.
     let text = page(&browser.go(&stage.gateway, "/auth/sign-in/").await, 200);
     says(&text, &["name=\"password\"", "Orchard"]);
     let asset = |start: &str| {
         let from = text.find(start).unwrap_or_else(|| panic!("no {start} in\n{text}"));
         let rest = text.get(from..).unwrap();
-        rest.split('"').next().unwrap().to_owned()
+        format!("/auth/{}", rest.split('"').next().unwrap())
     };
-    let logo = stage.get(&asset("/auth/logo-"), "").await;
+    let logo = stage.get(&asset("logo-"), "").await;
     assert_eq!(
         (logo.status, logo.one("content-type"), &*logo.text()),
         (200, "image/svg+xml", mark)
     );
     assert_eq!(logo.one("content-security-policy"), "default-src 'none'; sandbox");
-    let style = stage.get(&asset("/auth/style-"), "").await;
+    let style = stage.get(&asset("style-"), "").await;
     assert!(style.text().contains("--accent: #a02040;"), "{style:?}");
     stage.finish_untouched().await;
 }
@@ -120,7 +120,7 @@ async fn many_sessions_are_several_pages() {
     }
     let first = page(&browser.go(&stage.gateway, "/auth/account/sessions/").await, 200);
     let older = "/auth/account/sessions/?from=25";
-    says(&first, &[&format!("<a href=\"{older}\">")]);
+    says(&first, &["sessions&#x2f;?from=25\">"]);
     let second = page(&browser.go(&stage.gateway, older).await, 200);
     // The first of all is this browser's.
     says(&second, &["this browser"]);

@@ -8,10 +8,15 @@ use crate::pages::confirm::Confirm;
 use crate::pages::form::Form;
 use crate::pages::office::Denied;
 use crate::pages::outcome::{Outcome, View};
+use crate::pages::portion::Portion;
 use crate::pages::settings::SiteSettings;
 use crate::pages::visit::Context;
 
 const TITLE: &str = "Group";
+
+/// Members on one page.
+const MOST: usize = 50;
+
 const ASKED: Confirm = Confirm {
     title: "Delete a group?",
     warning: "Its members lose what it gives, from the next request on:",
@@ -44,6 +49,7 @@ pub(super) fn sample() -> Value {
         "name": "staff",
         "roles": ["editor"],
         "members": [{ "name": "alice", "to": "/manage/user/?name=alice" }],
+        "next": "/manage/group/?name=staff&from=50",
         "more": true,
     })
 }
@@ -131,13 +137,19 @@ async fn view(cx: &Context<'_>, denied: Option<Denied>) -> Outcome {
     };
     let asked = [("name", text(&group, "name"))];
     let member = |name| json!({ "name": name, "to": cx.site("user", &[("name", name)]) });
+    let members = texts_of(&group, "members").map(member).collect();
+    let Portion { shown, next } = Portion::of(members, cx.query.text("from"), MOST);
+    let next = next.map(|next| next.to_string());
+    let next = next.map(|next| cx.site("group", &[asked[0], ("from", &next)]));
+    let is_last = next.is_none() && is_longer(&group);
     let more = [
         ("notice", if denied.is_none() { cx.done(&DONE) } else { "" }.into()),
         ("faults", denied.iter().map(|denied| &*denied.detail).collect::<Vec<_>>().into()),
         ("action", cx.site("group", &asked).into()),
         ("delete", cx.site("group/delete", &asked).into()),
-        ("members", texts_of(&group, "members").map(member).collect::<Vec<_>>().into()),
-        ("more", is_longer(&group).into()),
+        ("members", shown.into()),
+        ("next", next.into()),
+        ("more", is_last.into()),
     ];
     let data = with(group, more);
     View::told(cx.site_page("groups", "group.html", TITLE, data), denied.as_ref()).into()

@@ -26,8 +26,8 @@ const CACHE: usize = 64 << 20;
 /// How long a disk that refused a write is left alone.
 const REST: Duration = Duration::from_secs(1);
 
-/// How long logins wait for one another, from one commit to the next: so seldom that what other
-/// requests wait for commits is not seen among a hundred of them.
+/// How long logins that are under way at once wait for one another, from one commit to the next: so
+/// long that about one in a hundred of other requests meets one.
 const PACE: Duration = Duration::from_millis(200);
 
 /// How each redb file begins.
@@ -64,7 +64,7 @@ impl RedbStore {
             Ok(found) if found.len() == 0 => Err(place.foreign(EMPTY, None)),
             Ok(_) => {
                 let (disk, db) = place.open()?;
-                place.start(disk, db, REST)
+                place.start(disk, db, REST, PACE)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => match mode {
                 OpenMode::Existing => Err(OpenError::Missing { path: path.to_owned() }),
@@ -98,7 +98,7 @@ impl RedbStore {
             place.check(&db)?;
         }
         // No disk that would have to be spared.
-        place.start(disk, db, Duration::ZERO)
+        place.start(disk, db, Duration::ZERO, Duration::ZERO)
     }
 }
 
@@ -151,7 +151,7 @@ impl Place<'_> {
         // next start would have to refuse.
         let new = NewFile::create(self.0).map_err(|error| self.io(error))?;
         let disk = Lasting::new(self.backend(self.copy_of(new.file())?)?);
-        let store = self.start(disk.clone(), self.database(disk)?, REST)?;
+        let store = self.start(disk.clone(), self.database(disk)?, REST, PACE)?;
         new.publish().map_err(|error| self.io(error))?;
         Ok(store)
     }
@@ -214,10 +214,16 @@ impl Place<'_> {
         })
     }
 
-    fn start(self, disk: Lasting, db: Database, rest: Duration) -> Result<RedbStore, OpenError> {
+    fn start(
+        self,
+        disk: Lasting,
+        db: Database,
+        rest: Duration,
+        pace: Duration,
+    ) -> Result<RedbStore, OpenError> {
         self.prepare(&db)?;
         let live = Arc::new(Live::new(self.path(), disk, db, rest));
-        let writer = Writer::start(Arc::clone(&live), PACE).map_err(|error| self.io(error))?;
+        let writer = Writer::start(Arc::clone(&live), pace).map_err(|error| self.io(error))?;
         Ok(RedbStore { writer, live })
     }
 
