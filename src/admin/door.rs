@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use tokio::net::UnixStream;
 
+use self::audit::Readers;
 use self::running::no_gateway;
 use self::users::reply;
 pub(super) use self::users::unknown;
@@ -60,6 +61,7 @@ pub struct Door {
     policy: Option<PolicySource>,
     heirs: Option<Heirs>,
     pub(super) feed: Option<Feed>,
+    readers: Readers,
 }
 
 impl fmt::Debug for Door {
@@ -70,7 +72,7 @@ impl fmt::Debug for Door {
 
 impl Door {
     /// A door to the accounts. Commands that need more are refused until it is given.
-    pub const fn new(accounts: Arc<Accounts>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(accounts: Arc<Accounts>, clock: Arc<dyn Clock>) -> Self {
         Self {
             accounts,
             clock,
@@ -83,6 +85,7 @@ impl Door {
             policy: None,
             heirs: None,
             feed: None,
+            readers: Readers::default(),
         }
     }
 

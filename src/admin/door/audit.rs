@@ -1,6 +1,6 @@
 //! What operators read in the audit record.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
@@ -15,23 +15,17 @@ use crate::identity::UserId;
 /// Most lines of one reply.
 const MOST: usize = 500;
 
-/// How many users are shown what is theirs at once; others wait. Each takes some milliseconds.
-static AT_ONCE: Semaphore = Semaphore::const_new(2);
-
-/// The turn of who has all of the record read: one at a time.
-struct Turn;
-
-static TAKEN: AtomicBool = AtomicBool::new(false);
-
-impl Turn {
-    fn take() -> Option<Self> {
-        (!TAKEN.swap(true, Ordering::Acquire)).then_some(Self)
-    }
+/// How many may have the record read at once.
+pub(super) struct Readers {
+    /// What is a user's own, which takes some milliseconds; others wait.
+    own: Arc<Semaphore>,
+    /// All of it; others are sent away.
+    whole: Arc<Semaphore>,
 }
 
-impl Drop for Turn {
-    fn drop(&mut self) {
-        TAKEN.store(false, Ordering::Release);
+impl Default for Readers {
+    fn default() -> Self {
+        Self { own: Arc::new(Semaphore::new(2)), whole: Arc::new(Semaphore::new(1)) }
     }
 }
 
@@ -79,7 +73,8 @@ impl Door {
     /// A [`Refusal`]; there is nothing to show.
     pub async fn lines_of(&self, user: UserId, limit: usize) -> Result<Vec<OwnLine>, Refusal> {
         // Everybody may ask. It is never closed.
-        let turn = AT_ONCE.acquire().await.map_err(|_closed| no_gateway())?;
+        let own = Arc::clone(&self.readers.own);
+        let turn = own.acquire_owned().await.map_err(|_closed| no_gateway())?;
         self.read_audit(move |audit| {
             let _turn = turn;
             audit.lines_of(user, limit)
@@ -88,7 +83,7 @@ impl Door {
     }
 
     async fn verify_audit(&self) -> Result<Reply, Refusal> {
-        let turn = Turn::take().ok_or_else(|| {
+        let turn = Arc::clone(&self.readers.whole).try_acquire_owned().map_err(|_taken| {
             let detail = "the record is being checked just now; try again in a moment";
             Refusal::new(RefusalKind::Unavailable, detail)
         })?;
