@@ -34,6 +34,7 @@ const PASSWORD: Field = Field::password("password", "Password", "current-passwor
 
 /// What the button of the second step says.
 const USE_PASSKEY: &str = "Use a passkey";
+const INVITED: &str = "I have an invitation";
 
 const DONE: &[(&str, &str)] = &[
     ("reset", "Your password was changed. Sign in with the new one."),
@@ -49,6 +50,7 @@ pub(super) fn texts() -> impl Iterator<Item = &'static str> {
     DONE.iter().map(|(_, text)| *text).chain([
         "Create an account",
         "Forgot your password?",
+        INVITED,
         PASSKEY,
         USE_PASSKEY,
     ])
@@ -185,8 +187,13 @@ async fn view(cx: &Context<'_>, sent: &Form, asked: &Asked<'_>, faults: Faults) 
     if offers.mail {
         filled = filled.link("Forgot your password?", &cx.page("forgot"));
     }
-    if offers.register == Registering::Open && !anew {
-        filled = filled.link("Create an account", &cx.page_before("register", asked.next));
+    let register = match offers.register {
+        Registering::Open => Some("Create an account"),
+        Registering::Invited => Some(INVITED),
+        Registering::Closed => None,
+    };
+    if let Some(label) = register.filter(|_| !anew) {
+        filled = filled.link(label, &cx.page_before("register", asked.next));
     }
     filled.view(&cx.page("sign-in"))
 }

@@ -90,6 +90,8 @@ async fn accounts_are_made_as_the_policy_says() {
     assert!(!text.contains("register"), "{text}");
     stage.finish().await;
     let stage = Stage::with(|policy| policy.and("[pages]\n[auth]\nregister = \"invite\"")).await;
+    let text = page(&browser.go(&stage.gateway, "/auth/sign-in/").await);
+    assert!(text.contains("register&#x2f;\">I have an invitation"), "{text}");
     let text = page(&browser.go(&stage.gateway, "/auth/register/?invite=abc").await);
     assert!(text.contains("name=\"invite\" type=\"text\" value=\"abc\""), "{text}");
     let form = [("username", "bob"), ("password", NEW), ("invite", "abc")];

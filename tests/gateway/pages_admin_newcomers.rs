@@ -71,6 +71,7 @@ async fn an_invitation_is_made_used_listed_and_taken_back() {
     says(&text, &["It is shown this once", "viewer"]);
     let made =
         text.split("class=\"secret\">").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    says(&text, &[&format!("<a href=\"&#x2f;auth&#x2f;register&#x2f;?invite={made}\">")]);
     for (uses, days) in
         [("0", "7"), ("1", "0"), ("1", "99999999"), ("x", "7"), ("1", "-1"), ("", "")]
     {

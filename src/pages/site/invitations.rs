@@ -8,6 +8,7 @@ use crate::pages::form::Form;
 use crate::pages::moment;
 use crate::pages::office::Denied;
 use crate::pages::outcome::{Outcome, View};
+use crate::pages::settings::Registering;
 use crate::pages::visit::Context;
 
 const TITLE: &str = "Invitations";
@@ -29,6 +30,7 @@ pub(super) fn sample() -> Value {
         "notice": "The invitation is good for nothing now.",
         "faults": ["there is no invitation 7; it may be used up"],
         "made": "1-abc",
+        "link": "/auth/register/?invite=1-abc",
         "action": "/manage/invitations/",
         "email": "bob@example.com",
         "roles": "editor",
@@ -130,6 +132,7 @@ async fn view(cx: &Context<'_>, sent: &Form, said: Said) -> Outcome {
         "notice": if denied.is_none() && made.is_empty() { cx.done(&DONE) } else { "" },
         "faults": denied.iter().map(|denied| &*denied.detail).collect::<Vec<_>>(),
         "made": made,
+        "link": link_of(cx, &made),
         "action": cx.site("invitations", &[]),
         "email": sent.text("email"),
         "roles": sent.text("roles"),
@@ -141,4 +144,14 @@ async fn view(cx: &Context<'_>, sent: &Form, said: Said) -> Outcome {
     });
     let view = cx.site_page("invitations", "invitations.html", TITLE, data);
     View::told(view, denied.as_ref()).into()
+}
+
+/// Where an invitation is used, unless accounts are made without one, or not at all.
+fn link_of(cx: &Context<'_>, made: &str) -> Option<String> {
+    let is_asked_for = cx.settings.offers.register == Registering::Invited;
+    (is_asked_for && !made.is_empty()).then(|| {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("invite", made);
+        format!("{}?{}", cx.page("register"), query.finish())
+    })
 }
