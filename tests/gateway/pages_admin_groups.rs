@@ -114,7 +114,7 @@ async fn nobody_shuts_themselves_out_by_a_group() {
 }
 
 #[tokio::test]
-async fn many_members_are_several_pages() {
+async fn many_groups_and_members_are_several_pages() {
     let stage = stage().await;
     let gateway = &stage.gateway;
     gateway.accounts.create_group("staff").await.unwrap().unwrap();
@@ -123,7 +123,15 @@ async fn many_members_are_several_pages() {
         let change = UserChange::JoinGroup("staff".to_owned());
         gateway.accounts.change(user.id, change).await.unwrap().unwrap();
     }
+    for number in 0..120 {
+        gateway.accounts.create_group(&format!("other{number}")).await.unwrap().unwrap();
+    }
     let mut ada = ada(&stage).await;
+    let count = |text: &str| text.matches("<a href=\"&#x2f;manage&#x2f;group&#x2f;").count();
+    let first = page(&ada.go(gateway, GROUPS).await, 200);
+    says(&first, &["&#x2f;manage&#x2f;groups&#x2f;?from=100\">"]);
+    let second = page(&ada.go(gateway, "/manage/groups/?from=100").await, 200);
+    assert_eq!((count(&first), count(&second)), (100, 21));
     let (mut target, mut seen) = (STAFF.to_owned(), Vec::new());
     loop {
         let text = page(&ada.go(gateway, &target).await, 200);

@@ -139,8 +139,6 @@ async fn view(cx: &Context<'_>, denied: Option<Denied>) -> Outcome {
     let member = |name| json!({ "name": name, "to": cx.site("user", &[("name", name)]) });
     let members = texts_of(&group, "members").map(member).collect();
     let Portion { shown, next } = Portion::of(members, cx.query.text("from"), MOST);
-    let next = next.map(|next| next.to_string());
-    let next = next.map(|next| cx.site("group", &[asked[0], ("from", &next)]));
     let is_last = next.is_none() && is_longer(&group);
     let more = [
         ("notice", if denied.is_none() { cx.done(&DONE) } else { "" }.into()),
@@ -148,7 +146,7 @@ async fn view(cx: &Context<'_>, denied: Option<Denied>) -> Outcome {
         ("action", cx.site("group", &asked).into()),
         ("delete", cx.site("group/delete", &asked).into()),
         ("members", shown.into()),
-        ("next", next.into()),
+        ("next", cx.next_part("group", name, next).into()),
         ("more", is_last.into()),
     ];
     let data = with(group, more);

@@ -6,9 +6,13 @@ use super::{items, joined, text, with};
 use crate::pages::form::Form;
 use crate::pages::office::Denied;
 use crate::pages::outcome::{Outcome, View};
+use crate::pages::portion::Portion;
 use crate::pages::visit::Context;
 
 const TITLE: &str = "Groups";
+
+/// Groups on one page.
+const MOST: usize = 100;
 
 const DONE: [(&str, &str); 1] = [("deleted", "The group is gone.")];
 
@@ -26,6 +30,7 @@ pub(super) fn sample() -> Value {
         "action": "/manage/groups/",
         "name": "staff",
         "groups": [{ "name": "staff", "to": "/manage/group/?name=staff", "roles": "editor, viewer" }],
+        "next": "/manage/groups/?from=100",
     })
 }
 
@@ -48,7 +53,9 @@ async fn view(cx: &Context<'_>, name: &str, denied: Option<Denied>) -> Outcome {
         Ok(reply) => reply,
         Err(missing) => return cx.denied("groups", &denied.unwrap_or(missing)),
     };
-    let groups = items(&mut reply, "groups").into_iter().map(|group| {
+    let Portion { shown, next } =
+        Portion::of(items(&mut reply, "groups"), cx.query.text("from"), MOST);
+    let groups = shown.into_iter().map(|group| {
         let to = cx.site("group", &[("name", text(&group, "name"))]);
         let roles = joined(&group, "roles");
         with(group, [("to", to.into()), ("roles", roles.into())])
@@ -59,6 +66,7 @@ async fn view(cx: &Context<'_>, name: &str, denied: Option<Denied>) -> Outcome {
         "action": cx.site("groups", &[]),
         "name": name,
         "groups": groups.collect::<Vec<_>>(),
+        "next": cx.next_part("groups", "", next),
     });
     View::told(cx.site_page("groups", "groups.html", TITLE, data), denied.as_ref()).into()
 }

@@ -148,6 +148,12 @@ impl Context<'_> {
         to
     }
 
+    /// Where the next part of a list is; `about` is what the page is about, or empty.
+    fn next_part(&self, below: &str, about: &str, next: Option<usize>) -> Option<String> {
+        let next = next?.to_string();
+        Some(self.site(below, &[("name", about), ("from", &next)]))
+    }
+
     /// A page of one of its [parts](PARTS).
     fn site_page(
         &self,

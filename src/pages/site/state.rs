@@ -5,9 +5,13 @@ use serde_json::{Value, json};
 use super::{items, joined, text, texts_of, with};
 use crate::pages::moment;
 use crate::pages::outcome::Outcome;
+use crate::pages::portion::Portion;
 use crate::pages::visit::Context;
 
 const TITLE: &str = "Gateway";
+
+/// Routes on one page.
+const MOST: usize = 50;
 
 /// What is drawn: what it is called, where it is in a span, and whether it is a duration.
 const PLOTS: [(&str, &str, bool); 4] = [
@@ -65,6 +69,7 @@ pub(super) fn sample() -> Value {
             "p50": 250,
             "p99": 2_500_000,
         }))],
+        "next": "/manage/state/?from=50",
     })
 }
 
@@ -78,7 +83,9 @@ pub(super) async fn get(cx: &Context<'_>) -> Outcome {
         Err(denied) => return cx.denied("state", &denied),
     };
     let spans = items(&mut state, "lately");
-    let routes: Vec<_> = items(&mut state, "routes").into_iter().map(route).collect();
+    let Portion { shown, next } =
+        Portion::of(items(&mut state, "routes"), cx.query.text("from"), MOST);
+    let routes: Vec<_> = shown.into_iter().map(route).collect();
     let certificates = items(&mut state, "certificates").into_iter();
     let certificates: Vec<_> = certificates.map(|one| moment::readable(one, &["ends"])).collect();
     let policy = state.get_mut("policy").map(Value::take).unwrap_or_default();
@@ -94,6 +101,7 @@ pub(super) async fn get(cx: &Context<'_>) -> Outcome {
         ("policy", moment::readable(policy, &["since"])),
         ("plots", plots.collect::<Vec<_>>().into()),
         ("routes", routes.into()),
+        ("next", cx.next_part("state", "", next).into()),
         ("certificates", certificates.into()),
     ];
     cx.site_page("state", "state.html", TITLE, with(state, more)).into()
