@@ -99,3 +99,23 @@ fn it_is_shown_on_the_admin_site() {
     }
     assert!(page.len() < 60 * 1024);
 }
+
+#[test]
+fn many_routes_are_several_pages() {
+    use std::fmt::Write as _;
+
+    let (folder, gateway) = start();
+    let mut many = String::new();
+    for number in 0..60 {
+        writeln!(many, "\"/many/{number}\" = {{ to = \"echo\" }}").unwrap();
+    }
+    folder.write("portcullis.toml", &POLICY.replacen("[pages]", &format!("{many}[pages]"), 1));
+    folder.run(&["reload"]).done();
+    let cookie = gateway.sign_in("ada");
+    let first = gateway.page("/manage/state/", &cookie);
+    assert!(first.contains("&#x2f;manage&#x2f;state&#x2f;?from=50\">"), "{first}");
+    let second = gateway.page("/manage/state/?from=50", &cookie);
+    let count = |page: &str| page.matches("<th scope=\"row\"><code>").count();
+    assert_eq!((count(&first), count(&second)), (50, 13));
+    assert!(!second.contains("?from="), "{second}");
+}
