@@ -2,6 +2,7 @@ mod counting;
 mod factors;
 mod keys;
 mod lasting;
+mod sharing;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -28,8 +29,12 @@ struct World {
 }
 
 fn world(settings: SessionSettings) -> World {
+    world_over(settings, RedbStore::in_memory().unwrap())
+}
+
+fn world_over(settings: SessionSettings, store: RedbStore) -> World {
     let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
-    let store = Arc::new(Counting::new(RedbStore::in_memory().unwrap()));
+    let store = Arc::new(Counting::new(store));
     let source = KeySource::Shared(Secret::from("0123456789abcdef0123456789abcdef".to_owned()));
     let ring = "unused.keys".into();
     let keys = KeySettings { algorithm: Algorithm::Hs256, source, previous: Vec::new(), ring };

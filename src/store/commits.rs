@@ -35,6 +35,12 @@ impl Commits {
         self.coming.load(Ordering::Relaxed) > 0 && due.is_some_and(|due| Instant::now() < due)
     }
 
+    /// How many changes are announced.
+    #[cfg(test)]
+    pub(crate) fn announced(&self) -> usize {
+        self.coming.load(Ordering::Relaxed)
+    }
+
     /// From now on changes that can wait do, until `due`.
     pub(super) fn gather_until(&self, due: Instant) {
         *self.due.lock().unwrap_or_else(PoisonError::into_inner) = Some(due);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::user_acts::is_still;
+use super::user_acts::to_the_same;
 use super::{is_oneself, not_to_oneself, text};
 use crate::pages::confirm::{Confirm, Fact};
 use crate::pages::form::Form;
@@ -57,11 +57,7 @@ pub(super) async fn post(cx: &Context<'_>, _form: Form) -> Outcome {
     if is_oneself(cx, name) {
         return cx.denied("", &not_to_oneself());
     }
-    let done = match is_still(cx, name).await {
-        Ok(()) => cx.command(json!({ "command": "factors-reset", "name": name })).await,
-        Err(denied) => Err(denied),
-    };
-    match done {
+    match to_the_same(cx, name, json!({ "command": "factors-reset", "name": name })).await {
         Ok(_) => Outcome::go(cx.site("user", &[("name", name), ("done", "factors")])),
         Err(denied) => cx.denied("", &denied),
     }

@@ -47,8 +47,18 @@ async fn act_on(cx: &Context<'_>, name: &str, form: &Form) -> Result<Acted, Deni
     asks::carry_out(cx, &about, form, command).await
 }
 
+/// Has a command carried out, if the name is still that of the user whom the page was about.
+pub(super) async fn to_the_same(
+    cx: &Context<'_>,
+    name: &str,
+    command: Value,
+) -> Result<Value, Denied> {
+    is_still(cx, name).await?;
+    cx.command(command).await
+}
+
 /// Whether the name is still that of the user whose page the form was on.
-pub(super) async fn is_still(cx: &Context<'_>, name: &str) -> Result<(), Denied> {
+async fn is_still(cx: &Context<'_>, name: &str) -> Result<(), Denied> {
     let user = cx.command(json!({ "command": "user-show", "name": name })).await?;
     if user.get("id").and_then(Value::as_u64) == place(&cx.query, "id") {
         return Ok(());

@@ -7,13 +7,14 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 use crate::store::{
-    Admission, Answered, ApiKey, Arrival, Claimed, Clashes, Confirmation, Creation, EndReason,
-    FactorChange, FactorProof, FactorStore, Factors, FirstCode, Group, GroupArrival, GroupChange,
-    GroupStore, Invitation, InvitationArrival, InvitationStore, KeptInvitation, KeyAdded, KeyOwner,
-    KeyStore, MailStore, MovingStore, NewInvitation, NewLetter, NewPasskey, NewSession, NewToken,
-    NewTotp, NewUser, NewUserKey, Numbers, Offered, PasskeyAdded, PasswordHash, Posted,
-    QueueLimits, RedbStore, Redeemed, Rotation, RotationRequest, Session, SessionRef, Standing,
-    Store, StoreError, Terms, TokenRef, Trial, User, UserChange, UserKey, WholeUser,
+    Admission, Answered, ApiKey, Arrival, Claimed, Clashes, Commits, Confirmation, Creation,
+    EndReason, FactorChange, FactorProof, FactorStore, Factors, FirstCode, Group, GroupArrival,
+    GroupChange, GroupStore, Invitation, InvitationArrival, InvitationStore, KeptInvitation,
+    KeyAdded, KeyOwner, KeyStore, MailStore, MovingStore, NewInvitation, NewLetter, NewPasskey,
+    NewSession, NewToken, NewTotp, NewUser, NewUserKey, Numbers, Offered, PasskeyAdded,
+    PasswordHash, Posted, QueueLimits, RedbStore, Redeemed, Rotation, RotationRequest, Session,
+    SessionRef, Standing, Store, StoreError, Terms, TokenRef, Trial, User, UserChange, UserKey,
+    WholeUser,
 };
 
 #[derive(Debug)]
@@ -51,9 +52,10 @@ impl Counting {
 
 /// Counts, then hands over.
 macro_rules! delegate {
-    ($trait:ident: $($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
+    ($trait:ident $({ $($more:tt)* })?: $($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
         #[async_trait]
         impl $trait for Counting {
+            $($($more)*)?
             $(async fn $name(&self, $($arg: $type),*) -> Result<$out, StoreError> {
                 self.counted()?.$name($($arg),*).await
             })*
@@ -62,7 +64,7 @@ macro_rules! delegate {
 }
 
 delegate! {
-    Store:
+    Store { fn commits(&self) -> Option<&Commits> { self.inner.commits() } }:
     create_user(user: NewUser) -> Creation;
     admit_user(user: NewUser, terms: Terms) -> Admission;
     clashes(username: &str, email: &str) -> Clashes;
