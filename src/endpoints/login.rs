@@ -52,21 +52,18 @@ pub(super) async fn user(
     };
     let check = cx.accounts.check_login(&username, password);
     let checked = guess(cx, &guessed, check, Option::is_none).await?;
-    let Checked { user, turn } = checked.ok_or(EndpointError::Login(refusal))?;
-    match purpose {
-        For::Session(wanted) => match cx.sessions.challenge(&user, wanted).await? {
-            None => Ok(LoggedIn { _turn: turn, ..LoggedIn::by_both(cx, user)? }),
-            Some(challenge) => {
-                cx.sessions.record_due(&user);
-                Err(FactorError::Due(challenge).into())
-            }
-        },
-        For::ApiKey if cx.accounts.factors(user.id).await?.is_some() => {
-            cx.sessions.record_due(&user);
-            Err(FactorError::Forbids.into())
+    let Checked { user, factors, turn } = checked.ok_or(EndpointError::Login(refusal))?;
+    let Some(factors) = factors else {
+        return Ok(LoggedIn { _turn: turn, ..LoggedIn::by_both(cx, user)? });
+    };
+    let due = match purpose {
+        For::Session(wanted) => {
+            FactorError::Due(cx.sessions.challenge(&user, &factors, wanted).await?)
         }
-        For::ApiKey => Ok(LoggedIn { _turn: turn, ..LoggedIn::by_both(cx, user)? }),
-    }
+        For::ApiKey => FactorError::Forbids,
+    };
+    cx.sessions.record_due(&user);
+    Err(due.into())
 }
 
 /// Whoever signs in with a passkey, which is enough. No name is guessed at here, so it counts for

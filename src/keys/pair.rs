@@ -1,12 +1,14 @@
 //! One key: how it is made, read, signed with and published.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
-use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
@@ -129,7 +131,16 @@ impl Asymmetric {
 #[derive(Clone)]
 pub(super) struct SigningKey {
     pub(super) verifying: VerifyingKey,
-    encoding: EncodingKey,
+    secret: Arc<SecretKey>,
+}
+
+/// What is secret of a key, ready for use: to read it anew for each token costs as much again as
+/// to sign one.
+enum SecretKey {
+    Shared(Box<hmac::Key>),
+    Es256(EcdsaKeyPair),
+    EdDsa(Ed25519KeyPair),
+    Rs256(RsaKeyPair),
 }
 
 impl SigningKey {
@@ -162,27 +173,28 @@ impl SigningKey {
     pub(super) fn from_pem(algorithm: Algorithm, text: &[u8]) -> Result<Self, KeyError> {
         let wrong = || KeyError::WrongKind(algorithm);
         let der = pem::parse(text).map_err(|_| KeyError::NotPem)?.into_contents();
-        let (encoding, public) = match Asymmetric::of(algorithm).ok_or_else(wrong)? {
+        let (secret, public) = match Asymmetric::of(algorithm).ok_or_else(wrong)? {
             Asymmetric::Es256 => {
                 let alg = &signature::ECDSA_P256_SHA256_FIXED_SIGNING;
                 let pair = EcdsaKeyPair::from_pkcs8(alg, &der).map_err(|_| wrong())?;
                 let public = DecodingKey::from_ec_der(pair.public_key().as_ref());
-                (EncodingKey::from_ec_pem(text), public)
+                (SecretKey::Es256(pair), public)
             }
             Asymmetric::EdDsa => {
                 let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| wrong())?;
                 let public = DecodingKey::from_ed_der(pair.public_key().as_ref());
-                (EncodingKey::from_ed_pem(text), public)
+                (SecretKey::EdDsa(pair), public)
             }
             Asymmetric::Rs256 => {
                 let encoding = EncodingKey::from_rsa_pem(text).map_err(|_| wrong())?;
                 let jwk = Jwk::from_encoding_key(&encoding, algorithm.to_jwt());
                 let public = jwk.and_then(|jwk| DecodingKey::from_jwk(&jwk));
-                (Ok(encoding), public.map_err(|_| wrong())?)
+                let pair = RsaKeyPair::from_der(encoding.as_bytes()).map_err(|_| wrong())?;
+                (SecretKey::Rs256(pair), public.map_err(|_| wrong())?)
             }
         };
         let verifying = VerifyingKey::public(algorithm, public)?;
-        Self { verifying, encoding: encoding.map_err(|_| wrong())? }.proven()
+        Self { verifying, secret: Arc::new(secret) }.proven()
     }
 
     /// A secret that others know as well.
@@ -203,15 +215,17 @@ impl SigningKey {
         ];
         let hash = hashes.into_iter().find(|(known, _)| *known == algorithm);
         let (_, hash) = hash.ok_or(KeyError::WrongKind(algorithm))?;
-        let ready = Some(hmac::Key::new(hash, bytes));
-        let verifying = VerifyingKey { kid, algorithm, key, hmac: ready, jwk: None };
-        Self { verifying, encoding: EncodingKey::from_secret(bytes) }.proven()
+        let ready = hmac::Key::new(hash, bytes);
+        let secret = Arc::new(SecretKey::Shared(Box::new(ready.clone())));
+        let verifying = VerifyingKey { kid, algorithm, key, hmac: Some(ready), jwk: None };
+        Self { verifying, secret }.proven()
     }
 
     /// The signature under `message`, in base64url.
     pub(super) fn sign(&self, message: &[u8]) -> Result<String, KeyError> {
-        jsonwebtoken::crypto::sign(message, &self.encoding, self.verifying.algorithm.to_jwt())
-            .map_err(|_| KeyError::WrongKind(self.verifying.algorithm))
+        let signature = self.secret.sign(message);
+        let signature = signature.map_err(|_| KeyError::WrongKind(self.verifying.algorithm))?;
+        Ok(URL_SAFE_NO_PAD.encode(signature))
     }
 
     // A key that is read but cannot sign would fail at the first login instead of at the start.
@@ -219,6 +233,23 @@ impl SigningKey {
         let signature = self.sign(b"trial")?;
         let good = self.verifying.verify(b"trial", &signature);
         good.then_some(self.clone()).ok_or(KeyError::WrongKind(self.verifying.algorithm))
+    }
+}
+
+impl SecretKey {
+    /// As RFC 7518 section 3 and RFC 8037 section 3.1 want it.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
+        let rng = SystemRandom::new();
+        Ok(match self {
+            Self::Shared(key) => hmac::sign(key, message).as_ref().to_vec(),
+            Self::Es256(pair) => pair.sign(&rng, message)?.as_ref().to_vec(),
+            Self::EdDsa(pair) => pair.sign(message).as_ref().to_vec(),
+            Self::Rs256(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&signature::RSA_PKCS1_SHA256, &rng, message, &mut signature)?;
+                signature
+            }
+        })
     }
 }
 

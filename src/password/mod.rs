@@ -102,7 +102,8 @@ impl Passwords {
     /// Whoever is not let in has cost the same: unknown or known, wrong password or disabled
     /// account, whatever the account's hash is and whatever other kinds of hashes there are.
     ///
-    /// Keep the turn until all is done that a login brings with it.
+    /// Keep the turn until all is done that a login brings with it. There is one where the hashing
+    /// thread `rests` meanwhile, which is asked when it has hashed.
     ///
     /// # Errors
     ///
@@ -111,21 +112,21 @@ impl Passwords {
         &self,
         password: Secret,
         login: Candidate,
-    ) -> Result<(bool, Turn), PasswordError> {
+        rests: impl FnOnce() -> bool + Send + 'static,
+    ) -> Result<(bool, Option<Turn>), PasswordError> {
         let own = self.recipe.clone();
-        self.pool
-            .run_and_keep(move || {
-                let Candidate { stored, entitled, recipes } = login;
-                let password = password.expose();
-                let right = stored.as_ref().is_some_and(|hash| foreign::matches(password, hash));
-                if !(right && entitled) {
-                    let paid = stored.and_then(|hash| Cost::of(&hash.recipe()));
-                    let all = recipes.iter().chain([&own]).filter_map(|recipe| Cost::of(recipe));
-                    foreign::even_out(password, paid, all);
-                }
-                right
-            })
-            .await
+        let look = move || {
+            let Candidate { stored, entitled, recipes } = login;
+            let password = password.expose();
+            let right = stored.as_ref().is_some_and(|hash| foreign::matches(password, hash));
+            if !(right && entitled) {
+                let paid = stored.and_then(|hash| Cost::of(&hash.recipe()));
+                let all = recipes.iter().chain([&own]).filter_map(|recipe| Cost::of(recipe));
+                foreign::even_out(password, paid, all);
+            }
+            right
+        };
+        self.pool.run_and_keep(look, rests).await
     }
 
     /// Checks a password of somebody who is known to have an account. Without a hash it takes
@@ -140,7 +141,7 @@ impl Passwords {
         stored: Option<PasswordHash>,
     ) -> Result<bool, PasswordError> {
         let login = Candidate { stored, entitled: true, recipes: Vec::new() };
-        self.check(password, login).await.map(|(right, _turn)| right)
+        self.check(password, login, || false).await.map(|(right, _turn)| right)
     }
 
     /// Whether a hash is of another format than ours, or made with other parameters than now.

@@ -87,10 +87,10 @@ impl Pool {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PasswordError> {
-        self.run_and_keep(work).await.map(|(result, _turn)| result)
+        self.run_and_keep(work, || false).await.map(|(result, _turn)| result)
     }
 
-    /// Runs `work` on a hashing thread, and keeps that.
+    /// Runs `work` on a hashing thread, and keeps that where it then `rests`.
     ///
     /// A caller that goes away before its turn costs nothing; one that has waited for
     /// `queue_wait` is turned away. What has begun is finished, so that the time of an answer
@@ -102,7 +102,8 @@ impl Pool {
     pub(super) async fn run_and_keep<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<(T, Turn), PasswordError> {
+        rests: impl FnOnce() -> bool + Send + 'static,
+    ) -> Result<(T, Option<Turn>), PasswordError> {
         let state = Arc::new(AtomicU8::new(WAITING));
         let (ticket, load) = (Arc::clone(&state), Arc::clone(&self.load));
         let (answer, mut answered) = oneshot::channel();
@@ -116,8 +117,10 @@ impl Pool {
                 let took = begun.elapsed();
                 load.hashes.note(took);
                 let (turn, over) = channel();
+                let turn = rests().then_some(Turn(turn));
                 // The caller may be gone by now; then nobody wants the result.
-                drop(answer.send((result, Turn(turn))));
+                drop(answer.send((result, turn)));
+                // For no time where the turn is nobody's.
                 drop(over.recv_timeout(took));
             }
         });
@@ -206,7 +209,7 @@ mod tests {
     async fn while_a_turn_is_kept_the_thread_rests() {
         let pool = pool(4, Duration::from_secs(60));
         let work = || thread::sleep(Duration::from_millis(80));
-        let ((), turn) = pool.run_and_keep(work).await.unwrap();
+        let ((), turn) = pool.run_and_keep(work, || true).await.unwrap();
         let done = Instant::now();
         let next = pool.run(Instant::now).await.unwrap();
         drop(turn);

@@ -72,8 +72,7 @@ pub struct ChallengeRef {
 unseen! { Challenge }
 
 impl Sessions {
-    /// A challenge for a user whose password was right; `None` if the user has no second factor,
-    /// and the password is enough.
+    /// A challenge for a user whose password was right, and who has these second factors.
     ///
     /// # Errors
     ///
@@ -81,10 +80,9 @@ impl Sessions {
     pub async fn challenge(
         &self,
         user: &User,
+        factors: &Factors,
         wanted: Wanted,
-    ) -> Result<Option<Challenge>, AuthError> {
-        let factors = self.store.factors(user.id).await?.filter(Factors::are_confirmed);
-        let Some(factors) = factors else { return Ok(None) };
+    ) -> Result<Challenge, AuthError> {
         let mut bits = Zeroizing::new([0; 32]);
         getrandom::fill(&mut *bits).map_err(|_| KeyError::NoRandomness)?;
         let random = Zeroizing::new(URL_SAFE_NO_PAD.encode(*bits));
@@ -102,12 +100,12 @@ impl Sessions {
         if !self.store.add_token(token).await? {
             return Err(AuthError::PasswordChanged);
         }
-        Ok(Some(Challenge {
+        Ok(Challenge {
             text,
             totp: factors.confirmed_totp().is_some(),
             recovery: !factors.recovery.is_empty(),
-            passkey: self.ask_for_passkey_of(user.id, &factors)?,
-        }))
+            passkey: self.ask_for_passkey_of(user.id, factors)?,
+        })
     }
 
     /// Whose challenge that is, if it is good now. It is not used up by asking.

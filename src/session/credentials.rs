@@ -1,16 +1,20 @@
 //! Names and passwords, checked.
 
+use std::sync::Arc;
+
 use super::recorded::Attempt;
-use super::{AccountError, Accounts};
+use super::{AccountError, Accounts, normalize_username};
 use crate::password::{Candidate, Turn};
 use crate::secret::Secret;
-use crate::store::{Commits, User, UserChange};
+use crate::store::{Commits, Factors, User, UserChange};
 
 /// Somebody whose name and password were right.
 #[derive(Debug)]
 pub struct Checked {
     /// The account as it is now.
     pub user: User,
+    /// Its second factors, if it has shown one of them once: the password alone is not enough.
+    pub factors: Option<Factors>,
     /// To be kept until the login is on disk, see [`Turn`].
     pub turn: Option<Turn>,
 }
@@ -30,15 +34,18 @@ impl Accounts {
         username: &str,
         password: Secret,
     ) -> Result<Option<Checked>, AccountError> {
-        let found = self.find(username).await?;
+        let (found, recipes) = self.store.user_to_check(&normalize_username(username)).await?;
         let candidate = Candidate {
             stored: found.as_ref().and_then(|user| user.password.clone()),
             entitled: found.as_ref().is_some_and(|user| user.active),
-            recipes: self.store.password_recipes().await?,
+            recipes,
         };
         let attempt = Attempt::new(self.audit(), username, found.as_ref());
         let announced = self.store.commits().map(Commits::announce);
-        let (right, turn) = match self.passwords().check(password.clone(), candidate).await {
+        let store = Arc::clone(&self.store);
+        let rests = move || store.commits().is_some_and(|commits| !commits.gathering());
+        let checked = self.passwords().check(password.clone(), candidate, rests).await;
+        let (right, turn) = match checked {
             Ok(checked) => checked,
             Err(error) => {
                 attempt.did_not_fail();
@@ -53,24 +60,22 @@ impl Accounts {
             Some(_) => attempt.did_not_fail(),
         }
         let Some(user) = found.filter(|user| right && user.active) else { return Ok(None) };
-        let turn = self.renew_hash(&user, password, turn).await.filter(|_| self.commits_at_once());
-        let now = self.store.user(user.id).await?;
+        let turn = self.renew_hash(&user, password, turn).await;
+        let now = self.store.user_with_factors(user.id).await?;
         // Unless the password was changed while it was checked.
-        let now = now.filter(|now| now.active && now.password_mark == user.password_mark);
-        Ok(now.map(|user| Checked { user, turn }))
-    }
-
-    /// Whether the store would write now what a login changes, on a processor of this machine.
-    fn commits_at_once(&self) -> bool {
-        self.store.commits().is_some_and(|commits| !commits.gathering())
+        let now = now.filter(|(now, _)| now.active && now.password_mark == user.password_mark);
+        Ok(now.map(|(user, factors)| {
+            let factors = factors.filter(Factors::are_confirmed);
+            Checked { user, factors, turn }
+        }))
     }
 
     /// Puts a hash as we make them now in the place of one that was imported, or made with other
     /// parameters. Sessions go on. The login counts also where this fails: the next one tries
     /// again. The turn is given back for it: another is wanted.
-    async fn renew_hash(&self, user: &User, password: Secret, turn: Turn) -> Option<Turn> {
+    async fn renew_hash(&self, user: &User, password: Secret, turn: Option<Turn>) -> Option<Turn> {
         let outdated = user.password.clone().filter(|hash| self.passwords().is_outdated(hash));
-        let Some(seen) = outdated else { return Some(turn) };
+        let Some(seen) = outdated else { return turn };
         drop(turn);
         let renewed = match self.passwords().hash(password).await {
             Ok(hash) => {

@@ -197,6 +197,30 @@ pub trait Store:
     /// See [`StoreError`]; never treat it as "no such user".
     async fn user_by_name(&self, name: &str) -> Result<Option<User>, StoreError>;
 
+    /// What a login by that (NFKC) name is checked against, in one look where the store can: the
+    /// user of exactly that name, and [`password_recipes`](Self::password_recipes).
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`]; never treat it as "no such user".
+    async fn user_to_check(&self, name: &str) -> Result<(Option<User>, Vec<String>), StoreError> {
+        Ok((self.user_by_name(name).await?, self.password_recipes().await?))
+    }
+
+    /// The user of that id with its second factors, confirmed or not, in one look where the store
+    /// can.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`]; never treat it as "no such user", or as "none".
+    async fn user_with_factors(
+        &self,
+        id: UserId,
+    ) -> Result<Option<(User, Option<Factors>)>, StoreError> {
+        let Some(user) = self.user(id).await? else { return Ok(None) };
+        Ok(Some((user, self.factors(id).await?)))
+    }
+
     /// At most `limit` users with ids above `after`, in order of their ids.
     ///
     /// # Errors

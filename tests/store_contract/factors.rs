@@ -57,6 +57,10 @@ async fn answer(store: &Arc<dyn Store>, challenge: TokenRef, proof: FactorProof)
 
 pub(crate) async fn a_secret_counts_once_its_first_code_was_shown(store: &Arc<dyn Store>) {
     let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    // What a login sees after its password.
+    let seen = async |id: UserId| store.user_with_factors(id).await.unwrap();
+    assert_eq!(seen(UserId(ada.id.0 + 9)).await, None);
+    assert_eq!(seen(ada.id).await, Some((ada.clone(), None)));
     assert_eq!(store.factors(ada.id).await.unwrap(), None);
     assert!(!store.confirm_totp(ada.id, first(1)).await.unwrap(), "none was offered");
     assert_eq!(store.offer_totp(ada.id, offered(1)).await.unwrap(), Offered::Kept);
@@ -77,6 +81,7 @@ pub(crate) async fn a_secret_counts_once_its_first_code_was_shown(store: &Arc<dy
     let mut expected = enrolled();
     expected.totp.as_mut().unwrap().sealed = vec![2; 40];
     assert_eq!(store.factors(ada.id).await.unwrap(), Some(expected.clone()));
+    assert_eq!(seen(ada.id).await, Some((ada.clone(), Some(expected.clone()))));
     // From then on it is neither replaced nor confirmed anew.
     assert_eq!(store.offer_totp(ada.id, offered(3)).await.unwrap(), Offered::Confirmed);
     assert!(!store.confirm_totp(ada.id, first(2)).await.unwrap());

@@ -197,7 +197,16 @@ pub(crate) async fn deletion_takes_everything_along(store: &Arc<dyn Store>) {
 }
 
 pub(crate) async fn the_recipes_of_hashes_are_those_that_somebody_has(store: &Arc<dyn Store>) {
-    let recipes = async || store.password_recipes().await.unwrap();
+    let recipes = async || {
+        let recipes = store.password_recipes().await.unwrap();
+        // A login has the same in one look, beside whom it names.
+        for name in ["ada", "nobody"] {
+            let user = store.user_by_name(name).await.unwrap();
+            let both = store.user_to_check(name).await.unwrap();
+            assert_eq!(both, (user, recipes.clone()), "{name}");
+        }
+        recipes
+    };
     assert!(recipes().await.is_empty());
     let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
     let none = NewUser { password: None, ..new_user("eve") };

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::totp;
 use super::*;
-use crate::store::{FactorStore, SecondFactor, SessionRef, StoreError, UserChange};
+use crate::store::{FactorStore, Factors, SecondFactor, SessionRef, StoreError, UserChange};
 
 /// The secret that a user was offered, as the store has it.
 async fn secret(world: &World, user: &User) -> Secret {
@@ -27,9 +27,14 @@ async fn enrol(world: &World, user: &User) -> RecoveryCodes {
     world.sessions.confirm_totp(user, &first).await.unwrap().unwrap()
 }
 
+/// What a login by password goes on with, where that is not enough.
+async fn due(world: &World, user: &User) -> Option<Challenge> {
+    let factors = world.accounts.factors(user.id).await.unwrap()?;
+    Some(world.sessions.challenge(user, &factors, Wanted::Pair).await.unwrap())
+}
+
 async fn challenge(world: &World, user: &User) -> String {
-    let challenge = world.sessions.challenge(user, Wanted::Pair).await.unwrap().unwrap();
-    challenge.text.to_string()
+    due(world, user).await.unwrap().text.to_string()
 }
 
 /// What an answer to a challenge is worth: a factor, or a word.
@@ -58,13 +63,13 @@ const MET: [&str; 3] = ["pwd", "otp", "mfa"];
 async fn a_secret_counts_once_a_code_of_it_was_shown() {
     let world = world(rotating(10));
     let ada = world.user("ada").await;
-    assert!(world.sessions.challenge(&ada, Wanted::Pair).await.unwrap().is_none());
+    assert!(due(&world, &ada).await.is_none());
     let offered = world.sessions.offer_totp(&ada).await.unwrap().unwrap();
     assert_eq!(*offered.secret, *totp::base32(secret(&world, &ada).await.expose()));
     assert!(offered.uri.contains(&*offered.secret) && offered.uri.contains(":ada?"));
     assert!(!format!("{offered:?}").contains(&*offered.secret));
     // Not yet: nobody is locked out by an app that was never set up.
-    assert!(world.sessions.challenge(&ada, Wanted::Pair).await.unwrap().is_none());
+    assert!(due(&world, &ada).await.is_none());
     assert!(world.accounts.factors(ada.id).await.unwrap().is_none());
     for wrong in ["000000", "", "abcd-efgh", &code(&world, &ada, 2).await] {
         assert!(world.sessions.confirm_totp(&ada, wrong).await.unwrap().is_none());
@@ -91,7 +96,7 @@ async fn a_secret_counts_once_a_code_of_it_was_shown() {
         assert!(groups.len() == 4 && groups.iter().all(|group| group.len() == 4), "{}", **code);
         assert!(!format!("{codes:?}").contains(&**code));
     }
-    assert!(world.sessions.challenge(&ada, Wanted::Pair).await.unwrap().is_some());
+    assert!(due(&world, &ada).await.is_some());
     assert!(world.sessions.offer_totp(&ada).await.unwrap().is_none(), "there is one");
     // What the store has tells nobody the secret, or a code.
     let kept = world.store.inner().factors(ada.id).await.unwrap().unwrap();
@@ -280,7 +285,8 @@ async fn a_store_that_does_not_answer_lets_nobody_by() {
     let unavailable = |error: AuthError| {
         assert!(matches!(error, AuthError::Store(StoreError::Unavailable(_))), "{error}");
     };
-    unavailable(world.sessions.challenge(&ada, Wanted::Pair).await.unwrap_err());
+    let factors = Factors::default();
+    unavailable(world.sessions.challenge(&ada, &factors, Wanted::Pair).await.unwrap_err());
     unavailable(world.sessions.challenged(&asked).await.unwrap_err());
     unavailable(world.sessions.answer(challenge, &user, &codes.0[0]).await.unwrap_err());
     unavailable(world.sessions.remove_factors(&ada, &codes.0[0]).await.unwrap_err());

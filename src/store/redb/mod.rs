@@ -40,7 +40,7 @@ use super::record::{
     Creation, EndReason, NewSession, NewUser, PasswordHash, Rotation, RotationRequest, Session,
     SessionRef, Standing, User, UserChange,
 };
-use super::{Admission, Clashes, Commits, CopySink, Store, StoreError, Terms};
+use super::{Admission, Clashes, Commits, CopySink, Factors, Store, StoreError, Terms};
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 
@@ -136,6 +136,22 @@ impl Store for RedbStore {
     async fn user_by_name(&self, name: &str) -> Result<Option<User>, StoreError> {
         let name = name.to_owned();
         self.read(move |view| users::by_name(view, &name)).await
+    }
+
+    async fn user_to_check(&self, name: &str) -> Result<(Option<User>, Vec<String>), StoreError> {
+        let name = name.to_owned();
+        self.read(move |view| Ok((users::by_name(view, &name)?, recipes::all(view)?))).await
+    }
+
+    async fn user_with_factors(
+        &self,
+        id: UserId,
+    ) -> Result<Option<(User, Option<Factors>)>, StoreError> {
+        self.read(move |view| {
+            let Some(user) = users::find(view, id)? else { return Ok(None) };
+            Ok(Some((user, factors::find(view, id)?)))
+        })
+        .await
     }
 
     async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>, StoreError> {

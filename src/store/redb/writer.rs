@@ -24,6 +24,10 @@ const QUEUE: usize = 1024;
 /// Calls that share one commit at most, so that none waits long for its neighbours.
 const BATCH: usize = 256;
 
+/// How long one that can wait goes on after another at most: about as long as it takes to serve it,
+/// several times over.
+const GAP: Duration = Duration::from_millis(2);
+
 /// The queue to the writing thread. Dropping it blocks until what is queued is done.
 pub(super) struct Writer {
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
@@ -77,7 +81,11 @@ impl Writer {
         let job = Box::new(Call { work, urgency, outcome: None, caller });
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
         queue.send(job).await.map_err(|_closed| stopped())?;
-        answer.await.map_err(|_dropped| stopped())?
+        let (outcome, after) = answer.await.map_err(|_dropped| stopped())?;
+        if !after.is_zero() {
+            tokio::time::sleep(after).await;
+        }
+        outcome
     }
 }
 
@@ -119,15 +127,16 @@ trait Job: Send {
     /// Does the work and keeps its outcome. `false`: it failed, and the transaction must go.
     fn apply(&mut self, change: &Change<'_>) -> bool;
 
-    /// Tells the caller the outcome of the last [`apply`](Self::apply), or why it is void.
-    fn answer(self: Box<Self>, lost: Option<&Arc<Lost>>);
+    /// Tells the caller the outcome of the last [`apply`](Self::apply), or why it is void. It is
+    /// to go on `after` that.
+    fn answer(self: Box<Self>, lost: Option<&Arc<Lost>>, after: Duration);
 }
 
 struct Call<F, T> {
     work: F,
     urgency: Urgency,
     outcome: Option<Result<T, StoreError>>,
-    caller: oneshot::Sender<Result<T, StoreError>>,
+    caller: oneshot::Sender<(Result<T, StoreError>, Duration)>,
 }
 
 impl<F, T> Job for Call<F, T>
@@ -143,7 +152,7 @@ where
         self.outcome.insert((self.work)(change)).is_ok()
     }
 
-    fn answer(self: Box<Self>, lost: Option<&Arc<Lost>>) {
+    fn answer(self: Box<Self>, lost: Option<&Arc<Lost>>, after: Duration) {
         let outcome = match (lost, self.outcome) {
             (Some(error), _) if matches!(**error, Lost::HandedOver) => Err(StoreError::HandedOver),
             (Some(error), _) => Err(StoreError::Unavailable(Box::new(Arc::clone(error)))),
@@ -151,7 +160,7 @@ where
             (None, None) => Err(stopped()),
         };
         // A caller that has gone no longer wants to know.
-        drop(self.caller.send(outcome));
+        drop(self.caller.send((outcome, after)));
     }
 }
 
@@ -169,7 +178,7 @@ fn run(
             return;
         }
         commits.changes.add(batch.len() as u64);
-        serve(live, commits, batch);
+        serve(live, commits, batch, pace);
         let due = Instant::now() + pace;
         commits.gather_until(due);
         latest = due + pace / 2;
@@ -200,12 +209,12 @@ async fn gather(
 
 /// Serves the jobs in one transaction; if one of them spoils it, or panics, each in its own, so that
 /// its neighbours do not pay for it.
-fn serve(live: &Live, commits: &Commits, mut jobs: Vec<Box<dyn Job>>) {
+fn serve(live: &Live, commits: &Commits, mut jobs: Vec<Box<dyn Job>>, pace: Duration) {
     let mut committing = false;
     let written = live.write(|db| attempt(db, commits, &mut jobs, &mut committing));
     let lost = match written {
         Ok(Ended::JobFailed) | Err(Lost::Panicked) if jobs.len() > 1 && !committing => {
-            return jobs.into_iter().for_each(|job| serve(live, commits, vec![job]));
+            return jobs.into_iter().for_each(|job| serve(live, commits, vec![job], pace));
         }
         Ok(_) => None,
         Err(error) => {
@@ -213,9 +222,23 @@ fn serve(live: &Live, commits: &Commits, mut jobs: Vec<Box<dyn Job>>) {
             Some(Arc::new(error))
         }
     };
+    let gap = gap(jobs.len(), pace);
+    let mut after = Duration::ZERO;
     for job in jobs {
-        job.answer(lost.as_ref());
+        match job.urgency() {
+            Urgency::Now => job.answer(lost.as_ref(), Duration::ZERO),
+            Urgency::Soon => {
+                job.answer(lost.as_ref(), after);
+                after += gap;
+            }
+        }
     }
+}
+
+/// How long one caller that can wait goes on after another, of so many that share a commit. All at
+/// once they would be a burst of work, which the requests that are proxied would have to wait for.
+fn gap(many: usize, pace: Duration) -> Duration {
+    GAP.min(pace / 2 / u32::try_from(many).unwrap_or(u32::MAX))
 }
 
 /// An error means that nothing was changed, or that nothing is known.

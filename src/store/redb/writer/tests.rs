@@ -145,6 +145,28 @@ async fn what_can_wait_shares_the_commit_of_what_cannot() {
 }
 
 #[tokio::test]
+async fn of_those_who_share_a_commit_one_goes_on_after_the_other() {
+    const PACE: Duration = Duration::from_millis(200);
+    let writer = Writer::start(database(), PACE).unwrap();
+    for many in [2, 200] {
+        let release = busy(&writer).await;
+        let calls = (0..many).map(async |number: u32| {
+            let name = format!("{number} of {many}");
+            writer.call_soon(move |change| change.put(&NAMES, name.as_str(), 1)).await.unwrap();
+            Instant::now()
+        });
+        let mut all = Box::pin(join_all(calls));
+        assert!(poll_immediate(&mut all).await.is_none());
+        release.send(()).unwrap();
+        let done = all.await;
+        let took = done.iter().max().unwrap().duration_since(*done.iter().min().unwrap());
+        let gap = gap(many as usize, PACE);
+        assert!(took >= gap * (many - 1), "{took:?}");
+        assert!(gap <= GAP && gap * many <= PACE / 2, "the next commit is not far");
+    }
+}
+
+#[tokio::test]
 async fn what_waits_for_others_does_not_wait_for_good() {
     const PACE: Duration = Duration::from_millis(20);
     let begun = Instant::now();
