@@ -5,6 +5,7 @@ mod filter;
 mod invitation;
 mod policy;
 mod reply;
+mod session;
 mod user_key;
 
 use std::num::NonZeroU32;
@@ -22,6 +23,7 @@ pub use filter::UserFilter;
 pub use invitation::InvitationView;
 pub use policy::{PolicyCommand, PolicyView};
 pub use reply::{Reply, SecretLink};
+pub use session::{SessionList, SessionView};
 pub use user_key::{ApiKeyAdd, ApiKeyList, UserKeyView};
 
 /// One thing that an operator can do.
@@ -179,11 +181,8 @@ pub enum Command {
         /// The login name.
         name: String,
     },
-    /// The living sessions of a user.
-    SessionList {
-        /// The login name.
-        name: String,
-    },
+    /// Living sessions: those of a user, or of all.
+    SessionList(SessionList),
     /// Ends a session of a user, from the next request on.
     SessionEnd {
         /// The login name.
@@ -304,7 +303,7 @@ impl Command {
             Self::UserList { .. }
             | Self::UserShow { .. }
             | Self::UserFactors { .. }
-            | Self::SessionList { .. }
+            | Self::SessionList(_)
             | Self::InviteList { .. }
             | Self::ApiKeyList(_)
             | Self::Import { dry_run: true, .. }

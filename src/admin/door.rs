@@ -232,7 +232,7 @@ impl Door {
             Command::GroupRoleAdd { group, role } => self.give_role(&group, role).await,
             Command::GroupRoleRemove { group, role } => self.take_role(&group, role).await,
             Command::ClaimSet { name, claim, value } => self.set_claim(&name, claim, value).await,
-            Command::SessionList { name } => self.sessions(&name).await,
+            Command::SessionList(asked) => self.sessions(asked).await,
             Command::SessionEnd { name, session } => self.end_session(&name, session).await,
             Command::SessionEndAll { name } => self.end_sessions(&name).await,
             Command::InviteAdd { email, roles, uses, life } => {

@@ -32,8 +32,8 @@ pub(crate) use checks::group as check_group;
 pub use client::{Client, ClientError};
 pub use command::{
     ApiKeyAdd, ApiKeyList, AuditCommand, AuditFault, AuditFilter, AuditLines, AuditState, Command,
-    InvitationView, NewPassword, PolicyCommand, PolicyView, Reply, SecretLink, UserFilter,
-    UserKeyView,
+    InvitationView, NewPassword, PolicyCommand, PolicyView, Reply, SecretLink, SessionList,
+    SessionView, UserFilter, UserKeyView,
 };
 pub use door::{Door, MetricsText};
 pub use explained::{
@@ -50,7 +50,6 @@ pub use record::{
     UserRecord,
 };
 pub use refusal::{Refusal, RefusalKind};
-pub use sessions::SessionView;
 pub(crate) use settings::SHORTEST_TOKEN;
 pub use settings::{AdminSettings, AdminTcp};
 pub use socket::{AdminSocket, SocketError};

@@ -1,49 +1,38 @@
-//! Where a user is logged in, and how an operator ends that.
+//! Where users are logged in, and how an operator ends that.
 
-use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 use super::door::unknown;
-use super::{Door, Refusal, RefusalKind, Reply};
+use super::{Door, Refusal, RefusalKind, Reply, SessionList, SessionView};
 use crate::identity::SessionId;
 use crate::printable::Printable;
+use crate::session::Living;
 use crate::store::{EndReason, Session, UserChange};
 
 /// Most sessions of one reply.
 const MOST: usize = 500;
 
-/// A session as an operator sees it. Moments are RFC 3339, in UTC.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct SessionView {
-    /// As the `sid` claim has it.
-    pub id: String,
-    /// What logged in, in its own words.
-    pub device: String,
-    /// The client address at login.
-    pub address: String,
-    /// When the login was.
-    pub started: String,
-    /// The last use that the store has heard of.
-    pub last_used: String,
-}
-
-impl From<Session> for SessionView {
-    fn from(session: Session) -> Self {
-        Self {
-            id: session.id.to_string(),
-            device: session.device,
-            address: session.address,
-            started: session.started.to_string(),
-            last_used: session.last_used.to_string(),
-        }
-    }
-}
-
 impl Door {
-    /// The living sessions of a user, the newest first.
-    pub(super) async fn sessions(&self, name: &str) -> Result<Reply, Refusal> {
-        let user = self.find(name).await?;
-        let sessions = self.accounts.sessions(user.id, MOST).await?;
-        Ok(Reply::Sessions { sessions: sessions.into_iter().map(SessionView::from).collect() })
+    /// The living sessions of a user, or of everybody, the newest first.
+    pub(super) async fn sessions(&self, asked: SessionList) -> Result<Reply, Refusal> {
+        let network = asked.network()?;
+        let user = match &asked.name {
+            Some(name) => Some(self.find(name).await?),
+            None => None,
+        };
+        let began_there = |session: &Session| {
+            let is_within = |network: IpNet| {
+                session.address.parse::<IpAddr>().is_ok_and(|address| network.contains(&address))
+            };
+            network.is_none_or(is_within)
+        };
+        let most = asked.limit.unwrap_or(MOST).clamp(1, MOST);
+        let living = self.accounts.living_sessions(user.as_ref(), asked.before, most, began_there);
+        let Living { sessions, next } = living.await?;
+        let sessions = sessions.into_iter().map(|(session, name)| SessionView::new(session, name));
+        Ok(Reply::Sessions { sessions: sessions.collect(), next })
     }
 
     /// Ends one session of a user.

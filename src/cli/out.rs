@@ -17,6 +17,12 @@ pub(super) struct Out {
     closed: bool,
 }
 
+/// An array for machines that may be longer than fits in memory.
+#[derive(Debug, Default)]
+pub(super) struct Array {
+    is_begun: bool,
+}
+
 impl Out {
     pub(super) fn new() -> Self {
         Self { stdout: io::stdout(), closed: false }
@@ -40,6 +46,21 @@ impl Out {
     /// The result, for machines: one document on one line.
     pub(super) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
         self.line(serde_json::to_string(value)?)
+    }
+
+    /// More items of an array that is printed piece by piece.
+    pub(super) fn items<T: Serialize>(&mut self, array: &mut Array, items: &[T]) -> io::Result<()> {
+        for item in items {
+            let before = if array.is_begun { ',' } else { '[' };
+            self.line(format_args!("{before}{}", serde_json::to_string(item)?))?;
+            array.is_begun = true;
+        }
+        Ok(())
+    }
+
+    /// There are no more of them.
+    pub(super) fn end(&mut self, array: &Array) -> io::Result<()> {
+        self.line(if array.is_begun { "]" } else { "[]" })
     }
 
     /// Rows under heads, each column as wide as it needs to be. Cells are made fit for a

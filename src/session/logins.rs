@@ -1,6 +1,11 @@
-//! Where a user is logged in: the living sessions, listed and ended.
+//! Where users are logged in: the living sessions, listed and ended.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::settle::settle;
 use super::{AccountError, Accounts, recorded};
@@ -12,6 +17,19 @@ use crate::store::{EndReason, Session, SessionRef, Standing, User};
 const PAGE: usize = 200;
 /// And how often: of who has more than that, the oldest are not looked for.
 const PAGES: usize = 25;
+/// How long sessions of everybody are looked at for one list. Whoever asks goes on where that ended.
+const LOOKING: Duration = Duration::from_millis(150);
+
+/// A part of the living sessions.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Living {
+    /// The newest first, each with the name of its user. They may be fewer than asked for, or
+    /// none, and others follow.
+    pub sessions: Vec<(Session, String)>,
+    /// Before which number to go on; `None` at the end.
+    pub next: Option<u64>,
+}
 
 #[doc(hidden)]
 impl Accounts {
@@ -22,18 +40,84 @@ impl Accounts {
     /// [`AccountError`]; nothing is known.
     pub async fn sessions(&self, user: UserId, most: usize) -> Result<Vec<Session>, AccountError> {
         let Some(owner) = self.store.user(user).await? else { return Ok(Vec::new()) };
-        let (now, mut living, mut before) = (self.clock.now(), Vec::new(), None);
-        for _page in 0..PAGES {
-            let page = self.store.sessions(user, before, PAGE).await?;
-            before = page.last().map(|session| session.id.number);
-            let last = page.len() < PAGE || before.is_some_and(|oldest| oldest <= line(&owner));
-            living.extend(page.into_iter().filter(|session| lives(session, &owner, now)));
-            if last || living.len() >= most {
+        let living = self.living_sessions(Some(&owner), None, most, |_| true).await?;
+        Ok(living.sessions.into_iter().map(|(session, _)| session).collect())
+    }
+
+    /// The living sessions of a user, or of everybody, with numbers below `before`, as far as
+    /// `takes` takes them: the newest first, `most` of them at most.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`]; nothing is known.
+    pub async fn living_sessions(
+        &self,
+        of: Option<&User>,
+        before: Option<u64>,
+        most: usize,
+        takes: impl Fn(&Session) -> bool + Send + Sync,
+    ) -> Result<Living, AccountError> {
+        self.look(of, before, most, takes, LOOKING).await
+    }
+
+    pub(super) async fn look(
+        &self,
+        of: Option<&User>,
+        before: Option<u64>,
+        most: usize,
+        takes: impl Fn(&Session) -> bool + Send + Sync,
+        time: Duration,
+    ) -> Result<Living, AccountError> {
+        let until = Instant::now() + time;
+        let mut living = Living { sessions: Vec::new(), next: before };
+        for page in 1.. {
+            self.look_at_a_page(of, most, &takes, &mut living).await?;
+            let is_late = if of.is_some() { page >= PAGES } else { Instant::now() >= until };
+            if is_late || living.next.is_none() || living.sessions.len() >= most {
                 break;
             }
         }
-        living.truncate(most);
         Ok(living)
+    }
+
+    /// Goes on from where `living` ends.
+    async fn look_at_a_page(
+        &self,
+        of: Option<&User>,
+        most: usize,
+        takes: impl Fn(&Session) -> bool + Send + Sync,
+        living: &mut Living,
+    ) -> Result<(), AccountError> {
+        let now = self.clock.now();
+        let page = match of {
+            Some(user) => self.store.sessions(user.id, living.next, PAGE).await?,
+            None => self.store.latest_sessions(living.next, PAGE).await?,
+        };
+        let is_last = page.len() < PAGE;
+        let mut owners = HashMap::new();
+        owners.extend(of.map(|user| (user.id, Some(user.clone()))));
+        for session in page {
+            if living.sessions.len() >= most {
+                return Ok(());
+            }
+            living.next = Some(session.id.number);
+            if !is_open(&session, now) || !takes(&session) {
+                continue;
+            }
+            let owner = match owners.entry(session.user) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => place.insert(self.store.user(session.user).await?),
+            };
+            if let Some(owner) = owner.as_ref().filter(|owner| lives(&session, owner, now)) {
+                living.sessions.push((session, owner.username.clone()));
+            }
+        }
+        // All that are older than a mark are behind it.
+        let is_behind = of.zip(living.next).is_some_and(|(user, oldest)| oldest <= line(user));
+        if is_last || is_behind {
+            living.next = None;
+        }
+        Ok(())
     }
 
     /// Ends a session of a user; `false` if it had ended or is none of that user's.
@@ -68,8 +152,10 @@ fn line(user: &User) -> u64 {
 
 /// Whether a session is the user's and some token of it may still be good.
 fn lives(session: &Session, user: &User, now: Timestamp) -> bool {
-    session.user == user.id
-        && session.ended.is_none()
-        && session.id.number > line(user)
-        && now < session.expires
+    session.user == user.id && is_open(session, now) && session.id.number > line(user)
+}
+
+/// The same without a look at the user.
+fn is_open(session: &Session, now: Timestamp) -> bool {
+    session.ended.is_none() && now < session.expires
 }

@@ -57,6 +57,7 @@ pub use factors::OfferedTotp;
 pub use invitations::{Invited, Leave};
 pub use key_form::{KeyPrefix, KeyPrefixFault};
 pub use lasting::Stance;
+pub use logins::Living;
 pub use names::{
     EMAIL_LENGTH, EmailFault, NameFault, USERNAME_LENGTH, check_email, check_username,
     normalize_username, trim,

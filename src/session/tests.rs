@@ -2,6 +2,7 @@ mod counting;
 mod factors;
 mod keys;
 mod lasting;
+mod logins;
 mod sharing;
 
 use std::num::NonZeroU32;

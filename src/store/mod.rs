@@ -337,6 +337,18 @@ pub trait Store:
         limit: usize,
     ) -> Result<Vec<Session>, StoreError>;
 
+    /// At most `limit` sessions of all users with numbers below `before`, ended ones too, the
+    /// newest first.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn latest_sessions(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Session>, StoreError>;
+
     /// Notes when sessions were used, each unless a later use is known. One that has ended or
     /// is gone stays as it is.
     ///

@@ -152,6 +152,31 @@ pub(crate) async fn sessions_come_in_pages_the_newest_first(store: &Arc<dyn Stor
     assert_eq!(store.sessions(ada.id, Some(0), 9).await.unwrap(), []);
 }
 
+pub(crate) async fn sessions_of_all_come_in_pages_the_newest_first(store: &Arc<dyn Store>) {
+    assert_eq!(store.latest_sessions(None, 9).await.unwrap(), []);
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    let mut all = Vec::new();
+    for user in [ada.id, bob.id, bob.id, ada.id, bob.id] {
+        all.insert(0, session(store, user).await);
+    }
+    store.end_session(all[1].id, at(1), EndReason::Operator).await.unwrap();
+    all[1].ended = Some((at(1), EndReason::Operator));
+    let (mut before, mut read) = (None, Vec::new());
+    for expected in [2, 2, 1, 0] {
+        let page = store.latest_sessions(before, 2).await.unwrap();
+        assert_eq!(page.len(), expected);
+        before = page.last().map(|session| session.id.number).or(before);
+        read.extend(page);
+    }
+    assert_eq!(read, all);
+    assert_eq!(store.latest_sessions(None, 0).await.unwrap(), []);
+    assert_eq!(store.latest_sessions(Some(0), 9).await.unwrap(), []);
+    assert_eq!(store.latest_sessions(Some(u64::MAX), 9).await.unwrap(), all);
+    store.delete_user(bob.id).await.unwrap();
+    all.retain(|session| session.user == ada.id);
+    assert_eq!(store.latest_sessions(None, 9).await.unwrap(), all);
+}
+
 pub(crate) async fn a_use_is_noted_unless_a_later_one_is_known(store: &Arc<dyn Store>) {
     let ada = user(store, "ada").await;
     let (used, ended) = (session(store, ada.id).await, session(store, ada.id).await);

@@ -41,6 +41,7 @@ macro_rules! whole {
                 of_many_password_changes_one_wins
                 the_sessions_of_a_user_come_by_number
                 sessions_come_in_pages_the_newest_first
+                sessions_of_all_come_in_pages_the_newest_first
                 a_use_is_noted_unless_a_later_one_is_known
                 another_tag_is_another_session
                 a_session_ends_once_for_the_first_reason

@@ -4,9 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AuditLines, AuditState, InvitationView, PolicyView, UserKeyView};
+use super::{AuditLines, AuditState, InvitationView, PolicyView, SessionView, UserKeyView};
 use crate::admin::PastView;
-use crate::admin::SessionView;
 use crate::admin::explained::Told;
 use crate::admin::record::Record;
 use crate::admin::state::StateView;
@@ -61,10 +60,13 @@ pub enum Reply {
         /// When it ends.
         expires: String,
     },
-    /// Where a user is logged in.
+    /// Where users are logged in.
     Sessions {
         /// The newest first.
         sessions: Vec<SessionView>,
+        /// Where the next page begins, if there may be one.
+        #[serde(default)]
+        next: Option<u64>,
     },
     /// A session is over, or all of them are.
     SessionsEnded {

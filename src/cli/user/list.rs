@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use super::shown::{HEADS, row};
 use crate::admin::{Command, Reply, UserFilter};
-use crate::cli::out::Out;
+use crate::cli::out::{Array, Out};
 use crate::cli::reach::{Reach, another_reply};
 
 /// Users asked for at once.
@@ -46,18 +46,14 @@ pub(super) async fn run(
     json: bool,
     out: &mut Out,
 ) -> anyhow::Result<()> {
-    let mut after = None;
-    let mut before = "[";
+    let (mut after, mut array) = (None, Array::default());
     loop {
         let list = Command::UserList { after, limit: PAGE, filter: filter.clone() };
         let Reply::Users { users, next } = reach.send(list).await? else {
             return Err(another_reply());
         };
         if json {
-            for user in &users {
-                out.line(format_args!("{before}{}", serde_json::to_string(user)?))?;
-                before = ",";
-            }
+            out.items(&mut array, &users)?;
         } else if after.is_none() || !users.is_empty() {
             out.table(HEADS, users.iter().map(row).collect())?;
         }
@@ -67,7 +63,7 @@ pub(super) async fn run(
         }
     }
     if json {
-        out.line(if before == "[" { "[]" } else { "]" })?;
+        out.end(&array)?;
     }
     Ok(())
 }

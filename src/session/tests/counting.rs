@@ -82,6 +82,7 @@ delegate! {
     touch_session(id: SessionId, now: Timestamp, expires: Timestamp) -> ();
     end_session(id: SessionId, now: Timestamp, reason: EndReason) -> bool;
     sessions(user: UserId, before: Option<u64>, limit: usize) -> Vec<Session>;
+    latest_sessions(before: Option<u64>, limit: usize) -> Vec<Session>;
     note_uses(uses: Vec<(SessionId, Timestamp)>) -> ();
     password_recipes() -> Vec<String>;
     sweep(now: Timestamp) -> usize;

@@ -247,6 +247,17 @@ impl Store for PostgresStore {
         .await
     }
 
+    async fn latest_sessions(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Session>, StoreError> {
+        self.call(Mode::Look, (before, limit), |conn, (before, limit)| {
+            Box::pin(sessions::latest(conn, *before, *limit))
+        })
+        .await
+    }
+
     async fn note_uses(&self, uses: Vec<(SessionId, Timestamp)>) -> Result<(), StoreError> {
         self.call(Mode::Statement, uses, |conn, uses| Box::pin(sessions::note_uses(conn, uses)))
             .await

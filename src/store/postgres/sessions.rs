@@ -84,6 +84,17 @@ pub(super) async fn of_user(
     rows.iter().map(session).collect()
 }
 
+pub(super) async fn latest(
+    conn: &Conn,
+    before: Option<u64>,
+    most: usize,
+) -> Result<Vec<Session>, Failure> {
+    let sql = select!("WHERE s.number < $1 ORDER BY s.number DESC LIMIT $2");
+    let before = before.map_or(i64::MAX, number);
+    let rows = conn.rows(sql, &[&before, &limit(most)]).await?;
+    rows.iter().map(session).collect()
+}
+
 /// All of them, by number, with what else is stored about each.
 pub(super) async fn kept(conn: &Conn, users: &[i64]) -> Result<Vec<KeptSession>, Failure> {
     let sql = select!("WHERE s.user_id = ANY($1) ORDER BY s.number");

@@ -239,6 +239,14 @@ impl Store for RedbStore {
         self.read(move |view| sessions::of_user(view, user, before, limit)).await
     }
 
+    async fn latest_sessions(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Session>, StoreError> {
+        self.read(move |view| sessions::latest(view, before, limit)).await
+    }
+
     async fn note_uses(&self, uses: Vec<(SessionId, Timestamp)>) -> Result<(), StoreError> {
         self.write(move |change| sessions::note_uses(change, &uses)).await
     }

@@ -99,6 +99,23 @@ pub(super) fn of_user(
         .collect()
 }
 
+pub(super) fn latest(
+    source: &impl Source,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<Session>, StoreError> {
+    let table = source.open(&SESSIONS)?;
+    let rows = table.range(..before.unwrap_or(u64::MAX));
+    let rows = rows.map_err(|error| failed(&SESSIONS, error))?.rev();
+    rows.take(limit)
+        .map(|row| {
+            let (number, bytes) = row.map_err(|error| failed(&SESSIONS, error))?;
+            let record: SessionRecord = decode(&SESSIONS, bytes.value())?;
+            Ok(record.into_session(number.value()).0)
+        })
+        .collect()
+}
+
 pub(super) fn note_uses(
     change: &Change<'_>,
     uses: &[(SessionId, Timestamp)],
