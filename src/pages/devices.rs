@@ -40,18 +40,23 @@ pub(super) fn sample() -> Value {
         "faults": ["Not found."],
         "action": "/auth/account/sessions/",
         "home": "/auth/",
-        "sessions": [{
-            "id": "7",
-            "device": "Mozilla/5.0",
-            "device_text": "Firefox · Windows",
-            "address": "192.0.2.7",
-            "started": "2026-01-02T03:04:05Z",
-            "started_text": "2026-01-02 03:04 UTC",
-            "last_used": "2026-01-02T03:04:05Z",
-            "last_used_text": "2026-01-02 03:04 UTC",
-            "current": true,
-        }],
+        "sessions": [sample_session()],
         "older": "/auth/account/sessions/?from=25",
+    })
+}
+
+/// A session of somebody made up, as it is [`readable`].
+pub(super) fn sample_session() -> Value {
+    json!({
+        "id": "7",
+        "device": "Mozilla/5.0",
+        "device_text": "Firefox · Windows",
+        "address": "192.0.2.7",
+        "started": "2026-01-02T03:04:05Z",
+        "started_text": "2026-01-02 03:04 UTC",
+        "last_used": "2026-01-02T03:04:05Z",
+        "last_used_text": "2026-01-02 03:04 UTC",
+        "current": true,
     })
 }
 

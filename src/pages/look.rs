@@ -37,6 +37,7 @@ built_in!(
     "invitations.html",
     "user.html",
     "confirm.html",
+    "sessions.html",
     "audit.html",
     "state.html",
     "explain.html",

@@ -80,6 +80,7 @@ const PAGES = {
   "manage-group": "/manage/group/?name=staff",
   "manage-group-delete": "/manage/group/delete/?name=staff",
   "manage-invitations": "/manage/invitations/",
+  "manage-sessions": "/manage/sessions/",
   "manage-audit": "/manage/audit/?check=1",
   "manage-state": "/manage/state/",
   "manage-explain": "/manage/explain/?url=/app/a%252Fb&as=user",

@@ -231,8 +231,13 @@ async fn sessions(cx: &Context<'_>, name: &str) -> Result<Vec<Value>, Denied> {
 }
 
 async fn session(cx: &Context<'_>, name: &str, id: &str) -> Result<Value, Denied> {
-    let found = sessions(cx, name).await?.into_iter().find(|session| text(session, "id") == id);
     let gone = || missing("the user has no such session; it may have ended".to_owned());
+    let number: u64 = id.split('-').next().and_then(|it| it.parse().ok()).ok_or_else(gone)?;
+    // They are listed by their numbers, the one before the next at first.
+    let before = number.checked_add(1);
+    let asked = json!({ "command": "session-list", "name": name, "before": before, "limit": 1 });
+    let found = items(&mut cx.command(asked).await?, "sessions");
+    let found = found.into_iter().find(|session| text(session, "id") == id);
     found.map(devices::readable).ok_or_else(gone)
 }
 

@@ -11,6 +11,7 @@ mod factors;
 mod group;
 mod groups;
 mod invitations;
+mod sessions;
 mod state;
 mod user;
 mod user_acts;
@@ -30,7 +31,7 @@ use crate::session::normalize_username;
 /// The frame that its pages are in, within that of all pages.
 pub(super) const FRAME: &str = "site.html";
 
-pub(super) static TABLE: [Row; 12] = [
+pub(super) static TABLE: [Row; 13] = [
     page!("", "site users", Operator, users::get),
     page!("user/add", "site user/add", Operator, user_add::get, user_add::post),
     page!("user", "site user", Operator, user::get, user_acts::post),
@@ -40,16 +41,18 @@ pub(super) static TABLE: [Row; 12] = [
     page!("group", "site group", Operator, group::get, group::post),
     page!("group/delete", "site group/delete", Operator, group::ask, group::delete),
     page!("invitations", "site invitations", Operator, invitations::get, invitations::post),
+    page!("sessions", "site sessions", Operator, sessions::get, sessions::post),
     page!("audit", "site audit", Operator, audit::get),
     page!("state", "site state", Operator, state::get),
     page!("explain", "site explain", Operator, explain::get),
 ];
 
 /// Its parts: what each is called, and where it is.
-const PARTS: [(&str, &str); 5] = [
+const PARTS: [(&str, &str); 6] = [
     ("Users", ""),
     ("Groups", "groups"),
     ("Invitations", "invitations"),
+    ("Sessions", "sessions"),
     ("Audit record", "audit"),
     ("Gateway", "state"),
 ];
@@ -70,6 +73,7 @@ pub(super) fn texts() -> impl Iterator<Item = &'static str> {
         .chain(groups::texts())
         .chain(group::texts())
         .chain(invitations::texts())
+        .chain(sessions::texts())
         .chain(audit::texts())
         .chain(state::texts())
         .chain(explain::texts())
@@ -86,6 +90,7 @@ pub(super) fn samples() -> impl Iterator<Item = (&'static str, Value)> {
         ("groups.html", groups::sample()),
         ("group.html", group::sample()),
         ("invitations.html", invitations::sample()),
+        ("sessions.html", sessions::sample()),
         ("audit.html", audit::sample()),
         ("state.html", state::sample()),
         ("explain.html", explain::sample()),
