@@ -67,6 +67,7 @@ mod pages_admin_asks;
 mod pages_admin_groups;
 mod pages_admin_newcomers;
 mod pages_admin_sessions;
+mod pages_admin_user;
 mod pages_edges;
 mod pages_factors;
 mod pages_lately;

@@ -33,11 +33,13 @@ enum Goes {
     Place,
     /// A role of a group.
     GroupRole,
+    /// A claim of a user.
+    Claim,
     Key,
     Invitation,
 }
 
-const ACTS: [Act; 8] = [
+const ACTS: [Act; 9] = [
     Act {
         name: "deactivate",
         goes: Goes::Sessions,
@@ -57,6 +59,16 @@ const ACTS: [Act; 8] = [
             warning: "What it opened is shut to the user, from the next request on.",
             facts: &["Username", "Role"],
             submit: "Take the role",
+        },
+    },
+    Act {
+        name: "claim-remove",
+        goes: Goes::Claim,
+        asked: Confirm {
+            title: "Take a claim from a user?",
+            warning: "Rules and servers know nothing of it any more, from the next request on.",
+            facts: &["Username", "Claim", "Value"],
+            submit: "Take the claim",
         },
     },
     Act {
@@ -187,6 +199,13 @@ async fn facts(
             vec![username(cx, about.user).await?, device, address, started]
         }
         Goes::Role => vec![username(cx, about.user).await?, role()],
+        Goes::Claim => {
+            let claim = form.text("claim");
+            let user = user(cx, about.user).await?;
+            let value = user.get("claims").and_then(|claims| claims.get(claim)?.as_str());
+            let value = value.ok_or_else(|| missing("the user has no such claim".to_owned()))?;
+            vec![text(&user, "username").into(), claim.into(), value.into()]
+        }
         Goes::Place => {
             let group = group_of(cx, about.group).await?;
             let (name, roles) = (text(&group, "name").into(), joined(&group, "roles").into());
@@ -217,8 +236,11 @@ async fn facts(
 
 /// The name as the user has it.
 async fn username(cx: &Context<'_>, name: &str) -> Result<Fact, Denied> {
-    let user = cx.command(json!({ "command": "user-show", "name": name })).await?;
-    Ok(text(&user, "username").into())
+    Ok(text(&user(cx, name).await?, "username").into())
+}
+
+async fn user(cx: &Context<'_>, name: &str) -> Result<Value, Denied> {
+    cx.command(json!({ "command": "user-show", "name": name })).await
 }
 
 async fn group_of(cx: &Context<'_>, name: &str) -> Result<Value, Denied> {

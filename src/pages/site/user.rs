@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{audit, factors, items, joined, text, texts_of, with};
 use crate::pages::devices;
+use crate::pages::form::Form;
 use crate::pages::moment;
 use crate::pages::office::Denied;
 use crate::pages::outcome::{Outcome, View};
@@ -15,14 +16,19 @@ const TITLE: &str = "User";
 const SHOWN: usize = 20;
 const TRAIL: usize = 10;
 
+/// Groups that are offered to choose from; of more the name is typed.
+const OFFERED: usize = 100;
+
 /// What is said of each act that was done.
-pub(super) const DONE: [(&str, &str); 13] = [
+pub(super) const DONE: [(&str, &str); 15] = [
     ("added", "The user is there."),
     ("email", "The address was changed."),
     ("role-add", "The role was given."),
     ("role-remove", "The role was taken."),
     ("group-join", "The user is in the group."),
     ("group-leave", "The user is out of the group."),
+    ("claim-set", "The claim was set."),
+    ("claim-remove", "The claim was taken."),
     ("activate", "The user is let in again."),
     ("deactivate", "The user is shut out."),
     ("set-password", "The password was set. All sessions of the user are over."),
@@ -69,16 +75,7 @@ pub(super) fn sample() -> Value {
         "groups": ["staff"],
         "others": ["board"],
         "claims": [{ "name": "tenant", "value": "acme" }],
-        "sessions": [{
-            "id": "7",
-            "device": "Mozilla/5.0",
-            "device_text": "Firefox · Windows",
-            "address": "192.0.2.7",
-            "started": moment,
-            "started_text": words,
-            "last_used": moment,
-            "last_used_text": words,
-        }],
+        "sessions": [devices::sample_session()],
         "session_count": 1,
         "keys": [{
             "id": 7,
@@ -93,18 +90,25 @@ pub(super) fn sample() -> Value {
         }],
         "trail": [audit::sample_line()],
     });
-    let link = [
+    let more = [
+        ("many_others", true.into()),
+        ("typed_role", "editor".into()),
+        ("typed_group", "board".into()),
+        ("typed_claim", "tenant".into()),
+        ("typed_value", "acme".into()),
         ("link", "https://app.example.com/auth/reset/?uid=7&token=T".into()),
         ("link_expires", moment.into()),
         ("link_expires_text", words.into()),
     ];
-    with(user, link)
+    with(user, more)
 }
 
 /// What is to be said above it.
 #[derive(Default)]
 pub(super) struct Said {
     pub(super) denied: Option<Denied>,
+    /// What was sent then, to be mended.
+    pub(super) sent: Form,
     /// A link that was just made, and when it ends.
     pub(super) link: Option<(String, String)>,
 }
@@ -115,7 +119,7 @@ pub(super) async fn get(cx: &Context<'_>) -> Outcome {
 
 /// The page of the user whom the query names.
 pub(super) async fn view(cx: &Context<'_>, said: Said) -> Outcome {
-    let Said { denied, link } = said;
+    let Said { denied, sent, link } = said;
     let name = cx.query.text("name");
     let facts = match facts(cx, name).await {
         Ok(facts) => facts,
@@ -139,7 +143,26 @@ pub(super) async fn view(cx: &Context<'_>, said: Said) -> Outcome {
             ("trail_to", cx.site("audit", &asked).into()),
         ],
     );
+    let data = as_typed(data, &sent);
     View::told(cx.site_page("", "user.html", TITLE, data), denied.as_ref()).into()
+}
+
+/// The same with what somebody typed into the form that was sent. No password comes back.
+fn as_typed(data: Value, sent: &Form) -> Value {
+    let act = sent.text("do");
+    let typed = |of: &str, field| if act == of { sent.text(field) } else { "" };
+    let more = [
+        ("typed_role", typed("role-add", "role").into()),
+        ("typed_group", typed("group-join", "group").into()),
+        ("typed_claim", typed("claim-set", "claim").into()),
+        ("typed_value", typed("claim-set", "value").into()),
+    ];
+    let data = with(data, more);
+    if act != "email" {
+        return data;
+    }
+    let is_verified = sent.text("verified") == "1";
+    with(data, [("email", sent.text("email").into()), ("email_verified", is_verified.into())])
 }
 
 async fn facts(cx: &Context<'_>, name: &str) -> Result<Value, Denied> {
@@ -163,12 +186,15 @@ async fn facts(cx: &Context<'_>, name: &str) -> Result<Value, Denied> {
     let others = items(&mut groups, "groups");
     let others: Vec<_> =
         others.iter().map(|it| text(it, "name")).filter(|it| !is_among("groups", it)).collect();
+    let is_long = others.len() > OFFERED;
+    let others = if is_long { Vec::new() } else { others };
     let claims = user.get("claims").and_then(Value::as_object).into_iter().flatten();
     let claims: Vec<_> =
         claims.map(|(name, value)| json!({ "name": name, "value": value })).collect();
     let more = [
         ("own", own.into()),
         ("others", others.into()),
+        ("many_others", is_long.into()),
         ("inherited", joined(&user, "inherited").into()),
         ("claims", claims.into()),
         ("sessions", sessions.into()),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::asks::{self, About, Acted};
 use super::user::{Said, view};
-use super::{is_oneself, no_such_act, not_to_oneself, place, text};
+use super::{invalid, is_oneself, no_such_act, not_to_oneself, place, text};
 use crate::pages::form::Form;
 use crate::pages::office::Denied;
 use crate::pages::outcome::Outcome;
@@ -22,7 +22,10 @@ pub(super) async fn post(cx: &Context<'_>, form: Form) -> Outcome {
             view(cx, Said { link, ..Said::default() }).await
         }
         Ok(Acted::Done(_)) => Outcome::go(cx.site("user", &[("name", name), ("done", act)])),
-        Err(denied) => view(cx, Said { denied: Some(denied), ..Said::default() }).await,
+        Err(denied) => {
+            let denied = Some(denied);
+            view(cx, Said { denied, sent: form, ..Said::default() }).await
+        }
     }
 }
 
@@ -35,6 +38,9 @@ async fn act_on(cx: &Context<'_>, name: &str, form: &Form) -> Result<Acted, Deni
     };
     if costs_the_site && is_oneself(cx, name) {
         return Err(not_to_oneself());
+    }
+    if act == "claim-set" && form.text("value").trim().is_empty() {
+        return Err(invalid("a claim needs a value"));
     }
     let command = command(act, name, form).ok_or_else(no_such_act)?;
     is_still(cx, name).await?;
@@ -83,6 +89,9 @@ fn command(act: &str, name: &str, form: &Form) -> Option<Value> {
         "group-join" | "group-leave" => {
             json!({ "command": act, "name": name, "group": field("group") })
         }
+        "claim-set" => claim_set(name, &field("claim"), &field("value")),
+        // As on the command line.
+        "claim-remove" => claim_set(name, form.text("claim"), ""),
         "activate" | "deactivate" | "reset-link" | "session-end-all" => {
             json!({ "command": act, "name": name })
         }
@@ -96,4 +105,8 @@ fn command(act: &str, name: &str, form: &Form) -> Option<Value> {
         }
         _ => return None,
     })
+}
+
+fn claim_set(name: &str, claim: &str, value: &str) -> Value {
+    json!({ "command": "claim-set", "name": name, "claim": claim, "value": value })
 }
