@@ -378,7 +378,7 @@ async fn the_record_names_who_acted_and_is_read_here() {
     let id = reply.one("x-request-id").to_owned();
     page(&ada.post(gateway, ACT, &[("do", "role-add"), ("role", "?")]).await, 422);
     let text = page(&ada.go(gateway, "/manage/audit/?name=alice&event=role").await, 200);
-    says(&text, &["role.added", "role=viewer", "user:2 127.0.0.1"]);
+    says(&text, &["role.added", "role=viewer", "user:2</a> 127.0.0.1"]);
     assert!(!text.contains("command"), "{text}");
     let text = page(&ada.go(gateway, "/manage/audit/?name=ada").await, 200);
     says(&text, &["command.refused", "why=invalid", "command=user role add"]);

@@ -131,3 +131,33 @@ async fn of_many_groups_the_name_is_typed() {
     says(&page(&ada.go(gateway, USER).await, 200), &["<select id=\"group\"", "group100"]);
     stage.finish_untouched().await;
 }
+
+#[tokio::test]
+async fn the_record_is_read_by_number_whatever_became_of_the_name() {
+    let stage = stage().await;
+    let gateway = &stage.gateway;
+    let mut ada = ada(&stage).await;
+    let role = |role: &str| UserChange::AddRole(role.to_owned());
+    gateway.accounts.change(stage.alice.id, role("first")).await.unwrap();
+    gateway.accounts.delete(stage.alice.id).await.unwrap();
+    let second = stage.user("alice", &[]).await;
+    gateway.accounts.change(second.id, role("second")).await.unwrap();
+    let mut lines = async |name: &str| {
+        let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
+        page(&ada.go(gateway, &format!("/manage/audit/?name={name}")).await, 200)
+    };
+    let text = lines("user:1").await;
+    says(&text, &["role=first", "user.deleted", ">user:1</a>", "?name=user%3A1\">alice</a>"]);
+    assert!(!text.contains("role=second"), "{text}");
+    let text = lines(&format!("user:{}", second.id)).await;
+    assert!(text.contains("role=second") && !text.contains("role=first"), "{text}");
+    says(&lines("alice").await, &["role=first", "role=second"]);
+    for name in ["user:9", "user:", "user:01", "user:x", "user"] {
+        says(&lines(name).await, &["There are no such lines."]);
+    }
+    // And what somebody did.
+    ada.post(gateway, "/manage/groups/", &[("name", "staff")]).await;
+    let text = page(&ada.go(gateway, "/manage/audit/?name=user%3A2").await, 200);
+    says(&text, &["command=group add", "?name=user%3A2\">user:2</a>"]);
+    stage.finish_untouched().await;
+}

@@ -27,8 +27,8 @@ pub enum AuditCommand {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuditFilter {
-    /// Login name of a user, or name of whatever was acted on: what was done to it, and what that
-    /// user did.
+    /// Login name of a user, its number as `user:7`, or name of whatever was acted on: what was
+    /// done to it, and what that user did.
     pub name: String,
     /// The event's name, or how it begins: `login` is `login.failed`, too.
     pub event: String,

@@ -46,17 +46,31 @@ impl Door {
         limit: usize,
     ) -> Result<Reply, Refusal> {
         let AuditFilter { name, event } = about;
-        let user = if name.is_empty() { None } else { self.accounts.find(&name).await? };
-        let name = user.as_ref().map_or(name, |user| user.username.clone());
-        let actor = user.map(|user| Actor::User(user.id).to_string());
+        // Written so, it is found when the name is gone, or another's.
+        let id: Option<UserId> = name.strip_prefix("user:").and_then(|id| id.parse().ok());
+        let is_by_number = id.is_some();
+        let user = match id {
+            Some(id) => self.accounts.get(id).await?,
+            None if name.is_empty() => None,
+            None => self.accounts.find(&name).await?,
+        };
+        let id = user.as_ref().map(|user| user.id).or(id);
+        let actor = id.map(|id| Actor::User(id).to_string());
+        let called: Vec<_> = user.map(|user| user.username).into_iter().chain([name]).collect();
+        let is_everything = called.iter().all(String::is_empty);
         let wanted = move |line: &Line| {
             let is = |key: &str, text: &str| line.get(key).is_some_and(|value| value == text);
+            let to = line.get("user").and_then(serde_json::Value::as_u64);
+            let happened = id.is_some_and(|id| to == Some(id.0));
             let event_is = |value: &str| {
                 let rest = value.strip_prefix(&event);
                 rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
             };
             let acted = actor.as_ref().is_some_and(|actor| is("actor", actor));
-            let about = name.is_empty() || is("name", &name) || acted;
+            // Who has the number has not had the name for ever: a line that says whose it is, is theirs.
+            let is_theirs = !is_by_number || to.is_none();
+            let is_called = is_theirs && called.iter().any(|name| is("name", name));
+            let about = is_everything || is_called || happened || acted;
             let named = line.get("event").and_then(serde_json::Value::as_str);
             about && (event.is_empty() || named.is_some_and(event_is))
         };

@@ -27,6 +27,7 @@ pub(super) fn sample_line() -> Value {
         "name": "alice",
         "to": "/manage/audit/?name=alice",
         "actor": "user:7",
+        "by": "/manage/audit/?name=user%3A7",
         "address": "192.0.2.7",
         "facts": "role=admin",
     })
@@ -125,13 +126,22 @@ fn shown(cx: &Context<'_>, reply: &mut Value) -> Vec<Value> {
         });
         let facts = facts.collect::<Vec<_>>().join(" ");
         let [name, actor, address] = ["name", "actor", "address"].map(|it| text(&line, it));
-        let to = if name.is_empty() { String::new() } else { cx.site("audit", &[("name", name)]) };
+        let id = line.get("user").and_then(Value::as_u64).map(|id| format!("user:{id}"));
+        // Whoever has that number: names come and go.
+        let about = |name: &str| match name {
+            "" => String::new(),
+            name => cx.site("audit", &[("name", name)]),
+        };
+        let to = about(id.as_deref().unwrap_or(name));
+        let by = if actor.starts_with("user:") { about(actor) } else { String::new() };
+        let name = if name.is_empty() { id.as_deref().unwrap_or_default() } else { name };
         let more = [
             ("facts", facts.into()),
             ("name", name.into()),
             ("actor", actor.into()),
             ("address", address.into()),
             ("to", to.into()),
+            ("by", by.into()),
         ];
         moment::readable(with(line, more), &["at"])
     };
