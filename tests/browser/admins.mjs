@@ -2,22 +2,18 @@
 
 import assert from "node:assert/strict";
 
-import { look } from "./looks.mjs";
-import { signIn, submit, sure } from "./people.mjs";
+import { lookAt } from "./looks.mjs";
+import { READERS, reader } from "./pages.mjs";
+import { button, press, signIn, submit, sure } from "./people.mjs";
+import { say } from "./words.mjs";
 
 /** Somebody who may, at the site. */
-async function admin(world, gateway, name) {
+export async function admin(world, gateway, name, options) {
   gateway.user(name, "--role", "admin");
-  const page = await world.browser(gateway);
+  const page = await world.browser(gateway, options);
   await signIn(page, name, { to: "/auth/sign-in/?next=/manage/" });
-  await page.getByRole("heading", { name: "Users", exact: true }).waitFor();
+  await page.getByRole("heading", { name: say(page, "Users"), exact: true }).waitFor();
   return page;
-}
-
-async function press(page, button) {
-  const answered = page.waitForEvent("load");
-  await page.getByRole("button", { name: button, exact: true }).first().click();
-  await answered;
 }
 
 /** Somebody's open page hears of it that an admin shuts them out. */
@@ -49,7 +45,7 @@ export async function gives(world, gateway) {
   await submit(page, { Username: "yuri" }, "Put in");
   assert.equal(await opens(), 404, "the upstream's own: it has no such page");
   await page.getByRole("link", { name: "Delete the group" }).click();
-  await press(page, "Delete the group");
+  await press(page, button(page, "Delete the group"));
   await page.getByText("The group is gone.").waitFor();
   assert.equal(await opens(), 403);
 }
@@ -71,33 +67,69 @@ export async function explains(world, gateway) {
   await page.getByText("`get` is no method").waitFor();
 }
 
+/** A page about who reads the language of a browser. */
+const ofReader = (path) => (page) => page.goto(`${path}?name=${reader(page)}`);
+
+/** Sends a form of a page, by the first button of that name. */
+const pressed = (path, name) => async (page) => {
+  await page.goto(typeof path === "string" ? path : path(page));
+  await press(page, page.getByRole("button", { name: say(page, name) }).first());
+};
+
+const user = (page) => `/manage/user/?name=${reader(page)}`;
+
 const PAGES = {
   "manage-users": "/manage/",
-  "manage-user": "/manage/user/?name=alice",
+  "manage-users-none": "/manage/?q=nobody-of-that-name",
+  "manage-user": ofReader("/manage/user/"),
+  "manage-user-done": (page) => page.goto(`${user(page)}&done=role-add`),
+  "manage-user-link": pressed(user, "Make a link to choose a new one"),
+  "manage-user-asked": pressed(user, "Shut out"),
+  "manage-session-asked": pressed(user, "End this session"),
+  "manage-user-refused": async (page) => {
+    await page.goto(user(page));
+    await submit(page, { Role: "no role" }, "Give");
+  },
+  "manage-user-missing": "/manage/user/?name=nobody",
   "manage-user-add": "/manage/user/add/",
-  "manage-user-delete": "/manage/user/delete/?name=alice",
+  "manage-user-add-refused": async (page) => {
+    await page.goto("/manage/user/add/");
+    await submit(page, { Username: "no name" }, "Add");
+  },
+  "manage-user-delete": ofReader("/manage/user/delete/"),
+  "manage-user-factors": ofReader("/manage/user/factors/"),
   "manage-groups": "/manage/groups/",
   "manage-group": "/manage/group/?name=staff",
+  "manage-group-asked": pressed("/manage/group/?name=staff", "Take out"),
   "manage-group-delete": "/manage/group/delete/?name=staff",
   "manage-invitations": "/manage/invitations/",
   "manage-sessions": "/manage/sessions/",
+  "manage-sessions-none": "/manage/sessions/?name=nobody",
+  "manage-invitations-made": pressed("/manage/invitations/", "Invite"),
+  "manage-invitations-asked": pressed("/manage/invitations/", "Revoke"),
   "manage-audit": "/manage/audit/?check=1",
+  "manage-audit-none": "/manage/audit/?name=nobody",
   "manage-state": "/manage/state/",
+  "manage-explain-empty": "/manage/explain/",
   "manage-explain": "/manage/explain/?url=/app/a%252Fb&as=user",
   "manage-explain-refused": "/manage/explain/?url=/app/admin/x&as=user",
+  "manage-explain-endpoint": "/manage/explain/?url=/api/auth/token/&method=POST",
   "manage-explain-wrong": "/manage/explain/?url=/x&method=get",
 };
 
-export async function site(world, gateway, pictures) {
+/** Has the readers, and what their pages and that of their group have to show. */
+export function furnished(gateway) {
   gateway.operate("group", "add", "staff");
   gateway.operate("group", "role", "add", "staff", "viewer");
-  gateway.operate("user", "group", "add", "alice", "staff");
-  const page = await admin(world, gateway, "walt");
-  await page.goto("/manage/invitations/");
-  await press(page, "Invite");
-  for (const [name, path] of Object.entries(PAGES)) {
-    await look(page, name, () => page.goto(path), pictures);
+  for (const name of Object.values(READERS)) {
+    gateway.user(name, "--role", "editor");
+    gateway.operate("user", "group", "add", name, "staff");
+    gateway.operate("user", "claim", "set", name, "tenant=harbour");
   }
-  await page.goto("/manage/invitations/");
-  await look(page, "manage-asked", () => press(page, "Revoke: 1"), pictures);
+}
+
+/** All pages of the site, in a language, after those of the reader's account. */
+export async function everyPageOfSite(world, gateway, pictures, locale) {
+  const page = await admin(world, gateway, `walt-${locale.slice(0, 2)}`, { locale });
+  await lookAt(page, PAGES, pictures);
 }

@@ -4,23 +4,14 @@ import assert from "node:assert/strict";
 
 import { PASSWORD } from "./gateway.mjs";
 import { until } from "./patience.mjs";
-import { code, offered, signIn, submit, sure } from "./people.mjs";
+import { at, code, comes, offered, says, signIn, signOut, submit, sure } from "./people.mjs";
 
 const ANOTHER = "another horse battery";
-
-/** Has the page be at a path of its origin, with its query. */
-async function at(page, path) {
-  await page.waitForURL((url) => url.pathname + url.search === path);
-}
 
 /** Has a page behind the gateway ask for a sign-in, with the way back. */
 async function isOut(page) {
   await page.goto("/app/");
   await at(page, "/auth/sign-in/?next=%2Fapp%2F");
-}
-
-async function says(page, text) {
-  await page.getByText(text).first().waitFor();
 }
 
 export async function newcomer(world, gateway) {
@@ -55,9 +46,7 @@ export async function thereAndBack(world, gateway) {
   const seen = world.upstream.of("/app/").find((it) => it.url === "/app/?of=the+day");
   assert.equal(seen.headers["x-user-name"], "alice");
   assert.equal(seen.headers.cookie, undefined, "the upstream sees no cookie of ours");
-  await page.goto("/auth/");
-  await page.getByRole("button", { name: "Sign out" }).click();
-  await says(page, "You are signed out.");
+  await signOut(page);
   await isOut(page);
 }
 
@@ -196,8 +185,7 @@ export async function secondFactor(world, gateway) {
   await says(there, "This code is wrong, or was used before.");
   await submit(there, { Code: codes[1] }, "Continue");
   await at(there, "/app/vault/");
-  await there.goto("/auth/");
-  await there.getByRole("button", { name: "Sign out" }).click();
+  await signOut(there);
   await signIn(there, "judy");
   await submit(there, { Code: codes[0] }, "Continue");
   await at(there, "/auth/");
@@ -264,34 +252,11 @@ async function signInInGerman(page) {
   await at(page, "/auth/");
 }
 
-export async function byKeyboard(world, gateway) {
-  const page = await world.browser(gateway);
-  await page.goto("/app/");
-  const focused = async () => page.evaluate(() => {
-    const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
-    const { name, tagName, textContent } = document.activeElement;
-    const isSeen = outlineStyle !== "none" && parseFloat(outlineWidth) >= 2;
-    return `${name || textContent.trim() || tagName}${isSeen ? "" : ", not to be seen"}`;
-  });
-  const met = [];
-  for (let step = 0; step < 5; step += 1) {
-    await page.keyboard.press("Tab");
-    const what = await focused();
-    met.push(what);
-    if (what === "username") await page.keyboard.type("alice");
-    if (what === "password") await page.keyboard.type(PASSWORD);
-  }
-  assert.deepEqual(met, ["Skip to the content", "Harbour", "username", "password", "Sign in"]);
-  await page.keyboard.press("Enter");
-  await at(page, "/app/");
-  await says(page, "Hello alice");
-}
-
 export async function seesWhatWasDone(world, gateway) {
   gateway.user("nadia");
   const [page, other] = [await world.browser(gateway), await world.browser(gateway)];
   await signIn(page, "nadia");
-  await says(page, "Signed in: Chrome · Linux");
+  await comes(page, "/auth/", "Signed in: Chrome · Linux");
   await signIn(other, "nadia", { password: "wrong" });
   gateway.operate("user", "role", "add", "nadia", "viewer");
   await page.goto("/auth/");

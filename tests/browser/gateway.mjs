@@ -36,6 +36,13 @@ ${policy}`);
     return readFileSync(`${this.folder}/log`, "utf8");
   }
 
+  /** Has its policy file be another, which it is told of. */
+  rewrite(change) {
+    const file = `${this.folder}/portcullis.toml`;
+    writeFileSync(file, change(readFileSync(file, "utf8")));
+    this.process.kill("SIGHUP");
+  }
+
   /** Has an operator do something: the arguments of a subcommand. */
   operate(...words) {
     const options = { cwd: this.folder, input: PASSWORD, encoding: "utf8" };

@@ -2,8 +2,25 @@
 
 import assert from "node:assert/strict";
 
-import { look } from "./looks.mjs";
-import { signIn } from "./people.mjs";
+import { admin } from "./admins.mjs";
+import { look, lookAt } from "./looks.mjs";
+import { says, signIn } from "./people.mjs";
+
+/** What is only there: accounts for the invited alone, and no letters. */
+const PAGES = {
+  "register-invited": "/auth/register/?invite=x",
+  "sign-in-invited": "/auth/sign-in/",
+  501: "/auth/forgot/",
+};
+
+/** The same in a language; and the certificates, on the admin site. */
+export async function everyPageOverTls(world, gateway, pictures, locale) {
+  const options = { locale, ignoreHTTPSErrors: true };
+  await lookAt(await world.browser(gateway, options), PAGES, pictures);
+  const page = await admin(world, gateway, `wanda-${locale.slice(0, 2)}`, options);
+  await lookAt(page, { "manage-state-certificates": "/manage/state/" }, pictures);
+  await says(page, "gate.pem");
+}
 
 export async function overTls(world, gateway, pictures) {
   const page = await world.browser(gateway, { ignoreHTTPSErrors: true });

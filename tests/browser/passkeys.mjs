@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 
 import { PASSWORD } from "./gateway.mjs";
-import { signIn, submit } from "./people.mjs";
+import { at, button, says, signIn, signOut, submit } from "./people.mjs";
+import { say } from "./words.mjs";
 
 /** Gives the browser of a page an authenticator of its own. */
-async function authenticator(page) {
+export async function authenticator(page) {
   const session = await page.context().newCDPSession(page);
   await session.send("WebAuthn.enable");
   const options = {
@@ -21,27 +22,20 @@ async function authenticator(page) {
   };
 }
 
-async function at(page, path) {
-  await page.waitForURL((url) => url.pathname + url.search === path);
-}
-
-async function says(page, text) {
-  await page.getByText(text).first().waitFor();
-}
-
-async function signOut(page) {
-  await page.goto("/auth/");
-  await page.getByRole("button", { name: "Sign out" }).click();
-  await says(page, "You are signed out.");
+/** Fills in the form for another passkey on the page that is shown, and sends it by one of its buttons. */
+export async function asksForPasskey(page, name, { by = "Add a passkey", otp } = {}) {
+  const form = page.locator("form").filter({ has: button(page, "Add a passkey") });
+  const fill = (label, value) => form.getByLabel(say(page, label)).fill(value);
+  await fill("Name of the passkey", name);
+  await fill("Current password", PASSWORD);
+  if (otp) await fill("Code, or a recovery code", otp);
+  await form.getByRole("button", { name: say(page, by) }).click();
 }
 
 /** Adds a passkey on the page that is shown, as far as the authenticator. */
-async function add(page, name, button = "Add a passkey") {
-  const form = page.locator("form").filter({ has: page.getByRole("button", { name: "Add a passkey" }) });
-  await form.getByLabel("Name of the passkey").fill(name);
-  await form.getByLabel("Current password").fill(PASSWORD);
-  await form.getByRole("button", { name: button }).click();
-  await page.getByRole("button", { name: "Create the passkey" }).click();
+async function add(page, name, by) {
+  await asksForPasskey(page, name, { by });
+  await button(page, "Create the passkey").click();
 }
 
 export async function passkey(world, gateway) {
@@ -105,11 +99,4 @@ async function passkeyRemoved(page) {
   await says(page, "Nobody can sign in with this passkey here, or not any more.");
   await signIn(page, "lena");
   await at(page, "/auth/");
-}
-
-export async function withoutScript(world, gateway) {
-  const page = await world.browser(gateway, { javaScriptEnabled: false });
-  await page.goto("/auth/sign-in/");
-  assert.ok(await page.getByRole("button", { name: "Sign in", exact: true }).isVisible());
-  assert.equal(await page.getByRole("button", { name: "Sign in with a passkey" }).count(), 0);
 }

@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 
 import { Gateway } from "./gateway.mjs";
 import { chromium } from "./modules.mjs";
+import { marked } from "./seen.mjs";
 import { MailServer, Site, Upstream } from "./servers.mjs";
+import { speaks } from "./words.mjs";
 
 /** What Chromium is started with: nothing of its own goes anywhere, and names end here. */
 const FLAGS = [
@@ -22,6 +24,7 @@ export class World {
     const world = new World();
     world.binary = binary;
     world.folder = mkdtempSync(`${tmpdir()}/browser-`);
+    marked(`${world.folder}/templates`);
     try {
       world.upstream = await Upstream.start();
       world.stranger = await Site.start();
@@ -34,16 +37,26 @@ export class World {
     return world;
   }
 
+  /** Where letters are handed over. */
+  letters() {
+    return `
+[mail]
+smtp = "smtp+clear://127.0.0.1:${this.mail.port}"
+from = "Harbour <no-reply@harbour.test>"
+retry = "100ms"`;
+  }
+
   /** Another gateway before the same upstream. */
   async gateway(name, { origin, listen, pages = "", policy = "" }) {
     const folder = `${this.folder}/${name}`;
     const gateway = await Gateway.start(this.binary, folder, { origin, listen, policy: `
 [auth.keys]
 prefix = "shop"
-[mail]
-smtp = "smtp+clear://127.0.0.1:${this.mail.port}"
-from = "Harbour <no-reply@harbour.test>"
-retry = "100ms"
+[auth.throttle]
+address = "1000/15m"
+register = "100/h"
+mail = "100/h"
+recipient = "100/h"
 [pages]
 name = "Harbour"
 ${pages}
@@ -51,6 +64,7 @@ ${pages}
 [upstreams]
 app = { to = "http://127.0.0.1:${this.upstream.port}" }
 gone = { to = "http://127.0.0.1:1" }
+shut = { to = "http://127.0.0.1:1", health = "/" }
 [routes]
 "/app/*" = { to = "app", browser = true }
 "/app/admin/*" = { to = "app", browser = true, allow = "role:admin" }
@@ -58,6 +72,9 @@ gone = { to = "http://127.0.0.1:1" }
 "/app/vault/*" = { to = "app", browser = true, allow = "mfa" }
 "/app/socket" = { to = "app", browser = true, websocket = true }
 "/gone/*" = { to = "gone", allow = "anyone" }
+"/shut/*" = { to = "shut", allow = "anyone" }
+"/late/*" = { to = "app", allow = "anyone", timeout = "50ms" }
+"/often/*" = { to = "app", allow = "anyone", rate = "1/d per route" }
 ${policy}` });
     this.#gateways.push(gateway);
     return gateway;
@@ -68,6 +85,7 @@ ${policy}` });
     const defaults = { baseURL: gateway.origin, locale: "en-GB", timezoneId: "UTC" };
     const context = await this.chromium.newContext({ ...defaults, ...options });
     context.setDefaultTimeout(10_000);
+    speaks(context, options.locale ?? defaults.locale);
     this.#contexts.push(context);
     return context.newPage();
   }

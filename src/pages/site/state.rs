@@ -37,7 +37,7 @@ pub(super) fn sample() -> Value {
     json!({
         "explain": "/manage/explain/",
         "version": "1.2.3",
-        "up": "3days 2h",
+        "up": "3 d 2 h",
         "listeners": "0.0.0.0:8080",
         "ready": true,
         "policy": {
@@ -90,14 +90,13 @@ pub(super) async fn get(cx: &Context<'_>) -> Outcome {
     let certificates: Vec<_> = certificates.map(|one| moment::readable(one, &["ends"])).collect();
     let policy = state.get_mut("policy").map(Value::take).unwrap_or_default();
     let seconds = health.get("uptime").and_then(Value::as_u64).unwrap_or_default();
-    let up = humantime::format_duration(std::time::Duration::from_secs(seconds)).to_string();
     let plots = PLOTS.into_iter().map(|what| plot(what, &spans));
     let more = [
         ("explain", cx.site("explain", &[]).into()),
         ("version", text(&health, "version").into()),
         ("ready", health.get("ready").cloned().unwrap_or_default()),
         ("listeners", joined(&health, "listeners").into()),
-        ("up", up.into()),
+        ("up", ran(seconds).into()),
         ("policy", moment::readable(policy, &["since"])),
         ("plots", plots.collect::<Vec<_>>().into()),
         ("routes", routes.into()),
@@ -142,10 +141,24 @@ fn plot((label, name, is_duration): (&str, &str, bool), spans: &[Value]) -> Valu
     })
 }
 
+/// Between a number and its unit: no line ends there.
+const GAP: char = '\u{a0}';
+
+/// Seconds in the two largest units, whose signs are the same in every language.
+fn ran(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match seconds {
+        0..60 => format!("{seconds}{GAP}s"),
+        60..3_600 => format!("{minutes}{GAP}min {}{GAP}s", seconds % 60),
+        3_600..86_400 => format!("{hours}{GAP}h {}{GAP}min", minutes % 60),
+        _ => format!("{days}{GAP}d {}{GAP}h", hours % 24),
+    }
+}
+
 /// Microseconds as people say them.
 fn took(micros: u64) -> String {
     match micros {
-        0..1_000 => format!("{micros} µs"),
+        0..1_000 => format!("{micros}{GAP}µs"),
         1_000..1_000_000 => tenths(micros / 100, "ms"),
         _ => tenths(micros / 100_000, "s"),
     }
@@ -153,8 +166,8 @@ fn took(micros: u64) -> String {
 
 fn tenths(tenths: u64, unit: &str) -> String {
     match tenths % 10 {
-        0 => format!("{} {unit}", tenths / 10),
-        rest => format!("{}.{rest} {unit}", tenths / 10),
+        0 => format!("{}{GAP}{unit}", tenths / 10),
+        rest => format!("{}.{rest}{GAP}{unit}", tenths / 10),
     }
 }
 
@@ -171,7 +184,22 @@ mod tests {
             (250_000, "250 ms"),
             (2_500_000, "2.5 s"),
         ] {
-            assert_eq!(took(micros), said);
+            assert_eq!(took(micros).replace(GAP, " "), said);
+        }
+    }
+
+    #[test]
+    fn how_long_it_ran_is_said_in_two_units() {
+        for (seconds, said) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (63, "1 min 3 s"),
+            (3_599, "59 min 59 s"),
+            (7_260, "2 h 1 min"),
+            (86_399, "23 h 59 min"),
+            (266_400, "3 d 2 h"),
+        ] {
+            assert_eq!(ran(seconds).replace(GAP, " "), said);
         }
     }
 
