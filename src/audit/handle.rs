@@ -11,7 +11,8 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::chain::{Chain, Of};
-use super::event::{Event, Kind};
+use super::event::Event;
+use super::kind::Kind;
 use super::line::Entry;
 use super::origin::Origin;
 use super::record::Record;

@@ -66,6 +66,7 @@ impl Kind {
             | Self::UserKeyRevoked
             | Self::FactorAdded
             | Self::FactorRemoved
+            | Self::FactorRenamed
             | Self::FactorDue
             | Self::FactorFailed
             | Self::RecoveryCodesMade => true,

@@ -6,9 +6,10 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::chain::Chain;
-use super::event::{Event, Kind};
+use super::event::Event;
 use super::files::{self, Older};
 use super::head::{Found, Head, HeadFile};
+use super::kind::Kind;
 use super::line::{self, Entry, Link};
 use super::{AuditError, AuditSettings};
 use crate::new_file::sync_folder;

@@ -9,7 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::AuditError;
-use super::event::{Event, Kind};
+use super::event::Event;
+use super::kind::Kind;
 use super::line::Entry;
 use super::origin::{Actor, Origin};
 use super::record::Record;

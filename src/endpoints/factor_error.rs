@@ -42,6 +42,9 @@ pub(super) enum FactorError {
     /// The caller has no second factor.
     #[error("no second factor is there")]
     Missing,
+    /// The caller has no authenticator app.
+    #[error("no authenticator app is there")]
+    NoApp,
     /// Nobody is let in by that passkey, whatever the reason.
     #[error("passkey refused")]
     WrongPasskey,
@@ -64,7 +67,7 @@ impl FactorError {
             Self::CodeMissing => (StatusCode::BAD_REQUEST, "factor_required"),
             Self::WrongPassword => (StatusCode::BAD_REQUEST, "login_refused"),
             Self::Exists => (StatusCode::BAD_REQUEST, "factor_exists"),
-            Self::Missing => (StatusCode::BAD_REQUEST, "no_factor"),
+            Self::Missing | Self::NoApp => (StatusCode::BAD_REQUEST, "no_factor"),
             Self::WrongPasskey => (StatusCode::BAD_REQUEST, "passkey_refused"),
             Self::NotAdded(NotAdded::Refused) => (StatusCode::BAD_REQUEST, "passkey_not_valid"),
             Self::NotAdded(NotAdded::Taken) => (StatusCode::BAD_REQUEST, "passkey_exists"),
@@ -82,6 +85,7 @@ impl FactorError {
             | Self::CodeMissing
             | Self::Exists
             | Self::Missing
+            | Self::NoApp
             | Self::NotAdded(_)
             | Self::NoSuchPasskey => false,
         }
@@ -102,6 +106,7 @@ impl FactorError {
             Self::WrongPassword => json!({ "password": [WRONG_PASSWORD] }),
             Self::Exists => non_field("You have an authenticator app already. Remove it first."),
             Self::Missing => non_field("You have no second factor."),
+            Self::NoApp => non_field("You have no authenticator app."),
             Self::WrongPasskey => {
                 non_field("Nobody can sign in with this passkey here, or not any more.")
             }

@@ -102,6 +102,21 @@ pub(super) async fn remove(cx: &Endpoints, request: Request) -> Result<Outcome, 
     Ok(Outcome::ok(json!({})).about(&user.id))
 }
 
+/// Removes the authenticator app of a caller who shows password and factor. Passkeys stay.
+pub(super) async fn remove_totp(
+    cx: &Endpoints,
+    request: Request,
+) -> Result<Outcome, EndpointError> {
+    let (user, code) = shown(cx, request).await?;
+    let removed = cx.sessions.remove_totp(&user, text(&code));
+    let is_wrong = |removed: &Option<bool>| *removed == Some(false);
+    match login::code(cx, Guessed::OwnFactor(user.id), removed, is_wrong).await? {
+        Some(true) => Ok(Outcome::ok(json!({})).about(&user.id)),
+        Some(false) => Err(FactorError::WrongCode.into()),
+        None => Err(FactorError::NoApp.into()),
+    }
+}
+
 /// Other recovery codes, for a caller who shows password and factor.
 pub(super) async fn recovery(cx: &Endpoints, request: Request) -> Result<Outcome, EndpointError> {
     let (user, code) = shown(cx, request).await?;

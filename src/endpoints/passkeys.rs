@@ -1,5 +1,5 @@
-//! `token/passkey/`: a login by a passkey alone. `factors/passkeys/`: the caller's own, added and
-//! removed.
+//! `token/passkey/`: a login by a passkey alone. `factors/passkeys/`: the caller's own, added,
+//! called otherwise and removed.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -90,6 +90,17 @@ pub(super) async fn remove(cx: &Endpoints, request: Request) -> Result<Outcome, 
         Some(false) => Err(FactorError::WrongCode.into()),
         None => Err(FactorError::NoSuchPasskey.into()),
     }
+}
+
+/// Gives one of the caller another name.
+pub(super) async fn rename(cx: &Endpoints, request: Request) -> Result<Outcome, EndpointError> {
+    let user = caller(cx, &request).await?;
+    let (mut values, _client) = request.into_values(cx)?;
+    let (id, name) = (values.take("id"), values.take("name"));
+    if cx.sessions.rename_passkey(&user, &id, name).await? {
+        return Ok(Outcome::ok(json!({})).about(&user.id));
+    }
+    Err(FactorError::NoSuchPasskey.into())
 }
 
 fn asked(PasskeyOptions(options): PasskeyOptions) -> Value {

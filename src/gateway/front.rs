@@ -194,7 +194,8 @@ impl State {
         // Before anything looks at them, and whatever the route.
         strip_identity(shared.sessions.headers(), &mut parts.headers);
         let origin = shared.origin(&mut parts, peer, record);
-        let undecided = shared.admit(&self.meters)?;
+        let pages = shared.pages.as_ref();
+        let undecided = shared.admit(&self.meters).inspect_err(|_| parting.hurry(pages, &parts))?;
         if parts.version == Version::HTTP_2 {
             http2::check(&mut parts, shared.fields)?;
         }
@@ -208,7 +209,7 @@ impl State {
         let raw = parts.uri.path().to_owned();
         let path = CanonicalPath::parse(&raw)?;
         record.judged(&path, peer);
-        parting.reader = shared.pages.as_ref().and_then(|_| Reader::of(&parts, path.as_str()));
+        parting.reader = pages.and_then(|_| Reader::of(&parts, path.as_str()));
         if let Some(method) = Cors::preflight_for(&parts.method, &parts.headers)
             && let Some(rule) = self.rule(&host, &path, &method, origin.client, record)?
         {

@@ -24,6 +24,8 @@ pub enum Notice {
     PasskeyAdded,
     /// There is one less.
     PasskeyRemoved,
+    /// There is no authenticator app any more, but passkeys.
+    AppRemoved,
 }
 
 impl Notice {
@@ -35,6 +37,7 @@ impl Notice {
             Self::RecoveryCodesMade => LetterKind::RecoveryCodesMade,
             Self::PasskeyAdded => LetterKind::PasskeyAdded,
             Self::PasskeyRemoved => LetterKind::PasskeyRemoved,
+            Self::AppRemoved => LetterKind::AppRemoved,
         }
     }
 }

@@ -48,9 +48,12 @@ built_in!(
     "passkey_removed.subject.txt",
     "passkey_removed.txt",
     "passkey_removed.html",
+    "app_removed.subject.txt",
+    "app_removed.txt",
+    "app_removed.html",
 );
 
-const KINDS: [LetterKind; 10] = [
+const KINDS: [LetterKind; 11] = [
     LetterKind::Reset,
     LetterKind::Verify,
     LetterKind::NewEmail,
@@ -61,6 +64,7 @@ const KINDS: [LetterKind; 10] = [
     LetterKind::RecoveryCodesMade,
     LetterKind::PasskeyAdded,
     LetterKind::PasskeyRemoved,
+    LetterKind::AppRemoved,
 ];
 
 /// The name that the templates of a kind begin with.
@@ -76,6 +80,7 @@ pub(super) const fn name(kind: LetterKind) -> &'static str {
         LetterKind::RecoveryCodesMade => "recovery_codes_made",
         LetterKind::PasskeyAdded => "passkey_added",
         LetterKind::PasskeyRemoved => "passkey_removed",
+        LetterKind::AppRemoved => "app_removed",
     }
 }
 
@@ -129,7 +134,8 @@ impl Templates {
             | LetterKind::FactorRemoved
             | LetterKind::RecoveryCodesMade
             | LetterKind::PasskeyAdded
-            | LetterKind::PasskeyRemoved => false,
+            | LetterKind::PasskeyRemoved
+            | LetterKind::AppRemoved => false,
         };
         let link = "https://app.example.com/page?uid=7&token=dG9rZW4";
         let facts = Facts {

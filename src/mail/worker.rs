@@ -178,7 +178,8 @@ fn wanted(letter: &Letter, user: &User) -> Option<Wanted> {
         | LetterKind::FactorRemoved
         | LetterKind::RecoveryCodesMade
         | LetterKind::PasskeyAdded
-        | LetterKind::PasskeyRemoved => return None,
+        | LetterKind::PasskeyRemoved
+        | LetterKind::AppRemoved => return None,
     };
     Some(Wanted { user: user.id, basis: letter.basis, aim, address })
 }

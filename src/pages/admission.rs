@@ -7,8 +7,9 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 
 use super::language::Language;
-use super::serve::{Pages, go};
+use super::serve::Pages;
 use super::settings::SiteSettings;
+use super::show::go;
 use super::table::Who;
 use super::{Reader, Shown};
 use crate::session::Authenticated;

@@ -1,11 +1,13 @@
 //! The auth endpoints, to read about and to try out, for who writes programs.
 
 use http::Method;
+use http::header::HeaderValue;
 use serde_json::{Map, Value, json};
 
+use super::Answer;
 use super::faults::Faults;
 use super::form::Form;
-use super::outcome::{Outcome, View};
+use super::outcome::{Outcome, Session, View};
 use super::visit::Context;
 
 pub(super) const TITLE: &str = "The endpoints";
@@ -20,11 +22,19 @@ const METHODS: [(&str, Method); 5] = [
     ("delete", Method::DELETE),
 ];
 
+/// Ends the session in which it is asked for, and answers with the tokens of another.
+const ANEW: &str = "password/change";
+
+/// What is shown of a token that the browser has taken.
+const TAKEN: &str = "...";
+
 /// What was tried, and what came of it.
 struct Tried {
     what: String,
     status: String,
     body: String,
+    /// Whether the browser goes on in the session of the answer.
+    goes_on: bool,
 }
 
 /// What it is filled with, of endpoints made up.
@@ -33,7 +43,7 @@ pub(super) fn sample() -> Value {
         "action": "/auth/api/",
         "document": "/api/auth/openapi.json",
         "faults": ["Not found."],
-        "tried": { "what": "GET /api/auth/profile/", "status": "200 OK", "body": "{}" },
+        "tried": { "what": "GET /api/auth/profile/", "status": "200 OK", "body": "{}", "goes_on": true },
         "calls": [{
             "id": "post-token",
             "method": "POST",
@@ -69,11 +79,28 @@ pub(super) async fn post(cx: &Context<'_>, form: Form) -> Outcome {
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| (name.to_owned(), value.into()))
         .collect();
-    let answer = cx.ask(method.clone(), &endpoint, fields.into()).await;
+    let mut answer = cx.ask(method.clone(), &endpoint, fields.into()).await;
+    let (session, cookie) = go_on(cx, &endpoint, &mut answer);
+    let goes_on = matches!(session, Session::Set(_));
     let body = Some(&answer.body).filter(|body| !body.is_null());
     let body = body.and_then(|body| serde_json::to_string_pretty(body).ok()).unwrap_or_default();
     let what = format!("{method} {}/{endpoint}/", cx.settings.endpoints);
-    view(cx, Some(Tried { what, status: answer.status.to_string(), body })).await.into()
+    let tried = Tried { what, status: answer.status.to_string(), body, goes_on };
+    View { session, cookie, ..view(cx, Some(tried)).await }.into()
+}
+
+/// What becomes of the session at hand, and a cookie of the answer. A browser whose session ended
+/// with what was tried goes on in the new one, as on the page for it. What it holds is shown to
+/// nobody: two who exchange one token would end the session.
+fn go_on(cx: &Context<'_>, endpoint: &str, answer: &mut Answer) -> (Session, Option<HeaderValue>) {
+    if endpoint.trim_matches('/') != ANEW || !answer.status.is_success() {
+        return (Session::Unchanged, None);
+    }
+    let session = cx.hold(answer);
+    if let (Session::Set(_), Some(refresh)) = (&session, answer.body.get_mut("refresh")) {
+        *refresh = TAKEN.into();
+    }
+    (session, answer.cookie.take())
 }
 
 async fn view(cx: &Context<'_>, tried: Option<Tried>) -> View {
@@ -84,7 +111,7 @@ async fn view(cx: &Context<'_>, tried: Option<Tried>) -> View {
     let faults =
         if paths.is_some() { Faults::default() } else { Faults::of(&document, cx.language) };
     let tried = tried.map(
-        |Tried { what, status, body }| json!({ "what": what, "status": status, "body": body }),
+        |Tried { what, status, body, goes_on }| json!({ "what": what, "status": status, "body": body, "goes_on": goes_on }),
     );
     let data = json!({
         "action": cx.page("api"),

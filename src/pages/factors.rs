@@ -1,7 +1,11 @@
 //! The second factor of an account: set up, confirmed, removed; recovery codes, shown once.
 
+mod acts;
+
 use http::Method;
 use serde_json::{Value, json};
+
+use acts::{RECOVERY, REMOVE, REMOVE_APP, REMOVE_PASSKEY, RENAME_PASSKEY};
 
 use super::faults::Faults;
 use super::form::Form;
@@ -18,41 +22,9 @@ const DONE: &[(&str, &str)] = &[
     ("app", "The authenticator app is set up."),
     ("passkey", "The passkey is added."),
     ("passkey-removed", "The passkey is removed."),
+    ("passkey-renamed", "The passkey has another name."),
+    ("app-removed", "The authenticator app is removed."),
 ];
-
-/// Something that is done with password and factor.
-struct Act {
-    name: &'static str,
-    title: &'static str,
-    text: &'static str,
-    button: &'static str,
-    is_danger: bool,
-}
-
-const REMOVE_PASSKEY: Act = Act {
-    name: "passkey-remove",
-    title: "Remove a passkey",
-    text: "It lets nobody in any more then. Remove it from your device as well.",
-    button: "Remove",
-    is_danger: true,
-};
-
-const RECOVERY: Act = Act {
-    name: "recovery",
-    title: "New recovery codes",
-    text: "Those from before are void then.",
-    button: "Make new codes",
-    is_danger: false,
-};
-
-const REMOVE: Act = Act {
-    name: "remove",
-    title: "Remove the second factor",
-    text: "All of them are removed: passkeys, the authenticator app and the recovery codes. The \
-           password alone is enough then.",
-    button: "Remove",
-    is_danger: true,
-};
 
 /// How what an app reads begins.
 const SCHEME: &str = "otpauth://totp/";
@@ -60,8 +32,9 @@ const SCHEME: &str = "otpauth://totp/";
 /// What it says beside its template.
 #[cfg(test)]
 pub(super) fn texts() -> impl Iterator<Item = &'static str> {
-    let acts = [REMOVE_PASSKEY, RECOVERY, REMOVE];
+    let acts = [RENAME_PASSKEY, REMOVE_PASSKEY, REMOVE_APP, RECOVERY, REMOVE];
     let forms = acts.into_iter().flat_map(|act| [act.title, act.text, act.button]);
+    let forms = forms.filter(|text| !text.is_empty());
     DONE.iter().map(|(_, text)| *text).chain([TITLE]).chain(forms)
 }
 
@@ -99,7 +72,7 @@ pub(super) fn sample() -> Value {
         }],
         "adds_passkeys": true,
         "show": "{}",
-        "forms": [REMOVE_PASSKEY.data(), RECOVERY.data(), REMOVE.data()],
+        "forms": [RENAME_PASSKEY.data(), REMOVE_PASSKEY.data(), RECOVERY.data(), REMOVE.data()],
     })
 }
 
@@ -115,13 +88,6 @@ struct Once<'a> {
     /// What a passkey is made by, and how it is to be called.
     create: Option<&'a Value>,
     name: &'a str,
-}
-
-impl Act {
-    fn data(&self) -> Value {
-        let Self { name, title, text, button, is_danger } = self;
-        json!({ "act": name, "title": title, "text": text, "button": button, "danger": is_danger })
-    }
 }
 
 pub(super) async fn get(cx: &Context<'_>) -> Outcome {
@@ -148,6 +114,11 @@ pub(super) async fn post(cx: &Context<'_>, form: Form) -> Outcome {
             let fields = json!({ "id": form.text("id"), "password": password, "otp": otp });
             ("factors/passkeys/remove", fields)
         }
+        "passkey-rename" => {
+            let fields = json!({ "id": form.text("id"), "name": form.text("name") });
+            ("factors/passkeys/rename", fields)
+        }
+        "app-remove" => ("factors/totp/remove", both),
         "recovery" => ("factors/recovery", both),
         _ => ("factors/remove", both),
     };
@@ -176,6 +147,8 @@ pub(super) async fn post(cx: &Context<'_>, form: Form) -> Outcome {
             Once { codes: answer.texts("recovery_codes"), ..Once::default() }
         }
         "passkey-remove" => return go_back(cx, None, "passkey-removed"),
+        "passkey-rename" => return go_back(cx, None, "passkey-renamed"),
+        "app-remove" => return go_back(cx, None, "app-removed"),
         _ => return go_back(cx, None, "removed"),
     };
     if once.codes.is_empty() && once.offered.is_none() && once.create.is_none() {
@@ -224,7 +197,14 @@ async fn view(cx: &Context<'_>, next: Option<&str>, once: &Once<'_>, faults: Fau
     let adds_passkeys =
         settings.enrol && settings.passkeys && cx.sessions.relying_party().is_some();
     let (passkeys, show) = if has_passkeys { own(cx).await } else { (Vec::new(), None) };
-    let forms = [(has_passkeys, REMOVE_PASSKEY), (is_enrolled, RECOVERY), (is_enrolled, REMOVE)];
+    let has_both = has_passkeys && fact("totp") == Value::Bool(true);
+    let forms = [
+        (has_passkeys, RENAME_PASSKEY),
+        (has_passkeys, REMOVE_PASSKEY),
+        (has_both, REMOVE_APP),
+        (is_enrolled, RECOVERY),
+        (is_enrolled, REMOVE),
+    ];
     let forms: Vec<_> =
         forms.iter().filter(|(is_there, _)| *is_there).map(|(_, act)| act.data()).collect();
     let data = json!({

@@ -7,7 +7,7 @@ use super::moment;
 use super::visit::Context;
 
 /// What is said of each event that users are told of.
-const SAID: [(&str, &str); 21] = [
+const SAID: [(&str, &str); 22] = [
     ("login", "Signed in"),
     ("login.failed", "A sign-in failed"),
     ("throttled", "Further attempts were held up"),
@@ -26,22 +26,25 @@ const SAID: [(&str, &str); 21] = [
     ("api-key.revoked", "An API key was revoked"),
     ("factor.added", "An authenticator app was set up"),
     ("factor.removed", "The second factor was removed"),
+    ("factor.renamed", "A passkey was renamed"),
     ("factor.due", "The password was right, and a second factor was asked for"),
     ("factor.failed", "A second factor was wrong"),
     ("recovery-codes.made", "New recovery codes were made"),
 ];
 
-/// The same of those that were about a passkey.
-const OF_PASSKEYS: [(&str, &str); 3] = [
-    ("factor.added", "A passkey was added"),
-    ("factor.removed", "A passkey was removed"),
-    ("login", "Signed in with a passkey"),
+/// The same of those that were about one factor.
+const OF_FACTORS: [(&str, &str, &str); 4] = [
+    ("factor.added", "passkey", "A passkey was added"),
+    ("factor.removed", "passkey", "A passkey was removed"),
+    ("factor.removed", "totp", "An authenticator app was removed"),
+    ("login", "passkey", "Signed in with a passkey"),
 ];
 
 /// What it says beside the template that it is a part of.
 #[cfg(test)]
 pub(super) fn texts() -> impl Iterator<Item = &'static str> {
-    SAID.into_iter().chain(OF_PASSKEYS).map(|(_, text)| text)
+    let of_factors = OF_FACTORS.into_iter().map(|(.., text)| text);
+    SAID.into_iter().map(|(_, text)| text).chain(of_factors)
 }
 
 pub(super) fn sample() -> Value {
@@ -70,14 +73,17 @@ fn readable(line: &Value) -> Value {
     let facts = line.get("facts");
     let fact = |name: &str| facts.and_then(|it| it.get(name)).and_then(Value::as_str);
     let event = text("event");
-    let is_passkey = fact("factor") == Some("passkey");
-    let of_passkeys = OF_PASSKEYS.iter().filter(|_| is_passkey);
-    let said = of_passkeys.chain(&SAID).find(|(name, _)| *name == event);
+    let of_factor = OF_FACTORS
+        .iter()
+        .find(|(name, factor, _)| *name == event && fact("factor") == Some(factor))
+        .map(|(.., said)| *said);
+    let said = || SAID.iter().find(|(name, _)| *name == event).map(|(_, said)| *said);
+    let said = of_factor.or_else(said);
     let device = fact("device").filter(|device| !device.is_empty()).map(device::in_words);
     let what = ["role", "roles", "email", "name"].into_iter().find_map(fact).map(str::to_owned);
     let line = json!({
         "at": text("at"),
-        "said": said.map_or(event, |(_, said)| said),
+        "said": said.unwrap_or(event),
         "what": what.or(device),
         "address": text("address"),
         "by_operator": text("by") == "operator",
@@ -97,7 +103,7 @@ mod tests {
         let told = Kind::ALL.into_iter().filter(|kind| kind.is_told()).map(Kind::as_str);
         let said = SAID.into_iter().map(|(event, _)| event);
         assert_eq!(told.collect::<BTreeSet<_>>(), said.collect());
-        let more = OF_PASSKEYS.into_iter().map(|(event, _)| event);
+        let more = OF_FACTORS.into_iter().map(|(event, ..)| event);
         assert!(more.into_iter().all(|event| SAID.iter().any(|(known, _)| *known == event)));
     }
 
@@ -113,7 +119,11 @@ mod tests {
         assert_eq!(said("login", device), ["Signed in", "Firefox · Windows"]);
         let passkey = json!({ "factor": "passkey", "device": "" });
         assert_eq!(said("login", passkey.clone()), ["Signed in with a passkey", "-"]);
-        assert_eq!(said("factor.removed", passkey), ["A passkey was removed", "-"]);
+        assert_eq!(said("factor.removed", passkey.clone()), ["A passkey was removed", "-"]);
+        assert_eq!(said("factor.renamed", passkey), ["A passkey was renamed", "-"]);
+        let app = json!({ "factor": "totp" });
+        assert_eq!(said("factor.removed", app), ["An authenticator app was removed", "-"]);
+        assert_eq!(said("factor.removed", json!({})), ["The second factor was removed", "-"]);
         let key = json!({ "name": "backup" });
         assert_eq!(said("api-key.added", key), ["An API key was made", "backup"]);
     }

@@ -43,6 +43,7 @@ mod register;
 mod reset;
 mod serve;
 mod settings;
+mod show;
 mod sign_in;
 mod sign_out;
 mod site;

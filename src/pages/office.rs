@@ -6,6 +6,7 @@ use std::pin::Pin;
 use http::StatusCode;
 use serde_json::Value;
 
+use super::language::Language;
 use crate::identity::UserId;
 
 /// A command under way.
@@ -36,5 +37,10 @@ pub struct Denied {
 impl Denied {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self { status, code, detail: detail.into() }
+    }
+
+    /// The same in the reader's language.
+    pub(super) fn told(&self, language: &Language) -> String {
+        language.say_all(&self.detail)
     }
 }

@@ -24,8 +24,10 @@ pub(super) enum Outcome {
 }
 
 /// What becomes of the session that the browser holds.
+#[derive(Default)]
 pub(super) enum Session {
     /// It goes on.
+    #[default]
     Unchanged,
     /// This cookie is another.
     Set(HeaderValue),
@@ -47,6 +49,10 @@ pub(super) struct View {
     pub(super) retry_after: Option<HeaderValue>,
     /// Where the browser goes from there by itself.
     pub(super) refresh: Option<HeaderValue>,
+    /// What becomes of the session.
+    pub(super) session: Session,
+    /// A cookie that an endpoint sets.
+    pub(super) cookie: Option<HeaderValue>,
     pub(super) code: Option<&'static str>,
     pub(super) error: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -68,8 +74,19 @@ impl View {
     /// A page as it should be.
     pub(super) const fn good(template: &'static str, title: &'static str, data: Value) -> Self {
         let status = StatusCode::OK;
-        let (within, retry_after, refresh, code, error) = (None, None, None, None, None);
-        Self { status, template, title, data, within, retry_after, refresh, code, error }
+        Self {
+            status,
+            template,
+            title,
+            data,
+            within: None,
+            retry_after: None,
+            refresh: None,
+            session: Session::Unchanged,
+            cookie: None,
+            code: None,
+            error: None,
+        }
     }
 
     /// The same, of an endpoint that refused.

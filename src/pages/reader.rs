@@ -37,6 +37,13 @@ impl Reader {
         Some(Self { goes, target, language: Language::choose(&parts.headers) })
     }
 
+    /// The same of a request that is sent away unseen: where it goes is not looked at.
+    pub fn in_haste(parts: &Parts) -> Option<Self> {
+        let is_read = is_read(&parts.method, &parts.headers);
+        let language = || Language::choose(&parts.headers);
+        is_read.then(|| Self { goes: false, target: None, language: language() })
+    }
+
     /// Who is to come back to that canonical path, and its query, whatever was asked there.
     pub(super) fn back_to(parts: &Parts, path: &str) -> Self {
         let target = own_target(&whole(parts, path));

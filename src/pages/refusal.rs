@@ -1,11 +1,15 @@
 //! Why something cannot be had, in words.
 
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HeaderMap};
 use http::{Response, StatusCode};
 use serde_json::json;
 
 use super::Reader;
+use super::language::Language;
 use super::outcome::View;
 use super::serve::Pages;
+use super::show::dressed;
 use crate::session::Authenticated;
 use crate::web::Body;
 
@@ -42,6 +46,14 @@ const WORDS: [(StatusCode, &str, &str); 7] = [
 const OTHER: (&str, &str) =
     ("This did not work", "The request could not be understood. Go back and try again.");
 
+/// What is told whoever comes while there is too much to do.
+const OVERLOADED: (StatusCode, &str) = (StatusCode::SERVICE_UNAVAILABLE, "overloaded");
+
+/// The page about that, by the language. It is made before, for then it must cost no more than the
+/// few words that programs get.
+#[derive(Debug, Default)]
+pub(super) struct Kept(Vec<(&'static str, Bytes)>);
+
 /// The page of a refusal.
 pub(super) fn view(status: StatusCode, code: &'static str) -> View {
     let known = WORDS.iter().find(|(known, ..)| *known == status);
@@ -70,12 +82,35 @@ impl Pages {
         if !WORDS.iter().any(|(known, ..)| *known == parts.status) {
             return Response::from_parts(parts, body);
         }
-        let mut page = self.refused(parts.status, code, caller, reader.language).response;
-        for (name, value) in &parts.headers {
-            if !page.headers().contains_key(name) && name != http::header::CONTENT_LENGTH {
-                page.headers_mut().append(name, value.clone());
-            }
-        }
-        page
+        let page = self.refused(parts.status, code, caller, reader.language).response;
+        with_fields(page, &parts.headers)
     }
+
+    /// The same for a reader who is sent away with `response` because there is too much to do
+    /// already: whatever their session, all get the same page.
+    pub fn send_away(&self, reader: &Reader, response: Response<Body>) -> Response<Body> {
+        let kept = self.kept.0.iter().find(|(tag, _)| *tag == reader.language.tag);
+        // A template that fails over this has nothing to say; the response has.
+        let Some((_, text)) = kept else { return response };
+        with_fields(dressed(OVERLOADED.0, text.clone(), reader.language), response.headers())
+    }
+
+    pub(super) fn made_before(&self) -> Kept {
+        let made = Language::all().filter_map(|language| {
+            let View { template, title, data, .. } = view(OVERLOADED.0, OVERLOADED.1);
+            let text = self.draw(title, (template, data, None), None, language).ok()?;
+            Some((language.tag, text.into()))
+        });
+        Kept(made.collect())
+    }
+}
+
+/// A page with those fields, too, but for those that it has itself.
+fn with_fields(mut page: Response<Body>, fields: &HeaderMap) -> Response<Body> {
+    for (name, value) in fields {
+        if !page.headers().contains_key(name) && name != CONTENT_LENGTH {
+            page.headers_mut().append(name, value.clone());
+        }
+    }
+    page
 }

@@ -1,26 +1,24 @@
 //! The way of a request for a page: each step in its turn, and its end in a page.
 
+use std::mem::take;
 use std::sync::Arc;
 
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Response, StatusCode};
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
 
 use super::assets::Assets;
 use super::form::{BadForm, Form};
 use super::language::Language;
-use super::outcome::{Outcome, Session, View};
+use super::outcome::{Outcome, Session};
 use super::reader::query;
-use super::refusal;
+use super::refusal::{self, Kept};
 use super::settings::PagesSettings;
+use super::show::go;
 use super::table::{API, Row, TABLE};
 use super::visit::{Context, Shown, Visited};
 use super::{Desk, Office, site};
 use crate::session::{Authenticated, Sessions, Visit, Visitor};
-use crate::web::{Body, MessageLimits, is_from_own_page};
-
-/// Nothing comes from elsewhere, nothing in a page itself runs, nobody frames it.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-                      form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+use crate::web::{MessageLimits, is_from_own_page};
 
 /// The pages, ready to be shown.
 #[derive(Debug)]
@@ -28,7 +26,8 @@ pub struct Pages {
     pub(super) settings: PagesSettings,
     pub(super) sessions: Arc<Sessions>,
     messages: MessageLimits,
-    assets: Assets,
+    pub(super) assets: Assets,
+    pub(super) kept: Kept,
 }
 
 /// Who looks, and the cookie that is to be set for it.
@@ -41,7 +40,10 @@ impl Pages {
     /// Pages on these foundations.
     pub fn new(settings: PagesSettings, sessions: Arc<Sessions>, messages: MessageLimits) -> Self {
         let assets = Assets::new(&settings);
-        Self { settings, sessions, messages, assets }
+        let kept = Kept::default();
+        let mut pages = Self { settings, sessions, messages, assets, kept };
+        pages.kept = pages.made_before();
+        pages
     }
 
     /// What the operator decides about them.
@@ -178,22 +180,25 @@ impl Pages {
         caller: Option<&Authenticated>,
         language: &Language,
     ) -> (Shown, bool) {
-        match outcome {
-            Outcome::Page(view) => (self.show(*view, caller, language), false),
-            Outcome::Go { to, session, cookie } => {
-                let mut response = go(StatusCode::SEE_OTHER, &to);
-                let ours = match session {
-                    Session::Unchanged => None,
-                    Session::Set(cookie) => Some(cookie),
-                    Session::Clear => Some(self.settings.cookie.clear()),
-                };
-                let decided = ours.is_some();
-                for cookie in cookie.into_iter().chain(ours) {
-                    response.headers_mut().append(header::SET_COOKIE, cookie);
-                }
-                (Shown::of(response), decided)
+        let (mut shown, session, cookie) = match outcome {
+            Outcome::Page(mut view) => {
+                let (session, cookie) = (take(&mut view.session), view.cookie.take());
+                (self.show(*view, caller, language), session, cookie)
             }
+            Outcome::Go { to, session, cookie } => {
+                (Shown::of(go(StatusCode::SEE_OTHER, &to)), session, cookie)
+            }
+        };
+        let ours = match session {
+            Session::Unchanged => None,
+            Session::Set(cookie) => Some(cookie),
+            Session::Clear => Some(self.settings.cookie.clear()),
+        };
+        let decided = ours.is_some();
+        for cookie in cookie.into_iter().chain(ours) {
+            shown.response.headers_mut().append(header::SET_COOKIE, cookie);
         }
+        (shown, decided)
     }
 
     /// The page that says why something cannot be had.
@@ -205,90 +210,5 @@ impl Pages {
         language: &Language,
     ) -> Shown {
         self.show(refusal::view(status, code), caller, language)
-    }
-
-    pub(super) fn show(
-        &self,
-        view: View,
-        caller: Option<&Authenticated>,
-        language: &Language,
-    ) -> Shown {
-        let View { status, template, title, data, within, retry_after, refresh, code, error } =
-            view;
-        let below = |name: &str| format!("{}/{name}", self.settings.prefix);
-        let frame = serde_json::json!({
-            "title": title,
-            "name": self.settings.name,
-            "home": below(""),
-            "style": below(&self.assets.style.name),
-            "script": below(&self.assets.script.name),
-            "logo": self.assets.logo.as_ref().map(|logo| below(&logo.name)),
-            "user": caller.map(|caller| &caller.identity.username),
-            "sign_out": below("sign-out/"),
-        });
-        let look = &self.settings.look;
-        let page = match within {
-            None => look.page(template, data, frame, language),
-            Some(within) => look
-                .around(template, data, within, language)
-                .and_then(|data| look.page(site::FRAME, data, frame, language)),
-        };
-        let (text, status, error) = match page {
-            Ok(text) => (text, status, error),
-            // Templates are tried out before they are in force; and words can do without one.
-            Err(problem) => {
-                let error: Box<dyn std::error::Error + Send + Sync> = Box::new(problem);
-                (title.to_owned(), StatusCode::INTERNAL_SERVER_ERROR, Some(error))
-            }
-        };
-        let mut response = Response::new(Body::from(text));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        let html = HeaderValue::from_static("text/html; charset=utf-8");
-        headers.insert(header::CONTENT_TYPE, html);
-        if let Ok(tag) = HeaderValue::from_str(language.tag) {
-            headers.insert(header::CONTENT_LANGUAGE, tag);
-        }
-        let more = [(header::RETRY_AFTER, retry_after), (header::REFRESH, refresh)];
-        for (name, value) in more {
-            if let Some(value) = value {
-                headers.insert(name, value);
-            }
-        }
-        dress(headers);
-        Shown { code, error, ..Shown::of(response) }
-    }
-}
-
-impl Shown {
-    pub(super) fn of(response: Response<Body>) -> Self {
-        Self { response, page: None, caller: None, code: None, error: None }
-    }
-}
-
-/// Sends a browser elsewhere. Targets are made of ASCII alone.
-pub(super) fn go(status: StatusCode, to: &str) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    let to = HeaderValue::from_str(to).unwrap_or_else(|_| HeaderValue::from_static("/"));
-    response.headers_mut().insert(header::LOCATION, to);
-    dress(response.headers_mut());
-    response
-}
-
-/// The fields that keep a page what it is. Of `Referrer-Policy`, not less: without a referrer
-/// browsers would not tell the origin of a form either.
-fn dress(headers: &mut HeaderMap) {
-    let policy = header::CONTENT_SECURITY_POLICY;
-    for (name, value) in [
-        (policy, POLICY),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "same-origin"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
     }
 }

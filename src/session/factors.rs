@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::passkeys::passkey_id;
 use super::recovery_codes::{RecoveryCodes, hash_of_code};
 use super::settle::{Sequel, letter, settle};
 use super::{AccountError, Accounts, AuthError, FactorSettings, Sessions, totp};
@@ -187,29 +186,23 @@ impl Sessions {
         Ok(self.change_factors(user, code, FactorChange::Remove).await?.is_some())
     }
 
-    /// Removes a passkey of a user who shows a factor. `None` if there is no such passkey, `false` if
-    /// what was shown is wrong.
+    /// Removes the authenticator app of a user who shows a factor; passkeys stay. `None` if there is
+    /// no app, `false` if what was shown is wrong.
     ///
     /// # Errors
     ///
     /// [`AuthError`]; nothing was changed, or nothing is known about it.
-    pub async fn remove_passkey(
-        &self,
-        user: &User,
-        id: &str,
-        code: &str,
-    ) -> Result<Option<bool>, AuthError> {
-        let has = self.store.factors(user.id).await?.unwrap_or_default().passkeys;
-        let Some(passkey) = has.into_iter().find(|passkey| passkey_id(passkey) == id) else {
+    pub async fn remove_totp(&self, user: &User, code: &str) -> Result<Option<bool>, AuthError> {
+        let has = self.store.factors(user.id).await?.unwrap_or_default();
+        if has.confirmed_totp().is_none() {
             return Ok(None);
-        };
-        let change = FactorChange::RemovePasskey(passkey.credential);
-        Ok(Some(self.change_factors(user, code, change).await?.is_some()))
+        }
+        Ok(Some(self.change_factors(user, code, FactorChange::RemoveTotp).await?.is_some()))
     }
 
     /// Takes a factor of a user, and does `change` for it: what was shown, or `None` if the code is
     /// wrong.
-    async fn change_factors(
+    pub(super) async fn change_factors(
         &self,
         user: &User,
         code: &str,
@@ -225,7 +218,7 @@ impl Sessions {
             }
         };
         let (store, id, shown) = (Arc::clone(&self.store), user.id, proof.kind());
-        let told = change.told().map(|(kind, notice)| {
+        let told = change.told(&factors).map(|(kind, notice)| {
             let note = self.audit.note(change.event(kind, user, &factors));
             Sequel { note: Some(note), letter: letter(self.mailer.clone(), notice, user.clone()) }
         });

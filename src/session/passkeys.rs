@@ -1,6 +1,7 @@
 //! Passkeys: made, listed, used in the place of a password or beside it, removed.
 
 mod challenge;
+mod own;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +9,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use challenge::{Aim, Challenged};
+pub use own::passkey_id;
 
-use super::authenticate::hash_of_key;
 use super::challenges::CHALLENGE_LIFE;
 use super::factors::Wrong;
 use super::recovery_codes::RecoveryCodes;
 use super::settle::{Sequel, letter, settle};
-use super::start::hex;
 use super::webauthn::{ALGORITHMS, Asserted, Fault, Registered, RelyingParty, in_text};
 use super::{AuthError, Sessions};
 use crate::audit::{Event, Kind};
@@ -46,13 +46,6 @@ pub enum NotAdded {
 }
 
 unseen! { PasskeyOptions }
-
-/// What a passkey is called where its user speaks of it: its credential may be long, and tells the
-/// authenticator's maker.
-pub fn passkey_id(passkey: &Passkey) -> String {
-    let hash = hash_of_key(&passkey.credential);
-    hex(hash.first_chunk::<8>().unwrap_or(&[0; 8]))
-}
 
 impl Sessions {
     /// For whom passkeys are made here; `None` where browsers have none.

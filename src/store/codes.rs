@@ -37,6 +37,7 @@ impl LetterKind {
             Self::RecoveryCodesMade => 7,
             Self::PasskeyAdded => 8,
             Self::PasskeyRemoved => 9,
+            Self::AppRemoved => 10,
         }
     }
 
@@ -53,6 +54,7 @@ impl LetterKind {
             7 => Self::RecoveryCodesMade,
             8 => Self::PasskeyAdded,
             9 => Self::PasskeyRemoved,
+            10 => Self::AppRemoved,
             _ => return None,
         })
     }

@@ -121,6 +121,9 @@ pub enum FactorChange {
     Remove,
     /// The passkey of that credential is removed; with the last factor go the recovery codes.
     RemovePasskey(Vec<u8>),
+    /// The authenticator app is removed, and with it its offer; with the last factor go the recovery
+    /// codes.
+    RemoveTotp,
 }
 
 /// What became of a challenge that was answered.
@@ -166,7 +169,8 @@ pub trait FactorStore: fmt::Debug + Send + Sync + 'static {
 
     /// Uses a factor up, and does `change` for it: both or neither. Of concurrent calls with one
     /// code, one does it; `false` if it is not good. With [`FactorChange::Remove`] no session of
-    /// the user has a second factor any more; with [`FactorChange::RemovePasskey`] none has a passkey.
+    /// the user has a second factor any more; with [`FactorChange::RemovePasskey`] none has a passkey,
+    /// with [`FactorChange::RemoveTotp`] none an app.
     ///
     /// # Errors
     ///
@@ -204,6 +208,18 @@ pub trait FactorStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// See [`StoreError`].
     async fn add_passkey(&self, user: UserId, new: NewPasskey) -> Result<PasskeyAdded, StoreError>;
+
+    /// Gives a passkey of a user another name; `false` if the user has no such passkey.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn rename_passkey(
+        &self,
+        user: UserId,
+        credential: Vec<u8>,
+        name: String,
+    ) -> Result<bool, StoreError>;
 
     /// Removes the factors of a user, and with them what its sessions had by them; `false` if
     /// there were none, confirmed or not.

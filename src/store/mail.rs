@@ -58,6 +58,8 @@ pub enum LetterKind {
     PasskeyAdded,
     /// A passkey was removed.
     PasskeyRemoved,
+    /// The authenticator app was removed, and there are passkeys.
+    AppRemoved,
 }
 
 /// A letter to be queued. No token is in it: that is made when it is sent.

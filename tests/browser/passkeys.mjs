@@ -45,6 +45,7 @@ export async function passkey(world, gateway) {
   await signIn(page, "lena");
   await page.goto("/auth/account/factors/?next=%2Fapp%2Fvault%2F");
   await add(page, "The phone");
+  await page.locator(".codes").waitFor();
   const codes = await page.locator(".codes code").allInnerTexts();
   assert.equal(new Set(codes).size, 10);
   const [made] = await device.credentials();
@@ -85,10 +86,15 @@ export async function passkey(world, gateway) {
   await passkeyRemoved(page);
 }
 
-/** It is removed by itself, and opens nothing any more. */
+/** It is called otherwise, removed by itself, and opens nothing any more. */
 async function passkeyRemoved(page) {
   await page.goto("/auth/account/factors/");
   await says(page, "The phone");
+  const rename = page.locator("form").filter({ has: page.getByRole("button", { name: "Rename" }) });
+  await rename.getByLabel("Name of the passkey").fill("The old phone");
+  await rename.getByRole("button", { name: "Rename" }).click();
+  await says(page, "The passkey has another name.");
+  await says(page, "The old phone");
   const remove = page.locator("form").filter({ has: page.getByLabel("Passkey", { exact: true }) });
   await remove.getByLabel("Current password").fill(PASSWORD);
   await remove.getByRole("button", { name: "Use a passkey" }).click();

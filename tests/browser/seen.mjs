@@ -25,6 +25,8 @@ const DATA = [
   /^Mozilla\/|^\w+ · \w+$/,
   /^(app: )?http:/,
   /^role:x & mfa$/,
+  // A key of the policy file.
+  /^browser$/,
   /^\d+( OK|xx| [µm]?s|\.\d m?s)$/,
 ];
 

@@ -111,7 +111,7 @@ fn it_says_what_the_command_says() {
         }
     }
     let page = gateway.page("/manage/explain/?url=/trial", &cookie);
-    assert!(page.contains("<strong>refused</strong> 401"), "GET is meant: {page}");
+    assert!(page.contains("<strong>refused</strong> <code>401"), "GET is meant: {page}");
 }
 
 #[test]
@@ -157,6 +157,31 @@ fn a_wrong_question_is_answered_as_at_the_command_line() {
 }
 
 #[test]
+fn it_says_why_in_the_language_of_whoever_reads_it() {
+    let (_folder, gateway) = start();
+    let german = format!("{}\r\nAccept-Language: de", gateway.sign_in("ada"));
+    for (asked, told) in [
+        (["GET", "/trial", "", ""], &["die Route verlangt eine Anmeldung, und es gibt keine"][..]),
+        (["GET", "/api/x", "user", ""], &["`allow` ist erfüllt", "timeout 5s des Upstreams"][..]),
+        (
+            ["POST", "/api/auth/token/", "", ""],
+            &["ein Endpunkt des Gateways", "Tauscht Name und Passwort gegen Tokens.", "jeder"][..],
+        ),
+        (["GET", "/api/auth/token/", "", ""], &["der Endpunkt nimmt nur POST, OPTIONS an"][..]),
+        (["get", "/x", "", ""], &["`get` ist keine Methode; schreiben Sie sie groß"][..]),
+        (
+            ["GET", "a_b!/x", "", ""],
+            &["ist kein Host (ungültiger Name); beginnen Sie einen Pfad"][..],
+        ),
+    ] {
+        let page = gateway.page(&target(asked), &german);
+        for text in told {
+            assert!(page.contains(&escaped(text)), "{asked:?}: `{text}` is not in\n{page}");
+        }
+    }
+}
+
+#[test]
 fn it_is_for_those_who_are_let_in_to_the_site() {
     let (_folder, gateway) = start();
     let target = target(["GET", "/admin/x", "", ""]);
@@ -175,5 +200,8 @@ fn it_is_the_policy_in_force_that_is_asked() {
     assert!(gateway.page(&target, &cookie).contains("<strong>forwarded</strong>"));
     folder.run(&["reload"]).done();
     let page = gateway.page(&target, &cookie);
-    assert!(page.contains("<strong>refused</strong> 401") && page.contains("user:root"), "{page}");
+    assert!(
+        page.contains("<strong>refused</strong> <code>401") && page.contains("user:root"),
+        "{page}"
+    );
 }

@@ -55,7 +55,7 @@ pub(super) async fn enrol(stage: &Stage, access: &str) -> App {
 }
 
 /// A login with both: access and refresh token.
-async fn log_in(stage: &Stage, name: &str, otp: &str) -> (String, String) {
+pub(super) async fn log_in(stage: &Stage, name: &str, otp: &str) -> (String, String) {
     let body = json!({ "username": name, "password": PASSWORD });
     let asked = stage.post("/api/auth/token/", &body).await;
     assert_eq!((asked.status, &asked.json()["code"]), (401, &json!("second_factor_required")));

@@ -49,6 +49,8 @@ mod many;
 #[cfg(feature = "postgres")]
 mod many_apart;
 #[cfg(feature = "postgres")]
+mod many_factors;
+#[cfg(feature = "postgres")]
 mod many_keys;
 #[cfg(feature = "postgres")]
 mod many_once;
@@ -70,6 +72,7 @@ mod pages_admin_sessions;
 mod pages_admin_user;
 mod pages_edges;
 mod pages_factors;
+mod pages_languages;
 mod pages_lately;
 mod pages_look;
 mod passkeys;

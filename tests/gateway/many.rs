@@ -16,7 +16,8 @@ use crate::postgres::{Bouncer, Cluster, patient};
 
 const TABLES: &str = "[auth.keys]\n[routes.\"/ws/*\"]\nto = \"up\"\nwebsocket = true\n\
                       [routes.\"/events/*\"]\nto = \"up\"\ntickets = true\n\
-                      [routes.\"/other-events/*\"]\nto = \"up\"\ntickets = true\n";
+                      [routes.\"/other-events/*\"]\nto = \"up\"\ntickets = true\n\
+                      [routes.\"/vault/*\"]\nto = \"up\"\nallow = \"mfa\"\n";
 
 /// Opens a store, which blocks until the database has answered.
 pub(super) async fn open(settings: PostgresSettings) -> Arc<dyn Store> {

@@ -347,6 +347,36 @@ async fn the_endpoints_are_tried_out_in_ones_own_name() {
         assert!(!text.contains("role=\"status\""), "{endpoint}: {text}");
     }
     stage.finish_untouched().await;
+}
+
+#[tokio::test]
+async fn who_changes_the_password_by_its_endpoint_stays_signed_in() {
+    let stage = pages::stage().await;
+    let gateway = &stage.gateway;
+    let mut browser = signed_in(&stage, "alice").await;
+    let mut other = signed_in(&stage, "alice").await;
+    let before = browser.token().map(str::to_owned);
+    let change = |old: &'static str| {
+        let call = [("method", "POST"), ("endpoint", "password/change")];
+        [call[0], call[1], ("f.old_password", old), ("f.new_password", "another password 42")]
+    };
+    let text = page(&browser.post(gateway, "/auth/api/", &change("wrong")).await);
+    assert!(text.contains("400 Bad Request") && !text.contains("stay signed in"), "{text}");
+    assert_eq!(browser.token().map(str::to_owned), before);
+    let text = page(&browser.post(gateway, "/auth/api/", &change(PASSWORD)).await);
+    assert!(text.contains("200 OK") && text.contains("You stay signed in here"), "{text}");
+    // What the browser holds is shown to nobody.
+    let token = browser.token().unwrap().to_owned();
+    assert!(Some(&token) != before.as_ref() && !text.contains(&token), "{text}");
+    assert!(text.contains("&quot;refresh&quot;: &quot;...&quot;"), "{text}");
+    page(&browser.go(gateway, "/auth/").await);
+    // All others are signed out, as ever.
+    assert_eq!(other.go(gateway, "/auth/").await.status, 302);
+    stage.finish_untouched().await;
+}
+
+#[tokio::test]
+async fn an_operator_may_leave_the_endpoints_out() {
     let stage = Stage::with(|policy| policy.and("[pages]\napi = false")).await;
     assert_eq!(Browser::new().go(&stage.gateway, "/auth/api/").await.status, 404);
     stage.finish_untouched().await;

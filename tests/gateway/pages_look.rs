@@ -62,6 +62,45 @@ async fn who_comes_while_a_server_has_no_room_reads_why() {
     stage.finish().await;
 }
 
+#[tokio::test]
+async fn who_comes_while_there_is_too_much_to_do_reads_why() {
+    let upstream = Upstream::by_hand().await;
+    let limits = "[pages]\n[limits]\nin_flight = 1\n";
+    let stage =
+        Stage::before(upstream, |policy| policy.upstream("keep_alive = 0").and(limits)).await;
+    let mut alice = Browser::new();
+    alice.sign_in(&stage.gateway, "alice", PASSWORD).await;
+    let mut first = stage.connect().await;
+    first.write("GET /public/first HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
+    let mut server = stage.upstream.accept().await;
+    server.head().await;
+    // Whatever they want, and whoever they are.
+    for (language, title) in [("en", "Unavailable"), ("de", "Nicht erreichbar")] {
+        alice.fields = format!("Accept-Language: {language}\r\n");
+        let went = alice.go(&stage.gateway, "/public/x").await;
+        let form = "Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n";
+        let to = "/auth/account/email/";
+        let sent = alice.post_from(&stage.gateway, to, form, &[("email", "x")]).await;
+        for reply in [went, sent] {
+            assert_eq!(reply.one("content-type"), "text/html; charset=utf-8");
+            assert_eq!(reply.one("content-language"), language);
+            assert_eq!((reply.one("retry-after"), reply.one("connection")), ("1", "close"));
+            let text = page(&reply, 503);
+            says(&text, &["overloaded", title, "style-"]);
+            assert!(!text.contains("alice"), "{text}");
+        }
+    }
+    // Programs are told in their own way.
+    let reply = stage.get("/public/x", "Accept: application/json\r\n").await;
+    assert_eq!((reply.status, reply.json()["code"].as_str()), (503, Some("overloaded")));
+    stage.gateway.shows("portcullis_refusals_total{code=\"overloaded\"} 5").await;
+    server.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+    assert_eq!(first.reply().await.status, 200);
+    drop((first, server));
+    stage.gateway.stop().await;
+    stage.upstream.expect_nobody();
+}
+
 /// One of the operator's own templates, and a logo.
 #[tokio::test]
 async fn operators_have_pages_of_their_own() {

@@ -1,5 +1,6 @@
 //! Passkeys: what they open, what is recorded and told of them, and their pages.
 
+use portcullis::clock::Clock;
 use portcullis::store::UserChange;
 use serde_json::{Value, json};
 
@@ -7,7 +8,7 @@ use super::{audit, fresh, pages};
 use crate::common::browser::Browser;
 use crate::common::passkey::{Device, IS_COPIED, Kind, MAY_BE_COPIED};
 use crate::common::smtp::Smtp;
-use crate::common::{PASSWORD, Policy, Reply, Stage};
+use crate::common::{PASSWORD, Policy, Reply, Stage, otp};
 
 const ORIGIN: &str = "https://a.test";
 const TOP: &str = "public = \"https://a.test\"\n";
@@ -37,6 +38,19 @@ async fn add(stage: &Stage, access: &str, kind: Kind) -> (Device, Vec<String>) {
     assert_eq!(added.status, 201, "{added:?}");
     let codes = added.json()["recovery_codes"].as_array().unwrap().clone();
     (device, codes.iter().map(|code| code.as_str().unwrap().to_owned()).collect())
+}
+
+/// Sets an app up beside a passkey: its next code.
+async fn add_app(stage: &Stage, access: &str, device: &Device) -> String {
+    let options = asked(stage, Some(access), "factors/passkeys/challenge/", &json!({})).await;
+    let body = json!({ "password": PASSWORD, "otp": device.get(&options).to_string() });
+    let offered = stage.ask("POST", "factors/totp/", Some(access), Some(&body)).await.json();
+    let secret = offered["secret"].as_str().unwrap();
+    let code = |ahead: u64| otp::code(secret, stage.gateway.clock().now().as_secs() + 30 * ahead);
+    let first = json!({ "otp": code(0) });
+    let confirmed = stage.ask("POST", "factors/totp/confirm/", Some(access), Some(&first)).await;
+    assert_eq!(confirmed.status, 200, "{confirmed:?}");
+    code(1)
 }
 
 async fn sign_in(stage: &Stage, device: &Device) -> Reply {
@@ -105,6 +119,9 @@ async fn every_way_of_a_passkey_is_recorded() {
         "password": PASSWORD,
         "otp": device.get(&options).to_string(),
     });
+    let name = json!({ "id": listed[0]["id"], "name": "work" });
+    let renamed = stage.ask("POST", "factors/passkeys/rename/", Some(&access), Some(&name)).await;
+    assert_eq!(renamed.status, 200, "{renamed:?}");
     let removed = stage.ask("POST", "factors/passkeys/remove/", Some(&access), Some(&body)).await;
     assert_eq!(removed.status, 200, "{removed:?}");
     let lines = audit::finish(stage).await;
@@ -121,12 +138,13 @@ async fn every_way_of_a_passkey_is_recorded() {
         "factor.failed passkey count",
         "login.failed passkey inactive",
         "login.failed passkey unknown",
+        "factor.renamed passkey",
         "factor.removed passkey",
         "factor.used passkey",
     ];
     assert_eq!(about, expected);
     let names: Vec<_> = lines.iter().map(|line| &line["facts"]["passkey"]).collect();
-    assert_eq!(names.iter().filter(|name| **name == &listed[0]["id"]).count(), 2, "{lines:#?}");
+    assert_eq!(names.iter().filter(|name| **name == &listed[0]["id"]).count(), 3, "{lines:#?}");
 }
 
 #[tokio::test]
@@ -140,6 +158,13 @@ async fn passkeys_are_told_to_a_verified_address() {
     let (device, _) = add(&stage, &access, Kind::EdDsa).await;
     let added = smtp.mail().await;
     assert_eq!(added.field("Subject"), "A passkey was added to your account at a.test");
+    let app = add_app(&stage, &access, &device).await;
+    assert_eq!(smtp.mail().await.field("Subject"), "Signing in at a.test asks for a second step");
+    let body = json!({ "password": PASSWORD, "otp": app });
+    stage.ask("POST", "factors/totp/remove/", Some(&access), Some(&body)).await;
+    let removed = smtp.mail().await;
+    let app_removed = "The authenticator app was removed from your account at a.test";
+    assert_eq!(removed.field("Subject"), app_removed);
     let options = asked(&stage, Some(&access), "factors/passkeys/challenge/", &json!({})).await;
     let listed = stage.ask("GET", "factors/passkeys/", Some(&access), None).await.json();
     let proof = device.get(&options).to_string();
@@ -224,6 +249,48 @@ async fn passkeys_have_their_place_on_the_pages() {
     let form = [("do", "passkey-remove"), ("id", id), ("password", PASSWORD), ("otp", &*proof)];
     let gone = post(&stage, &mut third, PAGE, &form).await;
     assert_eq!(gone.one("location"), format!("{PAGE}?done=passkey-removed"));
+    stage.finish().await;
+}
+
+#[tokio::test]
+async fn passkeys_are_called_otherwise_and_the_app_goes_alone_on_their_page() {
+    let stage = stage(pages::ROUTES).await;
+    let mut browser = Browser::new();
+    let form = [("username", "alice"), ("password", PASSWORD)];
+    assert_eq!(post(&stage, &mut browser, "/auth/sign-in/", &form).await.status, 303);
+    let (access, _) = stage.log_in("alice").await;
+    let (device, _) = add(&stage, &access, Kind::Es256).await;
+    let page = browser.go(&stage.gateway, PAGE).await.text();
+    assert!(page.contains("Rename a passkey"), "{page}");
+    assert!(!page.contains("Remove the authenticator app"), "{page}");
+    let app = add_app(&stage, &access, &device).await;
+    let page = browser.go(&stage.gateway, PAGE).await.text();
+    assert!(page.contains("Remove the authenticator app"), "{page}");
+    let id = page.split_once("<option value=\"").unwrap().1.split_once('"').unwrap().0.to_owned();
+    let rename = |name: &'static str| [("do", "passkey-rename"), ("id", &*id), ("name", name)];
+    let wrong = post(&stage, &mut browser, PAGE, &rename(" ")).await;
+    assert_eq!(wrong.status, 400);
+    let fault = "id=\"passkey-rename-name-fault\"><span>This field may not be blank.";
+    assert!(wrong.text().contains(fault), "{wrong:?}");
+    let done = post(&stage, &mut browser, PAGE, &rename("work <2>")).await;
+    assert_eq!(done.one("location"), format!("{PAGE}?done=passkey-renamed"));
+    let page = browser.go(&stage.gateway, done.one("location")).await.text();
+    for text in ["The passkey has another name.", "<strong>work &lt;2&gt;</strong>"] {
+        assert!(page.contains(text), "{page}");
+    }
+    let remove = |otp: &str| {
+        let otp = otp.to_owned();
+        [("do", "app-remove".to_owned()), ("password", PASSWORD.to_owned()), ("otp", otp)]
+    };
+    for (otp, status) in [("000000", 400), (&*app, 303)] {
+        let form = remove(otp);
+        let form: Vec<_> = form.iter().map(|(name, value)| (*name, &**value)).collect();
+        assert_eq!(post(&stage, &mut browser, PAGE, &form).await.status, status);
+    }
+    let page = browser.go(&stage.gateway, &format!("{PAGE}?done=app-removed")).await.text();
+    assert!(page.contains("The authenticator app is removed."), "{page}");
+    assert!(page.contains("work &lt;2&gt;") && page.contains("Set up an authenticator"), "{page}");
+    assert!(!page.contains("Remove the authenticator app"), "{page}");
     stage.finish().await;
 }
 

@@ -243,6 +243,23 @@ pub(crate) async fn a_session_has_a_factor_while_its_user_has(store: &Arc<dyn St
     assert_eq!(store.factors(bob.id).await.unwrap(), None);
 }
 
+pub(crate) async fn an_app_goes_with_what_came_by_it(store: &Arc<dyn Store>) {
+    let ada = user(store, "ada").await;
+    enrol(store, ada.id).await;
+    let new = NewSession { second: Some(SecondFactor::RecoveryCode), ..new_session(ada.id) };
+    let session = store.start_session(new).await.unwrap().unwrap();
+    let remove =
+        async |proof| store.change_factors(ada.id, proof, FactorChange::RemoveTotp).await.unwrap();
+    assert!(!remove(code(1, 100)).await);
+    assert_eq!(store.factors(ada.id).await.unwrap(), Some(enrolled()));
+    // It is the last one: nothing is left that a recovery code could stand for.
+    assert!(remove(code(1, 101)).await);
+    assert_eq!(store.factors(ada.id).await.unwrap(), None);
+    assert_eq!(now(store, &session).await.unwrap().second, None);
+    assert!(!remove(code(1, 102)).await);
+    assert!(!remove(FactorProof::RecoveryCode([1; 32])).await);
+}
+
 pub(crate) async fn a_deleted_user_leaves_no_factor(store: &Arc<dyn Store>) {
     let ada = user(store, "ada").await;
     enrol(store, ada.id).await;

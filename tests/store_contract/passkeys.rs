@@ -251,6 +251,58 @@ pub(crate) async fn a_passkey_goes_with_what_came_by_it(store: &Arc<dyn Store>) 
     assert_eq!(owner(store, 2).await, None);
 }
 
+pub(crate) async fn an_app_goes_and_passkeys_stay(store: &Arc<dyn Store>) {
+    let ada = user(store, "ada").await;
+    assert_eq!(add(store, ada.id, new(1)).await, PasskeyAdded::Added);
+    enrol(store, ada.id).await;
+    let begin = async |second| {
+        let new = NewSession { second: Some(second), ..new_session(ada.id) };
+        store.start_session(new).await.unwrap().unwrap()
+    };
+    let by_app = begin(SecondFactor::Totp).await;
+    let others = [
+        begin(SecondFactor::RecoveryCode).await,
+        begin(SecondFactor::Passkey).await,
+        begin(SecondFactor::PasskeyAlone).await,
+    ];
+    let before = factors(store, ada.id).await;
+    let remove =
+        async |proof| store.change_factors(ada.id, proof, FactorChange::RemoveTotp).await.unwrap();
+    assert!(remove(FactorProof::RecoveryCode([1; 32])).await);
+    let left = factors(store, ada.id).await;
+    assert_eq!((left.totp, &left.passkeys), (None, &before.passkeys));
+    assert_eq!(left.recovery.len(), before.recovery.len() - 1, "the one that was shown");
+    assert_eq!(now(store, &by_app).await.unwrap().second, None);
+    for session in &others {
+        assert_eq!(now(store, session).await.unwrap().second, session.second);
+    }
+    // There is none any more, and what was shown for it is used up all the same.
+    assert!(remove(proof(1, 50)).await);
+    assert!(!show(store, ada.id, proof(1, 50)).await);
+    assert!(show(store, ada.id, proof(1, 51)).await);
+    // Another may be set up.
+    enrol(store, ada.id).await;
+}
+
+pub(crate) async fn a_passkey_is_called_otherwise(store: &Arc<dyn Store>) {
+    let (ada, bob) = (user(store, "ada").await, user(store, "bob").await);
+    for byte in [1, 2] {
+        assert_eq!(add(store, ada.id, new(byte)).await, PasskeyAdded::Added);
+    }
+    let rename = async |user, byte: u8| {
+        store.rename_passkey(user, vec![byte; 40], "work".to_owned()).await.unwrap()
+    };
+    for (user, byte) in [(bob.id, 1), (ada.id, 3), (UserId(99), 1)] {
+        assert!(!rename(user, byte).await);
+    }
+    assert_eq!(factors(store, ada.id).await.passkeys, [passkey(1), passkey(2)]);
+    assert!(rename(ada.id, 1).await);
+    let renamed = Passkey { name: "work".to_owned(), ..passkey(1) };
+    assert_eq!(factors(store, ada.id).await.passkeys, [renamed, passkey(2)]);
+    assert_eq!(owner(store, 1).await, Some(ada.id));
+    assert!(show(store, ada.id, proof(1, 50)).await);
+}
+
 pub(crate) async fn passkeys_move_with_their_user(store: &Arc<dyn Store>) {
     let ada = user(store, "ada").await;
     add(store, ada.id, new(1)).await;

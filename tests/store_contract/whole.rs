@@ -86,6 +86,7 @@ macro_rules! whole {
                 a_challenge_is_answered_once
                 a_challenge_is_void_when_its_account_is_another
                 a_session_has_a_factor_while_its_user_has
+                an_app_goes_with_what_came_by_it
                 a_deleted_user_leaves_no_factor
                 factors_move_with_their_user;
             passkeys:
@@ -95,6 +96,8 @@ macro_rules! whole {
                 a_passkey_does_not_count_backwards
                 a_passkey_answers_the_challenge_of_a_password
                 a_passkey_goes_with_what_came_by_it
+                an_app_goes_and_passkeys_stay
+                a_passkey_is_called_otherwise
                 passkeys_move_with_their_user;
             moving:
                 a_newcomer_is_kept_with_everything

@@ -22,9 +22,10 @@ const PASSKEY: &[Member] = &[
     Member::new("last_used", Kind::TextOrNull),
     Member::new("copied", Kind::Flag),
 ];
+const NAME: Field = Field::new("name", "Name", Rule::KeyName);
 const RECOVERY: Shape = Shape::Object(&[Member::new("recovery_codes", Kind::Texts)]);
 
-pub(super) static ROWS: [Row; 10] = [
+pub(super) static ROWS: [Row; 12] = [
     Row {
         path: "factors",
         name: "Factors",
@@ -67,6 +68,20 @@ pub(super) static ROWS: [Row; 10] = [
         handler: |cx, request| Box::pin(factors::confirm(cx, request)),
     },
     Row {
+        path: "factors/totp/remove",
+        name: "Authenticator App Remove",
+        method: Method::POST,
+        caller: Caller::Person,
+        served: Served::Always,
+        limited: Limited::FailedLogins,
+        fields: &[PASSWORD, OTP],
+        gives: Given::new(
+            "Removes the caller's authenticator app, and leaves the passkeys.",
+            EMPTY,
+        ),
+        handler: |cx, request| Box::pin(factors::remove_totp(cx, request)),
+    },
+    Row {
         path: "factors/passkeys",
         name: "Passkeys",
         method: Method::GET,
@@ -100,7 +115,7 @@ pub(super) static ROWS: [Row; 10] = [
         caller: Caller::Person,
         served: Served::WhileUsersAddPasskeys,
         limited: Limited::ByNothing,
-        fields: &[Field::new("name", "Name", Rule::KeyName), CREDENTIAL],
+        fields: &[NAME, CREDENTIAL],
         gives: Given::new(
             "Adds it, with recovery codes if it is the caller's first factor.",
             RECOVERY,
@@ -133,6 +148,17 @@ pub(super) static ROWS: [Row; 10] = [
         fields: &[Field::new("id", "Passkey", Rule::Text), PASSWORD, OTP],
         gives: Given::new("Removes a passkey of the caller.", EMPTY).or(&[404]),
         handler: |cx, request| Box::pin(passkeys::remove(cx, request)),
+    },
+    Row {
+        path: "factors/passkeys/rename",
+        name: "Passkey Rename",
+        method: Method::POST,
+        caller: Caller::Person,
+        served: Served::Always,
+        limited: Limited::ByNothing,
+        fields: &[Field::new("id", "Passkey", Rule::Text), NAME],
+        gives: Given::new("Gives a passkey of the caller another name.", EMPTY).or(&[404]),
+        handler: |cx, request| Box::pin(passkeys::rename(cx, request)),
     },
     Row {
         path: "factors/recovery",

@@ -6,6 +6,7 @@ use crate::session::RelyingParty;
 
 #[path = "../../../tests/common/passkey.rs"]
 mod device;
+mod own;
 mod refused;
 
 use device::{Device, IS_COPIED, Kind, MAY_BE_COPIED, PRESENT, VERIFIED};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::header::{self, HeaderValue};
+use http::request::Parts;
 use http::{Response, StatusCode};
 
 use crate::pages::{Pages, Reader, SignIn};
@@ -31,12 +32,20 @@ impl Parting<'_> {
         let Some((pages, reader)) = pages.zip(self.reader.as_ref()) else {
             return rejection.into_response();
         };
+        if matches!(rejection, Rejection::Overloaded) {
+            return pages.send_away(reader, rejection.into_response());
+        }
         let (status, code, _) = rejection.class();
         let asks = self.browser && reader.goes() && status == StatusCode::UNAUTHORIZED;
         if asks && let Some(how) = helps(&rejection) {
             return pages.ask_to_sign_in(Some(reader), how);
         }
         pages.explain(reader, self.caller.as_deref(), code, rejection.into_response())
+    }
+
+    /// Looks at a request that is sent away unseen.
+    pub(super) fn hurry(&mut self, pages: Option<&Pages>, parts: &Parts) {
+        self.reader = pages.and_then(|_| Reader::in_haste(parts));
     }
 
     /// Sets what is the gateway's to say.

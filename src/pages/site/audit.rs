@@ -68,7 +68,7 @@ pub(super) async fn get(cx: &Context<'_>) -> Outcome {
     if cx.query.text("check") == "1" {
         match cx.command(json!({ "command": "audit", "do": "verify" })).await {
             Ok(verdict) => state = verdict,
-            Err(denied) => faults.push(denied.detail),
+            Err(denied) => faults.push(denied.told(cx.language)),
         }
     }
     let asked = [("name", name), ("event", event)];

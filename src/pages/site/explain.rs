@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::{invalid, text, with};
+use crate::pages::language::Language;
 use crate::pages::office::Denied;
 use crate::pages::outcome::{Outcome, View};
 use crate::pages::visit::Context;
@@ -64,7 +65,7 @@ pub(super) fn sample() -> Value {
                 ],
             },
             "endpoint": { "does": "Logs in.", "caller": "anyone", "limited": "nothing" },
-        })),
+        }), Language::english()),
     })
 }
 
@@ -80,7 +81,7 @@ pub(super) async fn get(cx: &Context<'_>) -> Outcome {
     };
     let data = json!({
         "action": cx.site("explain", &[]),
-        "faults": denied.iter().map(|denied| &*denied.detail).collect::<Vec<_>>(),
+        "faults": denied.iter().map(|denied| denied.told(cx.language)).collect::<Vec<_>>(),
         "method": method,
         "url": url,
         "who": who,
@@ -101,17 +102,22 @@ async fn ask(cx: &Context<'_>, [method, url, who, from]: [&str; 4]) -> Result<Va
     let who: Vec<_> = Some(who).filter(|who| !who.is_empty()).into_iter().collect();
     let asked =
         json!({ "command": "explain", "method": method, "url": url, "who": who, "from": from });
-    cx.command(asked).await.map(readable)
+    cx.command(asked).await.map(|told| readable(told, cx.language))
 }
 
 /// What was told, as the template has it.
-fn readable(told: Value) -> Value {
+fn readable(told: Value, language: &Language) -> Value {
+    let mut told = told;
+    for reading in told.get_mut("readings").and_then(Value::as_array_mut).into_iter().flatten() {
+        let leads_to = language.say_all(text(reading, "leads_to"));
+        *reading = with(std::mem::take(reading), [("leads_to", leads_to.into())]);
+    }
     let decision = told.get("decision").cloned().unwrap_or_default();
     let outcome = OUTCOMES.into_iter().find(|(name, ..)| *name == text(&decision, "outcome"));
     let (_, label, is_good) = outcome.unwrap_or_default();
     let status = decision.get("status").map(ToString::to_string).unwrap_or_default();
     let facts = [status.as_str(), text(&decision, "code"), text(&decision, "upstream")];
     let facts: Vec<_> = facts.into_iter().filter(|fact| !fact.is_empty()).collect();
-    let decision = json!({ "label": label, "good": is_good, "facts": facts.join(" "), "why": text(&decision, "why") });
+    let decision = json!({ "label": label, "good": is_good, "facts": facts.join(" "), "why": language.say_all(text(&decision, "why")) });
     with(told, [("decision", decision)])
 }

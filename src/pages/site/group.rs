@@ -142,7 +142,7 @@ async fn view(cx: &Context<'_>, denied: Option<Denied>) -> Outcome {
     let is_last = next.is_none() && is_longer(&group);
     let more = [
         ("notice", if denied.is_none() { cx.done(&DONE) } else { "" }.into()),
-        ("faults", denied.iter().map(|denied| &*denied.detail).collect::<Vec<_>>().into()),
+        ("faults", denied.iter().map(|denied| denied.told(cx.language)).collect::<Vec<_>>().into()),
         ("action", cx.site("group", &asked).into()),
         ("delete", cx.site("group/delete", &asked).into()),
         ("members", shown.into()),

@@ -62,7 +62,7 @@ async fn view(cx: &Context<'_>, name: &str, denied: Option<Denied>) -> Outcome {
     });
     let data = json!({
         "notice": if denied.is_none() { cx.done(&DONE) } else { "" },
-        "faults": denied.iter().map(|denied| &*denied.detail).collect::<Vec<_>>(),
+        "faults": denied.iter().map(|denied| denied.told(cx.language)).collect::<Vec<_>>(),
         "action": cx.site("groups", &[]),
         "name": name,
         "groups": groups.collect::<Vec<_>>(),

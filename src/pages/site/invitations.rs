@@ -130,7 +130,7 @@ async fn view(cx: &Context<'_>, sent: &Form, said: Said) -> Outcome {
     };
     let data = json!({
         "notice": if denied.is_none() && made.is_empty() { cx.done(&DONE) } else { "" },
-        "faults": denied.iter().map(|denied| &*denied.detail).collect::<Vec<_>>(),
+        "faults": denied.iter().map(|denied| denied.told(cx.language)).collect::<Vec<_>>(),
         "made": made,
         "link": link_of(cx, &made),
         "action": cx.site("invitations", &[]),

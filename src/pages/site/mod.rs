@@ -183,7 +183,7 @@ impl Context<'_> {
     /// The page of a command that was not carried out, where there is nothing else to show.
     fn denied(&self, part: &str, denied: &Denied) -> Outcome {
         let data =
-            json!({ "texts": [denied.detail], "english": true, "links": [], "code": denied.code });
+            json!({ "texts": [denied.told(self.language)], "links": [], "code": denied.code });
         let view = self.site_page(part, "notice.html", NOT_DONE, data);
         View { status: denied.status, code: Some(denied.code), ..view }.into()
     }

@@ -101,7 +101,8 @@ async fn view(cx: &Context<'_>, denied: Option<Denied>) -> Outcome {
         let more = [("to", to.into()), ("current", is_current.into())];
         with(devices::readable(session), more)
     });
-    let told: Vec<_> = denied.iter().chain(&missing).map(|denied| &*denied.detail).collect();
+    let told = denied.iter().chain(&missing).map(|denied| denied.told(cx.language));
+    let told: Vec<_> = told.collect();
     let next = reply.get("next").and_then(Value::as_u64);
     let data = json!({
         "notice": if told.is_empty() { cx.done(&DONE) } else { "" },

@@ -133,7 +133,10 @@ pub(super) async fn view(cx: &Context<'_>, said: Said) -> Outcome {
         facts,
         [
             ("notice", if denied.is_none() { cx.done(&DONE) } else { "" }.into()),
-            ("faults", denied.iter().map(|denied| &*denied.detail).collect::<Vec<_>>().into()),
+            (
+                "faults",
+                denied.iter().map(|denied| denied.told(cx.language)).collect::<Vec<_>>().into(),
+            ),
             ("link", link.into()),
             ("link_expires_text", ends.as_deref().map(moment::in_words).into()),
             ("link_expires", ends.into()),

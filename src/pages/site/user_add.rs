@@ -50,7 +50,7 @@ pub(super) async fn post(cx: &Context<'_>, form: Form) -> Outcome {
 
 fn view(cx: &Context<'_>, sent: &Form, denied: Option<&Denied>) -> Outcome {
     let data = json!({
-        "faults": denied.map(|denied| &*denied.detail).into_iter().collect::<Vec<_>>(),
+        "faults": denied.map(|denied| denied.told(cx.language)).into_iter().collect::<Vec<_>>(),
         "action": cx.site("user/add", &[]),
         "name": sent.text("name"),
         "email": sent.text("email"),

@@ -28,12 +28,15 @@ pub(in crate::session) const fn name(second: SecondFactor) -> &'static str {
 
 impl FactorChange {
     /// What it is in the record, and what the user is told of it.
-    pub(super) const fn told(&self) -> Option<(Kind, Notice)> {
+    pub(super) fn told(&self, factors: &Factors) -> Option<(Kind, Notice)> {
         match self {
             Self::Nothing => None,
             Self::Recovery(_) => Some((Kind::RecoveryCodesMade, Notice::RecoveryCodesMade)),
             Self::Remove => Some((Kind::FactorRemoved, Notice::FactorRemoved)),
             Self::RemovePasskey(_) => Some((Kind::FactorRemoved, Notice::PasskeyRemoved)),
+            // With the last one all are gone.
+            Self::RemoveTotp if factors.passkeys.is_empty() => Self::Remove.told(factors),
+            Self::RemoveTotp => Some((Kind::FactorRemoved, Notice::AppRemoved)),
         }
     }
 
@@ -42,6 +45,7 @@ impl FactorChange {
         let event = Event::new(kind).to_user(user);
         let passkey = match self {
             Self::RemovePasskey(credential) => factors.passkey(credential),
+            Self::RemoveTotp => return event.with("factor", name(SecondFactor::Totp)),
             Self::Nothing | Self::Recovery(_) | Self::Remove => None,
         };
         match passkey {

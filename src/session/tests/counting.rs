@@ -153,5 +153,6 @@ delegate! {
     answer_challenge(challenge: TokenRef, proof: FactorProof) -> Answered;
     passkey_owner(credential: Vec<u8>) -> Option<UserId>;
     add_passkey(user: UserId, new: NewPasskey) -> PasskeyAdded;
+    rename_passkey(user: UserId, credential: Vec<u8>, name: String) -> bool;
     remove_factors(user: UserId) -> bool;
 }

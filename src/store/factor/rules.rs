@@ -87,7 +87,18 @@ impl Factors {
         self.passkey(credential)?;
         let mut left = self.clone();
         left.passkeys.retain(|passkey| passkey.credential != credential);
-        Some(if left.are_confirmed() { left } else { Self::default() })
+        Some(left.or_nothing())
+    }
+
+    /// The same without the authenticator app; `None` if there is none.
+    pub(in crate::store) fn without_totp(&self) -> Option<Self> {
+        self.confirmed_totp()?;
+        Some(Self { totp: None, ..self.clone() }.or_nothing())
+    }
+
+    /// Recovery codes stand in for a factor. Without one there is nothing that they could stand for.
+    fn or_nothing(self) -> Self {
+        if self.are_confirmed() { self } else { Self::default() }
     }
 }
 
@@ -98,6 +109,11 @@ impl SecondFactor {
     /// Whether it is a passkey.
     pub(in crate::store) fn is_passkey(self) -> bool {
         Self::PASSKEYS.contains(&self)
+    }
+
+    /// Whether it is an authenticator app.
+    pub(in crate::store) fn is_totp(self) -> bool {
+        self == Self::Totp
     }
 }
 

@@ -1,17 +1,21 @@
 //! Second factors.
 
+mod kept;
+
 use async_trait::async_trait;
-use tokio_postgres::Row;
+
+use kept::put_row;
+pub(super) use kept::{back, find, of_users, put};
 
 use super::conn::Conn;
 use super::failure::Failure;
 use super::link::Mode;
-use super::rows::{From, millis, number};
+use super::rows::number;
 use super::{PostgresStore, one_time, passkeys, users};
 use crate::identity::UserId;
 use crate::store::{
     Answered, FactorChange, FactorProof, FactorStore, Factors, FirstCode, NewPasskey, NewTotp,
-    Offered, PasskeyAdded, SecondFactor, StoreError, StoreEvent, TokenRef, Totp,
+    Offered, PasskeyAdded, SecondFactor, StoreError, StoreEvent, TokenRef,
 };
 
 #[async_trait]
@@ -69,84 +73,21 @@ impl FactorStore for PostgresStore {
             .await
     }
 
+    async fn rename_passkey(
+        &self,
+        user: UserId,
+        credential: Vec<u8>,
+        name: String,
+    ) -> Result<bool, StoreError> {
+        self.call(Mode::Change, (user, credential, name), |conn, (user, credential, name)| {
+            Box::pin(passkeys::rename(conn, *user, credential, name))
+        })
+        .await
+    }
+
     async fn remove_factors(&self, user: UserId) -> Result<bool, StoreError> {
         self.call(Mode::Change, user, |conn, user| Box::pin(remove_locked(conn, *user))).await
     }
-}
-
-/// Without passkeys, which have rows of their own.
-fn factors(row: &Row) -> Result<Factors, Failure> {
-    let from = From::new("factors", row);
-    let sealed: Option<Vec<u8>> = from.get("sealed")?;
-    let totp = match (sealed, from.at_if_any("created")?) {
-        (Some(sealed), Some(created)) => Some(Totp {
-            sealed,
-            created,
-            confirmed: from.at_if_any("confirmed")?,
-            step: from.number("last_step")?,
-        }),
-        (None, _) | (_, None) => None,
-    };
-    let hashes: Vec<&[u8]> = from.get("recovery")?;
-    let hashes = hashes.into_iter().map(<[u8; 32]>::try_from);
-    let recovery = hashes.collect::<Result<_, _>>().map_err(|error| from.corrupt(error))?;
-    Ok(Factors { totp, recovery, passkeys: Vec::new() })
-}
-
-pub(super) async fn find(conn: &Conn, user: UserId) -> Result<Option<Factors>, Failure> {
-    Ok(of_users(conn, &[number(user.0)]).await?.pop().map(|(_, factors)| factors))
-}
-
-/// Whether a user, who is locked, still has what was shown when a session began.
-pub(super) async fn back(conn: &Conn, user: UserId, second: SecondFactor) -> Result<bool, Failure> {
-    Ok(find(conn, user).await?.is_some_and(|factors| factors.back(second)))
-}
-
-/// Those of these users.
-pub(super) async fn of_users(
-    conn: &Conn,
-    users: &[i64],
-) -> Result<Vec<(UserId, Factors)>, Failure> {
-    let sql = "SELECT user_id, sealed, created, confirmed, last_step, recovery \
-               FROM portcullis.factors WHERE user_id = ANY($1)";
-    let rows = conn.rows(sql, &[&users.to_vec()]).await?;
-    let read =
-        |row: &Row| Ok((UserId(From::new("factors", row).number("user_id")?), factors(row)?));
-    let mut all = rows.iter().map(read).collect::<Result<Vec<_>, Failure>>()?;
-    if all.is_empty() {
-        return Ok(all);
-    }
-    for (user, passkey) in passkeys::of_users(conn, users).await? {
-        if let Some((_, factors)) = all.iter_mut().find(|(owner, _)| *owner == user) {
-            factors.passkeys.push(passkey);
-        }
-    }
-    Ok(all)
-}
-
-/// Stores the factors of a user who is there, and locked or not to be seen by others yet.
-pub(super) async fn put(conn: &Conn, user: UserId, factors: &Factors) -> Result<(), Failure> {
-    put_row(conn, user, factors).await?;
-    passkeys::replace(conn, user, &factors.passkeys).await
-}
-
-/// The same where the passkeys are as they were.
-async fn put_row(conn: &Conn, user: UserId, factors: &Factors) -> Result<(), Failure> {
-    let sql = "INSERT INTO portcullis.factors \
-               (user_id, sealed, created, confirmed, last_step, recovery) \
-               VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (user_id) DO UPDATE SET \
-               sealed = EXCLUDED.sealed, created = EXCLUDED.created, \
-               confirmed = EXCLUDED.confirmed, last_step = EXCLUDED.last_step, \
-               recovery = EXCLUDED.recovery";
-    let Factors { totp, recovery, .. } = factors;
-    let recovery: Vec<&[u8]> = recovery.iter().map(|hash| &hash[..]).collect();
-    let totp = totp.as_ref();
-    let sealed = totp.map(|totp| &totp.sealed[..]);
-    let created = totp.map(|totp| millis(totp.created));
-    let confirmed = totp.and_then(|totp| totp.confirmed).map(millis);
-    let (user, step) = (number(user.0), number(totp.map_or(0, |totp| totp.step)));
-    conn.execute(sql, &[&user, &sealed, &created, &confirmed, &step, &recovery]).await?;
-    Ok(())
 }
 
 async fn offer(conn: &Conn, user: UserId, new: &NewTotp) -> Result<Offered, Failure> {
@@ -241,28 +182,32 @@ async fn alter(
             put_row(conn, user, &factors).await?;
         }
         FactorChange::RemovePasskey(credential) => {
-            remove_passkey(conn, user, &factors, credential).await?;
+            keep(conn, user, factors.without(credential), &SecondFactor::PASSKEYS).await?;
+        }
+        FactorChange::RemoveTotp => {
+            keep(conn, user, factors.without_totp(), &[SecondFactor::Totp]).await?;
         }
     }
     Ok(true)
 }
 
-/// Removes a passkey, if there is such a one.
-async fn remove_passkey(
+/// Keeps what is left of the factors of a user, if one was removed; what was shown of those that are
+/// gone counts no more.
+async fn keep(
     conn: &Conn,
     user: UserId,
-    factors: &Factors,
-    credential: &[u8],
+    left: Option<Factors>,
+    gone: &[SecondFactor],
 ) -> Result<(), Failure> {
-    let Some(left) = factors.without(credential) else { return Ok(()) };
+    let Some(left) = left else { return Ok(()) };
     if !left.are_confirmed() {
         return remove(conn, user).await.map(drop);
     }
     put(conn, user, &left).await?;
     let sql = "UPDATE portcullis.sessions SET second_factor = NULL \
                WHERE user_id = $1 AND second_factor = ANY($2)";
-    let gone = SecondFactor::PASSKEYS.map(|second| i64::from(second.code()));
-    conn.execute(sql, &[&number(user.0), &gone.to_vec()]).await?;
+    let gone: Vec<_> = gone.iter().map(|second| i64::from(second.code())).collect();
+    conn.execute(sql, &[&number(user.0), &gone]).await?;
     conn.tell(StoreEvent::User(user));
     Ok(())
 }

@@ -97,6 +97,18 @@ pub(super) async fn note_use(conn: &Conn, passkey: &Passkey) -> Result<(), Failu
     Ok(())
 }
 
+/// Gives one of a user another name; `false` if there is no such passkey.
+pub(super) async fn rename(
+    conn: &Conn,
+    user: UserId,
+    credential: &[u8],
+    name: &str,
+) -> Result<bool, Failure> {
+    let sql = "UPDATE portcullis.passkeys SET passkey_name = $3 \
+               WHERE credential = $1 AND user_id = $2";
+    Ok(conn.execute(sql, &[&credential, &number(user.0), &name]).await? == 1)
+}
+
 /// Uses a challenge up; `false` if it was, or is just being used up elsewhere.
 pub(super) async fn use_up(conn: &Conn, signed: SignedChallenge) -> Result<bool, Failure> {
     let sql = "INSERT INTO portcullis.signed_challenges (hash, expires) VALUES ($1, $2) \

@@ -53,6 +53,15 @@ impl FactorStore for RedbStore {
         self.write(move |change| add(change, user, &new)).await
     }
 
+    async fn rename_passkey(
+        &self,
+        user: UserId,
+        credential: Vec<u8>,
+        name: String,
+    ) -> Result<bool, StoreError> {
+        self.write(move |change| rename(change, user, &credential, &name)).await
+    }
+
     async fn remove_factors(&self, user: UserId) -> Result<bool, StoreError> {
         self.write(move |change| remove(change, user)).await
     }
@@ -176,25 +185,44 @@ fn alter(
         FactorChange::RemovePasskey(credential) => {
             // What was shown is used up all the same.
             put(change, user, &factors)?;
-            remove_passkey(change, user, &factors, credential)?;
+            keep(change, user, factors.without(credential), SecondFactor::is_passkey)?;
+        }
+        FactorChange::RemoveTotp => {
+            put(change, user, &factors)?;
+            keep(change, user, factors.without_totp(), SecondFactor::is_totp)?;
         }
     }
     Ok(true)
 }
 
-/// Removes a passkey, if there is such a one.
-fn remove_passkey(
+/// Keeps what is left of the factors of a user, if one was removed; what was shown of those that are
+/// gone counts no more.
+fn keep(
     change: &Change<'_>,
     user: UserId,
-    factors: &Factors,
-    credential: &[u8],
+    left: Option<Factors>,
+    is_gone: fn(SecondFactor) -> bool,
 ) -> Result<(), StoreError> {
-    let Some(left) = factors.without(credential) else { return Ok(()) };
+    let Some(left) = left else { return Ok(()) };
     if !left.are_confirmed() {
         return remove(change, user).map(drop);
     }
     put(change, user, &left)?;
-    sessions::lower(change, user, SecondFactor::is_passkey)
+    sessions::lower(change, user, is_gone)
+}
+
+fn rename(
+    change: &Change<'_>,
+    user: UserId,
+    credential: &[u8],
+    name: &str,
+) -> Result<bool, StoreError> {
+    let Some(mut factors) = find(change, user)? else { return Ok(false) };
+    let found = factors.passkeys.iter_mut().find(|passkey| passkey.credential == credential);
+    let Some(passkey) = found else { return Ok(false) };
+    name.clone_into(&mut passkey.name);
+    put(change, user, &factors)?;
+    Ok(true)
 }
 
 fn answer(
@@ -261,36 +289,4 @@ impl From<&Factors> for FactorsRecord {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::Passkey;
-
-    #[test]
-    fn factors_come_back_as_they_were() {
-        let at = Timestamp::from_millis;
-        let passkey = Passkey {
-            credential: vec![1; 16],
-            key: vec![2; 77],
-            handle: vec![3; 32],
-            count: 4,
-            may_be_copied: true,
-            is_copied: true,
-            name: "phone".to_owned(),
-            created: at(5),
-            used: Some(at(6)),
-        };
-        let other = Passkey { credential: vec![9; 64], used: None, ..passkey.clone() };
-        let totp = |confirmed| Totp { sealed: vec![1, 2], created: at(1), confirmed, step: 7 };
-        for (totp, recovery, passkeys) in [
-            (Some(totp(None)), vec![], vec![]),
-            (Some(totp(Some(at(2)))), vec![[1; 32], [2; 32]], vec![]),
-            (None, vec![[1; 32]], vec![passkey.clone()]),
-            (Some(totp(None)), vec![], vec![passkey, other]),
-        ] {
-            let factors = Factors { totp, recovery, passkeys };
-            let bytes = minicbor::to_vec(FactorsRecord::from(&factors)).unwrap();
-            let record: FactorsRecord = minicbor::decode(&bytes).unwrap();
-            assert_eq!(Factors::from(record), factors);
-        }
-    }
-}
+mod tests;

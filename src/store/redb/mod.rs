@@ -1,5 +1,6 @@
 //! The embedded store: one redb file, one writing thread, any number of readers.
 
+mod all_sessions;
 mod all_tables;
 mod codec;
 mod copying;
@@ -244,7 +245,7 @@ impl Store for RedbStore {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<Session>, StoreError> {
-        self.read(move |view| sessions::latest(view, before, limit)).await
+        self.read(move |view| all_sessions::latest(view, before, limit)).await
     }
 
     async fn note_uses(&self, uses: Vec<(SessionId, Timestamp)>) -> Result<(), StoreError> {
@@ -256,7 +257,7 @@ impl Store for RedbStore {
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let dead = self.read(move |view| sessions::dead(view, now)).await?;
+        let dead = self.read(move |view| all_sessions::dead(view, now)).await?;
         let mut removed = 0;
         for step in dead.chunks(SWEEP_STEP) {
             let step = step.to_vec();

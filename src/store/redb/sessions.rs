@@ -3,9 +3,7 @@
 use redb::ReadableTable;
 
 use super::codec::SessionRecord;
-use super::tables::{
-    ADOPTED, Change, Counter, SESSIONS, Source, USER_SESSIONS, View, dangling, decode, failed,
-};
+use super::tables::{ADOPTED, Change, Counter, SESSIONS, Source, USER_SESSIONS, dangling, failed};
 use super::{factors, users};
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
@@ -95,23 +93,6 @@ pub(super) fn of_user(
             let (key, _) = row.map_err(|error| failed(&USER_SESSIONS, error))?;
             let stored = Stored::at(source, key.value().1)?;
             stored.map(|stored| stored.session).ok_or_else(|| dangling(&USER_SESSIONS))
-        })
-        .collect()
-}
-
-pub(super) fn latest(
-    source: &impl Source,
-    before: Option<u64>,
-    limit: usize,
-) -> Result<Vec<Session>, StoreError> {
-    let table = source.open(&SESSIONS)?;
-    let rows = table.range(..before.unwrap_or(u64::MAX));
-    let rows = rows.map_err(|error| failed(&SESSIONS, error))?.rev();
-    rows.take(limit)
-        .map(|row| {
-            let (number, bytes) = row.map_err(|error| failed(&SESSIONS, error))?;
-            let record: SessionRecord = decode(&SESSIONS, bytes.value())?;
-            Ok(record.into_session(number.value()).0)
         })
         .collect()
 }
@@ -272,21 +253,6 @@ pub(super) fn remove(change: &Change<'_>, number: u64) -> Result<bool, StoreErro
     change.remove(&USER_SESSIONS, (stored.session.user.0, number))?;
     change.remove(&SESSIONS, number)?;
     Ok(true)
-}
-
-/// The sessions whose every token is dead at `now`. Read beside the writer, for it may be long.
-pub(super) fn dead(view: &View, now: Timestamp) -> Result<Vec<u64>, StoreError> {
-    let table = view.open(&SESSIONS)?;
-    let mut dead = Vec::new();
-    for row in table.iter().map_err(|error| failed(&SESSIONS, error))? {
-        let (number, bytes) = row.map_err(|error| failed(&SESSIONS, error))?;
-        let record: SessionRecord = decode(&SESSIONS, bytes.value())?;
-        let (session, _) = record.into_session(number.value());
-        if session.expires < now {
-            dead.push(number.value());
-        }
-    }
-    Ok(dead)
 }
 
 /// Removes those of the sessions that are still dead, and returns how many.
