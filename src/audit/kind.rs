@@ -71,7 +71,7 @@ pub enum Kind {
     UserKeyRevoked,
     /// A user has a second factor.
     FactorAdded,
-    /// A user has none any more.
+    /// A user has one less, or none any more.
     FactorRemoved,
     /// A passkey has another name.
     FactorRenamed,

@@ -6,10 +6,14 @@ use toml::Spanned;
 
 use super::context::{Context, set};
 use super::listen::Listeners;
+use super::nearest::hint;
 use super::own_path::{OwnPath, is_plain};
 use super::{raw, route_keys, templates};
 use crate::endpoints::{EndpointSettings, Registration};
-use crate::pages::{Colour, FILES, Logo, Look, Offers, PagesSettings, Registering, SiteSettings};
+use crate::pages::{
+    Colour, FILES, Logo, Look, Offers, PagesSettings, Registering, SiteSettings, Wording,
+    WordingFault,
+};
 use crate::server::ListenAddr;
 use crate::session::SessionSettings;
 use crate::small_file;
@@ -52,7 +56,8 @@ pub(super) fn check(
     set(&mut name, raw.name);
     let accent = accent(cx, raw.accent);
     let logo = raw.logo.map_or(Some(None), |written| logo(cx, &written).map(Some));
-    let look = templates::replaced(cx, raw.templates, FILES, Look::new);
+    let wording = raw.texts.map_or_else(Wording::default, |texts| wording(cx, texts));
+    let look = templates::replaced(cx, raw.templates, FILES, |own| Look::new(own, &wording));
     let (site, sites_own) = raw.admin.map(|raw| admin_site(cx, raw)).unzip();
     let site = site.map_or(Some(None), |site| site.map(Some));
     let own = OwnPath { key: "prefix", path: prefix.clone(), at };
@@ -63,6 +68,39 @@ pub(super) fn check(
     let settings =
         PagesSettings { prefix, name, accent, logo, look, cookie, endpoints, offers, site };
     Some(Placed { settings, own, site: sites_own })
+}
+
+/// `[pages.texts]`, without what is a problem.
+fn wording(cx: &mut Context<'_>, raw: Spanned<raw::Texts>) -> Wording {
+    let mut wording = Wording::default();
+    let raw::Texts { en, de, fr } = raw.into_inner();
+    for (tag, texts) in [("en", en), ("de", de), ("fr", fr)] {
+        for (english, text) in texts.into_iter().flat_map(|texts| texts.into_inner().0) {
+            let Err(fault) = wording.add(tag, english.get_ref(), text.get_ref()) else { continue };
+            match fault {
+                WordingFault::Unknown => {
+                    let meant = hint(english.get_ref(), Wording::texts());
+                    let meant =
+                        meant.unwrap_or_else(|| "write it as pages in English have it".to_owned());
+                    let message =
+                        format!("pages say nothing like `{}`; {meant}", english.get_ref());
+                    cx.error(english.span(), message);
+                }
+                WordingFault::Empty => {
+                    cx.error(
+                        text.span(),
+                        "it says nothing; replace the template to leave a text out",
+                    );
+                }
+                WordingFault::Blanks => {
+                    let message = "`{n}` stands for a number and `{t}` for a name: write each as often \
+                                   as the text has it";
+                    cx.error(text.span(), message);
+                }
+            }
+        }
+    }
+    wording
 }
 
 /// `[pages.admin]`, and where its path is written; the first is `None` after a problem was noted.

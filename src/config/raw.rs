@@ -103,7 +103,15 @@ tables! {
         api: bool,
         logo: String,
         templates: String,
+        texts: Texts,
         admin: Site,
+    }
+
+    /// `[pages.texts]`
+    Texts {
+        en: Named<Spanned<String>>,
+        de: Named<Spanned<String>>,
+        fr: Named<Spanned<String>>,
     }
 
     /// `[pages.admin]`

@@ -52,7 +52,7 @@ impl Pages {
         who: &Who,
         (parts, path): (&Parts, &str),
         caller: Option<&Authenticated>,
-        language: &'static Language,
+        language: &Language,
     ) -> Option<Shown> {
         if matches!(who, Who::Anybody) {
             return None;
@@ -86,7 +86,7 @@ impl Pages {
         who: &Who,
         at: (&Parts, &str),
         caller: Option<&Arc<Authenticated>>,
-        language: &'static Language,
+        language: &Language,
     ) -> Option<Shown> {
         let (Who::Operator, Some(caller)) = (who, caller) else { return None };
         match self.sessions.reaffirm(caller).await {

@@ -61,6 +61,7 @@ pub(super) fn sample() -> Value {
         "act": "recovery",
         "create": "{}",
         "name": "phone",
+        "id": "0011223344556677",
         "name_faults": ["This field is required."],
         "passkeys": [{
             "id": "0011223344556677",
@@ -88,6 +89,8 @@ struct Once<'a> {
     /// What a passkey is made by, and how it is to be called.
     create: Option<&'a Value>,
     name: &'a str,
+    /// Which passkey a form was about.
+    id: &'a str,
 }
 
 pub(super) async fn get(cx: &Context<'_>) -> Outcome {
@@ -100,24 +103,21 @@ pub(super) async fn post(cx: &Context<'_>, form: Form) -> Outcome {
     let next = next.as_deref();
     let act = form.text("do");
     let (password, otp) = (form.text("password"), form.text("otp"));
+    let (id, name) = (form.text("id"), form.text("name"));
     let both = json!({ "password": password, "otp": otp });
     let (endpoint, fields) = match act {
         "offer" => ("factors/totp", both),
         "confirm" => ("factors/totp/confirm", json!({ "otp": otp })),
         "passkey" => ("factors/passkeys/add", both),
         "passkey-confirm" => {
-            let fields =
-                json!({ "name": form.text("name"), "credential": form.text("credential") });
+            let fields = json!({ "name": name, "credential": form.text("credential") });
             ("factors/passkeys/confirm", fields)
         }
         "passkey-remove" => {
-            let fields = json!({ "id": form.text("id"), "password": password, "otp": otp });
+            let fields = json!({ "id": id, "password": password, "otp": otp });
             ("factors/passkeys/remove", fields)
         }
-        "passkey-rename" => {
-            let fields = json!({ "id": form.text("id"), "name": form.text("name") });
-            ("factors/passkeys/rename", fields)
-        }
+        "passkey-rename" => ("factors/passkeys/rename", json!({ "id": id, "name": name })),
         "app-remove" => ("factors/totp/remove", both),
         "recovery" => ("factors/recovery", both),
         _ => ("factors/remove", both),
@@ -128,7 +128,7 @@ pub(super) async fn post(cx: &Context<'_>, form: Form) -> Outcome {
     let again = (act == "confirm" && again.1.starts_with(SCHEME)).then_some(again);
     if !answer.status.is_success() {
         let faults = Faults::of(&answer, cx.language);
-        let once = Once { offered: again, act, name: form.text("name"), ..Once::default() };
+        let once = Once { offered: again, act, name, id, ..Once::default() };
         return view(cx, next, &once, faults).await.refused(answer).into();
     }
     let once = match act {
@@ -137,12 +137,7 @@ pub(super) async fn post(cx: &Context<'_>, form: Form) -> Outcome {
             act,
             ..Once::default()
         },
-        "passkey" => Once {
-            create: answer.body.get("publicKey"),
-            name: form.text("name"),
-            act,
-            ..Once::default()
-        },
+        "passkey" => Once { create: answer.body.get("publicKey"), name, act, ..Once::default() },
         "confirm" | "recovery" | "passkey-confirm" => {
             Once { codes: answer.texts("recovery_codes"), ..Once::default() }
         }
@@ -229,6 +224,7 @@ async fn view(cx: &Context<'_>, next: Option<&str>, once: &Once<'_>, faults: Fau
         "act": once.act,
         "create": once.create.map(Value::to_string),
         "name": once.name,
+        "id": once.id,
         "passkeys": passkeys,
         "adds_passkeys": adds_passkeys,
         "show": show,

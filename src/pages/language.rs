@@ -14,6 +14,9 @@ use pattern::Pattern;
 /// Most languages of a request that are looked at.
 const MOST: usize = 16;
 
+/// Most places in messages where one of them may end.
+const MOST_PARTS: usize = 64;
+
 /// A language, with its catalogue.
 #[derive(Debug)]
 pub(super) struct Language {
@@ -79,6 +82,18 @@ impl Language {
         ALL.iter()
     }
 
+    /// Each text that there is, in English: the catalogues have the same.
+    pub(super) fn texts() -> impl Iterator<Item = &'static str> {
+        let catalogue = ALL.iter().find(|language| !language.texts.is_empty());
+        catalogue.into_iter().flat_map(|language| language.texts.keys()).map(String::as_str)
+    }
+
+    /// The same language, but for those texts.
+    pub(super) fn but(&self, own: &HashMap<String, String>) -> Self {
+        let own = own.iter().map(|(english, text)| (english.clone(), text.clone()));
+        Self::new(self.tag, self.texts.clone().into_iter().chain(own).collect())
+    }
+
     /// A text in this language; as it is where the catalogue does not have it.
     pub(super) fn say<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.known(text).map_or_else(|| text.into(), Cow::Owned)
@@ -92,6 +107,10 @@ impl Language {
     /// What may be several messages, one after the other or one the reason of the other: each that
     /// the catalogue has is said in this language. What a system or a library said stays.
     pub(super) fn say_all(&self, text: &str) -> String {
+        // What is of more parts was typed by somebody, and each of them costs a look at all.
+        if self.texts.is_empty() || ends(text).len() > MOST_PARTS {
+            return self.say(text).into_owned();
+        }
         let (mut said, mut rest) = (String::new(), text);
         while !rest.is_empty() {
             let ends = ends(rest);

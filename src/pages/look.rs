@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::language::Language;
 use super::table;
+use super::wording::Wording;
 use crate::template::{TemplateError, environment};
 
 macro_rules! built_in {
@@ -46,20 +47,29 @@ built_in!(
 /// The frame that all pages are in.
 const LAYOUT: &str = "layout.html";
 
-/// The templates. Each has been rendered once with values that were made up.
+/// The templates, each of which has been rendered once with values that were made up, and the
+/// languages that say something in an operator's words.
 #[derive(Clone)]
-pub struct Look(Arc<Environment<'static>>);
+pub struct Look {
+    templates: Arc<Environment<'static>>,
+    languages: Arc<[Language]>,
+}
 
 impl Look {
-    /// The built-in templates, some of them replaced by `own`: name and text.
+    /// The built-in templates, some of them replaced by `own`: name and text. They say what they
+    /// say in the words of `wording`.
     ///
     /// # Errors
     ///
     /// Every template that cannot be parsed, or that fails over made-up values.
-    pub fn new(own: &[(String, String)]) -> Result<Self, Vec<TemplateError>> {
-        let mut environment = environment(BUILT_IN, own)?;
-        environment.add_filter("t", translate);
-        let look = Self(Arc::new(environment));
+    pub fn new(own: &[(String, String)], wording: &Wording) -> Result<Self, Vec<TemplateError>> {
+        let mut templates = environment(BUILT_IN, own)?;
+        let languages: Arc<[Language]> = wording.languages().into();
+        let said = Arc::clone(&languages);
+        templates.add_filter("t", move |state: &State<'_, '_>, text: &str| {
+            translate(&said, state, text)
+        });
+        let look = Self { templates: Arc::new(templates), languages };
         let hollow = |(template, data)| (template, hollow(data), hollow(sample_frame()));
         let full = table::samples().map(|(template, data)| (template, data, sample_frame()));
         let tried = full.chain(table::samples().map(hollow));
@@ -68,6 +78,11 @@ impl Look {
         });
         let problems: Vec<_> = problems.collect();
         if problems.is_empty() { Ok(look) } else { Err(problems) }
+    }
+
+    /// A language as pages have it.
+    pub(super) fn language(&self, built_in: &'static Language) -> &Language {
+        own(&self.languages, built_in)
     }
 
     /// A whole page: a template filled with `data`, in a frame filled with `frame`. Both are
@@ -108,7 +123,7 @@ impl Look {
         if let Some(data) = data.as_object_mut() {
             data.insert("lang".to_owned(), language.tag.into());
         }
-        let made = self.0.get_template(file);
+        let made = self.templates.get_template(file);
         let made = made.and_then(|template| template.render(Value::from(Serde(data))));
         made.map_err(|error| TemplateError::of(file, &error))
     }
@@ -149,12 +164,21 @@ fn hollow(sample: serde_json::Value) -> serde_json::Value {
     sample
 }
 
+/// The one of these languages that a built-in one is, if any of them is.
+fn own<'l>(languages: &'l [Language], built_in: &'static Language) -> &'l Language {
+    languages.iter().find(|language| language.tag == built_in.tag).unwrap_or(built_in)
+}
+
 /// `{{ "text"|t }}`: the text in the language of the page.
-fn translate(state: &State<'_, '_>, text: &str) -> Result<String, minijinja::Error> {
+fn translate(
+    languages: &[Language],
+    state: &State<'_, '_>,
+    text: &str,
+) -> Result<String, minijinja::Error> {
     let language = state.lookup("lang");
     let language = language.as_ref().and_then(Value::as_str).and_then(Language::named);
     let missing = || minijinja::Error::new(ErrorKind::UndefinedError, "no language");
-    Ok(language.ok_or_else(missing)?.say(text).into_owned())
+    Ok(own(languages, language.ok_or_else(missing)?).say(text).into_owned())
 }
 
 #[cfg(test)]
@@ -163,7 +187,7 @@ mod tests {
 
     #[test]
     fn every_page_can_be_rendered_in_every_language() {
-        let look = Look::new(&[]).unwrap();
+        let look = Look::new(&[], &Wording::default()).unwrap();
         for tag in ["en", "de", "fr"] {
             let language = Language::named(tag).unwrap();
             for (template, data) in table::samples() {
@@ -176,7 +200,7 @@ mod tests {
 
     #[test]
     fn what_users_write_is_text_and_no_page() {
-        let look = Look::new(&[]).unwrap();
+        let look = Look::new(&[], &Wording::default()).unwrap();
         let evil = "<script>alert(1)</script>\"'&";
         for (template, data) in table::samples() {
             let mut data = everywhere(data, evil);
@@ -220,7 +244,8 @@ mod tests {
             ("layout.html", "{{ body }}{% include 'x' %}", 1, "syntax error"),
             ("form.html", "{{ faults[0] }}{{ links[0].label }}", 1, "undefined value"),
         ] {
-            let problems = Look::new(&[(name.to_owned(), text.to_owned())]).unwrap_err();
+            let problems =
+                Look::new(&[(name.to_owned(), text.to_owned())], &Wording::default()).unwrap_err();
             let problem = problems.first().unwrap();
             assert_eq!((problem.file.as_str(), problem.line), (name, line), "{problem}");
             assert!(problem.what.starts_with(what), "{problem}");

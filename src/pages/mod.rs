@@ -50,6 +50,7 @@ mod site;
 mod table;
 mod verify;
 mod visit;
+mod wording;
 
 pub use admission::SignIn;
 pub use colour::Colour;
@@ -60,3 +61,4 @@ pub use reader::Reader;
 pub use serve::Pages;
 pub use settings::{Logo, Offers, PagesSettings, Registering, SiteSettings};
 pub use visit::{Shown, Visited};
+pub use wording::{Wording, WordingFault};

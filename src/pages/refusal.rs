@@ -82,7 +82,8 @@ impl Pages {
         if !WORDS.iter().any(|(known, ..)| *known == parts.status) {
             return Response::from_parts(parts, body);
         }
-        let page = self.refused(parts.status, code, caller, reader.language).response;
+        let language = self.language(reader.language);
+        let page = self.refused(parts.status, code, caller, language).response;
         with_fields(page, &parts.headers)
     }
 
@@ -96,7 +97,8 @@ impl Pages {
     }
 
     pub(super) fn made_before(&self) -> Kept {
-        let made = Language::all().filter_map(|language| {
+        let all = Language::all().map(|language| self.language(language));
+        let made = all.filter_map(|language| {
             let View { template, title, data, .. } = view(OVERLOADED.0, OVERLOADED.1);
             let text = self.draw(title, (template, data, None), None, language).ok()?;
             Some((language.tag, text.into()))

@@ -70,7 +70,7 @@ impl Pages {
     /// Answers a request whose path is [owned](Self::owns). `desk` is where the auth endpoints
     /// are asked, `office` where operators' commands are carried out.
     pub async fn answer(&self, visit: Visited<'_>, desk: &dyn Desk, office: &dyn Office) -> Shown {
-        let language = Language::choose(&visit.parts.headers);
+        let language = self.language(Language::choose(&visit.parts.headers));
         let (rows, below) = match self.settings.below_site(visit.path) {
             Some((site, _)) if !site.admits(visit.client) => {
                 return self.refused(StatusCode::FORBIDDEN, "forbidden_address", None, language);
@@ -101,9 +101,14 @@ impl Pages {
         Shown { page: Some(row.name), caller, ..shown }
     }
 
+    /// A language, with what the operator has it say.
+    pub(super) fn language(&self, built_in: &'static Language) -> &Language {
+        self.settings.look.language(built_in)
+    }
+
     /// Whose browser it is.
     async fn looker(&self, headers: &HeaderMap) -> Result<Looker, Box<Shown>> {
-        let (cookie, language) = (self.settings.cookie, Language::choose(headers));
+        let (cookie, language) = (self.settings.cookie, self.language(Language::choose(headers)));
         match self.sessions.visit(cookie, headers).await {
             Ok(Visit::Nobody) => Ok(Looker { caller: None, cookie: None }),
             Ok(Visit::Known(Visitor { caller, renewed })) => {
@@ -128,7 +133,7 @@ impl Pages {
         visit: Visited<'_>,
         (desk, office): (&dyn Desk, &dyn Office),
         caller: Option<Arc<Authenticated>>,
-        language: &'static Language,
+        language: &Language,
     ) -> (Shown, bool) {
         let Visited { parts, path, body, .. } = visit;
         let refused = |status, code| self.refused(status, code, caller.as_deref(), language);

@@ -54,7 +54,7 @@ pub(super) struct Context<'a> {
     pub(super) query: Form,
     /// Who looks, if somebody is signed in.
     pub(super) caller: Option<Arc<Authenticated>>,
-    pub(super) language: &'static Language,
+    pub(super) language: &'a Language,
 }
 
 impl fmt::Debug for Visited<'_> {

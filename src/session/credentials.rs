@@ -42,6 +42,7 @@ impl Accounts {
         };
         let attempt = Attempt::new(self.audit(), username, found.as_ref());
         let announced = self.store.commits().map(Commits::announce);
+        // While the store writes on a processor of this machine what a login changes.
         let store = Arc::clone(&self.store);
         let rests = move || store.commits().is_some_and(|commits| !commits.gathering());
         let checked = self.passwords().check(password.clone(), candidate, rests).await;

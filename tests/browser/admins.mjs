@@ -104,7 +104,7 @@ const PAGES = {
   "manage-group-delete": "/manage/group/delete/?name=staff",
   "manage-invitations": "/manage/invitations/",
   "manage-sessions": "/manage/sessions/",
-  "manage-sessions-none": "/manage/sessions/?name=nobody",
+  "manage-sessions-none": "/manage/sessions/?address=192.0.2.7",
   "manage-invitations-made": pressed("/manage/invitations/", "Invite"),
   "manage-invitations-asked": pressed("/manage/invitations/", "Revoke"),
   "manage-audit": "/manage/audit/?check=1",

@@ -134,6 +134,31 @@ async fn operators_have_pages_of_their_own() {
     stage.finish_untouched().await;
 }
 
+/// What an operator has pages say, in each language by itself.
+#[tokio::test]
+async fn operators_have_words_of_their_own() {
+    let texts = "[pages.texts.en]\n\"Sign in\" = \"Come <aboard>\"\n\
+                 \"This password is too short. It must contain at least {n} characters.\" = \"{n} signs!\"\n\
+                 [pages.texts.de]\n\"Sign in\" = \"An Bord\"\n";
+    let upstream = Upstream::start().await;
+    let setup = Setup::new(&Policy::to(&upstream).and(&format!("[pages]\n{texts}")));
+    let stage = Stage::of(upstream, setup).await;
+    let mut browser = Browser::new();
+    for (language, sign_in, short) in [
+        ("en", "Come &lt;aboard&gt;", "8 signs!"),
+        ("de", "An Bord", "Es braucht mindestens 8 Zeichen."),
+        ("fr", "Se connecter", "au moins 8 caractères"),
+    ] {
+        browser.fields = format!("Accept-Language: {language}\r\n");
+        let text = page(&browser.go(&stage.gateway, "/auth/sign-in/").await, 200);
+        says(&text, &[&format!("<h1>{sign_in}</h1>")]);
+        let form = [("username", "neo"), ("password", "x1y")];
+        let text = page(&browser.post(&stage.gateway, "/auth/register/", &form).await, 400);
+        says(&text, &[short]);
+    }
+    stage.finish_untouched().await;
+}
+
 #[tokio::test]
 async fn the_admin_site_asks_for_a_password_as_recent_as_the_operator_wants() {
     let site = "[pages]\n[pages.admin]\nfresh = \"2m\"\n";

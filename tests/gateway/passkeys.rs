@@ -272,6 +272,9 @@ async fn passkeys_are_called_otherwise_and_the_app_goes_alone_on_their_page() {
     assert_eq!(wrong.status, 400);
     let fault = "id=\"passkey-rename-name-fault\"><span>This field may not be blank.";
     assert!(wrong.text().contains(fault), "{wrong:?}");
+    // In the form that was sent, and in no other.
+    let chosen = format!("<option value=\"{id}\" selected>");
+    assert_eq!(wrong.text().matches(&chosen).count(), 1, "{wrong:?}");
     let done = post(&stage, &mut browser, PAGE, &rename("work <2>")).await;
     assert_eq!(done.one("location"), format!("{PAGE}?done=passkey-renamed"));
     let page = browser.go(&stage.gateway, done.one("location")).await.text();

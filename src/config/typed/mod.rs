@@ -10,7 +10,7 @@
 //!
 //! use portcullis::config::typed::{
 //!     Acme, Admin, Audit, Auth, Certificate, Cors, Factors, ForwardAuth, Hsts, Import, ImportFlags,
-//!     Issuer, Limits, Listener, Log, Mail, Otlp, Pages, Postgres, Route, Site, Throttles, Tls,
+//!     Issuer, Limits, Listener, Log, Mail, Otlp, Pages, Postgres, Route, Site, Texts, Throttles, Tls,
 //!     Upstream, UpstreamTls, UserKeys,
 //! };
 //! use portcullis::{Config, Secret};
@@ -28,6 +28,7 @@
 //! let staff = ImportFlags::default().is_staff(["staff"]);
 //! let server = UpstreamTls::default().ca("servers.pem");
 //! let site = Cors::of(["https://shop.example.com"]).credentials(true);
+//! let texts = Texts::default().en([("Sign in", "Welcome to the shop")]);
 //!
 //! let policy = Config::builder()
 //!     .public("https://app.example.com")
@@ -38,7 +39,7 @@
 //!     .issuers([corp])
 //!     .import(Import::default().roles(staff))
 //!     .limits(Limits::default().body(1 << 20).drain(minutes(1)))
-//!     .pages(Pages::default().admin(Site::default().fresh(minutes(10))))
+//!     .pages(Pages::default().texts(texts).admin(Site::default().fresh(minutes(10))))
 //!     .mail(Mail::default().smtp("smtps://mail.example.com").from("shop@example.com"))
 //!     .admin(Admin::default().listen("127.0.0.1:9901").token(secret("x")))
 //!     .audit(Audit::default().keep(30))
@@ -69,7 +70,7 @@ pub use auth::{
 };
 pub use builder::ConfigBuilder;
 pub use listen::{Acme, Certificate, Hsts, Limits, Listener, Tls};
-pub use operate::{Admin, Audit, ForwardAuth, Log, Mail, Otlp, Pages, Postgres, Site};
+pub use operate::{Admin, Audit, ForwardAuth, Log, Mail, Otlp, Pages, Postgres, Site, Texts};
 pub use route::{Cors, Health, Route, Upstream, UpstreamTls};
 pub use rules::{Rules, Unwritable};
 pub use source::Source;

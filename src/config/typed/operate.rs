@@ -77,7 +77,15 @@ typed! {
         api: flag,
         logo: text,
         templates: text,
+        texts: {Texts},
         admin: {Site},
+    }
+
+    /// `[pages.texts]`: what pages say in other words, by what it is in English.
+    Texts is Texts by hand [] {
+        en: named_texts,
+        de: named_texts,
+        fr: named_texts,
     }
 
     /// `[pages.admin]`: the admin site.

@@ -51,6 +51,7 @@ fn every_key_of_the_file_is_a_method() {
         tabled::<Pages>(),
         tabled::<Postgres>(),
         tabled::<Site>(),
+        tabled::<Texts>(),
         // Its keys are methods of the builder.
         ("Store", vec!["path", "postgres", "staleness", "when_stale"]),
     ];

@@ -74,6 +74,9 @@ fn of_several_messages_each_that_is_known_is_said() {
         assert_eq!(language.say_all(text), said);
         assert_eq!(Language::english().say_all(text), text);
     }
+    // What somebody typed is no message, and takes no time.
+    let typed = "email: ; ".repeat(20_000);
+    assert_eq!(language.say_all(&typed), typed);
 }
 
 /// Every text that pages say, as they are written: in templates, and in calls beside them.

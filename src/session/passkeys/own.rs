@@ -1,7 +1,10 @@
 //! Passkeys that there are: removed, and called otherwise.
 
+use std::sync::Arc;
+
 use crate::audit::{Event, Kind};
 use crate::session::authenticate::hash_of_key;
+use crate::session::settle::see_through;
 use crate::session::start::hex;
 use crate::session::{AuthError, Sessions};
 use crate::store::{FactorChange, Passkey, User};
@@ -46,11 +49,9 @@ impl Sessions {
         let Some(passkey) = self.passkey_called(user, id).await? else { return Ok(false) };
         let event = Event::new(Kind::FactorRenamed).to_user(user);
         let event = event.with("factor", "passkey").with("passkey", id);
-        let done = self.store.rename_passkey(user.id, passkey.credential, name).await?;
-        if done {
-            self.audit.record(event);
-        }
-        Ok(done)
+        let (note, store, owner) = (self.audit.note(event), Arc::clone(&self.store), user.id);
+        let rename = async move { store.rename_passkey(owner, passkey.credential, name).await };
+        Ok(see_through(rename, |done| done.then_some(note)).await?)
     }
 
     async fn passkey_called(&self, user: &User, id: &str) -> Result<Option<Passkey>, AuthError> {

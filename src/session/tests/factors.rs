@@ -102,6 +102,11 @@ async fn a_secret_counts_once_a_code_of_it_was_shown() {
     let kept = world.store.inner().factors(ada.id).await.unwrap().unwrap();
     let secret = secret(&world, &ada).await;
     assert!(!kept.totp.as_ref().unwrap().sealed.windows(20).any(|part| part == secret.expose()));
+    assert_eq!(kept.recovery.len(), RECOVERY_CODES);
+    for group in codes.0.iter().flat_map(|code| code.split('-')) {
+        let has = |hash: &[u8; 32]| hash.windows(4).any(|part| part == group.as_bytes());
+        assert!(!kept.recovery.iter().any(has), "a code is kept as it is");
+    }
     let bob = world.user("bob").await;
     let moved = world
         .keys

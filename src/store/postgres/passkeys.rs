@@ -5,6 +5,7 @@ use tokio_postgres::Row;
 use super::conn::Conn;
 use super::failure::Failure;
 use super::rows::{From, millis, number};
+use super::users;
 use crate::clock::Timestamp;
 use crate::identity::UserId;
 use crate::store::{Passkey, SignedChallenge};
@@ -104,6 +105,9 @@ pub(super) async fn rename(
     credential: &[u8],
     name: &str,
 ) -> Result<bool, Failure> {
+    if !users::lock(conn, user).await? {
+        return Ok(false);
+    }
     let sql = "UPDATE portcullis.passkeys SET passkey_name = $3 \
                WHERE credential = $1 AND user_id = $2";
     Ok(conn.execute(sql, &[&credential, &number(user.0), &name]).await? == 1)

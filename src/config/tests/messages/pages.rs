@@ -125,6 +125,30 @@ fn a_look_is_what_browsers_can_show() {
 }
 
 #[test]
+fn words_of_an_operator_stand_for_others() {
+    let en = |line: &str| format!("[pages.texts.en]\n{line}");
+    says(
+        &en("'Sign inn' = 'Hello'"),
+        "2:1: pages say nothing like `Sign inn`; did you mean `Sign in`?",
+    );
+    says(
+        &en("'Hello there' = 'Hello'"),
+        "2:1: pages say nothing like `Hello there`; write it as pages in English have it",
+    );
+    says(&en("'Sign in' = ' '"), "2:13: it says nothing; replace the template to leave a text out");
+    let short = "This password is too short. It must contain at least {n} characters.";
+    says(
+        &en(&format!("'{short}' = 'too short'")),
+        "2:74: `{n}` stands for a number and `{t}` for a name: write each as often as the text has it",
+    );
+    says("[pages.texts.it]\n'Sign in' = 'Entra'", "1:14: unknown key `it`; remove it");
+    accepted(&format!(
+        "{ROUTE}{}[pages.texts.de]\n'Sign in' = 'An Bord'",
+        en(&format!("'{short}' = '{{n}}!'\n"))
+    ));
+}
+
+#[test]
 fn letters_lead_to_the_pages() {
     let public = "public = 'https://app.example.com'\n";
     let links = accepted(&format!("{public}{ROUTE}[pages]\nprefix = '/me'")).links.unwrap();

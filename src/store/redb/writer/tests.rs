@@ -148,7 +148,8 @@ async fn what_can_wait_shares_the_commit_of_what_cannot() {
 async fn of_those_who_share_a_commit_one_goes_on_after_the_other() {
     const PACE: Duration = Duration::from_millis(200);
     let writer = Writer::start(database(), PACE).unwrap();
-    for many in [2, 200] {
+    // What is sent in one poll.
+    for many in [2, 100] {
         let release = busy(&writer).await;
         let calls = (0..many).map(async |number: u32| {
             let name = format!("{number} of {many}");
