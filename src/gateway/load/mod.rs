@@ -11,19 +11,17 @@ use super::census::Census;
 use crate::server::MemoryLimit;
 use memory::Memory;
 
-/// How often memory is looked at. Requests that come between two looks are bounded by the limits
-/// on connections and on requests.
+/// How often memory is looked at while there is nothing in it. Requests that come between two looks
+/// are bounded by the limits on connections and on requests.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How often from this share of the limit on, in percent: what comes in a tenth of a second may be
-/// as much as is left.
-const NEAR: u64 = 75;
-const LOOK_NEAR: Duration = Duration::from_millis(5);
+/// And how often while it is full.
+const LOOK_FULL: Duration = Duration::from_millis(5);
 
 /// From this share of the limit on, in percent, requests are sent away ...
-const FULL: u64 = 85;
+const FULL: u64 = 80;
 /// ... until less than this is in use.
-const RELIEVED: u64 = 80;
+const RELIEVED: u64 = 75;
 
 /// How many requests a worker takes however full the memory is: what fills it may not be requests
 /// at all, and a gateway that serves nobody would never find out.
@@ -93,8 +91,7 @@ impl Load {
                 }
             };
             self.note(used, limit);
-            let is_near = used >= limit / 100 * NEAR;
-            tokio::time::sleep(if is_near { LOOK_NEAR } else { LOOK }).await;
+            tokio::time::sleep(rest(used, limit)).await;
         }
     }
 
@@ -112,6 +109,15 @@ impl Load {
     }
 }
 
+/// How long it is until the next look: the less is left, the sooner, for what comes in a tenth of a
+/// second may be as much as that.
+fn rest(used: u64, limit: u64) -> Duration {
+    let full = limit / 100 * FULL;
+    let left = full.saturating_sub(used).saturating_mul(1000).checked_div(full);
+    let share = u32::try_from(left.unwrap_or_default()).unwrap_or(1000);
+    (LOOK * share / 1000).max(LOOK_FULL)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,12 +133,21 @@ mod tests {
     fn memory_is_full_before_its_limit_until_it_is_well_below() {
         let load = load(MemoryLimit::Bytes(1000));
         assert!(load.has_room(MANY, MANY));
-        for (used, full) in [(849, false), (850, true), (801, true), (799, false), (849, false)] {
+        for (used, full) in [(799, false), (800, true), (751, true), (749, false), (799, false)] {
             load.note(used, 1000);
             assert_eq!((load.sheds(), load.has_room(ALWAYS + 1, MANY)), (full, !full), "{used}");
             assert!(load.has_room(ALWAYS, MANY), "some requests are always taken");
         }
-        assert_eq!(load.memory(), Some((849, 1000)));
+        assert_eq!(load.memory(), Some((799, 1000)));
+    }
+
+    #[test]
+    fn the_less_is_left_the_sooner_memory_is_looked_at() {
+        for (used, millis) in [(0, 100), (16, 80), (48, 40), (78, 5), (80, 5), (200, 5)] {
+            assert_eq!(rest(used << 20, 100 << 20), Duration::from_millis(millis), "{used}");
+        }
+        assert_eq!(rest(u64::MAX, u64::MAX), LOOK_FULL);
+        assert_eq!(rest(0, 0), LOOK_FULL);
     }
 
     #[tokio::test]
