@@ -212,9 +212,11 @@ mod tests {
         let ((), turn) = pool.run_and_keep(work, || true).await.unwrap();
         let done = Instant::now();
         let next = pool.run(Instant::now).await.unwrap();
-        drop(turn);
         // The thread begins to rest before its result is seen here.
+        assert!(turn.is_some(), "there is nothing to keep");
         assert!(next.duration_since(done) >= Duration::from_millis(10), "it did not rest");
+        // It is asked, and where it does not rest there is no turn.
+        assert!(pool.run_and_keep(|| (), || false).await.unwrap().1.is_none());
     }
 
     #[tokio::test]

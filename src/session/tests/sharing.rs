@@ -42,6 +42,33 @@ async fn a_login_is_announced_as_long_as_its_password_is_checked() {
     }
 }
 
+/// Whether the hashing thread of a login rests for the commit that follows.
+async fn rests(world: &World) -> bool {
+    let password = Secret::from("first-Phrase".to_owned());
+    world.accounts.check_login("ada", password).await.unwrap().unwrap().turn.is_some()
+}
+
+#[tokio::test]
+async fn the_hashing_thread_rests_where_a_commit_follows_at_once() {
+    let world = world(rotating(10));
+    world.user("ada").await;
+    assert!(rests(&world).await, "nothing is gathered in memory");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users.redb");
+    let store = RedbStore::open(&path, OpenMode::CreateIfMissing).unwrap();
+    let world = world_over(rotating(10), store);
+    let ada = world.user("ada").await;
+    // While others are gathered for the next commit; the machine may have been away for that long.
+    for _ in 0..100 {
+        let change = UserChange::LoggedIn(world.clock.now());
+        world.accounts.change(ada.id, change).await.unwrap();
+        if !rests(&world).await {
+            return;
+        }
+    }
+    panic!("it always rests");
+}
+
 #[tokio::test]
 async fn a_login_waits_for_those_that_are_under_way() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,122 +1,26 @@
 //! Sessions: started, rotated, ended and swept.
 
+mod found;
+
 use tokio_postgres::Row;
+
+use found::locked;
+pub(super) use found::{Named, adopted, kept, latest, of_user, standing};
 
 use super::conn::{Arg, Conn};
 use super::counters::{self, Counter};
 use super::failure::Failure;
-use super::rows::{
-    From, Own, is_text, limit, mark, millis, number, session, session_columns, user_columns,
-};
+use super::rows::{From, mark, millis, number};
 use super::{factors, users};
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 use crate::store::record::{
-    EndReason, NewSession, PasswordHash, Rotation, RotationRequest, Session, Standing, UserChange,
+    EndReason, NewSession, PasswordHash, Rotation, RotationRequest, Session, UserChange,
 };
-use crate::store::{KeptSession, SecondFactor, StoreEvent};
+use crate::store::{SecondFactor, StoreEvent};
 
 /// Rows that one statement of a sweep removes at most, so that nobody waits long for it.
 const SWEEP_STEP: i64 = 512;
-
-/// Selects sessions `s`.
-macro_rules! select {
-    ($rest:literal) => {
-        concat!("SELECT ", session_columns!(), " FROM portcullis.sessions s ", $rest)
-    };
-}
-
-/// Selects a user and a session, of which each may be missing.
-macro_rules! standing {
-    ($on:literal) => {
-        concat!(
-            "SELECT ",
-            user_columns!(),
-            ", ",
-            session_columns!(),
-            " FROM (SELECT 1 AS one) o LEFT JOIN portcullis.users u ON u.id = $1 \
-             LEFT JOIN portcullis.sessions s ON ",
-            $on
-        )
-    };
-}
-
-/// The name of a session of our own, or the `jti` of a token that was made elsewhere.
-#[derive(Debug)]
-pub(super) enum Named {
-    Own(SessionId),
-    Foreign(String),
-}
-
-pub(super) async fn standing(
-    conn: &Conn,
-    user: UserId,
-    named: &Named,
-) -> Result<Standing, Failure> {
-    let user = number(user.0);
-    let row = match named {
-        Named::Own(id) => {
-            let sql = standing!("s.number = $2 AND s.tag = $3");
-            conn.row(sql, &[&user, &number(id.number), &id.tag.cast_signed()]).await?
-        }
-        Named::Foreign(jti) if is_text(jti) => {
-            conn.row(standing!("s.adopted = $2"), &[&user, jti]).await?
-        }
-        Named::Foreign(_) => conn.row(standing!("false"), &[&user]).await?,
-    };
-    let Some(row) = row else { return Ok(Standing::default()) };
-    let is_there =
-        |column| From::new("users", &row).get::<Option<i64>>(column).map(|id| id.is_some());
-    let user = is_there("id")?.then(|| Own::read(&row).map(Own::resolved)).transpose()?;
-    let session = is_there("number")?.then(|| session(&row)).transpose()?;
-    Ok(Standing { user, session })
-}
-
-pub(super) async fn of_user(
-    conn: &Conn,
-    user: UserId,
-    before: Option<u64>,
-    most: usize,
-) -> Result<Vec<Session>, Failure> {
-    let sql = select!("WHERE s.user_id = $1 AND s.number < $2 ORDER BY s.number DESC LIMIT $3");
-    let before = before.map_or(i64::MAX, number);
-    let rows = conn.rows(sql, &[&number(user.0), &before, &limit(most)]).await?;
-    rows.iter().map(session).collect()
-}
-
-pub(super) async fn latest(
-    conn: &Conn,
-    before: Option<u64>,
-    most: usize,
-) -> Result<Vec<Session>, Failure> {
-    let sql = select!("WHERE s.number < $1 ORDER BY s.number DESC LIMIT $2");
-    let before = before.map_or(i64::MAX, number);
-    let rows = conn.rows(sql, &[&before, &limit(most)]).await?;
-    rows.iter().map(session).collect()
-}
-
-/// All of them, by number, with what else is stored about each.
-pub(super) async fn kept(conn: &Conn, users: &[i64]) -> Result<Vec<KeptSession>, Failure> {
-    let sql = select!("WHERE s.user_id = ANY($1) ORDER BY s.number");
-    let rows = conn.rows(sql, &[&users.to_vec()]).await?;
-    let kept = |row: &Row| {
-        let adopted = From::new("sessions", row).get("adopted")?;
-        Ok(KeptSession { session: session(row)?, adopted })
-    };
-    rows.iter().map(kept).collect()
-}
-
-pub(super) async fn adopted(conn: &Conn, jti: &str) -> Result<Option<Session>, Failure> {
-    let row = conn.row(select!("WHERE s.adopted = $1"), &[&jti]).await?;
-    row.as_ref().map(session).transpose()
-}
-
-/// The session of that id, which nobody else changes until the transaction is over.
-async fn locked(conn: &Conn, id: SessionId) -> Result<Option<Session>, Failure> {
-    let sql = select!("WHERE s.number = $1 AND s.tag = $2 FOR UPDATE");
-    let row = conn.row(sql, &[&number(id.number), &id.tag.cast_signed()]).await?;
-    row.as_ref().map(session).transpose()
-}
 
 /// Starts a session of a user who is as it was when the credential was checked. A login by
 /// password (nothing is adopted) is also the user's last.
