@@ -10,10 +10,11 @@ use http::header::{HeaderMap, HeaderValue};
 use quick_cache::sync::Cache;
 
 use super::lasting::Proof;
+use super::renew::is_current;
 use super::{AuthError, Authenticated, Sessions};
 use crate::clock::Timestamp;
 use crate::identity::SessionId;
-use crate::store::{RefreshGrant, Session, User};
+use crate::store::{RefreshGrant, Session, SessionRef, User};
 use crate::token::{Claims, Entry, TokenError, TokenKind};
 use crate::web::{Authorization, Crumb, SessionCookie};
 
@@ -168,7 +169,7 @@ impl Sessions {
         let claims = self.own_claims(text, now)?;
         // Tokens that were brought along from elsewhere are no browser's.
         let session = claims.session()?.ok_or(TokenError::Invalid)?;
-        if !self.settings.rotation || now < self.due(claims.issued()) {
+        if self.stays(&claims, session, now).await? {
             let entry = self.learn_visitor(&claims).await?;
             self.exchanges.saw(session, claims.id()?, now);
             let caller = Arc::clone(&entry.value);
@@ -191,6 +192,22 @@ impl Sessions {
     /// Whether the caller showed who it is no longer ago than that.
     pub fn logged_in_within(&self, caller: &Authenticated, within: Duration) -> bool {
         caller.logged_in_within(within, self.clock.now())
+    }
+
+    /// Whether a browser's token is not to be exchanged yet. Where tokens are not rotated (any more) the
+    /// newest of a session stays, and those that were spent before are judged as ever.
+    async fn stays(
+        &self,
+        claims: &Claims,
+        session: SessionId,
+        now: Timestamp,
+    ) -> Result<bool, AuthError> {
+        if self.settings.rotation {
+            return Ok(now < self.due(claims.issued()));
+        }
+        let standing = self.store.standing(claims.user()?, SessionRef::Own(session)).await?;
+        let id = claims.id()?;
+        Ok(standing.session.is_none_or(|session| is_current(&session, id)))
     }
 
     async fn exchange(

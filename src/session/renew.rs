@@ -40,7 +40,8 @@ impl Sessions {
         let now = self.clock.now();
         let claims = self.own_claims(token, now)?;
         let (user, session) = self.renewable(&claims, now).await?;
-        let refresh = if self.settings.rotation {
+        // What was spent while tokens were rotated stays spent where they no longer are.
+        let refresh = if self.settings.rotation || !is_current(&session, claims.id()?) {
             let (presented, grace) = (claims.id()?.to_owned(), self.settings.grace);
             let grant = self.rotate(&user, &session, presented, grace, now).await?;
             Some(self.refresh_token(&session, &grant)?)
@@ -158,12 +159,11 @@ impl Sessions {
         };
         let session = self.store.standing(claims.user()?, reference).await?.session;
         let Some(session) = session else { return Ok(false) };
-        let current = session.refresh.as_ref().is_some_and(|grant| grant.jti == jti);
         let forgiven = session
             .spent
             .iter()
             .any(|spent| spent.jti == jti && now.since(spent.at) < self.settings.grace);
-        Ok(!current && !forgiven)
+        Ok(!is_current(&session, jti) && !forgiven)
     }
 
     /// The grant that takes the place of a spent one, which yields it again for `grace`.
@@ -203,4 +203,9 @@ impl Sessions {
             Rotation::Ended | Rotation::Unknown => Err(AuthError::Revoked),
         }
     }
+}
+
+/// Whether a refresh token is the one that its session has now.
+pub(super) fn is_current(session: &Session, jti: &str) -> bool {
+    session.refresh.as_ref().is_some_and(|grant| grant.jti == jti)
 }

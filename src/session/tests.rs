@@ -4,6 +4,7 @@ mod keys;
 mod lasting;
 mod logins;
 mod sharing;
+mod unrotated;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
