@@ -83,11 +83,12 @@ impl Sessions {
         };
         let now = self.clock.now();
         self.verifier.tend(now);
+        let stale = self.revisions.stale();
         // One cache serves all: an entry answers only for the scheme that it came by.
         if let Some(known) = self.cache.get(credential, &self.revisions, now)
             && known.scheme() == Some(scheme)
         {
-            self.in_touch(&known)?;
+            Self::in_touch(&known, stale)?;
             self.lookups.known.count();
             self.uses.note(&known, now);
             return Ok(Some(known));

@@ -156,10 +156,11 @@ impl Sessions {
 
     async fn come_in(&self, cookie: SessionCookie, token: &[u8]) -> Result<Visitor, AuthError> {
         let now = self.clock.now();
+        let stale = self.revisions.stale();
         if let Some(caller) = self.cache.get(token, &self.revisions, now)
             && caller.came_by_cookie()
         {
-            self.in_touch(&caller)?;
+            Self::in_touch(&caller, stale)?;
             self.lookups.known.count();
             self.uses.note(&caller, now);
             return Ok(Visitor { caller, renewed: None });

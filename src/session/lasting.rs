@@ -96,7 +96,7 @@ impl Sessions {
         let basis = &caller.basis;
         if basis.until.plus(grace) <= self.clock.now() {
             Stance::Expired
-        } else if self.in_touch(caller).is_err() {
+        } else if Self::in_touch(caller, self.revisions.stale()).is_err() {
             Stance::Stale
         } else if self.revisions.holds(basis.revision) {
             Stance::Unchanged
@@ -237,10 +237,14 @@ impl Sessions {
         }
     }
 
-    /// Whether somebody may be believed that is remembered. Callers of other issuers are not in a store
-    /// that others could change.
-    pub(super) fn in_touch(&self, known: &Authenticated) -> Result<(), AuthError> {
-        match known.user.and_then(|_in_the_store| self.revisions.stale()) {
+    /// Whether somebody may be believed that is remembered. `stale` is what was so before the memory was looked
+    /// at: afterwards, others may just have been heard of what it does not know yet. Callers of other issuers
+    /// are not in a store that others could change.
+    pub(super) fn in_touch(
+        known: &Authenticated,
+        stale: Option<WhenStale>,
+    ) -> Result<(), AuthError> {
+        match known.user.and(stale) {
             Some(WhenStale::Refuse) => Err(AuthError::Stale),
             Some(WhenStale::Serve) | None => Ok(()),
         }
