@@ -61,55 +61,63 @@ impl Standing {
 
     /// Leave to be the one request that finds out, if it is time for one.
     pub(super) fn claim_probe(&self, now: Timestamp) -> bool {
-        self.update(|state| state.is_due(now).then_some(State { probing: true, ..state })).is_some()
+        self.change(|state| state.is_due(now).then_some(State { probing: true, ..state })).is_some()
     }
 
     /// The probe ended without news: its client went away.
     pub(super) fn release_probe(&self) {
-        self.update(|state| state.probing.then_some(State { probing: false, ..state }));
+        self.change(|state| state.probing.then_some(State { probing: false, ..state }));
     }
 
     /// A response head came. It does not outweigh what health checks say.
     pub(super) fn succeeded(&self) -> Change {
-        let before = self.update(|state| {
+        self.update(|state| {
             let good = State { down: state.down, ..State::default() };
             (state != good).then_some(good)
-        });
-        let is_back = before.is_some_and(|before| before.since != 0 && !before.down);
-        if is_back { Change::In } else { Change::None }
+        })
     }
 
     /// Health checks found it well: whatever was wrong is forgotten.
     pub(super) fn well(&self) -> Change {
-        let before = self.update(|state| (state != State::default()).then(State::default));
-        if before.is_some_and(|before| !before.is_in()) { Change::In } else { Change::None }
+        self.update(|state| (state != State::default()).then(State::default))
     }
 
     /// Health checks found that it is not well.
     pub(super) fn unwell(&self) -> Change {
-        let before = self.update(|state| (!state.down).then_some(State { down: true, ..state }));
-        if before.is_some_and(State::is_in) { Change::Out } else { Change::None }
+        self.update(|state| (!state.down).then_some(State { down: true, ..state }))
     }
 
     /// It took no connection, broke off before its response head, or was late with it. `now` is
     /// asked only if the server is passed over from here on.
     pub(super) fn failed(&self, was_probe: bool, now: impl Fn() -> Timestamp) -> Change {
-        let before = self.update(|state| state.after_failure(was_probe, &now));
-        match before {
-            Some(before) if before.is_in() && !self.is_in() => Change::Out,
-            _ => Change::None,
-        }
+        self.update(|state| state.after_failure(was_probe, &now))
     }
 
     fn state(&self) -> State {
         State::unpack(self.0.load(Ordering::Relaxed))
     }
 
-    /// Changes it unless `change` has nothing to change; what it was before if it changed.
-    fn update(&self, change: impl Fn(State) -> Option<State>) -> Option<State> {
-        let change = |bits| change(State::unpack(bits)).map(State::pack);
-        let before = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
-        before.ok().map(State::unpack)
+    /// Says what a change made of it. Judged by that change alone, for others may change it meanwhile: so
+    /// each is told once.
+    fn update(&self, change: impl Fn(State) -> Option<State>) -> Change {
+        match self.change(change).map(|(before, after)| (before.is_in(), after.is_in())) {
+            Some((true, false)) => Change::Out,
+            Some((false, true)) => Change::In,
+            Some((true, true) | (false, false)) | None => Change::None,
+        }
+    }
+
+    /// Changes it unless `change` has nothing to change; what it was before and what it is then.
+    fn change(&self, change: impl Fn(State) -> Option<State>) -> Option<(State, State)> {
+        let mut before = self.0.load(Ordering::Relaxed);
+        loop {
+            let after = change(State::unpack(before))?;
+            let order = Ordering::Relaxed;
+            match self.0.compare_exchange_weak(before, after.pack(), order, order) {
+                Ok(_) => return Some((State::unpack(before), after)),
+                Err(now) => before = now,
+            }
+        }
     }
 }
 
