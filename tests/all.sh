@@ -14,6 +14,9 @@ else
 fi
 cargo test --locked --all-features --doc
 
+echo "== locks and counters in every order of threads"
+tests/loom.sh
+
 echo "== the oldest Rust that is promised"
 python3 tests/msrv.py
 
