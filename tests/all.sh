@@ -27,6 +27,9 @@ echo "== the wire contract, against the release binary"
 cargo build --release --locked
 tests/contract.sh
 
+echo "== of what it is made"
+tests/sbom.sh
+
 echo "== a real gRPC pair"
 tests/grpc.sh
 
