@@ -92,5 +92,8 @@ python3 tests/resources/main.py "${CARGO_TARGET_DIR:-target}/release/portcullis"
 echo "== killed at random moments"
 python3 tests/kills.py "${CARGO_TARGET_DIR:-target}/release/portcullis"
 
+echo "== mixed load for a while"
+tests/soak.sh
+
 echo "== the quick start of the README"
 tests/quick_start.sh

@@ -11,13 +11,13 @@ import http.client
 import json
 import pathlib
 import random
-import re
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+
+from running import Gateway
 
 BINARY = str(pathlib.Path(sys.argv[1]).absolute())
 ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 20
@@ -54,31 +54,11 @@ class Died(Exception):
     """The gateway is gone, and nobody knows what became of what was asked last."""
 
 
-class Gateway:
-    def __init__(self, folder):
-        self.folder = folder
-        self.errors = open(folder / "errors", "ab")
-        self.process = subprocess.Popen(
-            [BINARY], cwd=folder, stdout=subprocess.PIPE, stderr=self.errors, text=True
-        )
-        for line in self.process.stdout:
-            if found := re.search(r"listening on http://127\.0\.0\.1:(\d+)", line):
-                self.port = int(found[1])
-                return
-        raise AssertionError(f"it did not start again: {(folder / 'errors').read_text()[-2000:]}")
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        self.process.stdout.close()
-        self.errors.close()
-
-    def command(self, *words):
-        """Whether a command was done; `Died` where nobody can tell."""
-        done = subprocess.run([BINARY, *words], cwd=self.folder, capture_output=True, timeout=60,
-                              text=True)
-        if done.returncode != 0:
-            raise Died(done.stderr)
+def ordered(gateway, *words):
+    """A command of an operator's is done; `Died` where nobody can tell."""
+    done = gateway.command(*words)
+    if done.returncode != 0:
+        raise Died(done.stderr)
 
 
 class Client:
@@ -252,7 +232,7 @@ class Operator(Client):
 
     def turn(self, name, what, to, *command):
         self.doubtful = [("state", (name, what, to, command))]
-        self.gateway.command(*command)
+        ordered(self.gateway, *command)
         self.may[name][what] = to
         self.doubtful = []
         # In force at once, for the token that was there before.
@@ -261,7 +241,7 @@ class Operator(Client):
     def take_in(self, _):
         self.doubtful = [("import", None)]
         self.write_import()
-        self.gateway.command("import", "htpasswd", "users.htpasswd")
+        ordered(self.gateway, "import", "htpasswd", "users.htpasswd")
         self.imports += 1
         self.doubtful = []
 
@@ -287,14 +267,12 @@ class Operator(Client):
                                                                                   "/staff/x"))
                 assert told in ((200, 200), (200, 403), (401, 401)), told
                 # Done or not, it is so when it has been done again.
-                self.gateway.command(*words)
+                ordered(self.gateway, *words)
                 self.may[name][what] = to
             else:
                 # What was broken off is done again; who was taken in already is there, and is himself.
                 self.write_import()
-                done = subprocess.run([BINARY, "import", "htpasswd", "users.htpasswd", "--json"],
-                                      cwd=self.gateway.folder,
-                                      capture_output=True, timeout=60, text=True)
+                done = self.gateway.command("import", "htpasswd", "users.htpasswd", "--json")
                 assert done.returncode in (0, 1), done.stderr
                 self.imports += 1
         self.doubtful = []
@@ -316,7 +294,7 @@ def rounds(folder, dice, clients, operator):
     slowest, everybody = 0.0, (*clients, operator)
     for number in range(ROUNDS + 1):
         began = time.monotonic()
-        operator.gateway = gateway = Gateway(folder)
+        operator.gateway = gateway = Gateway(BINARY, folder)
         try:
             slowest = max(slowest, time.monotonic() - began)
             for client in everybody:

@@ -1,0 +1,74 @@
+"""What the gateway has of memory, files, threads and connections; and whether it has them still in the end."""
+
+import statistics
+import threading
+import time
+
+from waiting import until
+
+MIB = 1 << 20
+# Most that memory may grow from the first third after the start to the last.
+GROWTH = 8 * MIB
+# Of the whole time, what is left out at the start.
+WARM_UP = 0.2
+
+
+class Figures(threading.Thread):
+    def __init__(self, gateway, seconds):
+        super().__init__(daemon=True)
+        self.gateway, self.seconds = gateway, seconds
+        self.over = threading.Event()
+        self.samples = []
+        self.at_first = self.at_rest()
+
+    def at_rest(self):
+        """What is held most of the time: not what a look of a health check holds for a moment."""
+        seen = []
+        for _ in range(60):
+            seen.append(self.held())
+            time.sleep(0.05)
+        return max(seen, key=seen.count)
+
+    def held(self):
+        """What has to be given back."""
+        samples = self.gateway.metrics()
+        busy = sum(value for name, value in samples.items() if name.startswith("portcullis_upstream_in_flight{"))
+        gauges = ("portcullis_requests_under_way", "portcullis_connections", "portcullis_upstream_waiting")
+        return {
+            "files": self.gateway.open_files(), "in flight": busy,
+            **{gauge: sum(v for name, v in samples.items() if name.split("{")[0] == gauge) for gauge in gauges},
+        }
+
+    def run(self):
+        began, told = time.monotonic(), 0
+        while not self.over.wait(max(0.5, self.seconds / 600)):
+            minutes = int((time.monotonic() - began) / 60)
+            files = self.gateway.open_files()
+            self.samples.append((self.gateway.resident(), sum(files.values()), self.gateway.threads()))
+            if minutes > told:
+                told = minutes
+                print(f"  after {minutes} min: {self.line(self.samples[-1])}", flush=True)
+
+    def line(self, sample):
+        memory, files, threads = sample
+        return f"{memory / MIB:.1f} MiB, {files} files, {threads} threads"
+
+    def growth(self):
+        """From the first third to the last; what is needed once only is needed by the end of the warm-up."""
+        after = self.samples[int(len(self.samples) * WARM_UP):]
+        third = len(after) // 3
+        first, last = (statistics.median(memory for memory, *_ in part) for part in (after[:third], after[-third:]))
+        print(f"memory: {first / MIB:.1f} MiB in the first third after the warm-up, {last / MIB:.1f} in the last")
+        return last - first
+
+    def check(self):
+        """After the load is over."""
+        self.over.set()
+        self.join()
+        try:
+            until("all is given back", lambda: self.held() == self.at_first, 30)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.held()} instead of {self.at_first}") from None
+        most = max(threads for *_, threads in self.samples[:len(self.samples) // 3])
+        assert self.gateway.threads() <= most, f"{self.gateway.threads()} threads, and {most} before"
+        assert self.growth() < GROWTH, f"memory grows by more than {GROWTH / MIB} MiB"
