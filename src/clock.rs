@@ -11,6 +11,7 @@
 //! assert_eq!(clock.now().since(began), Duration::from_millis(90_500));
 //! assert_eq!(clock.now().to_string(), "2027-01-15T08:01:30Z");
 //! assert!(SystemClock.now() > Timestamp::default());
+//! assert!(SystemClock.steady() <= SystemClock.steady()); // whatever becomes of the date
 //! ```
 
 mod alarm;
@@ -104,6 +105,13 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     fn since_epoch(&self) -> Duration {
         Duration::from_millis(self.now().as_millis())
     }
+
+    /// A moment to be compared with others of this process alone, of a clock that nobody sets: for
+    /// whom a limit has kept out until a moment is not kept out for hours because the time of day was
+    /// hours ahead for a while. The current time, unless the clock knows better.
+    fn steady(&self) -> Timestamp {
+        self.now()
+    }
 }
 
 /// The machine's clock.
@@ -117,6 +125,10 @@ impl Clock for SystemClock {
 
     fn since_epoch(&self) -> Duration {
         machine().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
+    fn steady(&self) -> Timestamp {
+        Timestamp::default().plus(awake())
     }
 }
 
@@ -170,11 +182,19 @@ mod tests {
     }
 
     #[test]
+    fn the_steady_clock_does_not_know_the_date() {
+        let (before, after) = (SystemClock.steady(), SystemClock.steady());
+        assert!(before <= after && after.plus(Duration::from_secs(1)) < SystemClock.now());
+        assert!(before.as_millis() <= u64::try_from(awake().as_millis()).unwrap());
+    }
+
+    #[test]
     fn a_manual_clock_moves_only_when_told() {
         let clock = ManualClock::new(Timestamp::from_secs(5));
         assert_eq!(clock.now(), Timestamp::from_secs(5));
         clock.advance(Duration::from_millis(1500));
         assert_eq!(clock.now().as_millis(), 6500);
+        assert_eq!(clock.steady(), clock.now());
         assert_eq!(Timestamp::from_secs(5).since(clock.now()), Duration::ZERO);
     }
 }

@@ -48,7 +48,7 @@ pub struct Limiter {
     /// Time that may be owed, in nanoseconds: so many events at once.
     burst: u64,
     hasher: foldhash::quality::RandomState,
-    /// When the debt of a key is paid off, in nanoseconds since the epoch (up to the year 2554).
+    /// When the debt of a key is paid off, in nanoseconds of `Clock::steady` (for 584 years).
     cells: Cache<u64, Arc<AtomicU64>>,
 }
 

@@ -109,7 +109,7 @@ async fn guess<T, E>(
 where
     EndpointError: From<E>,
 {
-    cx.throttles.take_guess(cx.accounts.audit(), guessed, cx.clock.now())?;
+    cx.throttles.take_guess(cx.accounts.audit(), guessed, cx.clock.steady())?;
     let checked = check.await;
     if !checked.as_ref().is_ok_and(is_wrong) {
         cx.throttles.give_back_guess(guessed);

@@ -169,7 +169,7 @@ impl Endpoints {
         asked.map_or(Ok(()), |row| self.is_set_up_for(row.served))?;
         let client = call.client;
         let limited = asked.map_or(Limited::ByNothing, |row| row.limited);
-        let (audit, now) = (self.accounts.audit(), self.clock.now());
+        let (audit, now) = (self.accounts.audit(), self.clock.steady());
         self.throttles.take_by_address(audit, limited, client, now)?;
         let result = match asked {
             Some(row) => match caller.as_ref().and_then(|caller| caller.user) {

@@ -26,7 +26,7 @@ impl Throttle<'_> {
     pub(super) fn by_address(&mut self) -> Result<(), Rejection> {
         let Some(rates) = self.rates else { return Ok(()) };
         let taken =
-            rates.take_by_address(self.client, self.among, self.clock.now(), &mut self.told);
+            rates.take_by_address(self.client, self.among, self.clock.steady(), &mut self.told);
         taken.map_err(Rejection::Throttled)
     }
 
@@ -35,7 +35,7 @@ impl Throttle<'_> {
         let Some(rates) = self.rates else { return Ok(()) };
         // The id of another issuer's user begins with the issuer's name.
         let user = caller.map(|caller| caller.identity.user_id.as_str());
-        let now = self.clock.now();
+        let now = self.clock.steady();
         let taken = rates.take_by_user(user, self.client, self.among, now, &mut self.told);
         taken.map_err(Rejection::Throttled)
     }
