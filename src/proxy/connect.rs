@@ -1,9 +1,11 @@
 //! From a server's address to a stream of bytes: TCP or a unix socket, with TLS or in clear.
 
+use std::error::Error;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
@@ -53,6 +55,20 @@ pub(super) async fn connect_http1(
         Stream::Tls(stream) => http1::Connection::new(stream),
     };
     Ok(Connection { http, peer, alarm: Alarm::default() })
+}
+
+/// Whether it was for want of something here, which says nothing about the server.
+pub(super) fn is_ours(error: &(dyn Error + 'static)) -> bool {
+    const WANTING: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let errno = error.downcast_ref().and_then(Errno::from_io_error);
+        if errno.is_some_and(|errno| WANTING.contains(&errno)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 async fn tcp(server: &Server) -> io::Result<TcpStream> {
@@ -145,5 +161,28 @@ impl AsyncWrite for Stream {
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wanting_here_is_told_from_what_a_server_does() {
+        for (errno, ours) in [
+            (Errno::MFILE, true),
+            (Errno::NFILE, true),
+            (Errno::NOBUFS, true),
+            (Errno::NOMEM, true),
+            (Errno::CONNREFUSED, false),
+            (Errno::HOSTUNREACH, false),
+            (Errno::TIMEDOUT, false),
+        ] {
+            assert_eq!(is_ours(&io::Error::from(errno)), ours, "{errno}");
+            let wrapped = io::Error::from(Handshake(errno.into()));
+            assert_eq!(is_ours(&wrapped), ours, "{errno}, in another one");
+        }
+        assert!(!is_ours(&io::Error::other("no settings for TLS")));
     }
 }

@@ -14,7 +14,7 @@ use hyper::client::conn as client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::time::{sleep, timeout};
 
-use super::connect::connect;
+use super::connect::{connect, is_ours};
 use super::standing::Change;
 use super::upstream::{Server, Upstream};
 use super::{Address, HealthSettings, Rejection, UpstreamSettings, Upstreams, http2, resolver};
@@ -94,17 +94,18 @@ async fn watch(upstream: &Upstream, server: &Server, health: &HealthSettings) {
     let jitter = || f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
     sleep(health.interval.mul_f64(jitter() / 10.0)).await;
     loop {
-        let found = look(server, &upstream.settings, health).await;
-        match (row.note(server, health, found.is_ok()), found) {
-            (Change::Out, Err(cause)) => tracing::warn!(
-                upstream = %name, server = %server.address, cause,
-                "server of an upstream is not well and is passed over"
-            ),
-            (Change::In, _) => tracing::info!(
-                upstream = %name, server = %server.address,
-                "server of an upstream is well again"
-            ),
-            _ => {}
+        if let Some(found) = look(server, &upstream.settings, health).await {
+            match (row.note(server, health, found.is_ok()), found) {
+                (Change::Out, Err(cause)) => tracing::warn!(
+                    upstream = %name, server = %server.address, cause,
+                    "server of an upstream is not well and is passed over"
+                ),
+                (Change::In, _) => tracing::info!(
+                    upstream = %name, server = %server.address,
+                    "server of an upstream is well again"
+                ),
+                _ => {}
+            }
         }
         sleep(health.interval.mul_f64(0.9 + jitter() / 5.0)).await;
     }
@@ -131,18 +132,20 @@ impl Row {
     }
 }
 
-/// One look: a connection, a request, the head of an answer.
+/// One look: a connection, a request, the head of an answer. `None` where it came to nothing for
+/// want of a file: that says nothing about the server.
 async fn look(
     server: &Server,
     settings: &UpstreamSettings,
     health: &HealthSettings,
-) -> Result<(), String> {
-    match timeout(health.timeout, ask(server, settings, health)).await {
+) -> Option<Result<(), String>> {
+    Some(match timeout(health.timeout, ask(server, settings, health)).await {
         Ok(Ok(status)) if health.accepts(status) => Ok(()),
         Ok(Ok(status)) => Err(format!("status {}", status.as_u16())),
+        Ok(Err(cause)) if is_ours(&*cause) => return None,
         Ok(Err(cause)) => Err(chain(&*cause)),
         Err(_late) => Err(format!("no answer in {:?}", health.timeout)),
-    }
+    })
 }
 
 async fn ask(

@@ -123,6 +123,9 @@ pub enum Rejection {
     /// More is under way than the gateway takes at once, or memory is nearly full.
     #[error("gateway at its limit of requests, or of memory")]
     Overloaded,
+    /// The machine gives the gateway no file, or no memory, for a connection to a server.
+    #[error("no file descriptor or memory for a connection to the upstream")]
+    OutOfFiles(#[source] Box<dyn Error + Send + Sync>),
     /// As many requests as the upstream may have are under way, and as many as may wait do.
     #[error("upstream at its limit of requests")]
     UpstreamFull,
@@ -223,7 +226,7 @@ impl Rejection {
             }
             Self::Body(fault) => broken_off(*fault),
             Self::NoFile(_) => (S::NOT_FOUND, "no_file", "Not found."),
-            Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded", BUSY),
+            Self::Overloaded | Self::OutOfFiles(_) => (S::SERVICE_UNAVAILABLE, "overloaded", BUSY),
             Self::UpstreamFull => (S::SERVICE_UNAVAILABLE, "upstream_full", BUSY),
             Self::UpstreamDown => {
                 (S::SERVICE_UNAVAILABLE, "upstream_down", "The service is down, try again later.")

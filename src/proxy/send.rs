@@ -113,7 +113,9 @@ impl Sending<'_> {
                     return Ok(answer.finish(hold, watch));
                 }
                 Err(Failure::Unsent(why)) => {
-                    trial.failed();
+                    if !matches!(why, Rejection::OutOfFiles(_)) {
+                        trial.failed();
+                    }
                     last = why;
                     tried.push(number);
                 }

@@ -6,7 +6,7 @@ use std::task::{Poll, ready};
 use http::{Method, Version};
 use tokio::time::{Instant, timeout};
 
-use super::connect::connect_http1;
+use super::connect::{connect_http1, is_ours};
 use super::http1::{Broken, Head, Message};
 use super::pool::{Connection, Shelf};
 use super::progress::Progress;
@@ -88,6 +88,7 @@ impl Turn<'_> {
         let connecting = Box::pin(connect_http1(settings, self.server));
         match timeout(settings.connect, connecting).await {
             Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) if is_ours(&error) => Err(Rejection::OutOfFiles(error.into())),
             Ok(Err(error)) => Err(Rejection::UpstreamUnreachable(Some(error.into()))),
             Err(_late) => {
                 let late = format!("no connection in {:?}", settings.connect);

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::connection;
 use crate::proxy::Rejection;
+use crate::proxy::connect::is_ours;
 use crate::proxy::resolver::Peer;
 use crate::proxy::upstream::Upstream;
 
@@ -102,6 +103,9 @@ impl Channels {
             let dialed = dialed.wait_for(Option::is_some).await.map(|result| result.clone());
             let unreachable = |error| Rejection::UpstreamUnreachable(Some(error));
             match dialed {
+                Ok(Some(Err(failed))) if is_ours(&*failed) => {
+                    return Err(Rejection::OutOfFiles(Box::new(failed)));
+                }
                 Ok(Some(Err(failed))) => return Err(unreachable(Box::new(failed))),
                 Ok(_made) => {}
                 Err(lost) => return Err(unreachable(Box::new(lost))),

@@ -37,9 +37,9 @@ impl Rejection {
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade, close"));
         }
         let unsure = matches!(self, Self::BadFraming | Self::Malformed(_) | Self::UpstreamSwitched);
-        if unsure || matches!(self, Self::Overloaded) {
+        if unsure || matches!(self, Self::Overloaded | Self::OutOfFiles(_)) {
             // Where this request ends, and whether what follows is one, nobody can tell; and a
-            // connection that waits costs memory, too.
+            // connection that waits costs memory and a file, too.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if matches!(self, Self::Certificate) {
