@@ -119,7 +119,8 @@ impl Follower {
         }
         // Before it is read: what is written meanwhile is another file.
         state.read = stamp(&self.file);
-        let text = self.file.read().map_err(|error| self.refused(&error))?;
+        let text = self.file.read().and_then(PolicyText::unless_empty);
+        let text = text.map_err(|error| self.refused(&error))?;
         let Checked { config, warnings } = text.parse().map_err(|error| self.refused(&error))?;
         let reloaded = self.reloader.reload(config);
         let view = PolicyView {

@@ -1,6 +1,7 @@
 //! Which policy file is meant.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -37,6 +38,22 @@ impl PolicyText {
                 Config::parse(&path.display().to_string(), text, base)
             }
             Self::BuiltIn => Config::built_in(Path::new("")),
+        }
+    }
+
+    /// An empty file is one whose writer did not get to its end, on a full disk perhaps: served, it
+    /// would take every route out of service.
+    ///
+    /// # Errors
+    ///
+    /// That it is empty.
+    pub(super) fn unless_empty(self) -> Result<Self, ConfigError> {
+        match self {
+            Self::Of { path, text } if text.trim().is_empty() => {
+                let source = io::Error::other("the file is empty; was there room to write it?");
+                Err(ConfigError::Unreadable { path, source })
+            }
+            written => Ok(written),
         }
     }
 }

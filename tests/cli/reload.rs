@@ -63,6 +63,18 @@ fn a_file_with_a_mistake_changes_nothing() {
     assert_eq!(status(&gateway), "401");
 }
 
+/// Whoever writes it in place empties it first, and may find no room then.
+#[test]
+fn an_empty_file_changes_nothing() {
+    let (folder, mut gateway) = start();
+    for text in ["", "\n \n"] {
+        folder.write("portcullis.toml", text);
+        gateway.signal("HUP");
+        assert!(gateway.log_line("not reloaded").contains("portcullis.toml: the file is empty"));
+        assert_eq!(status(&gateway), "401");
+    }
+}
+
 #[test]
 fn so_does_a_hangup() {
     let (folder, mut gateway) = start();
