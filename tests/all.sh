@@ -92,6 +92,9 @@ python3 tests/resources/main.py "${CARGO_TARGET_DIR:-target}/release/portcullis"
 echo "== killed at random moments"
 python3 tests/kills.py "${CARGO_TARGET_DIR:-target}/release/portcullis"
 
+echo "== faults of others"
+tests/faults.sh
+
 echo "== mixed load for a while"
 tests/soak.sh
 
