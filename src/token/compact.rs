@@ -154,6 +154,21 @@ mod tests {
     }
 
     #[test]
+    fn no_member_of_a_header_stands_twice() {
+        for (header, good) in [
+            (r#"{"alg":"ES256"}"#, true),
+            (r#"{"alg":"ES256","x5t":"a","other":{"a":1}}"#, true),
+            (r#"{"alg":"ES256","x5t":"a","x5t":"a"}"#, false),
+            (r#"{"alg":"ES256","other":{"a":1,"a":2}}"#, false),
+            (r#"{"alg":"ES256","alg":"ES256"}"#, false),
+            (r#"{"alg":"ES256","kid":"a","kid":"b"}"#, false),
+            (r#"{"alg":"ES256","typ":"JWT","typ":"at+jwt"}"#, false),
+        ] {
+            assert_eq!(Compact::parse(&token(header)).is_ok(), good, "{header}");
+        }
+    }
+
+    #[test]
     fn what_is_no_token_has_to_say_so() {
         let (plain, named) =
             (token(r#"{"alg":"ES256"}"#), token(r#"{"alg":"ES256","typ":"x+jwt"}"#));

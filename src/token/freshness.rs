@@ -80,9 +80,11 @@ mod tests {
         fresh.heard.store(0, Ordering::Release);
         let since_start = awake();
         assert!(fresh.age() >= since_start);
-        // A look that was begun before the last one says nothing new.
         fresh.heard(awake());
+        assert!(fresh.age() < since_start);
+        // A look that was begun before the last one says nothing new.
         fresh.heard(Duration::ZERO);
+        assert!(fresh.age() < since_start);
         assert_eq!(fresh.stale(), None);
         assert_eq!(freshness(Duration::ZERO).stale(), Some(WhenStale::Serve));
     }

@@ -230,6 +230,39 @@ mod tests {
     }
 
     #[test]
+    fn what_is_remembered_is_stale_when_nothing_was_heard_of_others() {
+        let alone = Revisions::default();
+        assert_eq!((alone.stale(), alone.age(), alone.is_shared()), (None, None, false));
+        for when_stale in [WhenStale::Refuse, WhenStale::Serve] {
+            let at_once = FreshnessSettings { staleness: Duration::ZERO, when_stale };
+            assert_eq!(Revisions::shared(at_once).stale(), Some(when_stale));
+        }
+        let shared = Revisions::shared(FreshnessSettings::default());
+        assert_eq!((shared.stale(), shared.is_shared()), (None, true));
+        // By a moment that is still to come, so that nothing is older than that.
+        shared.follow(crate::clock::awake() + Duration::from_secs(60 * 60));
+        assert_eq!(shared.age(), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_gateway_counts_itself_until_it_hears_of_others() {
+        let shared = Revisions::shared(FreshnessSettings::default());
+        assert_eq!(shared.gateways().get(), 1);
+        shared.note_gateways(3);
+        assert_eq!(shared.gateways().get(), 3);
+    }
+
+    #[test]
+    fn what_is_heard_of_a_user_is_kept_and_told() {
+        let revisions = Revisions::default();
+        let (seen, place) = (revisions.of(UserId(7)), revisions.place());
+        revisions.hear(UserId(7));
+        assert!(revisions.has_heard(UserId(7)) && !revisions.has_heard(UserId(8)));
+        assert!(!revisions.holds(seen));
+        assert_eq!(revisions.since(place).bumped, Some(vec![Bumped::User(UserId(7))]));
+    }
+
+    #[test]
     fn who_does_not_keep_up_learns_that_something_was_missed() {
         let revisions = Revisions::default();
         let mut news = revisions.listen();

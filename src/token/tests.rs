@@ -191,6 +191,8 @@ fn issuer_and_audience_are_required_once_they_are_set() {
     for (iss, aud, good) in [
         (json!("us"), json!("app"), true),
         (json!("us"), json!(["x", "app"]), true),
+        (json!("us"), json!(["x", "apps"]), false),
+        (json!("us"), json!([]), false),
         (json!("us"), json!(null), false),
         (json!("us"), json!("apps"), false),
         (json!("us"), json!({"app": 1}), false),
@@ -279,6 +281,21 @@ fn a_cached_token_dies_with_its_time_and_with_every_change_of_its_user() {
     assert_eq!(cache.get(b"token", &revisions, NOW), None);
 }
 
+#[test]
+fn tokens_are_remembered_by_their_length() {
+    let (cache, revisions) = (TokenCache::default(), Revisions::default());
+    let expires = NOW.plus(Duration::from_secs(1));
+    // Twice as much as there is room for.
+    let token = |number: u32| number.to_be_bytes().repeat(8 * 1024);
+    let tokens: Vec<_> = (0..4096).map(token).collect();
+    for token in &tokens {
+        let entry = Entry { value: Arc::new(()), revision: revisions.of(UserId(1)), expires };
+        cache.insert(token, entry);
+    }
+    let known = tokens.iter().filter(|token| cache.get(token, &revisions, NOW).is_some()).count();
+    assert!((1..=2048).contains(&known), "{known}");
+}
+
 proptest! {
     /// Any one bit of a token flipped, and it is no token of ours.
     #[test]
@@ -298,4 +315,6 @@ proptest! {
     }
 }
 
+mod published;
+mod signed_identity;
 mod vectors;
