@@ -1,9 +1,13 @@
+mod claims;
 mod counting;
 mod factors;
 mod keys;
 mod lasting;
 mod logins;
+mod shared_tickets;
 mod sharing;
+mod staleness;
+mod switched_off;
 mod unrotated;
 
 use std::num::NonZeroU32;
@@ -35,13 +39,17 @@ fn world(settings: SessionSettings) -> World {
 }
 
 fn world_over(settings: SessionSettings, store: RedbStore) -> World {
+    world_of(settings, store, Revisions::default())
+}
+
+fn world_of(settings: SessionSettings, store: RedbStore, revisions: Revisions) -> World {
     let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
     let store = Arc::new(Counting::new(store));
     let source = KeySource::Shared(Secret::from("0123456789abcdef0123456789abcdef".to_owned()));
     let ring = "unused.keys".into();
     let keys = KeySettings { algorithm: Algorithm::Hs256, source, previous: Vec::new(), ring };
     let keys = Arc::new(KeyRing::ephemeral(keys, clock.now()).unwrap());
-    let revisions = Arc::new(Revisions::default());
+    let revisions = Arc::new(revisions);
     let memory = NonZeroU32::new(64).unwrap();
     let passwords = PasswordSettings { memory, ..PasswordSettings::default() };
     let kept: Arc<dyn Store> = Arc::<Counting>::clone(&store);
@@ -94,17 +102,21 @@ impl World {
 
     /// A refresh token as another project with our key makes them: no `sid`.
     fn foreign_refresh(&self, user: UserId, jti: &str) -> String {
-        use base64::Engine;
-        let part = |value: serde_json::Value| {
-            base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(value.to_string())
-        };
         let now = self.clock.now().as_secs();
-        let payload = serde_json::json!({
+        self.signed(&serde_json::json!({
             "token_type": "refresh", "exp": now + 600, "iat": now, "jti": jti,
             "user_id": user.to_string(),
-        });
+        }))
+    }
+
+    /// A token with our signature, whatever it says.
+    fn signed(&self, payload: &serde_json::Value) -> String {
+        use base64::Engine;
+        let part = |value: &serde_json::Value| {
+            base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(value.to_string())
+        };
         let head = serde_json::json!({"alg": "HS256", "typ": "JWT"});
-        let message = format!("{}.{}", part(head), part(payload));
+        let message = format!("{}.{}", part(&head), part(payload));
         let signed: Result<String, KeyError> = self.keys.sign(|_, _| message);
         signed.unwrap()
     }

@@ -297,3 +297,27 @@ async fn a_store_that_does_not_answer_lets_nobody_by() {
     unavailable(world.sessions.remove_factors(&ada, &codes.0[0]).await.unwrap_err());
     assert!(world.accounts.factors(ada.id).await.is_err());
 }
+
+#[tokio::test]
+async fn what_is_confirmed_is_confirmed_once() {
+    let world = world(rotating(10));
+    let ada = world.user("ada").await;
+    enrol(&world, &ada).await;
+    wait(&world, 60);
+    // A good code of it gives out no other recovery codes.
+    let next = code(&world, &ada, 0).await;
+    assert!(world.sessions.confirm_totp(&ada, &next).await.unwrap().is_none());
+    assert_eq!(answer(&world, &challenge(&world, &ada).await, &next).await, Ok(SecondFactor::Totp));
+}
+
+#[tokio::test]
+async fn no_two_challenges_are_the_same() {
+    let world = world(rotating(10));
+    let (ada, eve) = (world.user("ada").await, world.user("eve").await);
+    enrol(&world, &ada).await;
+    enrol(&world, &eve).await;
+    let mut seen = std::collections::BTreeSet::new();
+    for user in [&ada, &eve, &ada] {
+        assert!(seen.insert(challenge(&world, user).await), "{seen:?}");
+    }
+}

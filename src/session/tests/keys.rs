@@ -1,10 +1,11 @@
 //! Keys that users make, as credentials.
 
 use super::*;
+use crate::store::KeyStore;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-fn allow(world: &World, user_keys: Option<UserKeySettings>) {
+pub(super) fn allow(world: &World, user_keys: Option<UserKeySettings>) {
     let rules = Rules::new([], AccountRules::default(), None).with_user_keys(user_keys);
     world.accounts.set_rules(Arc::new(rules));
 }
@@ -17,7 +18,12 @@ fn with_keys() -> World {
 }
 
 impl World {
-    async fn key(&self, owner: &User, scopes: Option<&[&str]>, life: Option<Duration>) -> ShownKey {
+    pub(super) async fn key(
+        &self,
+        owner: &User,
+        scopes: Option<&[&str]>,
+        life: Option<Duration>,
+    ) -> ShownKey {
         let scopes = scopes.map(|scopes| scopes.iter().map(ToString::to_string).collect());
         let new = NewKey { name: "n".to_owned(), scopes, life };
         let made = self.accounts.make_key(owner, new).await.unwrap();
@@ -196,4 +202,15 @@ async fn no_key_lives_longer_than_it_may() {
     assert!(matches!(made, KeyMade::TooLong(most) if most == 365 * DAY), "{made:?}");
     let text = format!("{key:?}");
     assert!(!text.contains(key.text.get(8..).unwrap()), "{text}");
+}
+
+#[tokio::test]
+async fn a_sealed_key_is_shown_to_its_owner_alone() {
+    let world = world(SessionSettings { token_scheme: true, ..rotating(10) });
+    let (ada, eve) = (world.user("ada").await, world.user("eve").await);
+    // As somebody would have it who can write into the store.
+    let moved = seal_api_key(&world.keys, ada.id, &"0123456789".repeat(4)).unwrap();
+    world.store.inner().api_key(eve.id, moved).await.unwrap();
+    let refused = world.sessions.api_key(&eve).await.unwrap_err();
+    assert!(matches!(refused, AuthError::Keys(KeyError::Damaged)), "{refused}");
 }

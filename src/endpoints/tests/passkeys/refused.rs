@@ -9,6 +9,7 @@ async fn what_is_signed_for_one_thing_is_good_for_no_other() {
     let (other, _) = room.user("bob").await;
     let device = room.passkey(&access, Kind::Es256).await;
     let his = room.passkey(&other, Kind::Es256).await;
+    assert_ne!(device.handle, his.handle);
     let wrong = || json!({ "non_field_errors": [WRONG] });
     // A challenge to add a passkey, or of the second step, lets nobody in, nor does another's.
     let offered = room.offer_with(&access, &device).await;
@@ -49,7 +50,8 @@ async fn what_is_signed_for_one_thing_is_good_for_no_other() {
 /// Somebody lies about one thing, and all else is right.
 type Lie = fn(&mut Device);
 
-const LIES: [(&str, Lie); 12] = [
+const LIES: [(&str, Lie); 13] = [
+    ("another ceremony", |it| it.client = json!({ "type": "payment.get" })),
     ("another origin", |it| it.origin = "https://evil.example.com".to_owned()),
     ("a part of the origin", |it| it.origin = "https://app.example.com.evil.test".to_owned()),
     ("plain http", |it| it.origin = "http://app.example.com".to_owned()),
@@ -97,6 +99,9 @@ async fn nothing_is_believed_that_is_not_said_for_this_place_by_somebody_verifie
     device.handle = None;
     assert_eq!(room.sign_in(&device.get(&room.ask_passkey().await)).await.status, 400);
     device.handle = handle;
+    let mut other = device.get(&room.ask_passkey().await);
+    other["type"] = json!("password");
+    assert_eq!(room.sign_in(&other).await.status, 400, "another kind of credential");
     assert_eq!(room.sign_in(&device.get(&room.ask_passkey().await)).await.status, 200);
     assert_eq!(room.passkeys(&access).await.as_array().unwrap().len(), 1);
 }
