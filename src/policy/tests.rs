@@ -6,6 +6,7 @@ use super::*;
 use crate::web::CanonicalPath;
 
 mod expectations;
+mod inherited;
 mod properties;
 mod shadows;
 

@@ -145,8 +145,9 @@ fn any_of_several_rules_is_enough() {
     assert_eq!(allow.to_string(), "role:nobody, role:analyst & user, claim:tenant=acme");
     assert_eq!(Allow::any_of([Allow::Anyone]), Ok(Allow::Anyone));
     assert_eq!(Allow::any_of([]), Err(RuleError::Empty));
-    let mixed = Allow::any_of([Allow::user(), Allow::Anyone]);
-    assert_eq!(mixed, Err(RuleError::AnyoneStandsAlone));
+    for mixed in [[Allow::user(), Allow::Anyone], [Allow::Anyone, Allow::user()]] {
+        assert_eq!(Allow::any_of(mixed), Err(RuleError::AnyoneStandsAlone));
+    }
 }
 
 #[test]
@@ -170,6 +171,9 @@ fn a_wrong_rule_is_told_what_to_write() {
         ("user &", "empty rule; write \"user\" for every authenticated caller"),
         ("anyone & user", "`anyone` stands alone; leave out the rest, or `anyone`"),
         ("!role:x", "`!role:x`: there is no negation; name who is allowed"),
+        ("not role:x", "`not role:x`: there is no negation; name who is allowed"),
+        ("claim:=x", "`claim:=x` lacks a name or a value; write `claim:name=value`"),
+        ("claim:username=", "`claim:username=` lacks a name or a value; write `claim:name=value`"),
         (
             "role:Admin",
             "`Admin` is no role name; write up to 64 of `a-z`, `0-9`, `_`, `.`, `:` and `-`",

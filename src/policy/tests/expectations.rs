@@ -73,6 +73,38 @@ fn an_expectation_speaks_of_one_caller() {
 }
 
 #[test]
+fn who_asks_has_the_claims_that_the_line_says() {
+    let routes = table(&[
+        ("/id", "claim:user_id=7", "up"),
+        ("/verified", "claim:email_verified=true", "up"),
+        ("/not", "claim:email_verified=false", "up"),
+        ("/roles", "claim:roles=r & role:r", "up"),
+        ("/session", "claim:sid=4-0000000000000005", "up"),
+        ("/two", "mfa", "up"),
+        ("/app", "claim:amr=otp", "up"),
+    ]);
+    expect(
+        &routes,
+        &[
+            "claim:user_id=7 GET /id -> up",
+            "claim:user_id=8 GET /id -> 403",
+            "user GET /id -> 403",
+            "claim:email_verified=true GET /verified -> up",
+            "claim:email_verified=false GET /verified -> 403",
+            "claim:email_verified=false GET /not -> up",
+            "claim:roles=r GET /roles -> up",
+            "claim:roles=s GET /roles -> 403",
+            "claim:sid=4-0000000000000005 GET /session -> up",
+            "claim:sid=4-0000000000000006 GET /session -> 403",
+            "claim:acr=mfa GET /two -> up",
+            "claim:acr=other GET /two -> 401",
+            "claim:amr=otp GET /app -> up",
+            "claim:amr=hwk GET /app -> 403",
+        ],
+    );
+}
+
+#[test]
 fn a_wrong_expectation_is_told_what_to_write() {
     let shape = "write `WHO METHOD [host]/path -> OUTCOME`, as in `user GET /admin -> 403`";
     for (line, message) in [
