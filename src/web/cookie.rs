@@ -217,6 +217,8 @@ mod tests {
             (&["PORTCULLIS-device=x; __Secure-portcullis=y;", "c=portcullis"], &["c=portcullis"]),
             (&["portcullisd=1;portcullis =2; portcullis"], &["portcullisd=1"]),
             (&["a=1;b=2"], &["a=1;b=2"]),
+            // Of the same length.
+            (&["portcullis=x; sessionids=y; sessionids-a=z"], &["sessionids=y; sessionids-a=z"]),
         ] {
             let mut headers = with(&COOKIE, sent);
             strip_cookies(&mut headers);
@@ -238,6 +240,18 @@ mod tests {
         );
         strip_set_cookies(&mut headers);
         assert_eq!(left(&headers, &SET_COOKIE), ["a=portcullis; Path=/", "=c", "b"]);
+    }
+
+    #[test]
+    fn a_cookie_is_set_unseen_and_taken_away_under_its_name() {
+        for secure in [true, false] {
+            let cookie = SessionCookie::new(secure);
+            assert!(cookie.set("a.b.c", Duration::from_secs(1)).unwrap().is_sensitive());
+            let cleared = cookie.clear();
+            let cleared = cleared.to_str().unwrap();
+            assert!(cleared.starts_with(&format!("{}=;", cookie.name())), "{cleared}");
+            assert_eq!(cleared.ends_with("; Secure"), secure, "{cleared}");
+        }
     }
 
     proptest! {

@@ -222,6 +222,19 @@ fn joined(names: &[HeaderName]) -> HeaderValue {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_preflight_asks_about_a_method_from_elsewhere() {
+        let origin = (header::ORIGIN, HeaderValue::from_static("https://a.test"));
+        let asked = (header::ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("PUT"));
+        let whole: HeaderMap = [origin.clone(), asked.clone()].into_iter().collect();
+        assert_eq!(Cors::preflight_for(&Method::OPTIONS, &whole), Some(Method::PUT));
+        assert_eq!(Cors::preflight_for(&Method::GET, &whole), None);
+        for part in [origin, asked] {
+            let part: HeaderMap = [part].into_iter().collect();
+            assert_eq!(Cors::preflight_for(&Method::OPTIONS, &part), None, "{part:?}");
+        }
+    }
+
     fn made(origins: &[&str], credentials: bool) -> Result<Cors, String> {
         let origins = origins.iter().map(|origin| (*origin).to_owned()).collect();
         let settings = CorsSettings { origins, credentials, ..CorsSettings::default() };
@@ -230,9 +243,13 @@ mod tests {
 
     #[test]
     fn origins_are_exact_and_credentials_are_never_for_all() {
-        for origin in
-            ["https://a.test", "http://a.test:8080", "http://localhost:3000", "https://[::1]"]
-        {
+        for origin in [
+            "https://a.test",
+            "http://a.test:8080",
+            "http://a.test:443",
+            "http://localhost:3000",
+            "https://[::1]",
+        ] {
             assert_eq!(made(&[origin], true).unwrap().origins(), [origin]);
         }
         assert_eq!(made(&["*"], false).unwrap().origins(), ["*"]);

@@ -63,5 +63,9 @@ mod tests {
         assert_ne!(a, RequestIds::new().next());
         assert!(RequestIds::is_keepable(&a));
         assert!(!RequestIds::is_keepable(&HeaderValue::from_static("a b")));
+        for (length, keepable) in [(0, false), (1, true), (LONGEST, true), (LONGEST + 1, false)] {
+            let id = HeaderValue::try_from("a".repeat(length)).unwrap();
+            assert_eq!(RequestIds::is_keepable(&id), keepable, "{length}");
+        }
     }
 }

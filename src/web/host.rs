@@ -176,6 +176,8 @@ mod tests {
         ] {
             assert_eq!(HostName::parse(text), Err(error), "{text:?}");
         }
+        assert!(HostName::parse(&"a".repeat(253)).is_ok());
+        assert_eq!(HostName::parse(&"a".repeat(254)), Err(HostError::Name));
     }
 
     #[test]

@@ -236,3 +236,70 @@ fn a_client_cannot_hide_behind_a_chain_that_it_began() {
     let line = [("forwarded", "for=\"10.0.0.5, for=6.6.6.6;proto=https, for=\"10.0.0.7\"")];
     assert_eq!(told(&trust, &line).0, client);
 }
+
+/// What a trusted proxy would never write is somebody else's, and nothing of it is passed on.
+#[test]
+fn of_a_trusted_peer_too_only_what_is_clear_is_believed() {
+    let trust = trusting(TrustHeaders::XForwarded);
+    let plain = told(&trust, &[]).1;
+    let http = ("x-forwarded-proto", "http");
+    for sent in [
+        &[("x-forwarded-proto", "https"), http][..],
+        &[("x-forwarded-proto", "https"), ("x-forwarded-proto", "https")],
+        &[("x-forwarded-proto", "")],
+        &[("x-forwarded-proto", "ftp")],
+        &[("x-forwarded-host", "a.test"), ("x-forwarded-host", "evil.test")],
+        &[("x-forwarded-host", "evil.test\"")],
+        &[("x-forwarded-port", "443"), ("x-forwarded-port", "80")],
+        &[("x-forwarded-port", "+443")],
+    ] {
+        assert_eq!(told(&trust, sent).1, plain, "{sent:?}");
+    }
+    let trust = trusting(TrustHeaders::Forwarded);
+    for proto in ["ftp", "httpss", "\"\""] {
+        let line = Box::leak(format!("for=1.1.1.1;proto={proto}").into_boxed_str());
+        let lines = told(&trust, &[("forwarded", line)]).1;
+        assert!(lines.contains(&"x-forwarded-proto: http".to_owned()), "{lines:?}");
+    }
+}
+
+/// A host that would end its quotes is left out of the element, whoever sent it.
+#[test]
+fn no_host_writes_an_element_of_its_own() {
+    for host in ["a\";for=1.1.1.1;x=\"", "a\\", "a b"] {
+        let mut map = HeaderMap::new();
+        let host = HeaderValue::try_from(host).unwrap();
+        Origin::direct(&peer()).write(&peer(), Some(&host), &mut map);
+        assert_eq!(map[header::FORWARDED], "for=10.0.0.9;proto=http", "{host:?}");
+    }
+}
+
+#[test]
+fn each_request_of_a_trusted_peer_is_written_anew() {
+    let (peer, trust) = (peer(), trusting(TrustHeaders::XForwarded));
+    let host = HeaderValue::from_static("a.test");
+    for client in ["1.1.1.1", "2.2.2.2"] {
+        let mut map = headers(&[("x-forwarded-for", client)]);
+        let lines = trust.take(&peer, &mut map).lines(&peer, Some(&host));
+        let lines = String::from_utf8(lines.to_vec()).unwrap();
+        assert!(lines.contains(&format!("x-real-ip: {client}\r\n")), "{lines}");
+    }
+}
+
+#[test]
+fn of_each_request_its_own_host_is_told() {
+    let peer = peer();
+    for name in ["a.test", "b.test", "a.test"] {
+        let host = HeaderValue::from_static(name);
+        let lines = Origin::direct(&peer).lines(&peer, Some(&host));
+        let lines = String::from_utf8(lines.to_vec()).unwrap();
+        assert!(lines.contains(&format!("x-forwarded-host: {name}\r\n")), "{lines}");
+    }
+}
+
+#[test]
+fn no_lie_is_left_of_an_untrusted_peer() {
+    let mut map = headers(LIES);
+    Trust::default().take(&peer(), &mut map);
+    assert!(map.is_empty(), "{map:?}");
+}
