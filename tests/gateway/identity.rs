@@ -357,7 +357,8 @@ async fn names_with_underscores_pass_only_where_a_route_says_so() {
     let stage = Stage::with(|policy| policy.and(route)).await;
     let fields = "X_Custom: 1\r\nX_User_Id: evil\r\nContent_Length: 5\r\nTransfer_Encoding: chunked\r\n\
         X_Forwarded_For: evil\r\nX_Real_IP: evil\r\nX_HTTP_Method_Override: DELETE\r\n\
-        X_Original_URL: /admin\r\nAUTHORIZATION_: 1\r\nProxy_Connection: evil\r\n";
+        X_Original_URL: /admin\r\nAUTHORIZATION_: 1\r\nProxy_Connection: evil\r\n\
+        X_Request_Id: evil\r\nX_Request-Id: evil\r\n";
     for path in ["/public/x", "/loose/x"] {
         assert_eq!(stage.get(path, fields).await.status, 200);
     }

@@ -6,6 +6,7 @@ use portcullis::store::UserChange;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::live::{EVENTS, end, passes};
 use super::pages::{ROUTES, alice, asks_to_sign_in, stage};
 use crate::common::browser::{Browser, COOKIE};
 use crate::common::h2::{END_STREAM, H2Conn, Outcome, get};
@@ -167,6 +168,31 @@ async fn a_reload_may_take_it_all_back() {
     assert_eq!(browser.go(&stage.gateway, "/web/open/x").await.status, 200);
     let seen = stage.finish().await;
     assert!(seen.iter().all(|request| !request.has("cookie")), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_stream_ends_where_its_cookie_opens_nothing_any_more() {
+    let stage = Stage::before(Upstream::by_hand().await, |policy| policy.and(ROUTES)).await;
+    let reload = |routes: &str| {
+        stage.gateway.reload(&Policy::to(&stage.upstream).and(routes));
+    };
+    let held = cookie(&alice(&stage).await);
+    let mut client = stage.connect().await;
+    client.write(format!("GET /web/x HTTP/1.1\r\nHost: a.test\r\nCookie: {held}\r\n\r\n")).await;
+    let mut server = stage.upstream.accept().await;
+    server.head().await;
+    server.write(EVENTS).await;
+    assert_eq!(client.reply_head().await.status, 200);
+    // Another reload is none of its business.
+    reload(&ROUTES.replace("15m", "20m"));
+    passes(&mut client, &mut server).await;
+    // Cookies are for the other routes still.
+    let (mine, others) = ROUTES.split_once("browser = true\n").expect("the first route");
+    reload(&format!("{mine}{others}"));
+    assert_eq!(client.chunk().await, b"");
+    server.closed().await;
+    drop(client);
+    end(stage).await;
 }
 
 #[tokio::test]

@@ -193,6 +193,7 @@ async fn what_is_no_handshake_is_an_ordinary_request() {
     for (was, is) in [
         ("Connection: keep-alive, Upgrade", "Connection: keep-alive"),
         ("GET /ws/x", "POST /ws/x"),
+        ("HTTP/1.1", "HTTP/1.0"),
         ("Upgrade: websocket", "Upgrade: websocket, h2c"),
         ("Upgrade: websocket", "Upgrade: h2c"),
         (KEY, "dGhlIHNhbXBsZSBub25j"),
