@@ -30,8 +30,8 @@ HERE = ROOT / "tests/mutants"
 class Verdicts:
     """What became of each mutant, a line each in a file that is only added to."""
 
-    def __init__(self, path, tree):
-        self.path, self.tree = path, tree
+    def __init__(self, path, tree, most):
+        self.path, self.tree, self.most = path, tree, most
         self.known = {}
         if path.exists():
             for line in path.read_text().splitlines():
@@ -40,10 +40,13 @@ class Verdicts:
 
     def of_now(self, name):
         verdict = self.known.get(name)
-        return verdict if verdict and verdict["tree"] == self.tree else None
+        if verdict is None or verdict["tree"] != self.tree:
+            return None
+        # What survived a few tests may not survive more.
+        return None if verdict["fate"] == "survived" and verdict["most"] < self.most else verdict
 
     def add(self, name, fate, test):
-        verdict = {"mutant": name, "fate": fate, "test": test, "tree": self.tree}
+        verdict = {"mutant": name, "fate": fate, "test": test, "tree": self.tree, "most": self.most}
         self.known[name] = verdict
         with self.path.open("a") as file:
             file.write(json.dumps(verdict) + "\n")
@@ -57,22 +60,23 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     files = rooms.files(ROOT, names)
     began = time.monotonic()
-    copy = built.Built(ROOT, folder, files, built.BESIDE if arguments.beside else built.ALL)
+    copy = built.Built(ROOT, folder, sorted(files), built.BESIDE if arguments.beside else built.ALL)
     copy.make()
     print(f"{len(copy.mutants)} mutants in {len(files)} files; {len(copy.left_out)} more do not compile "
           f"({time.monotonic() - began:.0f} s)", flush=True)
     name_all(copy.mutants)
     judged = trials.Trials(copy.copy, copy.binaries, arguments.jobs)
     record = recorded(copy, judged, folder)
-    verdicts = Verdicts(folder / "verdicts.jsonl", f"{copy.tree} {' '.join(copy.tests)}")
-    judge(copy.mutants, judged, record, verdicts, arguments.seconds)
+    verdicts = Verdicts(folder / "verdicts.jsonl", f"{copy.tree} {' '.join(copy.tests)}", arguments.seconds)
+    judge(copy.mutants, judged, record, verdicts, files)
     print(f"done after {time.monotonic() - began:.0f} s")
     return report(copy.mutants, verdicts, files, [title for title, told in record.items() if told is None])
 
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("rooms", nargs="*", metavar="ROOM", help=f"of {', '.join(rooms.ROOMS)}; all of them if left out")
+    parser.add_argument("rooms", nargs="*", metavar="ROOM",
+                        help=f"of {', '.join(rooms.ROOMS)}; all of them if left out")
     parser.add_argument("--beside", action="store_true", help="with the tests beside the code alone")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="tests that run at once")
     parser.add_argument("--seconds", type=float, default=60, help="of tests that a mutant meets at the most")
@@ -92,29 +96,37 @@ def name_all(mutants):
 
 
 def recorded(copy, judged, folder):
-    """What each test reaches; read, where it was recorded of the same build."""
+    """What each test reaches; read, where it was recorded of the same build, but for tests that failed."""
     kept = folder / "record.json"
-    of = [copy.tree, copy.found, sorted(copy.left_out), copy.tests]
-    if kept.exists():
-        before = json.loads(kept.read_text())
-        if before["of"] == of:
-            return before["tests"]
+    of = [copy.tree, copy.found, sorted(copy.left_out)]
+    before = json.loads(kept.read_text()) if kept.exists() else {"of": None}
+    known = before["tests"] if before["of"] == of else {}
+    tests = {title: told for title, told in known.items() if title in judged.by_title}
     began = time.monotonic()
-    tests = judged.record(folder / "reached")
-    kept.write_text(json.dumps({"of": of, "tests": tests}))
-    print(f"{len(tests)} tests recorded ({time.monotonic() - began:.0f} s)", flush=True)
+    fresh = judged.record(folder / "reached", [test for test in judged.tests if not tests.get(test.title)])
+    tests |= fresh
+    kept.write_text(json.dumps({"of": of, "tests": known | tests}))
+    print(f"{len(fresh)} tests recorded ({time.monotonic() - began:.0f} s)", flush=True)
     return tests
 
 
-def judge(mutants, judged, record, verdicts, most):
+def judge(mutants, judged, record, verdicts, order):
     reaching = collections.defaultdict(list)
     for title, told in record.items():
         for number in told["reached"] if told else []:
             reaching[number].append(title)
 
+    killers = collections.Counter((verdict["mutant"].split(": ")[0], verdict["test"])
+                                  for verdict in verdicts.known.values() if verdict["test"])
+
+    def likelihood(mutant, title):
+        """Tests beside the code come first, then those that told other mutants of the same file."""
+        is_far, *nearest = nearness(mutant, title, record)
+        return is_far, -killers[mutant["file"], title], *nearest
+
     def attempts(mutant):
         """Tests, the likeliest to fail first, with the seconds that they take."""
-        titles = sorted(reaching[mutant["number"]], key=lambda title: nearness(mutant, title, record))
+        titles = sorted(reaching[mutant["number"]], key=lambda title: likelihood(mutant, title))
         before = verdicts.known.get(mutant["name"])
         if before and before["test"] in titles:
             titles.insert(0, before["test"])
@@ -122,7 +134,7 @@ def judge(mutants, judged, record, verdicts, most):
         for title in titles:
             seconds = record[title]["seconds"]
             spent += seconds
-            if spent > most:
+            if spent > verdicts.most:
                 return
             yield title, seconds
 
@@ -130,11 +142,14 @@ def judge(mutants, judged, record, verdicts, most):
     for mutant in [mutant for mutant in left if not reaching[mutant["number"]]]:
         verdicts.add(mutant["name"], "not reached", None)
         left.remove(mutant)
+    # The rooms as they were named.
+    left.sort(key=lambda mutant: order.index(mutant["file"]))
     done = collections.Counter()
 
     def tell(mutant, fate, title):
         verdicts.add(mutant["name"], fate, title)
         done[fate] += 1
+        killers[mutant["file"], title] += 1
         if sum(done.values()) % 100 == 0:
             print(f"{sum(done.values())} of {len(left)}: {dict(done)}", flush=True)
 
@@ -142,9 +157,9 @@ def judge(mutants, judged, record, verdicts, most):
 
 
 def nearness(mutant, title, record):
-    """Tests beside the code come first, those of the same module before them; then the fastest."""
+    """Whether a test is far from a mutant, how little it shares with its module, and how long it takes."""
     binary, name = title.split(" ", 1)
-    if binary == "gateway":
+    if binary != "portcullis":
         return 1, 0, record[title]["seconds"]
     shared = 0
     for ours, theirs in zip(rooms.module(mutant["file"]), name.split("::")):

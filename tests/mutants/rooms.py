@@ -29,9 +29,10 @@ ROOMS = {
 
 
 def files(root, names):
-    """The files of some rooms, without their tests, relative to the repository."""
-    found = {path for name in names for pattern in ROOMS[name] for path in root.glob(pattern)}
-    return sorted(str(path.relative_to(root)) for path in found if not is_a_test(path.relative_to(root)))
+    """The files of some rooms, in their order and without their tests, relative to the repository."""
+    found = [path.relative_to(root) for name in names for pattern in ROOMS[name]
+             for path in sorted(root.glob(pattern))]
+    return [str(path) for path in found if not is_a_test(path)]
 
 
 def is_a_test(path):

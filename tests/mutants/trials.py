@@ -51,8 +51,8 @@ class Trials:
                       for name in listed(path)]
         self.by_title = {test.title: test for test in self.tests}
 
-    def record(self, folder):
-        """Runs each test once: how long it takes and what it reaches, by its title; `None` for one that fails."""
+    def record(self, folder, tests):
+        """Runs each of them once: how long it takes and what it reaches, by its title; `None` for one that fails."""
         folder.mkdir(parents=True, exist_ok=True)
 
         def one(numbered):
@@ -68,7 +68,7 @@ class Trials:
             return test.title, None
 
         with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
-            return dict(pool.map(one, enumerate(self.tests)))
+            return dict(pool.map(one, enumerate(tests)))
 
     def judge(self, mutants, attempts, tell):
         """Tries the tests that `attempts` gives for each mutant, with the seconds that they take, until one
@@ -83,14 +83,19 @@ class Trials:
             return mutant, "survived", None
 
         with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
-            for done in concurrent.futures.as_completed([pool.submit(one, mutant) for mutant in mutants]):
-                tell(*done.result())
+            try:
+                for done in concurrent.futures.as_completed([pool.submit(one, mutant) for mutant in mutants]):
+                    tell(*done.result())
+            except BaseException:
+                # Whoever stops the run does not wait for all the others.
+                pool.shutdown(cancel_futures=True)
+                raise
 
     def fate(self, test, number, limit):
         """What a test makes of a mutant: nothing, where it passes."""
         passed, _ = test.run(self.copy, limit, MUTANT=str(number))
         # A test with sockets and deadlines may fail for another reason, and any may be late: once more.
-        if not passed and (passed is None or test.binary == "gateway"):
+        if not passed and (passed is None or test.binary != "portcullis"):
             passed, _ = test.run(self.copy, limit, MUTANT=str(number))
         if passed:
             return None

@@ -46,11 +46,13 @@ impl Finder<'_> {
                 match joined {
                     Joined::Alone => {}
                     Joined::All => {
-                        let number = self.name(*part, "left out of `&&`");
+                        let number =
+                            self.name(*part, format!("without `{}`", self.first_line(part)));
                         self.lay("always", vec![number], part);
                     }
                     Joined::Any => {
-                        let number = self.name(*part, "left out of `||`");
+                        let number =
+                            self.name(*part, format!("without `{}`", self.first_line(part)));
                         self.lay("never", vec![number], part);
                     }
                 }

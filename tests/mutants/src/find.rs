@@ -55,6 +55,11 @@ impl<'text> Finder<'text> {
         number
     }
 
+    /// How an expression begins.
+    pub(crate) fn first_line(&self, what: &impl Spanned) -> &'text str {
+        self.text[range(what)].lines().next().unwrap_or_default()
+    }
+
     /// Lays a call of `switch.rs` around an expression.
     pub(crate) fn lay(&mut self, call: &str, mutants: Vec<usize>, what: &Expr) {
         let before = format!("crate::mutant::{call}({}, ", mutants[0]);
