@@ -17,6 +17,9 @@ mod whole;
 mod admission;
 #[path = "store_contract/build.rs"]
 mod build;
+#[cfg(feature = "postgres")]
+#[path = "store_contract/copying.rs"]
+mod copying;
 #[path = "store_contract/disk.rs"]
 mod disk;
 #[path = "store_contract/factors.rs"]

@@ -11,7 +11,7 @@ use super::seal::Seal;
 use super::{KeyError, KeySettings, SharedKeys};
 use crate::clock::Timestamp;
 use crate::secret::Secret;
-use crate::store::{RingStore, Store};
+use crate::store::{RingStore, SealedRing, Store};
 
 /// What a shared ring is sealed for.
 const CONTEXT: &str = "key ring 1";
@@ -44,9 +44,7 @@ impl Home {
         if store.rings().is_none() {
             return Err(KeyError::NotShared);
         }
-        let key = hmac::Key::new(hmac::HMAC_SHA256, keys.secret.expose());
-        let material: Secret = hmac::sign(&key, CONTEXT.as_bytes()).as_ref().to_vec().into();
-        let seal = Seal::from_material(material)?;
+        let seal = seal_of(keys)?;
         Ok(Self::Shared(Shared { store: Arc::clone(store), seal, lead: keys.lead }))
     }
 
@@ -117,6 +115,22 @@ impl Home {
     }
 }
 
+/// What a shared ring is sealed with.
+fn seal_of(keys: &SharedKeys) -> Result<Seal, KeyError> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, keys.secret.expose());
+    let material: Secret = hmac::sign(&key, CONTEXT.as_bytes()).as_ref().to_vec().into();
+    Seal::from_material(material)
+}
+
+fn sealed(seal: &Seal, file: &RingFile) -> Result<Vec<u8>, KeyError> {
+    seal.seal(file.to_secret().expose(), CONTEXT)
+}
+
+/// The first ring of a store, for whoever puts it there before a gateway opens it.
+pub(super) fn first_shared(keys: &SharedKeys, file: &RingFile) -> Result<SealedRing, KeyError> {
+    Ok(SealedRing { version: 1, sealed: sealed(&seal_of(keys)?, file)? })
+}
+
 impl Shared {
     fn store(&self) -> Result<&dyn RingStore, KeyError> {
         self.store.rings().ok_or(KeyError::NotShared)
@@ -131,7 +145,7 @@ impl Shared {
     }
 
     fn write(&self, file: &RingFile, after: u64) -> Result<bool, KeyError> {
-        let sealed = self.seal.seal(file.to_secret().expose(), CONTEXT)?;
+        let sealed = sealed(&self.seal, file)?;
         Ok(self.store()?.put_ring(after, sealed)?)
     }
 }

@@ -1,11 +1,12 @@
-//! A key file that comes back with a backup.
+//! A key file that comes back with a backup, or goes along with a store that is copied.
 
 use std::path::Path;
 
 use super::ring_file::RingFile;
-use super::{KeyError, KeyRing, KeySettings};
+use super::{KeyError, KeyRing, KeySettings, SharedKeys, home};
 use crate::clock::Timestamp;
 use crate::secret::Secret;
+use crate::store::SealedRing;
 
 /// The key file of a backup.
 #[derive(Debug)]
@@ -30,6 +31,24 @@ impl ReturnedKeys {
     pub fn read(text: &Secret) -> Option<Self> {
         let text = std::str::from_utf8(text.expose()).ok()?;
         RingFile::decode(text).map(Self)
+    }
+
+    /// Reads a key file; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`], if it cannot be read, or others may read it as well.
+    pub fn of_file(path: &Path) -> Result<Option<Self>, KeyError> {
+        Ok(RingFile::read(path)?.map(Self))
+    }
+
+    /// The same as the first ring of a store that gateways share, sealed under their secret.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::NoRandomness`].
+    pub fn shared(&self, keys: &SharedKeys) -> Result<SealedRing, KeyError> {
+        home::first_shared(keys, &self.0)
     }
 
     /// What is where it would be.

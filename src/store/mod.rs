@@ -27,6 +27,8 @@ mod redb;
 mod ring;
 mod settings;
 mod ticket;
+#[doc(hidden)]
+pub mod transfer;
 
 use async_trait::async_trait;
 
@@ -57,7 +59,7 @@ pub use moving::{
 pub use passkey::{Assertion, NewPasskey, PASSKEYS, Passkey, PasskeyAdded, SignedChallenge};
 #[cfg(feature = "postgres")]
 #[doc(hidden)]
-pub use postgres::{Layout, Migration};
+pub use postgres::{DatabaseCopy, Layout, Migration};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresSettings, PostgresStore, UrlFault};
 pub use record::{
@@ -68,7 +70,7 @@ pub use record::{
 #[doc(hidden)]
 pub use redb::rewritten;
 #[doc(hidden)]
-pub use redb::{Compacted, Finish, FinishedDraft, HeldStore, StoreDraft};
+pub use redb::{Compacted, FileCopy, Finish, FinishedDraft, HeldStore, RowReader, StoreDraft};
 pub use redb::{OpenMode, RedbStore};
 pub use ring::{RingStore, SealedRing};
 pub use settings::StoreSettings;

@@ -41,7 +41,7 @@ pub(crate) fn new(byte: u8) -> NewPasskey {
     }
 }
 
-fn proof(byte: u8, challenge: u8) -> FactorProof {
+pub(crate) fn proof(byte: u8, challenge: u8) -> FactorProof {
     FactorProof::Passkey(Assertion {
         credential: vec![byte; 40],
         count: 0,

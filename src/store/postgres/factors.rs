@@ -5,7 +5,7 @@ mod kept;
 use async_trait::async_trait;
 
 use kept::put_row;
-pub(super) use kept::{back, find, of_users, put};
+pub(super) use kept::{back, find, of_users, owners_page, put};
 
 use super::conn::Conn;
 use super::failure::Failure;

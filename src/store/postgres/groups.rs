@@ -63,6 +63,13 @@ fn group(row: &Row) -> Result<Group, Failure> {
     Ok(Group { name: from.get("group_name")?, roles: from.get("gives")? })
 }
 
+/// All groups with their numbers, in order.
+pub(super) async fn numbered(conn: &Conn) -> Result<Vec<(u64, Group)>, Failure> {
+    let sql = "SELECT number, group_name, gives FROM portcullis.groups ORDER BY number";
+    let read = |row: &Row| Ok((From::new("groups", row).number("number")?, group(row)?));
+    conn.rows(sql, &[]).await?.iter().map(read).collect()
+}
+
 pub(super) async fn by_name(conn: &Conn, name: &str) -> Result<Option<Group>, Failure> {
     let sql = "SELECT group_name, gives FROM portcullis.groups WHERE group_name = $1";
     conn.row(sql, &[&name]).await?.as_ref().map(group).transpose()
@@ -90,6 +97,11 @@ pub(super) async fn create(conn: &Conn, name: &str) -> Result<Option<Group>, Fai
 /// Stores a group whose name is free.
 async fn insert(conn: &Conn, group: &Group) -> Result<(), Failure> {
     let drawn = counters::next(conn, Counter::Groups).await?;
+    keep(conn, drawn, group).await
+}
+
+/// Stores a group whose name and number are free.
+pub(super) async fn keep(conn: &Conn, drawn: u64, group: &Group) -> Result<(), Failure> {
     let sql = "INSERT INTO portcullis.groups (number, group_name, gives) VALUES ($1, $2, $3)";
     conn.execute(sql, &[&number(drawn), &group.name, &group.roles]).await?;
     Ok(())

@@ -68,7 +68,8 @@ pub(super) async fn add(conn: &Conn, new: &NewInvitation) -> Result<Invitation, 
     Ok(invitation)
 }
 
-async fn insert(conn: &Conn, hash: [u8; 32], it: &Invitation) -> Result<(), Failure> {
+/// Stores one whose number and hash are free.
+pub(super) async fn insert(conn: &Conn, hash: [u8; 32], it: &Invitation) -> Result<(), Failure> {
     let sql = "INSERT INTO portcullis.invitations \
                (id, hash, email, roles, uses_left, created, expires) \
                VALUES ($1, $2, $3, $4, $5, $6, $7)";

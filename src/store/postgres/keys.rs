@@ -167,7 +167,8 @@ pub(super) async fn keep(conn: &Conn, user: UserId, mut key: UserKey) -> Result<
     put(conn, &key).await
 }
 
-async fn put(conn: &Conn, key: &UserKey) -> Result<(), Failure> {
+/// Stores a key that is not there yet, under its own number.
+pub(super) async fn put(conn: &Conn, key: &UserKey) -> Result<(), Failure> {
     let sql = "INSERT INTO portcullis.user_keys (key_id, user_id, hash, key_name, hint, scopes, \
                key_created, key_expires, key_last_used) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     let (created, expires) = (millis(key.created), key.expires.map(millis));
@@ -260,13 +261,25 @@ pub(super) async fn api_keys_of(
     users: &[i64],
 ) -> Result<Vec<(UserId, ApiKey)>, Failure> {
     let sql = "SELECT user_id, hash, sealed FROM portcullis.api_keys WHERE user_id = ANY($1)";
-    let rows = conn.rows(sql, &[&users.to_vec()]).await?;
-    let read = |row: &Row| {
-        let from = From::new("api_keys", row);
-        let key = ApiKey { hash: from.hash("hash")?, sealed: from.get("sealed")? };
-        Ok((UserId(from.number("user_id")?), key))
-    };
-    rows.iter().map(read).collect()
+    conn.rows(sql, &[&users.to_vec()]).await?.iter().map(api_key_row).collect()
+}
+
+/// API keys of users with ids above `after`, in order of their ids.
+pub(super) async fn api_keys_page(
+    conn: &Conn,
+    after: UserId,
+    most: usize,
+) -> Result<Vec<(UserId, ApiKey)>, Failure> {
+    let sql = "SELECT user_id, hash, sealed FROM portcullis.api_keys WHERE user_id > $1 \
+               ORDER BY user_id LIMIT $2";
+    let rows = conn.rows(sql, &[&number(after.0), &limit(most)]).await?;
+    rows.iter().map(api_key_row).collect()
+}
+
+fn api_key_row(row: &Row) -> Result<(UserId, ApiKey), Failure> {
+    let from = From::new("api_keys", row);
+    let key = ApiKey { hash: from.hash("hash")?, sealed: from.get("sealed")? };
+    Ok((UserId(from.number("user_id")?), key))
 }
 
 fn unavailable(why: &'static str) -> Failure {

@@ -1,5 +1,7 @@
 //! The queue of letters.
 
+use tokio_postgres::Row;
+
 use super::conn::Conn;
 use super::counters::{self, Counter};
 use super::failure::Failure;
@@ -8,7 +10,8 @@ use super::users;
 use crate::clock::Timestamp;
 use crate::identity::UserId;
 use crate::store::{
-    Claimed, Letter, LetterKind, NewLetter, Posted, QueueLimits, RESETS_AT_ONCE, fold_case,
+    Claimed, Letter, LetterKind, NewLetter, Posted, QueueLimits, RESETS_AT_ONCE, StoreError,
+    fold_case,
 };
 
 pub(super) async fn post(
@@ -41,14 +44,50 @@ async fn put(
     if full {
         return Ok(Posted { queued: 0, refused: 1 });
     }
+    let NewLetter { kind, user, to, basis, at } = new.clone();
+    let letter = Letter { number: drawn, kind, user, to, basis, posted: at, due: at, attempts: 0 };
+    keep(conn, &letter).await?;
+    Ok(Posted { queued: 1, refused: 0 })
+}
+
+/// Stores a letter whose number is free.
+pub(super) async fn keep(conn: &Conn, letter: &Letter) -> Result<(), Failure> {
     let sql = "INSERT INTO portcullis.letters (number, kind, user_id, recipient, \
                recipient_folded, basis, posted, due, attempts) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 0)";
-    let (kind, user) = (i16::from(new.kind.code()), number(new.user.0));
-    let basis = &new.basis[..];
-    conn.execute(sql, &[&number(drawn), &kind, &user, &new.to, &to, &basis, &millis(new.at)])
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let Letter { number: drawn, kind, user, to, basis, posted, due, attempts } = letter;
+    let (kind, attempts) = (i16::from(kind.code()), i64::from(*attempts));
+    let (user, basis, folded) = (number(user.0), &basis[..], fold_case(to));
+    let (drawn, posted, due) = (number(*drawn), millis(*posted), millis(*due));
+    conn.execute(sql, &[&drawn, &kind, &user, to, &folded, &basis, &posted, &due, &attempts])
         .await?;
-    Ok(Posted { queued: 1, refused: 0 })
+    Ok(())
+}
+
+/// Letters with numbers above `after`, in order. One of a kind that is not known is an error.
+pub(super) async fn page(conn: &Conn, after: u64, most: usize) -> Result<Vec<Letter>, Failure> {
+    let sql = "SELECT number, kind, user_id, recipient, basis, posted, due, attempts \
+               FROM portcullis.letters WHERE number > $1 ORDER BY number LIMIT $2";
+    let rows = conn.rows(sql, &[&number(after), &limit(most)]).await?;
+    let newer = || StoreError::Unavailable("a letter waits that a newer portcullis wrote".into());
+    rows.iter().map(|row| read(row)?.ok_or_else(|| newer().into())).collect()
+}
+
+/// A letter; `None` for one of a kind that is not known.
+fn read(row: &Row) -> Result<Option<Letter>, Failure> {
+    let from = From::new("letters", row);
+    let kind = u8::try_from(from.get::<i16>("kind")?).ok().and_then(LetterKind::of_code);
+    let Some(kind) = kind else { return Ok(None) };
+    Ok(Some(Letter {
+        number: from.number("number")?,
+        kind,
+        user: UserId(from.number("user_id")?),
+        to: from.get("recipient")?,
+        basis: from.hash("basis")?,
+        posted: from.at("posted")?,
+        due: from.at("due")?,
+        attempts: u32::try_from(from.number("attempts")?).unwrap_or(u32::MAX),
+    }))
 }
 
 pub(super) async fn post_resets(
@@ -97,20 +136,9 @@ pub(super) async fn claim(
         }
         let taken = conn.row(take, &[&number(found), &millis(due), &millis(until)]).await?;
         let Some(row) = taken else { continue };
-        let from = From::new("letters", &row);
-        let kind = u8::try_from(from.get::<i16>("kind")?).ok().and_then(LetterKind::of_code);
         // One of a kind that is not known is left to the binary that knows it.
-        let Some(kind) = kind else { continue };
-        return Ok(Claimed::Letter(Letter {
-            number: from.number("number")?,
-            kind,
-            user: UserId(from.number("user_id")?),
-            to: from.get("recipient")?,
-            basis: from.hash("basis")?,
-            posted: from.at("posted")?,
-            due: from.at("due")?,
-            attempts: u32::try_from(from.number("attempts")?).unwrap_or(u32::MAX),
-        }));
+        let Some(letter) = read(&row)? else { continue };
+        return Ok(Claimed::Letter(letter));
     }
 }
 

@@ -24,6 +24,10 @@ const PAUSE: Duration = Duration::from_millis(4);
 /// How long what takes long may take: a batch of an import, or an index of all users.
 const LONG: Duration = Duration::from_secs(15 * 60);
 
+/// How a transaction begins that waits for whoever takes what it reads.
+const POUR: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0; \
+                    SET LOCAL idle_in_transaction_session_timeout = 0";
+
 /// How those who listen are woken.
 pub(super) const NOTIFY: &str = "NOTIFY portcullis";
 
@@ -68,6 +72,8 @@ pub(super) enum Mode {
     Statement,
     /// All as they are at one moment; nothing is changed.
     Snapshot,
+    /// The same for as long as it takes. It is not begun anew: much of it is handed over by then.
+    Pour,
     /// One transaction. A statement sees what others have committed before it began, so whatever
     /// is decided by is locked first.
     Change,
@@ -170,7 +176,11 @@ impl Link {
         work: Work<A, T>,
     ) -> Result<T, Failure> {
         let mut call = Call { asked, work, outcome: Err(Failure::Late) };
-        let limit = if mode == Mode::Long { self.timeout.max(LONG) } else { self.timeout };
+        let limit = match mode {
+            Mode::Pour => Duration::MAX,
+            Mode::Long => self.timeout.max(LONG),
+            Mode::Look | Mode::Statement | Mode::Snapshot | Mode::Change => self.timeout,
+        };
         let tries = self.tries(mode, &mut call);
         tokio::time::timeout(limit, tries).await.unwrap_or(Err(Failure::Late))?;
         call.outcome
@@ -187,7 +197,7 @@ impl Link {
                 && tried == 1
                 && mode != Mode::Statement
                 && !matches!(failure, Failure::Unknown(_) | Failure::Late);
-            if !contended && !lost {
+            if !contended && !lost || mode == Mode::Pour {
                 return Err(failure);
             }
             let waited = begun.elapsed();
@@ -255,6 +265,7 @@ impl Link {
             Mode::Snapshot => {
                 conn.commands("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
             }
+            Mode::Pour => conn.commands(POUR).await?,
             Mode::Change | Mode::Long => conn.commands(&self.begin).await?,
         }
         call.make(conn).await?;
@@ -295,7 +306,7 @@ fn knows_no_such_thing(code: &str) -> bool {
 
 impl Mode {
     const fn is_transaction(self) -> bool {
-        matches!(self, Self::Snapshot | Self::Change | Self::Long)
+        matches!(self, Self::Snapshot | Self::Pour | Self::Change | Self::Long)
     }
 }
 

@@ -52,7 +52,7 @@ const STEPS: &[Migration] = &[
 pub(super) const VERSION: u64 = STEPS.len() as u64;
 
 /// Where the version is kept.
-const LAYOUT: &str = "CREATE TABLE IF NOT EXISTS portcullis.layout ( \
+pub(super) const LAYOUT: &str = "CREATE TABLE IF NOT EXISTS portcullis.layout ( \
                           one smallint PRIMARY KEY CHECK (one = 1), \
                           version bigint NOT NULL \
                       ); \

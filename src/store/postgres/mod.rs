@@ -29,6 +29,7 @@ mod sessions;
 mod settings;
 mod threads;
 mod tickets;
+mod transfer;
 mod users;
 mod waker;
 mod whole_users;
@@ -52,6 +53,7 @@ use crate::identity::{SessionId, UserId};
 pub use migrate::Migration;
 pub use open::Layout;
 pub use settings::{PostgresSettings, UrlFault};
+pub use transfer::DatabaseCopy;
 
 /// The store in a database.
 ///

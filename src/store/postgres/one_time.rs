@@ -8,6 +8,7 @@ use super::users;
 use crate::clock::Timestamp;
 use crate::identity::UserId;
 use crate::store::record::{PasswordHash, User, UserChange};
+use crate::store::transfer::{KeptToken, KeptTokens};
 use crate::store::{Confirmation, NewToken, Redeemed, TOKENS_KEPT, TokenRef, fold_case};
 
 /// Selects the user of a token, and what the token says.
@@ -42,6 +43,51 @@ pub(super) async fn add(conn: &Conn, new: &NewToken) -> Result<bool, Failure> {
                    ORDER BY place DESC LIMIT $4))";
     conn.execute(sql, &[&user, &purpose, &millis(new.at), &limit(TOKENS_KEPT)]).await?;
     Ok(true)
+}
+
+/// Stores tokens of a user who has none for that purpose.
+pub(super) async fn keep(conn: &Conn, kept: &KeptTokens) -> Result<(), Failure> {
+    let sql = "INSERT INTO portcullis.one_time_tokens \
+               (user_id, purpose, place, hash, basis, address, expires) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let (user, purpose) = (number(kept.user.0), i16::from(kept.purpose));
+    for (place, token) in (1_i64..).zip(&kept.tokens) {
+        let (hash, basis, expires) = (&token.hash[..], &token.basis[..], millis(token.expires));
+        conn.execute(sql, &[&user, &purpose, &place, &hash, &basis, &token.address, &expires])
+            .await?;
+    }
+    Ok(())
+}
+
+/// All tokens of so many users with ids above `after`, in order.
+pub(super) async fn page(
+    conn: &Conn,
+    after: UserId,
+    users: usize,
+) -> Result<Vec<KeptTokens>, Failure> {
+    let sql = "SELECT user_id, purpose, hash, basis, address, expires \
+               FROM portcullis.one_time_tokens WHERE user_id IN ( \
+                   SELECT DISTINCT user_id FROM portcullis.one_time_tokens WHERE user_id > $1 \
+                   ORDER BY user_id LIMIT $2) \
+               ORDER BY user_id, purpose, place";
+    let mut all: Vec<KeptTokens> = Vec::new();
+    for row in &conn.rows(sql, &[&number(after.0), &limit(users)]).await? {
+        let from = From::new("one_time_tokens", row);
+        let user = UserId(from.number("user_id")?);
+        let purpose =
+            u8::try_from(from.get::<i16>("purpose")?).map_err(|error| from.corrupt(error))?;
+        let token = KeptToken {
+            hash: from.hash("hash")?,
+            basis: from.hash("basis")?,
+            address: from.get("address")?,
+            expires: from.at("expires")?,
+        };
+        match all.last_mut().filter(|last| last.user == user && last.purpose == purpose) {
+            Some(last) => last.tokens.push(token),
+            None => all.push(KeptTokens { user, purpose, tokens: vec![token] }),
+        }
+    }
+    Ok(all)
 }
 
 /// The user of a good token, as it is written, and the address that the token was sent to.

@@ -8,10 +8,13 @@ use super::link::Mode;
 use super::migrate::{self, Migration, VERSION};
 use super::settings::PostgresSettings;
 use super::threads::Threads;
+use super::transfer::UNFINISHED;
 use crate::store::{OpenError, OpenMode};
 
 const NONE: &str = "there is no store in it: start the gateway, or run `portcullis store migrate`";
 const OLDER: &str = "its tables are of an older version: run `portcullis store migrate`";
+const UNFINISHED_COPY: &str = "it is a copy that was not finished: run the same `portcullis store copy` again, \
+                               or `DROP SCHEMA portcullis CASCADE` to begin with nothing";
 const NEWER: &str = "its tables are of a newer portcullis: run that one";
 
 /// How far the tables of a database are.
@@ -77,13 +80,13 @@ impl PostgresStore {
 )]
 struct NoRights(Vec<String>);
 
-struct Opening {
-    threads: Threads,
-    place: String,
+pub(super) struct Opening {
+    pub(super) threads: Threads,
+    pub(super) place: String,
 }
 
 impl Opening {
-    fn new(settings: &PostgresSettings) -> Result<Self, OpenError> {
+    pub(super) fn new(settings: &PostgresSettings) -> Result<Self, OpenError> {
         let place = settings.to_string();
         match Threads::new(settings) {
             Ok(threads) => Ok(Self { threads, place }),
@@ -93,23 +96,36 @@ impl Opening {
 
     /// The version of the tables, which is none that only a newer program knows.
     fn version(&self) -> Result<u64, OpenError> {
+        match self.stored_version()? {
+            UNFINISHED => Err(self.layout(UNFINISHED_COPY, false)),
+            version => self.known(version),
+        }
+    }
+
+    /// What stands in the place of a version.
+    pub(super) fn stored_version(&self) -> Result<u64, OpenError> {
         let looked =
             self.threads.calls().block(Mode::Look, (), |conn, ()| Box::pin(migrate::version(conn)));
-        match looked.map_err(|error| self.database(error))? {
+        looked.map_err(|error| self.database(error))
+    }
+
+    /// Refuses a version that only a newer program knows.
+    pub(super) fn known(&self, version: u64) -> Result<u64, OpenError> {
+        match version {
             newer if newer > VERSION => Err(self.layout(NEWER, true)),
             version => Ok(version),
         }
     }
 
     /// Makes sure that the account may read and write every table: another one may have made some.
-    fn rights(&self) -> Result<(), OpenError> {
+    pub(super) fn rights(&self) -> Result<(), OpenError> {
         let lacking =
             self.threads.calls().block(Mode::Look, (), |conn, ()| Box::pin(migrate::lacking(conn)));
         let tables = lacking.map_err(|error| self.database(error))?;
         if tables.is_empty() { Ok(()) } else { Err(self.database(NoRights(tables))) }
     }
 
-    fn migrate(&self) -> Result<Vec<Migration>, OpenError> {
+    pub(super) fn migrate(&self) -> Result<Vec<Migration>, OpenError> {
         let prepared = self
             .threads
             .calls()
@@ -124,11 +140,11 @@ impl Opening {
         Ok(done)
     }
 
-    fn database(&self, source: impl Error + Send + Sync + 'static) -> OpenError {
+    pub(super) fn database(&self, source: impl Error + Send + Sync + 'static) -> OpenError {
         OpenError::Database { place: self.place.clone(), source: source.into() }
     }
 
-    fn layout(&self, reason: &'static str, newer: bool) -> OpenError {
+    pub(super) fn layout(&self, reason: &'static str, newer: bool) -> OpenError {
         OpenError::Layout { place: self.place.clone(), reason, newer }
     }
 }

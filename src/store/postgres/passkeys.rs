@@ -4,7 +4,7 @@ use tokio_postgres::Row;
 
 use super::conn::Conn;
 use super::failure::Failure;
-use super::rows::{From, millis, number};
+use super::rows::{From, limit, millis, number};
 use super::users;
 use crate::clock::Timestamp;
 use crate::identity::UserId;
@@ -119,6 +119,21 @@ pub(super) async fn use_up(conn: &Conn, signed: SignedChallenge) -> Result<bool,
                ON CONFLICT DO NOTHING";
     let (hash, expires) = (&signed.hash[..], millis(signed.expires));
     Ok(conn.execute(sql, &[&hash, &expires]).await? == 1)
+}
+
+/// Used challenges with hashes behind `after`, in order.
+pub(super) async fn signed_page(
+    conn: &Conn,
+    after: &[u8],
+    most: usize,
+) -> Result<Vec<SignedChallenge>, Failure> {
+    let sql = "SELECT hash, expires FROM portcullis.signed_challenges WHERE hash > $1 \
+               ORDER BY hash LIMIT $2";
+    let read = |row: &Row| {
+        let from = From::new("signed_challenges", row);
+        Ok(SignedChallenge { hash: from.hash("hash")?, expires: from.at("expires")? })
+    };
+    conn.rows(sql, &[&after, &limit(most)]).await?.iter().map(read).collect()
 }
 
 /// Forgets the challenges that have ended by `now`.

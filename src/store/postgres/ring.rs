@@ -29,7 +29,7 @@ async fn read(conn: &Conn) -> Result<Option<SealedRing>, Failure> {
     .transpose()
 }
 
-async fn put(conn: &Conn, after: u64, sealed: &[u8]) -> Result<bool, Failure> {
+pub(super) async fn put(conn: &Conn, after: u64, sealed: &[u8]) -> Result<bool, Failure> {
     let sql = if after == 0 {
         "INSERT INTO portcullis.key_ring (one, version, sealed) VALUES (1, $1 + 1, $2) \
          ON CONFLICT DO NOTHING"

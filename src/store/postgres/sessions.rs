@@ -5,7 +5,7 @@ mod found;
 use tokio_postgres::Row;
 
 use found::locked;
-pub(super) use found::{Named, adopted, kept, latest, of_user, standing};
+pub(super) use found::{Named, adopted, kept, kept_page, latest, of_user, standing};
 
 use super::conn::{Arg, Conn};
 use super::counters::{self, Counter};

@@ -8,7 +8,7 @@ use super::conn::Conn;
 use super::counters::{self, Counter, hold, let_go};
 use super::failure::Failure;
 use super::rows::{self, From, Own, is_text, limit, mark, millis, number, user_columns};
-use super::{groups, invitations};
+use super::{groups, invitations, whole_users};
 use crate::identity::UserId;
 use crate::store::record::{Creation, NewUser, PasswordHash, User, UserChange};
 use crate::store::{Admission, Clashes, StoreEvent, Terms, fold_case, looks};
@@ -276,8 +276,7 @@ pub(super) async fn delete(conn: &Conn, id: UserId) -> Result<bool, Failure> {
     if conn.execute(sql, &[&number(id.0)]).await? == 0 {
         return Ok(false);
     }
-    let sql = "INSERT INTO portcullis.deleted_users (id) VALUES ($1) ON CONFLICT DO NOTHING";
-    conn.execute(sql, &[&number(id.0)]).await?;
+    whole_users::note_deleted(conn, id).await?;
     conn.tell(StoreEvent::User(id));
     Ok(true)
 }

@@ -44,7 +44,7 @@ pub(super) async fn page(
     Ok(whole.collect())
 }
 
-async fn numbers(conn: &Conn) -> Result<Numbers, Failure> {
+pub(super) async fn numbers(conn: &Conn) -> Result<Numbers, Failure> {
     Ok(Numbers {
         users: counters::last(conn, Counter::Users).await?,
         sessions: counters::last(conn, Counter::Sessions).await?,
@@ -271,6 +271,13 @@ pub(super) async fn take_deleted(
     let sql = "INSERT INTO portcullis.deleted_users (id) SELECT unnest($1) ON CONFLICT DO NOTHING";
     conn.execute(sql, &[&gone]).await?;
     Ok(alive)
+}
+
+/// Notes the id of a user who was deleted.
+pub(super) async fn note_deleted(conn: &Conn, id: UserId) -> Result<(), Failure> {
+    let sql = "INSERT INTO portcullis.deleted_users (id) VALUES ($1) ON CONFLICT DO NOTHING";
+    conn.execute(sql, &[&number(id.0)]).await?;
+    Ok(())
 }
 
 pub(super) async fn deleted(

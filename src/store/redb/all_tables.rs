@@ -22,9 +22,11 @@ pub(super) trait EachTable {
     ) -> Result<(), Self::Error>;
 }
 
-/// Does it to all tables there are.
+/// Does it to all tables there are, in the order in which their rows are copied: groups before their
+/// members, users before what is theirs.
 pub(super) fn each_table<E: EachTable>(each: &mut E) -> Result<(), E::Error> {
     each.visit(&META)?;
+    each.visit(&GROUPS)?;
     each.visit(&USERS)?;
     each.visit(&NAMES)?;
     each.visit(&SESSIONS)?;
@@ -38,7 +40,6 @@ pub(super) fn each_table<E: EachTable>(each: &mut E) -> Result<(), E::Error> {
     each.visit(&INVITATIONS)?;
     each.visit(&INVITATION_HASHES)?;
     each.visit(&DELETED)?;
-    each.visit(&GROUPS)?;
     each.visit(&GROUP_NAMES)?;
     each.visit(&LETTERS)?;
     each.visit(&LETTERS_DUE)?;

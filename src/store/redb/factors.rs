@@ -5,7 +5,7 @@ use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 
 use super::passkeys::PasskeyRecord;
-use super::tables::{Change, FACTORS, Source};
+use super::tables::{Change, FACTORS, Source, decode};
 use super::{RedbStore, one_time, passkeys, sessions, users};
 use crate::clock::Timestamp;
 use crate::identity::UserId;
@@ -93,6 +93,11 @@ struct FactorsRecord {
 pub(super) fn find(source: &impl Source, user: UserId) -> Result<Option<Factors>, StoreError> {
     let found: Option<FactorsRecord> = source.record(&FACTORS, user.0)?;
     Ok(found.map(Into::into))
+}
+
+/// The factors of a user as they are kept.
+pub(super) fn kept(bytes: &[u8]) -> Result<Factors, StoreError> {
+    decode::<_, FactorsRecord>(&FACTORS, bytes).map(Into::into)
 }
 
 /// Whether a user still has what was shown when a session began.

@@ -76,8 +76,7 @@ pub(super) fn all(view: &View) -> Result<Vec<Group>, StoreError> {
     let rows = table.iter().map_err(|error| failed(&GROUPS, error))?;
     let groups = rows.map(|row| {
         let (_, bytes) = row.map_err(|error| failed(&GROUPS, error))?;
-        let record: GroupRecord = decode(&GROUPS, bytes.value())?;
-        Ok(record.into())
+        kept(bytes.value())
     });
     let mut groups: Vec<Group> = groups.collect::<Result<_, StoreError>>()?;
     groups.sort_unstable_by(|one, other| one.name.cmp(&other.name));
@@ -97,9 +96,19 @@ pub(super) fn create(change: &Change<'_>, name: &str) -> Result<Option<Group>, S
 /// Stores a group whose name is free, and returns its number.
 fn insert(change: &Change<'_>, group: &Group) -> Result<u64, StoreError> {
     let number = change.next(Counter::Groups)?;
-    change.put(&GROUP_NAMES, group.name.as_str(), number)?;
-    change.put_record(&GROUPS, number, &GroupRecord::from(group))?;
+    keep(change, number, group)?;
     Ok(number)
+}
+
+/// Stores a group whose name and number are free.
+pub(super) fn keep(change: &Change<'_>, number: u64, group: &Group) -> Result<(), StoreError> {
+    change.put(&GROUP_NAMES, group.name.as_str(), number)?;
+    change.put_record(&GROUPS, number, &GroupRecord::from(group))
+}
+
+/// A group as it is kept.
+pub(super) fn kept(bytes: &[u8]) -> Result<Group, StoreError> {
+    decode::<_, GroupRecord>(&GROUPS, bytes).map(Into::into)
 }
 
 /// The numbers of those groups. One that is not there is made, without roles: it gives nothing

@@ -110,7 +110,12 @@ pub(super) fn add(change: &Change<'_>, new: &NewInvitation) -> Result<Invitation
     Ok(invitation)
 }
 
-fn insert(change: &Change<'_>, hash: [u8; 32], invitation: &Invitation) -> Result<(), StoreError> {
+/// Stores one whose number and hash are free.
+pub(super) fn insert(
+    change: &Change<'_>,
+    hash: [u8; 32],
+    invitation: &Invitation,
+) -> Result<(), StoreError> {
     change.put(&INVITATION_HASHES, hash, invitation.id)?;
     change.put_record(&INVITATIONS, invitation.id, &InvitationRecord::new(hash, invitation))
 }
@@ -193,10 +198,15 @@ pub(super) fn kept_page(
     rows.take(limit)
         .map(|row| {
             let (id, bytes) = row.map_err(|error| failed(&INVITATIONS, error))?;
-            let record: InvitationRecord = decode(&INVITATIONS, bytes.value())?;
-            Ok(record.into_kept(id.value()))
+            kept(id.value(), bytes.value())
         })
         .collect()
+}
+
+/// One as it is kept.
+pub(super) fn kept(id: u64, bytes: &[u8]) -> Result<KeptInvitation, StoreError> {
+    let record: InvitationRecord = decode(&INVITATIONS, bytes)?;
+    Ok(record.into_kept(id))
 }
 
 pub(super) fn remove(change: &Change<'_>, id: u64) -> Result<bool, StoreError> {

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use minicbor::{Decode, Encode};
 
-use super::tables::{API_KEY_HASHES, API_KEYS, Change, Source, dangling};
+use super::tables::{API_KEY_HASHES, API_KEYS, Change, Source, dangling, decode};
 use super::{RedbStore, user_keys, users};
 use crate::clock::Timestamp;
 use crate::identity::UserId;
@@ -79,6 +79,11 @@ struct ApiKeyRecord {
 pub(super) fn stored_key(source: &impl Source, id: UserId) -> Result<Option<ApiKey>, StoreError> {
     let found: Option<ApiKeyRecord> = source.record(&API_KEYS, id.0)?;
     Ok(found.map(Into::into))
+}
+
+/// An API key as it is kept.
+pub(super) fn kept(bytes: &[u8]) -> Result<ApiKey, StoreError> {
+    decode::<_, ApiKeyRecord>(&API_KEYS, bytes).map(Into::into)
 }
 
 /// The key there is, or `candidate` in its place; `None` if the user is gone.

@@ -3,7 +3,9 @@
 use minicbor::{Decode, Encode};
 use redb::{ReadableTable, ReadableTableMetadata};
 
-use super::tables::{Change, Counter, LETTERS, LETTERS_DUE, LETTERS_TO, Source, dangling, failed};
+use super::tables::{
+    Change, Counter, LETTERS, LETTERS_DUE, LETTERS_TO, Source, dangling, decode, failed,
+};
 use super::users;
 use crate::clock::Timestamp;
 use crate::identity::UserId;
@@ -61,21 +63,40 @@ pub(super) fn post(
     if full || waiting_for(change, &to, limits.recipient)? >= limits.recipient {
         return Ok(Posted { queued: 0, refused: 1 });
     }
-    let number = change.next(Counter::Letters)?;
-    let at = new.at.as_millis();
-    let record = LetterRecord {
-        kind: new.kind.code(),
-        user: new.user.0,
+    let letter = Letter {
+        number: change.next(Counter::Letters)?,
+        kind: new.kind,
+        user: new.user,
         to: new.to.clone(),
         basis: new.basis,
-        posted: at,
-        due: at,
+        posted: new.at,
+        due: new.at,
         attempts: 0,
     };
-    change.put_record(&LETTERS, number, &record)?;
-    change.put(&LETTERS_DUE, (at, number), ())?;
-    change.put(&LETTERS_TO, (to.as_str(), number), ())?;
+    keep(change, &letter)?;
     Ok(Posted { queued: 1, refused: 0 })
+}
+
+/// Stores a letter whose number is free.
+pub(super) fn keep(change: &Change<'_>, letter: &Letter) -> Result<(), StoreError> {
+    let record = LetterRecord {
+        kind: letter.kind.code(),
+        user: letter.user.0,
+        to: letter.to.clone(),
+        basis: letter.basis,
+        posted: letter.posted.as_millis(),
+        due: letter.due.as_millis(),
+        attempts: letter.attempts,
+    };
+    change.put_record(&LETTERS, letter.number, &record)?;
+    change.put(&LETTERS_DUE, (record.due, letter.number), ())?;
+    change.put(&LETTERS_TO, (fold_case(&letter.to).as_str(), letter.number), ())
+}
+
+/// A letter as it is kept; `None` for one of a kind that a newer binary knows.
+pub(super) fn kept(number: u64, bytes: &[u8]) -> Result<Option<Letter>, StoreError> {
+    let record: LetterRecord = decode(&LETTERS, bytes)?;
+    Ok(record.into_letter(number))
 }
 
 /// How many letters wait for an address; counted up to `limit`.

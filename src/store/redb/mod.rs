@@ -22,9 +22,11 @@ mod open;
 mod passkeys;
 mod probe;
 mod recipes;
+mod refusal;
 mod rest;
 mod sessions;
 mod tables;
+mod transfer;
 mod user_keys;
 mod users;
 mod writer;
@@ -51,6 +53,7 @@ pub use draft::{Finish, StoreDraft};
 pub use finished::FinishedDraft;
 pub use open::OpenMode;
 pub use rest::{Compacted, HeldStore};
+pub use transfer::{FileCopy, RowReader};
 
 /// Sessions that one commit of a sweep removes at most, so that no login waits long for it.
 const SWEEP_STEP: usize = 512;

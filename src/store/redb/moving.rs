@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::sessions::{self, Stored};
 use super::tables::{ADOPTED, API_KEY_HASHES, Change, Counter, NAMES, SESSIONS, Source, View};
-use super::{RedbStore, deleted, factors, groups, invitations, keys, passkeys, user_keys, users};
+use super::{
+    RedbStore, deleted, factors, groups, invitations, keys, passkeys, sessions, user_keys, users,
+};
 use crate::identity::UserId;
 use crate::store::moving::{
     Arrival, GroupArrival, InvitationArrival, KeptInvitation, KeptSession, MovingStore, Numbers,
@@ -286,11 +287,10 @@ fn keep(change: &Change<'_>, user: UserId, mut kept: KeptSession) -> Result<(), 
     } else {
         change.raise(Counter::Sessions, *number)?;
     }
-    if let Some(jti) = &kept.adopted {
-        if change.number(&ADOPTED, jti.as_str())?.is_some() {
-            return Ok(());
-        }
-        change.put(&ADOPTED, jti.as_str(), kept.session.id.number)?;
+    if let Some(jti) = &kept.adopted
+        && change.number(&ADOPTED, jti.as_str())?.is_some()
+    {
+        return Ok(());
     }
-    Stored { session: kept.session, adopted: kept.adopted }.enter(change)
+    sessions::keep(change, kept)
 }

@@ -8,6 +8,7 @@ use super::{indexes, users};
 use crate::clock::Timestamp;
 use crate::identity::UserId;
 use crate::store::record::{User, UserChange};
+use crate::store::transfer::{KeptToken, KeptTokens};
 use crate::store::{
     Confirmation, NewToken, Purpose, Redeemed, StoreError, TOKENS_KEPT, TokenRef, fold_case,
 };
@@ -57,6 +58,31 @@ pub(super) fn add(change: &Change<'_>, new: &NewToken) -> Result<bool, StoreErro
     kept.tokens.drain(..surplus);
     change.put_record(&ONE_TIME, key, &kept)?;
     Ok(true)
+}
+
+/// Stores tokens of a user who is there, and has none for that purpose.
+pub(super) fn keep(change: &Change<'_>, kept: KeptTokens) -> Result<(), StoreError> {
+    let record = |token: KeptToken| TokenRecord {
+        hash: token.hash,
+        basis: token.basis,
+        address: token.address,
+        expires: token.expires.as_millis(),
+    };
+    let tokens = kept.tokens.into_iter().map(record).collect();
+    change.put_record(&ONE_TIME, (kept.user.0, kept.purpose), &TokensRecord { tokens })
+}
+
+/// Tokens as they are kept, of which there may be none.
+pub(super) fn kept((user, purpose): (u64, u8), bytes: &[u8]) -> Result<KeptTokens, StoreError> {
+    let record: TokensRecord = decode(&ONE_TIME, bytes)?;
+    let token = |record: TokenRecord| KeptToken {
+        hash: record.hash,
+        basis: record.basis,
+        address: record.address,
+        expires: Timestamp::from_millis(record.expires),
+    };
+    let tokens = record.tokens.into_iter().map(token).collect();
+    Ok(KeptTokens { user: UserId(user), purpose, tokens })
 }
 
 /// The user of a good token, and the address that it was sent to.

@@ -1,20 +1,21 @@
 //! Opening a store: making a file, or finding out that one is ours before anything touches it.
 
-use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::panic::AssertUnwindSafe;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use redb::backends::{FileBackend, InMemoryBackend};
-use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend};
+use redb::{Database, ReadableDatabase, StorageBackend};
 
 use super::lasting::Lasting;
 use super::live::Live;
 use super::probe::Probe;
+use super::refusal::{ALIEN, EMPTY};
 use super::tables::{COUNTED, FORMAT, INDEXED, META, VERSION, View};
+use super::transfer::{self, UNFINISHED};
 use super::writer::{self, Writer};
 use super::{RedbStore, all_tables, indexes, recipes};
 use crate::new_file::NewFile;
@@ -32,13 +33,6 @@ const PACE: Duration = Duration::from_millis(200);
 
 /// How each redb file begins.
 const MAGIC: [u8; 9] = *b"redb\x1A\x0A\xA9\x0D\x0A";
-
-const EMPTY: &str =
-    "the file is empty: remove it to begin a new store, or put a backup in its place";
-const ALIEN: &str = "this is no store of portcullis: set `[store] path` to another file";
-const DAMAGED: &str = "the store is damaged: put a backup in its place";
-const NEWER: &str =
-    "the store was written by a newer portcullis: run that one, or restore a backup";
 
 /// What to do when there is no file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -121,6 +115,17 @@ pub(super) struct Place<'p>(pub(super) &'p Path);
 impl Place<'_> {
     /// The database in a file that proves to be ours.
     pub(super) fn open(self) -> Result<(Lasting, Database), OpenError> {
+        let disk = self.disk()?;
+        // redb may panic where a file was cut or altered. Nothing of the probe outlives that.
+        std::panic::catch_unwind(AssertUnwindSafe(|| self.probe(disk.clone())))
+            .unwrap_or_else(|_panic| Err(self.damaged()))?;
+        let db = self.database(disk.clone())?;
+        self.check(&db)?;
+        Ok((disk, db))
+    }
+
+    /// A file that begins as one of redb does.
+    pub(super) fn disk(self) -> Result<Lasting, OpenError> {
         let file = File::options().read(true).write(true).open(self.0);
         let mut file = file.map_err(|error| self.io(error))?;
         let mut head = Vec::new();
@@ -129,13 +134,7 @@ impl Place<'_> {
         if head != MAGIC {
             return Err(self.foreign(ALIEN, None));
         }
-        let disk = Lasting::new(self.backend(file)?);
-        // redb may panic where a file was cut or altered. Nothing of the probe outlives that.
-        std::panic::catch_unwind(AssertUnwindSafe(|| self.probe(disk.clone())))
-            .unwrap_or_else(|_panic| Err(self.damaged()))?;
-        let db = self.database(disk.clone())?;
-        self.check(&db)?;
-        Ok((disk, db))
+        Ok(Lasting::new(self.backend(file)?))
     }
 
     /// Opens a view of the file and reads what marks it as ours.
@@ -172,6 +171,15 @@ impl Place<'_> {
 
     /// Whether the database is ours, of a version we can read.
     pub(super) fn check(self, db: &Database) -> Result<(), OpenError> {
+        match self.version(db)? {
+            UNFINISHED => Err(self.foreign(transfer::UNFINISHED_COPY, None)),
+            version if version > VERSION => Err(self.newer()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The version of a database that is ours.
+    pub(super) fn version(self, db: &Database) -> Result<u64, OpenError> {
         let txn = db.begin_read().map_err(|error| self.failed(error.into()))?;
         let meta = match txn.open_table(META) {
             Ok(meta) => meta,
@@ -179,11 +187,7 @@ impl Place<'_> {
             Err(error) => return Err(self.foreign(ALIEN, Some(error.into()))),
         };
         let version = redb::ReadableTable::get(&meta, FORMAT).map_err(|e| self.failed(e.into()))?;
-        match version.map(|version| version.value()) {
-            None => Err(self.foreign(ALIEN, None)),
-            Some(version) if version > VERSION => Err(self.newer()),
-            Some(_) => Ok(()),
-        }
+        version.map(|version| version.value()).ok_or_else(|| self.foreign(ALIEN, None))
     }
 
     /// Makes the tables that are not there yet, fills those that an older version did not have,
@@ -225,68 +229,6 @@ impl Place<'_> {
         let live = Arc::new(Live::new(self.path(), disk, db, rest));
         let writer = Writer::start(Arc::clone(&live), pace).map_err(|error| self.io(error))?;
         Ok(RedbStore { writer, live })
-    }
-
-    pub(super) fn damaged(self) -> OpenError {
-        self.foreign(DAMAGED, None)
-    }
-
-    pub(super) fn newer(self) -> OpenError {
-        self.foreign(NEWER, None)
-    }
-
-    /// The disk's fault, or the file's.
-    pub(super) fn failed(self, error: redb::Error) -> OpenError {
-        // What the file holds, or what the disk says?
-        use io::ErrorKind::{InvalidData, UnexpectedEof};
-        if let redb::Error::Io(error) = error {
-            if !matches!(error.kind(), InvalidData | UnexpectedEof) {
-                return self.io(error);
-            }
-            return self.foreign(DAMAGED, Some(error.into()));
-        }
-        self.foreign(DAMAGED, Some(error.into()))
-    }
-
-    /// What is stored is not what has to be, unless it was the disk.
-    pub(super) fn spoiled(self, error: StoreError) -> OpenError {
-        match error {
-            StoreError::Unavailable(cause) => match cause.downcast() {
-                Ok(error) => self.failed(*error),
-                Err(cause) => self.foreign(DAMAGED, Some(cause)),
-            },
-            error @ (StoreError::Corrupt { .. } | StoreError::HandedOver) => {
-                self.foreign(DAMAGED, Some(error.into()))
-            }
-        }
-    }
-
-    /// No store can be made of what is there.
-    pub(super) fn unfit(self, why: &'static str) -> OpenError {
-        self.foreign(DAMAGED, Some(why.into()))
-    }
-
-    fn refused(self, error: DatabaseError) -> OpenError {
-        if let DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch = error {
-            return OpenError::Locked { path: self.path() };
-        }
-        self.failed(error.into())
-    }
-
-    fn foreign(
-        self,
-        reason: &'static str,
-        source: Option<Box<dyn Error + Send + Sync>>,
-    ) -> OpenError {
-        OpenError::Foreign { path: self.path(), reason, newer: reason == NEWER, source }
-    }
-
-    pub(super) fn io(self, source: io::Error) -> OpenError {
-        OpenError::Io { path: self.path(), source }
-    }
-
-    fn path(self) -> PathBuf {
-        self.0.to_owned()
     }
 }
 

@@ -3,7 +3,9 @@
 use redb::ReadableTable;
 
 use super::codec::SessionRecord;
-use super::tables::{ADOPTED, Change, Counter, SESSIONS, Source, USER_SESSIONS, dangling, failed};
+use super::tables::{
+    ADOPTED, Change, Counter, SESSIONS, Source, USER_SESSIONS, dangling, decode, failed,
+};
 use super::{factors, users};
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
@@ -45,6 +47,22 @@ impl Stored {
         change.put_record(&SESSIONS, self.session.id.number, &record)?;
         Ok(self.session)
     }
+}
+
+/// A session as it is kept.
+pub(super) fn kept_row(number: u64, bytes: &[u8]) -> Result<KeptSession, StoreError> {
+    let record: SessionRecord = decode(&SESSIONS, bytes)?;
+    let (session, adopted) = record.into_session(number);
+    Ok(KeptSession { session, adopted })
+}
+
+/// Stores a session as it is elsewhere, under its own number, which is free.
+pub(super) fn keep(change: &Change<'_>, kept: KeptSession) -> Result<(), StoreError> {
+    let KeptSession { session, adopted } = kept;
+    if let Some(jti) = &adopted {
+        change.put(&ADOPTED, jti.as_str(), session.id.number)?;
+    }
+    Stored { session, adopted }.enter(change)
 }
 
 /// The session that was adopted for `jti`.

@@ -122,7 +122,7 @@ pub(super) enum Counter {
 }
 
 impl Counter {
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Users => "last_user",
             Self::Sessions => "last_session",

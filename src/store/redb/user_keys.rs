@@ -107,7 +107,8 @@ pub(super) fn keep(change: &Change<'_>, user: UserId, mut key: UserKey) -> Resul
     put(change, &key)
 }
 
-fn put(change: &Change<'_>, key: &UserKey) -> Result<(), StoreError> {
+/// Stores a key that is not there yet, under its own number.
+pub(super) fn put(change: &Change<'_>, key: &UserKey) -> Result<(), StoreError> {
     change.put(&USER_KEY_HASHES, key.hash, key.id)?;
     change.put(&KEYS_OF_USERS, (key.user.0, key.id), ())?;
     save(change, key)
@@ -166,10 +167,15 @@ pub(super) fn page(
     rows.take(limit)
         .map(|row| {
             let (id, bytes) = row.map_err(|error| failed(&USER_KEYS, error))?;
-            let record: UserKeyRecord = decode(&USER_KEYS, bytes.value())?;
-            Ok(record.into_key(id.value()))
+            kept(id.value(), bytes.value())
         })
         .collect()
+}
+
+/// A key as it is kept.
+pub(super) fn kept(id: u64, bytes: &[u8]) -> Result<UserKey, StoreError> {
+    let record: UserKeyRecord = decode(&USER_KEYS, bytes)?;
+    Ok(record.into_key(id))
 }
 
 pub(super) fn remove(change: &Change<'_>, key: &UserKey) -> Result<(), StoreError> {

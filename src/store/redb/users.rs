@@ -85,7 +85,12 @@ pub(super) fn rows(
 
 pub(super) fn read(row: Row<'_>) -> Result<Own, StoreError> {
     let (id, bytes) = row.map_err(|error| failed(&USERS, error))?;
-    Ok(Own::of(decode(&USERS, bytes.value())?, UserId(id.value())))
+    kept(UserId(id.value()), bytes.value())
+}
+
+/// A user as it is kept.
+pub(super) fn kept(id: UserId, bytes: &[u8]) -> Result<Own, StoreError> {
+    Ok(Own::of(decode(&USERS, bytes)?, id))
 }
 
 /// The same as [`page`], with the roles of their own alone, and the names of their groups.

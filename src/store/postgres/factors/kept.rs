@@ -6,7 +6,7 @@ use crate::identity::UserId;
 use crate::store::postgres::conn::Conn;
 use crate::store::postgres::failure::Failure;
 use crate::store::postgres::passkeys;
-use crate::store::postgres::rows::{From, millis, number};
+use crate::store::postgres::rows::{From, limit, millis, number};
 use crate::store::{Factors, SecondFactor, Totp};
 
 /// Without passkeys, which have rows of their own.
@@ -64,6 +64,17 @@ pub(in crate::store::postgres) async fn of_users(
         }
     }
     Ok(all)
+}
+
+/// Users with ids above `after` who have factors, in order of their ids.
+pub(in crate::store::postgres) async fn owners_page(
+    conn: &Conn,
+    after: UserId,
+    most: usize,
+) -> Result<Vec<i64>, Failure> {
+    let sql = "SELECT user_id FROM portcullis.factors WHERE user_id > $1 ORDER BY user_id LIMIT $2";
+    let rows = conn.rows(sql, &[&number(after.0), &limit(most)]).await?;
+    rows.iter().map(|row| From::new("factors", row).get("user_id")).collect()
 }
 
 /// Stores the factors of a user who is there, and locked or not to be seen by others yet.

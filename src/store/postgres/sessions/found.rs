@@ -94,11 +94,23 @@ pub(in crate::store::postgres) async fn kept(
 ) -> Result<Vec<KeptSession>, Failure> {
     let sql = select!("WHERE s.user_id = ANY($1) ORDER BY s.number");
     let rows = conn.rows(sql, &[&users.to_vec()]).await?;
-    let kept = |row: &Row| {
-        let adopted = From::new("sessions", row).get("adopted")?;
-        Ok(KeptSession { session: session(row)?, adopted })
-    };
-    rows.iter().map(kept).collect()
+    rows.iter().map(kept_row).collect()
+}
+
+/// The same by number alone.
+pub(in crate::store::postgres) async fn kept_page(
+    conn: &Conn,
+    after: u64,
+    most: usize,
+) -> Result<Vec<KeptSession>, Failure> {
+    let sql = select!("WHERE s.number > $1 ORDER BY s.number LIMIT $2");
+    let rows = conn.rows(sql, &[&number(after), &limit(most)]).await?;
+    rows.iter().map(kept_row).collect()
+}
+
+fn kept_row(row: &Row) -> Result<KeptSession, Failure> {
+    let adopted = From::new("sessions", row).get("adopted")?;
+    Ok(KeptSession { session: session(row)?, adopted })
 }
 
 pub(in crate::store::postgres) async fn adopted(
