@@ -46,6 +46,14 @@ mod links;
 mod offline;
 #[path = "cli/operators.rs"]
 mod operators;
+#[cfg(feature = "postgres")]
+#[path = "common/postgres.rs"]
+#[expect(
+    dead_code,
+    clippy::panic,
+    reason = "of a cluster only what the binary needs; without one, no test"
+)]
+mod postgres;
 #[path = "cli/reload.rs"]
 mod reload;
 #[path = "cli/restore.rs"]
@@ -62,6 +70,9 @@ mod sessions;
 mod shadow;
 #[path = "cli/state.rs"]
 mod state;
+#[cfg(feature = "postgres")]
+#[path = "cli/store_copy.rs"]
+mod store_copy;
 #[path = "cli/take_over.rs"]
 mod take_over;
 #[path = "cli/why.rs"]

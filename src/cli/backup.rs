@@ -63,7 +63,7 @@ pub(super) async fn run(args: Args, file: &PolicyFile, out: &mut Out) -> anyhow:
     }
     let reach = Reach::open(config, Purpose::Backup, out).await?;
     let parts = reach.back_up(&BackupRequest { keys: !args.without_keys }).await?;
-    let incoming = Incoming { parts, part: Bytes::new() };
+    let incoming = Incoming::new(parts);
     if to_stream {
         let taken = tokio::task::spawn_blocking(move || {
             let mut out = BufWriter::new(io::stdout());
@@ -144,10 +144,16 @@ fn note(contents: &Contents, bytes: u64, path: Option<&Path>, out: &mut Out) {
     out.note("not in it: the policy file and what it names, and the audit record");
 }
 
-/// Parts of a backup, as one stream.
-struct Incoming {
+/// Parts of a backup, as one stream. To be read where one may block.
+pub(super) struct Incoming {
     parts: mpsc::Receiver<Bytes>,
     part: Bytes,
+}
+
+impl Incoming {
+    pub(super) const fn new(parts: mpsc::Receiver<Bytes>) -> Self {
+        Self { parts, part: Bytes::new() }
+    }
 }
 
 impl Read for Incoming {

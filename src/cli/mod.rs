@@ -107,7 +107,7 @@ enum Command {
     Restore(restore::Args),
     /// Give the disk back what the store has no more use for, while no gateway runs
     Compact(compact::Args),
-    /// The tables of a store that is a database
+    /// Copy a store between a file and a database; the tables of a database
     #[cfg(feature = "postgres")]
     Store(Act<store::Action>),
     /// Roles that are given to many users at once

@@ -26,7 +26,7 @@ fn now() -> u64 {
 }
 
 /// An authenticator app of alice's: its secret.
-fn enrol(gateway: &Gateway) -> String {
+pub(crate) fn enrol(gateway: &Gateway) -> String {
     let [access, _] = gateway.log_in("alice");
     let password = json!({ "password": "Tr1cky-Phrase-77" });
     let offered = post(gateway, "factors/totp/", &access, &password);
@@ -90,12 +90,16 @@ fn factors_move_with_their_user_and_their_keys() {
     // What was sealed by keys goes where the keys go.
     std::fs::copy(folder.file("portcullis.keys"), other.file("portcullis.keys")).unwrap();
     other.run(&["import", "portcullis", "users.jsonl"]).done();
-    let gateway = other.serve();
-    let asked = post(&gateway, "token/", "", &serde_json::from_str(LOGIN).unwrap());
+    log_in_with(&other.serve(), &secret);
+}
+
+/// A login of alice's, who has shown one code of that app.
+pub(crate) fn log_in_with(gateway: &Gateway, secret: &str) {
+    let asked = post(gateway, "token/", "", &serde_json::from_str(LOGIN).unwrap());
     let challenge = asked.get("challenge").and_then(Value::as_str).unwrap();
-    // The one that has confirmed it was used there, and is here.
-    let next = otp::code(&secret, now() + 30);
+    // The one that has confirmed it was used, and is known to be wherever the user went.
+    let next = otp::code(secret, now() + 30);
     let body = json!({ "challenge": challenge, "otp": next });
-    let pair = post(&gateway, "token/factor/", "", &body);
+    let pair = post(gateway, "token/factor/", "", &body);
     assert!(pair.get("access").is_some(), "{pair}");
 }

@@ -1,4 +1,8 @@
-//! `portcullis store`: the tables of a database.
+//! `portcullis store`: the tables of a database, and a store that becomes one of the other kind.
+
+mod copy;
+mod keys;
+mod source;
 
 use std::process::ExitCode;
 
@@ -10,8 +14,10 @@ use super::out::Out;
 use super::policy_file::PolicyFile;
 use crate::store::{Migration, PostgresStore, StoreSettings};
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Debug, Subcommand)]
 pub(super) enum Action {
+    /// Copy everything from a file into a database, or from a database into a file
+    Copy(copy::Args),
     /// Bring the tables of the database to the version that this program works with
     Migrate {
         /// Print what would be done, and do nothing
@@ -35,12 +41,23 @@ pub(super) async fn run(
     file: &PolicyFile,
     out: &mut Out,
 ) -> anyhow::Result<ExitCode> {
+    match args.action {
+        Action::Copy(copied) => Box::pin(copy::run(&copied, args.json, out)).await,
+        Action::Migrate { plan } => migrate(plan, args.json, file, out).await,
+    }
+}
+
+async fn migrate(
+    plan: bool,
+    json: bool,
+    file: &PolicyFile,
+    out: &mut Out,
+) -> anyhow::Result<ExitCode> {
     let config = file.load()?.config;
     let StoreSettings::Postgres(settings) = config.store else {
         anyhow::bail!("{}: a file is brought up to date when it is opened", config.store);
     };
     let place = settings.to_string();
-    let Action::Migrate { plan } = args.action;
     // It blocks until the database has answered.
     let asked = tokio::task::spawn_blocking(move || {
         if plan {
@@ -50,7 +67,7 @@ pub(super) async fn run(
         }
     });
     let steps = asked.await??;
-    if args.json {
+    if json {
         let step = |&Migration { version, title, sql }: &Migration| Step {
             version,
             title,
