@@ -61,7 +61,21 @@ pub(super) async fn tcp(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
 }
 
 async fn attempt(address: SocketAddr) -> (SocketAddr, io::Result<TcpStream>) {
-    (address, TcpStream::connect(address).await)
+    let made = TcpStream::connect(address).await;
+    (address, made.and_then(|stream| unless_ourselves(stream, address)))
+}
+
+/// Where nobody listens at a port of this machine, the kernel may take that very port for our side
+/// and connect it to itself (RFC 9293 section 3.5). We would be our own server, and keep the port
+/// from the one that is about to start.
+fn unless_ourselves(stream: TcpStream, address: SocketAddr) -> io::Result<TcpStream> {
+    if stream.local_addr()? == address {
+        // Otherwise the port would be kept for another minute.
+        stream.set_zero_linger()?;
+        Err(io::ErrorKind::ConnectionRefused.into())
+    } else {
+        Ok(stream)
+    }
 }
 
 /// Connects to a socket of this machine. One whose line is full says so at once, and may have
@@ -162,6 +176,19 @@ mod tests {
         // What is no full line is told at once.
         let nowhere = unix(&dir.path().join("nowhere.sock")).await;
         assert_eq!(nowhere.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn a_connection_to_ourselves_is_none() {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let stream = socket.connect(address).await.unwrap();
+        let refused = unless_ourselves(stream, address).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        // And the port is free for whom it belongs to.
+        let server = TcpListener::bind(address).unwrap();
+        tcp(&[server.local_addr().unwrap()]).await.unwrap();
     }
 
     #[tokio::test]
