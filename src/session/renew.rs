@@ -162,7 +162,7 @@ impl Sessions {
         let forgiven = session
             .spent
             .iter()
-            .any(|spent| spent.jti == jti && now.since(spent.at) < self.settings.grace);
+            .any(|spent| spent.jti == jti && spent.may_come_again(now, self.settings.grace));
         Ok(!is_current(&session, jti) && !forgiven)
     }
 

@@ -224,7 +224,7 @@ impl Session {
     /// The successor that the presented token got, if that was less than the grace ago.
     fn repeated(&self, request: &RotationRequest) -> Option<RefreshGrant> {
         let spent = self.spent.iter().find(|spent| spent.jti == request.presented)?;
-        (request.now.since(spent.at) < request.grace).then(|| spent.successor.clone())
+        spent.may_come_again(request.now, request.grace).then(|| spent.successor.clone())
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use super::factor::SecondFactor;
-use crate::clock::Timestamp;
+use crate::clock::{CLOCKS, Timestamp};
 use crate::identity::{SessionId, UserId};
 
 /// An encoded password hash (a PHC string, or an imported format). Never printed.
@@ -167,6 +168,14 @@ pub struct SpentGrant {
     pub at: Timestamp,
     /// What it was exchanged for.
     pub successor: RefreshGrant,
+}
+
+impl SpentGrant {
+    /// Whether it may still come again: less than `grace` ago. Where the clock was set back since,
+    /// nobody knows how long ago it was, and the grace is no day.
+    pub(crate) fn may_come_again(&self, now: Timestamp, grace: Duration) -> bool {
+        self.at <= now.plus(CLOCKS) && now.since(self.at) < grace
+    }
 }
 
 /// Why a session ended before its time.

@@ -70,6 +70,19 @@ pub(crate) async fn after_the_grace_reuse_ends_the_session(store: &Arc<dyn Store
     assert_eq!(rotate(store, &session, "r0", "x", 31).await, Rotation::Ended);
 }
 
+pub(crate) async fn a_clock_that_was_set_back_is_no_grace(store: &Arc<dyn Store>) {
+    let ada = user(store, "ada").await;
+    for (then, rotation) in [
+        // Clocks of gateways are so far apart; an hour is another matter.
+        (3596, Rotation::Repeated(grant("r1", 3700))),
+        (5, Rotation::Reused),
+    ] {
+        let session = session(store, ada.id).await;
+        rotate(store, &session, "r0", "r1", 3600).await;
+        assert_eq!(rotate(store, &session, "r0", "x", then).await, rotation, "{then}");
+    }
+}
+
 pub(crate) async fn without_grace_a_second_use_ends_the_session(store: &Arc<dyn Store>) {
     let ada = user(store, "ada").await;
     let session = session(store, ada.id).await;

@@ -58,6 +58,7 @@ macro_rules! whole {
                 of_many_rotations_one_wins
                 a_spent_token_repeats_its_own_successor_within_the_grace
                 after_the_grace_reuse_ends_the_session
+                a_clock_that_was_set_back_is_no_grace
                 without_grace_a_second_use_ends_the_session
                 an_unknown_token_ends_its_session
                 reuse_ends_only_its_family
