@@ -185,6 +185,7 @@ impl Listener {
     /// The next connection. Never fails: a connection that died in the queue is not ours to
     /// complain about, and a machine out of files gets a moment to recover.
     pub(super) async fn accept(&self) -> Accepted {
+        let mut is_told = false;
         loop {
             let accepted = match self {
                 Self::Tcp(listener) => listener.accept().await.map(|(stream, peer)| {
@@ -198,7 +199,10 @@ impl Listener {
             match accepted {
                 Ok(accepted) => return accepted,
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "cannot accept");
+                    // Once while it lasts: a log that fills the disk is no help.
+                    if !std::mem::replace(&mut is_told, true) {
+                        tracing::warn!(error = &error as &dyn std::error::Error, "cannot accept");
+                    }
                     tokio::time::sleep(BREATH).await;
                 }
             }
