@@ -53,7 +53,7 @@ impl PolicyText {
                 let source = io::Error::other("the file is empty; was there room to write it?");
                 Err(ConfigError::Unreadable { path, source })
             }
-            written => Ok(written),
+            written @ (Self::Of { .. } | Self::BuiltIn) => Ok(written),
         }
     }
 }

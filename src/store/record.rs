@@ -279,7 +279,7 @@ pub struct RotationRequest {
     /// Now.
     pub now: Timestamp,
     /// For how long a spent token is answered with the successor it already has.
-    pub grace: std::time::Duration,
+    pub grace: Duration,
 }
 
 /// What became of a [`RotationRequest`].
