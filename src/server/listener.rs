@@ -132,26 +132,33 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 
 fn bind_tcp(addr: SocketAddr, workers: usize) -> io::Result<(ListenAddr, Sockets)> {
     // With SO_REUSEPORT a second gateway of the same user would silently share the port. The
-    // first socket is therefore tried without it, which fails where anybody listens.
+    // address is therefore tried without it, which fails where anybody listens. Nobody may listen
+    // for the trial: who connected meanwhile would be reset at its end.
     drop(tcp_socket(addr, false)?);
-    let first = tcp_socket(addr, true)?;
+    let first = tcp_listener(addr)?;
     let addr = first.local_addr()?;
     let mut sockets = vec![first];
     for _ in 1..workers {
-        sockets.push(tcp_socket(addr, true)?);
+        sockets.push(tcp_listener(addr)?);
     }
     Ok((ListenAddr::Tcp(addr), Sockets::Tcp(sockets)))
 }
 
-fn tcp_socket(addr: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
+fn tcp_listener(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = tcp_socket(addr, true)?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// A socket with the address, at which nobody listens yet.
+fn tcp_socket(addr: SocketAddr, shared: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     // Else a restart would wait for the last connections of the one before to be forgotten.
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 fn bind_unix(path: &Path) -> io::Result<(ListenAddr, Sockets, Option<SocketFile>)> {
@@ -206,6 +213,44 @@ impl Listener {
                     tokio::time::sleep(BREATH).await;
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Barrier};
+
+    use super::*;
+
+    /// Connects from an address of its own (else a socket can come to be connected to itself) until
+    /// somebody listens; says when it has begun.
+    fn connect(to: SocketAddr, begun: &Barrier) -> io::Result<()> {
+        begun.wait();
+        loop {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+            socket.bind(&SocketAddr::from(([127, 0, 0, 2], 0)).into())?;
+            match socket.connect(&to.into()) {
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                ended => return ended,
+            }
+        }
+    }
+
+    #[test]
+    fn who_comes_while_the_sockets_are_made_is_refused_or_kept_and_never_reset() {
+        for _ in 0..5_000 {
+            // At an address that nobody else takes ports of.
+            let addr = std::net::TcpListener::bind("127.0.0.3:0").unwrap().local_addr().unwrap();
+            let begun = Arc::new(Barrier::new(2));
+            let comes = std::thread::spawn({
+                let begun = Arc::clone(&begun);
+                move || connect(addr, &begun)
+            });
+            begun.wait();
+            let bound = bind_tcp(addr, 2).unwrap();
+            comes.join().unwrap().unwrap();
+            drop(bound);
         }
     }
 }
