@@ -67,11 +67,6 @@ impl Limiter {
         Self { cost, burst, hasher, cells: Cache::new(KEYS) }
     }
 
-    /// Whether both allow the same.
-    pub const fn is_alike(&self, other: &Self) -> bool {
-        self.cost == other.cost && self.burst == other.burst
-    }
-
     /// Takes one event of `key`.
     ///
     /// # Errors

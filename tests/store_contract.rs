@@ -40,6 +40,9 @@ mod passkeys;
 #[path = "common/postgres.rs"]
 mod postgres;
 #[cfg(feature = "postgres")]
+#[path = "store_contract/postgres_charges.rs"]
+mod postgres_charges;
+#[cfg(feature = "postgres")]
 #[path = "store_contract/postgres_cli.rs"]
 mod postgres_cli;
 #[cfg(feature = "postgres")]

@@ -23,7 +23,7 @@ pub(super) async fn ask(cx: &Endpoints, request: Request) -> Result<Outcome, End
         let body = json!({ "detail": "E-mail address is verified already." });
         return Ok(Outcome::ok(body).about(&user.id));
     }
-    cx.throttles.take_by_recipient(&user.email, cx.clock.steady())?;
+    cx.throttles.take_by_recipient(&user.email, cx.clock.steady()).await?;
     mailer.ask_verify(&user).await.map_err(AccountError::from)?;
     Ok(Outcome::ok(json!({ "detail": "Verification e-mail sent." })).about(&user.id))
 }

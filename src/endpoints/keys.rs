@@ -40,10 +40,10 @@ pub(super) async fn make(cx: &Endpoints, request: Request) -> Result<Outcome, En
     let scopes = form.good("scopes").map(words);
     let life = form.good("expires_in").and_then(|text| text.parse().ok()).map(Duration::from_secs);
     let name = form.finish()?.take("name");
-    cx.throttles.take_key(cx.accounts.audit(), owner.id, cx.clock.steady())?;
+    cx.throttles.take_key(cx.accounts.audit(), owner.id, cx.clock.steady()).await?;
     let made = cx.accounts.make_key(&owner, NewKey { name, scopes, life }).await;
     if !matches!(made, Ok(KeyMade::Made(_))) {
-        cx.throttles.give_back_key(owner.id);
+        cx.throttles.give_back_key(owner.id).await;
     }
     let refused = |field, text| EndpointError::Fields(vec![(field, vec![text])]);
     let made = match made? {

@@ -109,10 +109,10 @@ async fn guess<T, E>(
 where
     EndpointError: From<E>,
 {
-    cx.throttles.take_guess(cx.accounts.audit(), guessed, cx.clock.steady())?;
+    cx.throttles.take_guess(cx.accounts.audit(), guessed, cx.clock.steady()).await?;
     let checked = check.await;
     if !checked.as_ref().is_ok_and(is_wrong) {
-        cx.throttles.give_back_guess(guessed);
+        cx.throttles.give_back_guess(guessed).await;
     }
     Ok(checked?)
 }

@@ -78,7 +78,7 @@ pub(super) async fn change(cx: &Endpoints, request: Request) -> Result<Outcome, 
         return Err(EndpointError::Fields(vec![("password", vec![WRONG.to_owned()])]));
     }
     object(cx, &user, &email, from).await?;
-    cx.throttles.take_by_recipient(&email, cx.clock.steady())?;
+    cx.throttles.take_by_recipient(&email, cx.clock.steady()).await?;
     mailer.ask_new_email(&user, &email).await.map_err(AccountError::from)?;
     if let Some(body) = body.as_object_mut() {
         let told = "The new address takes effect when it is confirmed by the mail to it.";
@@ -100,6 +100,6 @@ async fn object(
         return Ok(());
     }
     let now = cx.clock.steady();
-    cx.throttles.take_by_address(cx.accounts.audit(), Limited::Registrations, from, now)?;
+    cx.throttles.take_by_address(cx.accounts.audit(), Limited::Registrations, from, now).await?;
     if cx.accounts.is_email_taken(user.id, email).await? { Err(email::taken()) } else { Ok(()) }
 }

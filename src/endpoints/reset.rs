@@ -17,7 +17,7 @@ pub(super) async fn ask(cx: &Endpoints, request: Request) -> Result<Outcome, End
     let (mut values, _client) = request.into_values(cx)?;
     let email = values.take("email");
     let mailer = cx.accounts.mailer().ok_or(EndpointError::NoMail)?;
-    cx.throttles.take_by_recipient(&email, cx.clock.steady())?;
+    cx.throttles.take_by_recipient(&email, cx.clock.steady()).await?;
     mailer.ask_reset(&email).await.map_err(AccountError::from)?;
     Ok(Outcome::ok(json!({ "detail": "Password reset e-mail has been sent." })))
 }

@@ -12,7 +12,7 @@ use super::error::EndpointError;
 use super::fields::{Form, Values};
 use super::reply::Outcome;
 use super::resource::Resource;
-use super::throttle::{Limited, Throttles};
+use super::throttle::{Limited, Shared, Throttles};
 use super::{
     Caller, EndpointSettings, Registration, Row, Served, device, jwks, negotiate, openapi, options,
     parse, profile, reply,
@@ -73,7 +73,8 @@ impl Endpoints {
         routes: Arc<Routes>,
         messages: MessageLimits,
     ) -> Self {
-        let throttles = Throttles::new(&settings);
+        let shared = Shared::of(&accounts, &keys);
+        let throttles = Throttles::new(&settings, shared.as_ref());
         let description = openapi::document(&settings, &sessions, accounts.passwords().longest());
         Self { settings, sessions, accounts, keys, clock, routes, messages, throttles, description }
     }
@@ -170,7 +171,7 @@ impl Endpoints {
         let client = call.client;
         let limited = asked.map_or(Limited::ByNothing, |row| row.limited);
         let (audit, now) = (self.accounts.audit(), self.clock.steady());
-        self.throttles.take_by_address(audit, limited, client, now)?;
+        self.throttles.take_by_address(audit, limited, client, now).await?;
         let result = match asked {
             Some(row) => match caller.as_ref().and_then(|caller| caller.user) {
                 Some(user) => {
@@ -186,7 +187,7 @@ impl Endpoints {
             None => Err(EndpointError::Method(call.method.clone())),
         };
         if !limited.counts(&result) {
-            self.throttles.give_back_by_address(limited, client);
+            self.throttles.give_back_by_address(limited, client).await;
         }
         result
     }

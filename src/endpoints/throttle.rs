@@ -1,20 +1,25 @@
 //! What limits which endpoint.
 
+mod count;
+mod guessed;
+mod key;
+
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::device::DeviceId;
+use self::count::Count;
+pub(super) use self::count::Shared;
+pub(super) use self::guessed::Guessed;
 use super::error::EndpointError;
 use super::reply::Outcome;
 use super::settings::EndpointSettings;
 use crate::audit::{Audit, Event, Kind};
 use crate::clock::Timestamp;
 use crate::identity::UserId;
-use crate::limit::{Exceeded, Limiter, Quota, subnet};
-use crate::session::normalize_username;
+use crate::limit::{Limiter, Quota, subnet};
 use crate::store::fold_case;
 
 /// Wrong codes of a user where wrong passwords are not counted by account.
@@ -43,44 +48,20 @@ pub(super) enum Limited {
     Keys,
 }
 
-/// Whose password is guessed, as the guesses are counted: so many of each.
-#[derive(Clone, Debug, Hash)]
-pub(super) enum Guessed {
-    /// That of a normalised name, whether anybody has it or not.
-    Name(String),
-    /// On a device that the account was logged in on.
-    Device(DeviceId),
-    /// By somebody who is in.
-    User(UserId),
-    /// The second factor of somebody whose password is known.
-    Factor(UserId),
-    /// That of somebody who is in: whoever guesses at a login locks nobody out of a new password.
-    OwnFactor(UserId),
-    /// The first code of a secret that somebody who is in was offered.
-    FirstCode(UserId),
-}
-
-impl Guessed {
-    /// That of a name as it was typed.
-    pub(super) fn name(username: &str) -> Self {
-        Self::Name(normalize_username(username))
-    }
-}
-
 /// The limiters of the endpoints, shared by all cores.
 #[derive(Debug)]
 pub(super) struct Throttles {
-    account: Option<Arc<Limiter>>,
+    account: Option<Count>,
     /// Of codes: six digits are found by trying, so there is always one.
-    factor: Arc<Limiter>,
+    factor: Count,
     /// Of codes as well, whatever the policy says.
-    factor_in_the_long_run: Arc<Limiter>,
-    address: Option<Arc<Limiter>>,
-    registrations: Option<Arc<Limiter>>,
-    letters: Option<Arc<Limiter>>,
-    recipient: Option<Arc<Limiter>>,
-    keys: Option<Arc<Limiter>>,
-    /// Refusals that were recorded: one a minute for each name and address, so that a flood of
+    factor_in_the_long_run: Count,
+    address: Option<Count>,
+    registrations: Option<Count>,
+    letters: Option<Count>,
+    recipient: Option<Count>,
+    keys: Option<Count>,
+    /// Refusals that were recorded here: one a minute for each name and address, so that a flood of
     /// them does not wash the rest of the record away.
     recorded: Arc<Limiter>,
 }
@@ -113,34 +94,36 @@ impl Limited {
 }
 
 impl Throttles {
-    pub(super) fn new(settings: &EndpointSettings) -> Self {
-        let of = |quota: Option<Quota>| quota.map(|quota| Arc::new(Limiter::new(quota)));
+    pub(super) fn new(settings: &EndpointSettings, shared: Option<&Shared>) -> Self {
+        let count = |name, quota| Count::new(quota, name, shared);
+        let of = |name, quota: Option<Quota>| quota.map(|quota| count(name, quota));
         let once_a_minute = Quota { count: NonZeroU32::MIN, per: Duration::from_secs(60) };
         Self {
-            account: of(settings.account),
-            factor: Arc::new(Limiter::new(settings.account.unwrap_or(CODES))),
-            factor_in_the_long_run: Arc::new(Limiter::new(CODES_IN_THE_LONG_RUN)),
-            address: of(settings.address),
-            registrations: of(settings.registrations),
+            account: of("account", settings.account),
+            factor: count("factor", settings.account.unwrap_or(CODES)),
+            factor_in_the_long_run: count("factor, in the long run", CODES_IN_THE_LONG_RUN),
+            address: of("address", settings.address),
+            registrations: of("registrations", settings.registrations),
+            letters: of("letters", settings.letters),
+            recipient: of("recipient", settings.recipient),
+            keys: of("keys", settings.keys),
             recorded: Arc::new(Limiter::new(once_a_minute)),
-            letters: of(settings.letters),
-            recipient: of(settings.recipient),
-            keys: of(settings.keys),
         }
     }
 
     /// The same with what was counted by `before`, where that allowed as much.
     pub(super) fn inherit(self, before: &Self) -> Self {
-        let of = |mine: Option<Arc<Limiter>>, theirs: &Option<Arc<Limiter>>| {
-            let mine = mine?;
-            let kept = theirs.as_ref().filter(|theirs| theirs.is_alike(&mine));
-            Some(kept.map_or(mine, Arc::clone))
+        let of = |mine: Option<Count>, theirs: &Option<Count>| {
+            mine.map(|mine| mine.inherit(theirs.as_ref()))
         };
-        let alike = before.factor.is_alike(&self.factor);
+        let always = |mine: Count, theirs: &Count| mine.inherit(Some(theirs));
         Self {
             account: of(self.account, &before.account),
-            factor: if alike { Arc::clone(&before.factor) } else { self.factor },
-            factor_in_the_long_run: Arc::clone(&before.factor_in_the_long_run),
+            factor: always(self.factor, &before.factor),
+            factor_in_the_long_run: always(
+                self.factor_in_the_long_run,
+                &before.factor_in_the_long_run,
+            ),
             address: of(self.address, &before.address),
             registrations: of(self.registrations, &before.registrations),
             letters: of(self.letters, &before.letters),
@@ -151,43 +134,39 @@ impl Throttles {
     }
 
     /// Takes one event of an address, before anything is done for it.
-    pub(super) fn take_by_address(
+    pub(super) async fn take_by_address(
         &self,
         audit: &Audit,
         limited: Limited,
         client: IpAddr,
         now: Timestamp,
-    ) -> Result<(), Exceeded> {
-        let Some(quota) = self.by_address(limited) else { return Ok(()) };
+    ) -> Result<(), EndpointError> {
+        let Some(count) = self.by_address(limited) else { return Ok(()) };
         let from = subnet(client);
-        quota.take(&from, now).inspect_err(|_exceeded| {
-            let event = Event::new(Kind::Throttled).with("by", "address");
-            self.record(audit, &(limited.as_str(), from), event.with("of", limited.as_str()), now);
-        })
+        let taken = count.take(&from, now).await;
+        self.note(audit, &taken, &(limited.as_str(), from), now, || {
+            Event::new(Kind::Throttled).with("by", "address").with("of", limited.as_str())
+        });
+        taken
     }
 
     /// Gives back one that did not count.
-    pub(super) fn give_back_by_address(&self, limited: Limited, client: IpAddr) {
-        if let Some(limiter) = self.by_address(limited) {
-            limiter.give_back(&subnet(client));
+    pub(super) async fn give_back_by_address(&self, limited: Limited, client: IpAddr) {
+        if let Some(count) = self.by_address(limited) {
+            count.give_back(&subnet(client)).await;
         }
     }
 
     /// Takes one guess, right or not. Taken before the password is looked at, so that a throttled
     /// caller cannot tell the right one from a wrong one.
-    pub(super) fn take_guess(
+    pub(super) async fn take_guess(
         &self,
         audit: &Audit,
         guessed: &Guessed,
         now: Timestamp,
-    ) -> Result<(), Exceeded> {
-        let take = |(at, limiter): (usize, &Limiter)| {
-            let give_back = || {
-                self.guesses(guessed).take(at).for_each(|earlier| earlier.give_back(guessed));
-            };
-            limiter.take(guessed, now).inspect_err(|_exceeded| give_back())
-        };
-        self.guesses(guessed).enumerate().try_for_each(take).inspect_err(|_exceeded| {
+    ) -> Result<(), EndpointError> {
+        let taken = self.take_all(guessed, now).await;
+        self.note(audit, &taken, guessed, now, || {
             let event = Event::new(Kind::Throttled);
             let event = match guessed {
                 // Whether anybody has that name is not asked here, and it may be a password.
@@ -200,16 +179,32 @@ impl Throttles {
                     event.with("by", "factor").to_id(*id)
                 }
             };
-            self.record(audit, guessed, event.with("of", Limited::FailedLogins.as_str()), now);
-        })
+            event.with("of", Limited::FailedLogins.as_str())
+        });
+        taken
+    }
+
+    /// Takes one of each count, or none.
+    async fn take_all(&self, guessed: &Guessed, now: Timestamp) -> Result<(), EndpointError> {
+        for (at, count) in self.guesses(guessed).enumerate() {
+            if let Err(refused) = count.take(guessed, now).await {
+                for earlier in self.guesses(guessed).take(at) {
+                    earlier.give_back(guessed).await;
+                }
+                return Err(refused);
+            }
+        }
+        Ok(())
     }
 
     /// Gives back one that was no failure.
-    pub(super) fn give_back_guess(&self, guessed: &Guessed) {
-        self.guesses(guessed).for_each(|limiter| limiter.give_back(guessed));
+    pub(super) async fn give_back_guess(&self, guessed: &Guessed) {
+        for count in self.guesses(guessed) {
+            count.give_back(guessed).await;
+        }
     }
 
-    fn guesses(&self, guessed: &Guessed) -> impl Iterator<Item = &Limiter> {
+    fn guesses(&self, guessed: &Guessed) -> impl Iterator<Item = &Count> + use<'_> {
         let both = match guessed {
             Guessed::Name(_) | Guessed::Device(_) | Guessed::User(_) => {
                 [self.account.as_ref(), None]
@@ -219,50 +214,62 @@ impl Throttles {
                 [Some(&self.factor), Some(&self.factor_in_the_long_run)]
             }
         };
-        both.into_iter().flatten().map(|limiter| &**limiter)
+        both.into_iter().flatten()
     }
 
     /// Takes one letter to an address, whether anybody has it or not.
-    pub(super) fn take_by_recipient(&self, email: &str, now: Timestamp) -> Result<(), Exceeded> {
-        let Some(limiter) = &self.recipient else { return Ok(()) };
-        limiter.take(&fold_case(email), now)
+    pub(super) async fn take_by_recipient(
+        &self,
+        email: &str,
+        now: Timestamp,
+    ) -> Result<(), EndpointError> {
+        let Some(count) = &self.recipient else { return Ok(()) };
+        count.take(&fold_case(email), now).await
     }
 
     /// Takes one API key that a user wants to make.
-    pub(super) fn take_key(
+    pub(super) async fn take_key(
         &self,
         audit: &Audit,
         user: UserId,
         now: Timestamp,
-    ) -> Result<(), Exceeded> {
-        let Some(limiter) = &self.keys else { return Ok(()) };
-        limiter.take(&user, now).inspect_err(|_exceeded| {
-            let event = Event::new(Kind::Throttled).with("by", "user").to_id(user);
-            let of = Limited::Keys.as_str();
-            self.record(audit, &(of, user), event.with("of", of), now);
-        })
+    ) -> Result<(), EndpointError> {
+        let Some(count) = &self.keys else { return Ok(()) };
+        let (taken, of) = (count.take(&user, now).await, Limited::Keys.as_str());
+        self.note(audit, &taken, &(of, user), now, || {
+            Event::new(Kind::Throttled).with("by", "user").to_id(user).with("of", of)
+        });
+        taken
     }
 
     /// Gives back one that was not made.
-    pub(super) fn give_back_key(&self, user: UserId) {
-        if let Some(limiter) = &self.keys {
-            limiter.give_back(&user);
+    pub(super) async fn give_back_key(&self, user: UserId) {
+        if let Some(count) = &self.keys {
+            count.give_back(&user).await;
         }
     }
 
     /// Records that somebody is kept from trying.
-    fn record(&self, audit: &Audit, key: &impl Hash, event: Event, now: Timestamp) {
-        if self.recorded.take(key, now).is_ok() {
-            audit.record(event);
+    fn note(
+        &self,
+        audit: &Audit,
+        taken: &Result<(), EndpointError>,
+        key: &impl Hash,
+        now: Timestamp,
+        event: impl FnOnce() -> Event,
+    ) {
+        let is_too_much = matches!(taken, Err(EndpointError::Throttled(_)));
+        if is_too_much && self.recorded.take(key, now).is_ok() {
+            audit.record(event());
         }
     }
 
-    fn by_address(&self, limited: Limited) -> Option<&Limiter> {
+    fn by_address(&self, limited: Limited) -> Option<&Count> {
         match limited {
             Limited::ByNothing | Limited::Keys => None,
-            Limited::FailedLogins => self.address.as_deref(),
-            Limited::Registrations => self.registrations.as_deref(),
-            Limited::Letters => self.letters.as_deref(),
+            Limited::FailedLogins => self.address.as_ref(),
+            Limited::Registrations => self.registrations.as_ref(),
+            Limited::Letters => self.letters.as_ref(),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::identity::UserId;
 use crate::mail::{Mailer, Notice};
 use crate::password::{PasswordError, Passwords};
 use crate::secret::Secret;
-use crate::store::{Admission, NewUser, Store, StoreError, Terms, User, UserChange};
+use crate::store::{Admission, ChargeStore, NewUser, Store, StoreError, Terms, User, UserChange};
 use crate::token::Revisions;
 
 /// Why an account operation did not happen.
@@ -134,6 +134,12 @@ impl Accounts {
             mailer.set_links(links.clone());
         }
         self.rules.swap(rules)
+    }
+
+    /// Where limits are counted that several gateways share.
+    #[doc(hidden)]
+    pub fn charges(&self) -> Option<&dyn ChargeStore> {
+        self.store.charges()
     }
 
     /// Records what happens to accounts.

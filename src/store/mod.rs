@@ -6,6 +6,7 @@
 #![doc = include_str!("by_example.md")]
 
 mod changing;
+mod charge;
 mod codes;
 mod commits;
 mod copy;
@@ -35,6 +36,7 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 
+pub use charge::{Charge, ChargeStore, Charged};
 #[doc(hidden)]
 pub use commits::Commits;
 pub use copy::{CopySink, Piece};
@@ -137,6 +139,11 @@ pub trait Store:
 
     /// Where tickets are kept that every process takes; `None` where one alone has the store.
     fn tickets(&self) -> Option<&dyn TicketStore> {
+        None
+    }
+
+    /// Where limits are counted that all processes spend together; `None` where one alone has the store.
+    fn charges(&self) -> Option<&dyn ChargeStore> {
         None
     }
 

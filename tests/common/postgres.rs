@@ -72,6 +72,7 @@ impl Cluster {
             "max_connections=600",
             "fsync=off",
             "max_wal_size=64MB",
+            "shared_preload_libraries=pg_stat_statements",
             "ssl=on",
             &format!("ssl_cert_file={}", folder.join("server.pem").display()),
             &format!("ssl_key_file={}", folder.join("server.key").display()),

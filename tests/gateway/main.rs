@@ -51,11 +51,15 @@ mod many_apart;
 #[cfg(feature = "postgres")]
 mod many_factors;
 #[cfg(feature = "postgres")]
+mod many_guesses;
+#[cfg(feature = "postgres")]
 mod many_keys;
 #[cfg(feature = "postgres")]
 mod many_once;
 #[cfg(feature = "postgres")]
 mod many_rates;
+#[cfg(feature = "postgres")]
+mod many_statements;
 mod metrics;
 #[cfg(feature = "axum")]
 mod mounted;

@@ -19,6 +19,13 @@ const TABLES: &str = "[auth.keys]\n[routes.\"/ws/*\"]\nto = \"up\"\nwebsocket = 
                       [routes.\"/other-events/*\"]\nto = \"up\"\ntickets = true\n\
                       [routes.\"/vault/*\"]\nto = \"up\"\nallow = \"mfa\"\n";
 
+/// Keys that are shared by the store.
+pub(super) fn ring() -> String {
+    format!(
+        "algorithm = \"HS256\"\nsecret = \"{SECRET}\"\nshared = \"the ring of all of them, {SECRET}\""
+    )
+}
+
 /// Opens a store, which blocks until the database has answered.
 pub(super) async fn open(settings: PostgresSettings) -> Arc<dyn Store> {
     let opened = tokio::task::spawn_blocking(move || {
@@ -52,10 +59,7 @@ impl Many {
             patient(&cluster.url(&database)).trusting(roots),
             bouncer.settings(&database),
         ];
-        let signing = format!(
-            "algorithm = \"HS256\"\nsecret = \"{SECRET}\"\nshared = \"the ring of all of them, {SECRET}\""
-        );
-        let policy = |policy: Policy, _| policy.top(top).and(TABLES).signing(&signing);
+        let policy = |policy: Policy, _| policy.top(top).and(TABLES).signing(&ring());
         let mut many = Self::lasting(cluster, ways, policy).await;
         many.bouncer = Some(bouncer);
         many

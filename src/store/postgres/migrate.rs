@@ -46,6 +46,11 @@ const STEPS: &[Migration] = &[
         sql: include_str!("migrations/0005_factors.sql"),
     },
     Migration { version: 6, title: "passkeys", sql: include_str!("migrations/0006_passkeys.sql") },
+    Migration {
+        version: 7,
+        title: "what is owed of limits that all gateways share",
+        sql: include_str!("migrations/0007_charges.sql"),
+    },
 ];
 
 /// The version that this program works with.

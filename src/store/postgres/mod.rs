@@ -6,6 +6,7 @@
 //! `YugabyteDB` take alike. Whatever is decided by is locked by its row first, so that nothing hangs on a
 //! level of isolation that they name alike and mean differently.
 
+mod charges;
 mod conn;
 mod counters;
 mod events;
@@ -17,6 +18,7 @@ mod invitations;
 mod keys;
 mod letters;
 mod link;
+mod logins;
 mod mail;
 mod migrate;
 mod moving;
@@ -27,6 +29,7 @@ mod ring;
 mod rows;
 mod sessions;
 mod settings;
+mod sweeping;
 mod threads;
 mod tickets;
 mod transfer;
@@ -46,7 +49,10 @@ use super::record::{
     Creation, EndReason, NewSession, NewUser, PasswordHash, Rotation, RotationRequest, Session,
     SessionRef, Standing, User, UserChange,
 };
-use super::{Admission, Clashes, Hearing, RingStore, Store, StoreError, Terms, TicketStore};
+use super::{
+    Admission, ChargeStore, Clashes, Factors, Hearing, RingStore, Store, StoreError, Terms,
+    TicketStore,
+};
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 
@@ -101,6 +107,10 @@ impl Store for PostgresStore {
         Some(self)
     }
 
+    fn charges(&self) -> Option<&dyn ChargeStore> {
+        Some(self)
+    }
+
     fn rings(&self) -> Option<&dyn RingStore> {
         Some(self)
     }
@@ -140,6 +150,18 @@ impl Store for PostgresStore {
     async fn user_by_name(&self, name: &str) -> Result<Option<User>, StoreError> {
         let name = name.to_owned();
         self.call(Mode::Look, name, |conn, name| Box::pin(users::by_name(conn, name))).await
+    }
+
+    async fn user_to_check(&self, name: &str) -> Result<(Option<User>, Vec<String>), StoreError> {
+        let name = name.to_owned();
+        self.call(Mode::Look, name, |conn, name| Box::pin(logins::user_to_check(conn, name))).await
+    }
+
+    async fn user_with_factors(
+        &self,
+        id: UserId,
+    ) -> Result<Option<(User, Option<Factors>)>, StoreError> {
+        self.call(Mode::Look, id, |conn, id| Box::pin(logins::user_with_factors(conn, *id))).await
     }
 
     async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>, StoreError> {
@@ -266,25 +288,10 @@ impl Store for PostgresStore {
     }
 
     async fn password_recipes(&self) -> Result<Vec<String>, StoreError> {
-        self.call(Mode::Look, (), |conn, ()| Box::pin(users::recipes(conn))).await
+        self.call(Mode::Look, (), |conn, ()| Box::pin(logins::recipes(conn))).await
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let mut removed: usize = 0;
-        loop {
-            let step = self
-                .call(Mode::Statement, now, |conn, now| Box::pin(sessions::sweep(conn, *now)))
-                .await?;
-            removed = removed.saturating_add(usize::try_from(step).unwrap_or(usize::MAX));
-            if !sessions::is_more(step) {
-                break;
-            }
-        }
-        self.call(Mode::Statement, now, |conn, now| Box::pin(one_time::sweep(conn, *now))).await?;
-        self.call(Mode::Statement, now, |conn, now| Box::pin(keys::sweep(conn, *now))).await?;
-        self.call(Mode::Statement, now, |conn, now| Box::pin(tickets::sweep(conn, *now))).await?;
-        self.call(Mode::Statement, now, |conn, now| Box::pin(passkeys::sweep(conn, *now))).await?;
-        while self.call(Mode::Statement, (), |conn, ()| Box::pin(events::sweep(conn))).await? {}
-        Ok(removed)
+        sweeping::sweep(self, now).await
     }
 }

@@ -280,20 +280,3 @@ pub(super) async fn delete(conn: &Conn, id: UserId) -> Result<bool, Failure> {
     conn.tell(StoreEvent::User(id));
     Ok(true)
 }
-
-/// The recipes of password hashes that somebody has: one step through the index for each.
-pub(super) async fn recipes(conn: &Conn) -> Result<Vec<String>, Failure> {
-    let sql = "SELECT recipe FROM portcullis.users WHERE recipe > $1 ORDER BY recipe LIMIT 1";
-    let mut found: Vec<String> = Vec::new();
-    let empty = "SELECT recipe FROM portcullis.users WHERE recipe = '' LIMIT 1";
-    if conn.row(empty, &[]).await?.is_some() {
-        found.push(String::new());
-    }
-    let mut last = String::new();
-    while let Some(row) = conn.row(sql, &[&last]).await? {
-        last = From::new("users", &row).get("recipe")?;
-        found.push(last.clone());
-    }
-    found.sort_unstable();
-    Ok(found)
-}
