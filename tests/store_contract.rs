@@ -52,6 +52,9 @@ mod postgres_contract;
 #[path = "store_contract/postgres_events.rs"]
 mod postgres_events;
 #[cfg(feature = "postgres")]
+#[path = "store_contract/postgres_glances.rs"]
+mod postgres_glances;
+#[cfg(feature = "postgres")]
 #[path = "store_contract/postgres_only.rs"]
 mod postgres_only;
 #[path = "store_contract/redb_copy.rs"]

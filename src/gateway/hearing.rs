@@ -98,7 +98,7 @@ impl Ears {
                     self.tidings.note(&heard);
                     *is_old |= heard.gap.is_some() || heard.events.contains(&StoreEvent::Keys);
                     // After that: whoever finds it fresh finds all of it done.
-                    if self.follow_keys(is_old).await {
+                    if self.follow_keys(is_old).await && !heard.glance {
                         self.revisions.follow(begun);
                     }
                 }
@@ -178,15 +178,15 @@ mod tests {
         let mut news = revisions.listen();
         let (ada, bob) = (revisions.of(UserId(1)), revisions.of(UserId(2)));
         let events = vec![StoreEvent::User(UserId(1))];
-        mend(&revisions, &Heard { events: events.clone(), gap: None, gateways: 2 });
+        mend(&revisions, &Heard { events: events.clone(), gap: None, gateways: 2, glance: false });
         assert!(!revisions.holds(ada) && revisions.holds(bob));
         assert_eq!(news.try_recv(), Ok(Bumped::User(UserId(1))));
-        mend(&revisions, &Heard { events, gap: Some("it was away"), gateways: 2 });
+        mend(&revisions, &Heard { events, gap: Some("it was away"), gateways: 2, glance: false });
         assert!(!revisions.holds(bob));
         assert_eq!(news.try_recv(), Ok(Bumped::Everybody));
         let all = revisions.of(UserId(3));
         let events = vec![StoreEvent::Everybody];
-        mend(&revisions, &Heard { events, gap: None, gateways: 2 });
+        mend(&revisions, &Heard { events, gap: None, gateways: 2, glance: false });
         assert!(!revisions.holds(all));
     }
 
@@ -202,21 +202,66 @@ mod tests {
 
         async fn look(&mut self) -> Result<Heard, StoreError> {
             self.0 += 1;
-            Ok(Heard { events: vec![StoreEvent::User(UserId(self.0))], gap: None, gateways: 2 })
+            Ok(Heard {
+                events: vec![StoreEvent::User(UserId(self.0))],
+                gap: None,
+                gateways: 2,
+                glance: false,
+            })
         }
+    }
+
+    fn ears(hearing: impl Hearing + 'static, revisions: &Arc<Revisions>) -> Arc<Ears> {
+        let clock: Arc<dyn Clock> = Arc::new(crate::clock::SystemClock);
+        let keys = KeyRing::ephemeral(KeySettings::new("unused".into()), clock.now()).unwrap();
+        Arc::new(Ears::new(Some(Box::new(hearing)), revisions, &Arc::new(keys), &clock))
     }
 
     #[tokio::test]
     async fn it_hears_beside_all_else_and_goes_on_where_it_was_interrupted() {
-        let clock: Arc<dyn Clock> = Arc::new(crate::clock::SystemClock);
-        let keys = KeyRing::ephemeral(KeySettings::new("unused".into()), clock.now()).unwrap();
         let revisions = Arc::new(Revisions::shared(FreshnessSettings::default()));
         let mut news = revisions.listen();
-        let hearing = Some(Box::new(Counts(0)) as Box<dyn Hearing>);
-        let ears = Arc::new(Ears::new(hearing, &revisions, &Arc::new(keys), &clock));
+        let ears = ears(Counts(0), &revisions);
         for user in 1..4 {
             let hears = ears.hear_beside();
             assert_eq!(news.recv().await, Ok(Bumped::User(UserId(user))));
+            drop(hears);
+        }
+    }
+
+    /// Finds nothing, at a look or at a glance; says when that was taken note of.
+    #[derive(Debug)]
+    struct Nothing {
+        glance: bool,
+        noted: Arc<tokio::sync::Notify>,
+    }
+
+    #[async_trait::async_trait]
+    impl Hearing for Nothing {
+        async fn due(&mut self) {
+            self.noted.notify_one();
+            std::future::pending::<()>().await;
+        }
+
+        async fn look(&mut self) -> Result<Heard, StoreError> {
+            Ok(Heard { gateways: 2, glance: self.glance, ..Heard::default() })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_glance_does_not_make_what_is_remembered_any_fresher() {
+        const OLD: std::time::Duration = std::time::Duration::from_millis(20);
+        for glance in [false, true] {
+            let revisions = Arc::new(Revisions::shared(FreshnessSettings::default()));
+            while revisions.age().unwrap() < OLD {
+                std::thread::yield_now();
+            }
+            let (noted, before) = (Arc::new(tokio::sync::Notify::new()), awake());
+            let hears =
+                ears(Nothing { glance, noted: Arc::clone(&noted) }, &revisions).hear_beside();
+            noted.notified().await;
+            let at_last_look = awake().checked_sub(revisions.age().unwrap()).unwrap();
+            assert_eq!(at_last_look + OLD / 2 < before, glance);
             drop(hears);
         }
     }

@@ -28,6 +28,8 @@ pub struct Heard {
     pub gap: Option<&'static str>,
     /// Gateways that live on this store, this one included.
     pub gateways: usize,
+    /// It was a glance at what is newest: what became visible late may be left to the next look.
+    pub glance: bool,
 }
 
 /// One that listens to what is changed in a store.
@@ -41,7 +43,8 @@ pub trait Hearing: fmt::Debug + Send {
     /// listen, and otherwise about a second after the last look.
     async fn due(&mut self);
 
-    /// Looks. Whatever was committed before the call is in this answer or was in an earlier one.
+    /// Looks. Whatever was committed before the call is in this answer or was in an earlier one, unless it
+    /// is a [glance](Heard::glance). Glances do not keep looks from coming.
     ///
     /// # Errors
     ///

@@ -14,7 +14,7 @@ use crate::postgres::{Bouncer, Cluster};
 use crate::postgres_contract::open;
 
 /// A store, and one who listens to it.
-async fn listening(settings: PostgresSettings) -> (Arc<dyn Store>, Box<dyn Hearing>) {
+pub(crate) async fn listening(settings: PostgresSettings) -> (Arc<dyn Store>, Box<dyn Hearing>) {
     let store = open(settings).await;
     let mut hearing = store.hearing().unwrap();
     let first = hearing.look().await.unwrap();

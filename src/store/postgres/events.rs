@@ -1,8 +1,10 @@
 //! Events: written with each change that memories have to hear of, read by every gateway.
 //!
 //! Rows become visible in another order than they were written in: a transaction that is long may
-//! commit after one that began later. So nobody goes on behind the last row that was seen. Each look
-//! reads again all of [`WINDOW`] before the last one, and passes over what it knows. Nothing is missed
+//! may commit after one that began later. So nobody goes on behind the last row that was seen. Each look
+//! reads again all of [`WINDOW`] before the last one, and passes over what it knows. Whoever is woken in
+//! between glances: it reads again all of [`GLANCE`], which has what it was woken for unless the commit was
+//! slow, and then the next look has it. Nothing is missed
 //! as long as no row becomes visible later than that after it was written; the rows of a change are
 //! written by the very message that commits it, and the database gives that message [`COMMIT`] to be
 //! carried out. The rest is for clocks of several servers that differ, and for a disk that hesitates.
@@ -19,6 +21,9 @@ use crate::store::{StoreError, StoreEvent};
 
 /// How far behind the last look the next one reads.
 pub(super) const WINDOW: Duration = Duration::from_secs(20);
+
+/// How far behind the last look or glance the next glance reads.
+pub(super) const GLANCE: Duration = Duration::from_millis(500);
 
 /// How long the database works on events and their commit at most.
 const COMMIT: Duration = Duration::from_secs(10);
@@ -125,14 +130,14 @@ pub(super) struct Found {
 
 /// Reads what was written since that mark, and in the window before it. Where a clock was set back,
 /// or another server has another one, our own says how long ago the last look was.
-pub(super) async fn since(conn: &Conn, mark: Mark) -> Result<Found, Failure> {
+pub(super) async fn since(conn: &Conn, mark: Mark, window: Duration) -> Result<Found, Failure> {
     const LOOK: &str = concat!(
         "SELECT n.looked_at, LEAST($1, n.looked_at - $2) - $3 AS since, \
          e.id, e.at, e.kind, e.user_id FROM (SELECT ",
         looked_at!(),
         " AS looked_at) n LEFT JOIN portcullis.events e ON e.at > LEAST($1, n.looked_at - $2) - $3"
     );
-    let rows = conn.rows(LOOK, &[&mark.at, &millis(mark.ago), &millis(WINDOW)]).await?;
+    let rows = conn.rows(LOOK, &[&mark.at, &millis(mark.ago), &millis(window)]).await?;
     let first = rows.first().ok_or_else(|| {
         StoreError::Unavailable("the database has answered without its time".into())
     })?;
@@ -160,6 +165,11 @@ impl Found {
         let new: BTreeSet<StoreEvent> =
             self.rows.iter().filter(|(id, _)| is_new(id)).map(|(_, (_, event))| *event).collect();
         new.into_iter().collect()
+    }
+
+    /// Adds what a glance has found: it is known by the next look.
+    pub(super) fn note(&mut self, glance: Self) {
+        self.rows.extend(glance.rows);
     }
 
     /// Why this does not go on where that one ended, if it does not.
@@ -236,6 +246,16 @@ mod tests {
         let second = found(101, 81, &[(7, 90, 1), (3, 85, 2), (9, 101, 2)]);
         assert_eq!(second.news(Some(&first)), [StoreEvent::User(UserId(2))]);
         assert_eq!(second.gap(&first, Duration::ZERO), None);
+    }
+
+    #[test]
+    fn what_a_glance_has_found_is_known_and_has_to_be_there_still() {
+        let mut first = found(100, 80, &[(7, 90, 1)]);
+        first.note(found(105, 99, &[(9, 104, 2)]));
+        let second = found(110, 90, &[(7, 90, 1), (9, 104, 2), (3, 101, 4)]);
+        assert_eq!(second.news(Some(&first)), [StoreEvent::User(UserId(4))]);
+        assert_eq!(second.gap(&first, Duration::ZERO), None);
+        assert!(found(110, 90, &[(7, 90, 1)]).gap(&first, Duration::ZERO).is_some());
     }
 
     #[test]

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use tokio::time::sleep;
 
-use super::events::{self, Found, Mark};
+use super::events::{self, Found, GLANCE, Mark, WINDOW};
 use super::link::{Mode, random_part};
 use super::threads::Threads;
 use super::waker::Waker;
-use crate::store::{Heard, Hearing, StoreError};
+use crate::store::{Heard, Hearing, StoreError, StoreEvent};
 
 /// How long after a look the next one is due at the latest.
 const LOOK: Duration = Duration::from_secs(1);
@@ -32,8 +32,12 @@ pub(super) struct PostgresHearing {
     threads: Arc<Threads>,
     /// From the first look on.
     waker: Option<Waker>,
-    /// What the last look found, and when it was begun.
+    /// What the last look found, with the glances since then, and when it was begun.
     last: Option<(Found, Instant)>,
+    /// Up to where the last look or glance has read, and when it was begun.
+    read: Option<(i64, Instant)>,
+    /// Something has changed since then.
+    woken: bool,
     /// Since when whatever changes has to be heard of.
     made: Instant,
     heart: Option<Heart>,
@@ -51,7 +55,30 @@ struct Heart {
 impl PostgresHearing {
     pub(super) fn new(threads: Arc<Threads>) -> Self {
         let made = Instant::now();
-        Self { threads, waker: None, last: None, made, heart: None, gateways: 1 }
+        let (waker, last, read, heart) = (None, None, None, None);
+        Self { threads, waker, last, read, woken: false, made, heart, gateways: 1 }
+    }
+
+    /// Reads what was written since that mark, and in the window before it.
+    async fn read(&self, mark: Mark, window: Duration) -> Result<Found, StoreError> {
+        let since =
+            self.threads.apart().call(Mode::Look, (mark, window), |conn, (mark, window)| {
+                Box::pin(events::since(conn, *mark, *window))
+            });
+        since.await
+    }
+
+    /// Looks at what is newest; `None` where that would be no help, as it is time for a look.
+    async fn glance(&mut self) -> Result<Option<Vec<StoreEvent>>, StoreError> {
+        let (woken, begun) = (std::mem::take(&mut self.woken), Instant::now());
+        let is_due = self.last.as_ref().is_none_or(|(_, at)| at.elapsed() >= LOOK);
+        let Some((at, read)) = self.read.filter(|_| woken && !is_due) else { return Ok(None) };
+        let found = self.read(Mark { at, ago: read.elapsed() }, GLANCE).await?;
+        let Some((last, _)) = &mut self.last else { return Ok(None) };
+        self.read = Some((found.at, begun));
+        let news = found.news(Some(last));
+        last.note(found);
+        Ok(Some(news))
     }
 
     async fn beat(&mut self) -> Result<Option<&'static str>, StoreError> {
@@ -80,9 +107,12 @@ impl Hearing for PostgresHearing {
         // database.
         let apart = APART.saturating_mul(u32::try_from(self.gateways).unwrap_or(u32::MAX) - 1);
         let rest = LOOK.mul_f64(random_part().mul_add(-0.1, 1.0));
+        let looked = self.last.as_ref().map_or(Duration::ZERO, |(_, at)| at.elapsed());
+        let rest = rest.saturating_sub(looked);
         let Some(waker) = &self.waker else { return sleep(rest).await };
-        if tokio::time::timeout(rest, waker.woken()).await.is_ok() {
-            let since = self.last.as_ref().map_or(REST, |(_, at)| at.elapsed());
+        self.woken = tokio::time::timeout(rest, waker.woken()).await.is_ok();
+        if self.woken {
+            let since = self.read.map_or(REST, |(_, at)| at.elapsed());
             let apart = apart.min(FAR_APART).mul_f64(random_part());
             sleep(apart.max(REST.saturating_sub(since))).await;
         }
@@ -92,16 +122,15 @@ impl Hearing for PostgresHearing {
         if self.waker.is_none() {
             self.waker = Some(Waker::start(&self.threads)?);
         }
+        if let Some(events) = self.glance().await? {
+            return Ok(Heard { events, gap: None, gateways: self.gateways, glance: true });
+        }
         let begun = Instant::now();
         let mark = match &self.last {
             Some((found, at)) => Mark { at: found.at, ago: at.elapsed() },
             None => Mark::ago(self.made.elapsed()),
         };
-        let found = self
-            .threads
-            .apart()
-            .call(Mode::Look, mark, |conn, mark| Box::pin(events::since(conn, *mark)));
-        let found = found.await?;
+        let found = self.read(mark, WINDOW).await?;
         let earlier = self.last.as_ref();
         let mut gap = match earlier {
             Some((earlier, at)) => found.gap(earlier, begun.duration_since(*at)),
@@ -112,8 +141,9 @@ impl Hearing for PostgresHearing {
             // Before this look is over: an earlier database must not pass for this one.
             gap = self.beat().await?.or(gap);
         }
+        self.read = Some((found.at, begun));
         self.last = Some((found, begun));
-        Ok(Heard { events, gap, gateways: self.gateways })
+        Ok(Heard { events, gap, gateways: self.gateways, glance: false })
     }
 }
 
