@@ -20,7 +20,7 @@ def program(name):
 
 
 @contextlib.contextmanager
-def cluster(port):
+def cluster(port, *settings):
     """Runs one at 127.0.0.1 and in the folder that is given back, for its administrator `postgres`."""
     # The server does not run as root.
     other = dict(user="postgres", group="postgres", extra_groups=[]) if os.getuid() == 0 else {}
@@ -33,6 +33,8 @@ def cluster(port):
         subprocess.run(made, cwd="/", check=True, capture_output=True, **other)
         run = [program("postgres"), "-D", data, "-k", folder, "-p", str(port), "-c", "fsync=off"]
         run += ["-c", "listen_addresses=127.0.0.1"]
+        for setting in settings:
+            run += ["-c", setting]
         log = pathlib.Path(folder, "log")
         with log.open("w") as said:
             server = subprocess.Popen(run, cwd="/", stdout=said, stderr=said, **other)

@@ -17,6 +17,8 @@ use crate::session::{
 use crate::token::TokenSettings;
 use crate::web::Public;
 
+/// Memory for callers that are known, in bytes: what is less is none.
+const LEAST_CALLERS: u64 = 1 << 20;
 /// Keys that one user may have at most: all of them are listed at once.
 const MOST_KEYS: usize = 1000;
 
@@ -121,6 +123,13 @@ pub(super) fn tokens_and_sessions(
     set(&mut sessions.rotation, raw.rotation);
     set(&mut sessions.grace, raw.grace);
     set(&mut sessions.token_scheme, raw.token_scheme);
+    if let Some(callers) = &raw.callers
+        && callers.get_ref().0 < LEAST_CALLERS
+    {
+        let message = "`callers` below 1MiB is room for a thousand tokens; use at least \"1MiB\"";
+        cx.error(callers.span(), message.to_owned());
+    }
+    set(&mut sessions.callers, raw.callers);
     let written = raw.factors.map(Spanned::into_inner).unwrap_or_default();
     sessions.factors = FactorSettings { relying_party, ..factors(cx, host, written) };
     sessions.user_keys = raw.keys.map(|written| user_keys(cx, written.into_inner()));

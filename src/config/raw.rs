@@ -301,6 +301,7 @@ tables! {
         login_failure: String,
         token_scheme: bool,
         sliding: bool,
+        callers: Size,
         issuer: String,
         audience: String,
         cors: Many<String>,

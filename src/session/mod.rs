@@ -129,7 +129,7 @@ impl Sessions {
         let Foundations { store, clock, keys, revisions, headers, issuers } = foundations;
         let verifier = Verifier::remembered(Arc::clone(&keys), tokens.clone(), issuers, &revisions);
         let signer = Signer::new(Arc::clone(&keys), tokens);
-        let cache = TokenCache::default();
+        let cache = TokenCache::new(settings.callers);
         let audit = Audit::off();
         Self {
             store,
@@ -162,6 +162,7 @@ impl Sessions {
         tokens: TokenSettings,
     ) -> Self {
         let verifier = self.verifier.successor(tokens.clone(), issuers, &self.revisions);
+        let cache = TokenCache::new(settings.callers);
         Self {
             store: Arc::clone(&self.store),
             clock: Arc::clone(&self.clock),
@@ -171,7 +172,7 @@ impl Sessions {
             settings,
             verifier,
             signer: Signer::new(Arc::clone(&self.keys), tokens),
-            cache: TokenCache::default(),
+            cache,
             lookups: Arc::clone(&self.lookups),
             tickets: Arc::clone(&self.tickets),
             exchanges: Arc::clone(&self.exchanges),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{RelyingParty, UserKeySettings};
 use crate::store::Terms;
+use crate::token::CALLERS;
 use crate::web::SessionCookie;
 
 /// The session part of `[auth]`, checked.
@@ -23,6 +24,8 @@ pub struct SessionSettings {
     pub cookie: Option<SessionCookie>,
     /// Second factors.
     pub factors: FactorSettings,
+    /// Memory for callers that are known, in bytes.
+    pub callers: u64,
 }
 
 impl Default for SessionSettings {
@@ -35,6 +38,7 @@ impl Default for SessionSettings {
             user_keys: None,
             cookie: None,
             factors: FactorSettings::default(),
+            callers: CALLERS,
         }
     }
 }

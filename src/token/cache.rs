@@ -9,10 +9,10 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 use super::{Revision, Revisions};
 use crate::clock::Timestamp;
 
-/// Bytes of tokens that are remembered at once. A token of 400 bytes with what is known about
-/// it weighs about 1 KiB, so this holds some 60,000 callers.
-const CAPACITY: u64 = 64 * 1024 * 1024;
-const ITEMS: usize = 65_536;
+/// Bytes of tokens that are remembered at once, unless the operator says otherwise: some 60,000 callers.
+pub const CALLERS: u64 = 64 * 1024 * 1024;
+/// A token of 400 bytes with what is known about it.
+const USUAL: u64 = 1024;
 /// What an entry weighs beside its credential: identity, ready-made headers, bookkeeping.
 const OVERHEAD: u64 = 600;
 
@@ -48,6 +48,14 @@ impl<T> Weighter<Box<[u8]>, Entry<T>> for ByBytes {
 }
 
 impl<T> TokenCache<T> {
+    /// Nothing is known yet, and so many bytes will be at the most.
+    pub fn new(bytes: u64) -> Self {
+        let hasher = foldhash::fast::RandomState::default();
+        let items = usize::try_from(bytes / USUAL).unwrap_or(usize::MAX);
+        let entries = Cache::with(items, bytes, ByBytes, hasher, DefaultLifecycle::default());
+        Self { entries }
+    }
+
     /// What is known about `credential`, if it is alive at `now` and nothing changed since.
     pub fn get(&self, credential: &[u8], revisions: &Revisions, now: Timestamp) -> Option<Arc<T>> {
         let entry = self.entries.get(credential)?;
@@ -66,9 +74,7 @@ impl<T> TokenCache<T> {
 
 impl<T> Default for TokenCache<T> {
     fn default() -> Self {
-        let hasher = foldhash::fast::RandomState::default();
-        let entries = Cache::with(ITEMS, CAPACITY, ByBytes, hasher, DefaultLifecycle::default());
-        Self { entries }
+        Self::new(CALLERS)
     }
 }
 

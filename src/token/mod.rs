@@ -14,7 +14,7 @@ mod settings;
 mod strict_json;
 mod verify;
 
-pub use cache::{Entry, TokenCache};
+pub use cache::{CALLERS, Entry, TokenCache};
 pub use claims::{Claims, TokenKind};
 pub use freshness::{FreshnessSettings, WhenStale};
 pub use identity::Bound;

@@ -14,6 +14,7 @@ typed! {
     /// let _ = Auth::default()
     ///     .register("closed")
     ///     .access(Duration::from_secs(15 * 60))
+    ///     .callers(256 << 20)
     ///     .password(Password::default().min(12).common(true));
     /// ```
     Auth is Auth by hand [] {
@@ -31,6 +32,7 @@ typed! {
         login_failure: text,
         token_scheme: flag,
         sliding: flag,
+        callers: size,
         issuer: text,
         audience: text,
         cors: texts,

@@ -81,6 +81,7 @@ fn values_mean_what_they_mean_in_a_file() {
     let rate = Rate { quota, by: By::User, burst: NonZeroU32::new(10) };
     let built = plain().auth(
         Auth::default()
+            .callers(1 << 20)
             .signing(Signing::default().algorithm("HS256").secret(Secret::from(vec![0xff; 32])))
             .keys(UserKeys::default())
             .throttle(Throttles::default().account(None).address(Some(quota))),
@@ -95,6 +96,7 @@ fn values_mean_what_they_mean_in_a_file() {
     assert_eq!(config.connections.memory, MemoryLimit::Bytes(1 << 30));
     assert_eq!((config.endpoints.account, config.endpoints.address), (None, Some(quota)));
     assert!(config.sessions.user_keys.is_some());
+    assert_eq!(config.sessions.callers, 1 << 20);
     let route = config.routes.iter().find(|route| !route.key.methods.include(&http::Method::PUT));
     let route = route.unwrap();
     assert_eq!((route.allow.to_string().as_str(), route.line), ("role:x, role:y & user", None));

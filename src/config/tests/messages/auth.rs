@@ -29,6 +29,12 @@ fn audit() {
 }
 
 #[test]
+fn callers() {
+    let told = "2:11: `callers` below 1MiB is room for a thousand tokens; use at least \"1MiB\"";
+    says_in("[auth]", &[("callers = '1MB'", told)]);
+}
+
+#[test]
 fn auth() {
     says_in(
         "[auth]",
