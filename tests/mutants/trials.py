@@ -1,6 +1,7 @@
 """Tests, run one a process: what mutants they reach, and which of them they tell from the real thing."""
 
 import concurrent.futures
+import ctypes
 import os
 import resource
 import signal
@@ -9,6 +10,8 @@ import time
 
 # A mutant that never ends may take memory all the while.
 MEMORY = 8 << 30
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
 
 
 class Test:
@@ -29,8 +32,7 @@ class Test:
         process = subprocess.Popen(
             [self.path, self.name, "--exact", "--test-threads=1"], cwd=folder, env=environment,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY)),
+            start_new_session=True, preexec_fn=bounded,
         )
         try:
             passed = process.wait(limit) == 0
@@ -40,6 +42,13 @@ class Test:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         return passed, time.monotonic() - began
+
+
+def bounded():
+    """What holds of a test before it begins: its memory has a limit, and it does not outlive who runs it (prctl(2)),
+    for a mutant may never end."""
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Trials:
