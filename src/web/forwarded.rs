@@ -32,16 +32,15 @@ pub(super) fn read<'a>(lines: impl DoubleEndedIterator<Item = &'a [u8]>, most: u
 /// The hops of a line. Where a quote is open at its end, some of them have no one reading: those
 /// that end the line can be told apart all the same, for no hop needs a comma.
 fn elements(line: &str) -> Vec<&str> {
-    split(line, ',').unwrap_or_else(|| {
-        let escapes = |part: &str| part.contains('\\');
-        line.split(',').map(|part| if escapes(part) { "" } else { part.trim() }).collect()
-    })
+    split(line, ',').unwrap_or_else(|| line.split(',').map(str::trim).collect())
 }
 
 fn hop(element: &str) -> Option<Hop> {
     let (mut node, mut host, mut proto) = (None, None, None);
     for pair in split(element, ';')? {
-        let (name, value) = pair.split_once('=')?;
+        // What stands between two quoted strings is no name: whoever began the line with a quote of
+        // its own has turned outside what a proxy wrote within.
+        let (name, value) = pair.split_once('=').filter(|(name, _)| is_token(name))?;
         let value = unquote(value)?;
         let place = match name.to_ascii_lowercase().as_str() {
             "for" => &mut node,
@@ -75,11 +74,16 @@ fn split(text: &str, separator: char) -> Option<Vec<&str>> {
     (!quoted).then_some(parts)
 }
 
+/// Not only a token of RFC 9110: some proxies leave the quotes around an address out.
+fn is_token(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"\\,;=".contains(&byte);
+    !text.is_empty() && text.bytes().all(plain)
+}
+
 /// A token, or what a quoted string holds.
 fn unquote(value: &str) -> Option<String> {
     let Some(rest) = value.strip_prefix('"') else {
-        let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"\\,;=".contains(&byte);
-        return (!value.is_empty() && value.bytes().all(plain)).then(|| value.to_owned());
+        return is_token(value).then(|| value.to_owned());
     };
     let mut inner = String::with_capacity(rest.len());
     let mut chars = rest.chars();
@@ -132,6 +136,10 @@ mod tests {
             "for=1.1.1.1=2",
             "for=\"a\"b\"",
             "for=a b",
+            "for=1.1.1.1;x=a b",
+            "for=1.1.1.1;x=",
+            "for=1.1.1.1;=x",
+            "for=1.1.1.1;\"x\"=y",
             "for=\u{e9}",
             "x=\"for=1.1.1.1, for=2.2.2.2",
         ] {
@@ -141,11 +149,39 @@ mod tests {
             assert!(read.ends_with(&["1.2.3.4".to_owned(), "::1".to_owned()]), "{flawed}");
             assert!(!read.iter().any(|hop| hop == "8.8.8.8" || hop == "9.9.9.9"), "{flawed}");
         }
+        // A quoted string may end with a backslash of its own; outside of quotes there is none.
+        assert_eq!(addresses(&["for=1.1.1.1;x=\"a\\\\\", for=::1"]), ["1.1.1.1", "::1"]);
+        assert_eq!(addresses(&["x=\\\", for=1.1.1.1;x=\"a,b\", for=::1"]), ["::1"]);
         // Inside of quotes nothing is a hop.
         assert_eq!(addresses(&["for=1.1.1.1;host=\"a, for=2.2.2.2\""]), ["1.1.1.1"]);
         let escaped = "for=1.1.1.1;x=\"a, for=2.2.2.2;z=\\\"q\"";
         assert_eq!(addresses(&[escaped]), ["1.1.1.1"]);
         assert!(addresses(&[&format!("for=\"x, {escaped}")]).is_empty());
         assert_eq!(addresses(&["for=1.1.1.1, ".repeat(9).as_str()]).len(), 8);
+    }
+
+    /// Behind an open quote of the client's, the inside of a proxy's strings is read as the outside.
+    /// With a quote in one of them that is escaped, the line looks whole again.
+    #[test]
+    fn what_a_proxy_quotes_is_no_hop_whatever_its_client_began() {
+        for quoted in [
+            "host=\"a, for=10.0.0.5;\";y=\"\\\"q\"",
+            "host=\"a, for=10.0.0.5;z=\";y=\"\\\"q\"",
+            "host=\"a, for=10.0.0.5;z=\";y=\";w=\\\"q\"",
+            "host=\"a, for=10.0.0.5;z=\\\"q\"",
+            "host=\"a, for=10.0.0.5\"",
+        ] {
+            assert_eq!(addresses(&[&format!("for=6.6.6.6;{quoted}")]), ["6.6.6.6"], "{quoted}");
+            for begun in ["\"", "for=\"x", "for=\"\\", "for=\"\\\""] {
+                let line = format!("{begun}, for=6.6.6.6;{quoted}");
+                let read = addresses(&[&line]);
+                assert!(read.is_empty() || read == ["6.6.6.6"], "{line}: {read:?}");
+                let read = addresses(&[&format!("{line}, for=10.0.0.7")]);
+                assert!(
+                    read == ["10.0.0.7"] || read == ["6.6.6.6", "10.0.0.7"],
+                    "{line}: {read:?}"
+                );
+            }
+        }
     }
 }
