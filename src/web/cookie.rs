@@ -39,7 +39,7 @@ pub fn strip_cookies(headers: &mut HeaderMap) {
 pub fn strip_set_cookies(headers: &mut HeaderMap) {
     let sets_ours = |field: &HeaderValue| {
         let pair = field.as_bytes().split(|byte| *byte == b';').next();
-        pair.is_some_and(|pair| is_ours(as_sent_back(pair)))
+        pair.is_some_and(is_ours)
     };
     if !headers.get_all(SET_COOKIE).iter().any(sets_ours) {
         return;
@@ -49,13 +49,6 @@ pub fn strip_set_cookies(headers: &mut HeaderMap) {
     for field in fields.into_iter().filter(|field| !sets_ours(field)) {
         headers.append(SET_COOKIE, field);
     }
-}
-
-/// What a browser will send of the pair of a `Set-Cookie`: one without a name, `=a=b`, comes back as
-/// `a=b` (RFC 6265bis section 5.8.3).
-fn as_sent_back(pair: &[u8]) -> &[u8] {
-    let begin = pair.iter().position(|byte| *byte != b'=' && !byte.is_ascii_whitespace());
-    begin.and_then(|begin| pair.get(begin..)).unwrap_or_default()
 }
 
 /// Whether it is worth a closer look.
@@ -83,7 +76,8 @@ fn without_ours(field: &HeaderValue) -> Option<HeaderValue> {
 }
 
 /// Whether a pair's name is one of ours, in any case: some servers compare without it. A pair
-/// without a name comes back from browsers as its value alone.
+/// without a name, `=a=b`, comes back from browsers as its value alone, `a=b` (RFC 6265bis section
+/// 5.8.3).
 fn is_ours(pair: &[u8]) -> bool {
     let mut parts = pair.split(|byte| *byte == b'=').map(<[u8]>::trim_ascii);
     let name = parts.find(|part| !part.is_empty()).unwrap_or_default();
@@ -217,6 +211,7 @@ mod tests {
             (&["PORTCULLIS-device=x; __Secure-portcullis=y;", "c=portcullis"], &["c=portcullis"]),
             (&["portcullisd=1;portcullis =2; portcullis"], &["portcullisd=1"]),
             (&["a=1;b=2"], &["a=1;b=2"]),
+            (&["a=1;; portcullis=x; ;b=2;"], &["a=1; b=2"]),
             // Of the same length.
             (&["portcullis=x; sessionids=y; sessionids-a=z"], &["sessionids=y; sessionids-a=z"]),
         ] {

@@ -45,9 +45,6 @@ impl<'a> HostName<'a> {
     ///
     /// A [`HostError`]: answer 400.
     pub fn parse(text: &'a str) -> Result<Self, HostError> {
-        if text.is_empty() {
-            return Err(HostError::Empty);
-        }
         if let Some(rest) = text.strip_prefix('[') {
             let (address, after) = rest.split_once(']').ok_or(HostError::Address)?;
             let address: Ipv6Addr = address.parse().map_err(|_| HostError::Address)?;
@@ -96,7 +93,8 @@ impl fmt::Display for HostName<'_> {
 }
 
 fn parse_port(text: &str) -> Result<u16, HostError> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // A number's parser takes a sign, too.
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let port = if digits { text.parse().ok() } else { None };
     port.filter(|port| *port != 0).ok_or(HostError::Port)
 }
@@ -151,6 +149,8 @@ mod tests {
             (".", HostError::Empty),
             (":80", HostError::Empty),
             ("a..b", HostError::Name),
+            ("a..", HostError::Name),
+            ("a..:80", HostError::Name),
             (".a", HostError::Name),
             ("a b", HostError::Name),
             (" a", HostError::Name),

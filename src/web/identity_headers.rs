@@ -68,7 +68,7 @@ impl IdentityHeaders {
         let mut rules: Vec<Rule> = Vec::new();
         for (header, claim) in pairs {
             let folded: Vec<u8> = header.as_str().bytes().map(fold).collect();
-            if is_http_own(&header, &folded) {
+            if is_http_own(&folded) {
                 return Err(IdentityHeaderError::Reserved(header));
             }
             if let Some(other) = rules.iter().find(|rule| rule.folded == folded) {
@@ -181,7 +181,7 @@ impl Rule {
 
 /// Names that frame or steer a message, and what is removed hop by hop: an identity header of
 /// that name would be overwritten, or would overwrite.
-fn is_http_own(name: &HeaderName, folded: &[u8]) -> bool {
+fn is_http_own(folded: &[u8]) -> bool {
     const OWN: [HeaderName; 16] = [
         header::HOST,
         header::AUTHORIZATION,
@@ -200,8 +200,7 @@ fn is_http_own(name: &HeaderName, folded: &[u8]) -> bool {
         header::FORWARDED,
         header::RANGE,
     ];
-    OWN.contains(name)
-        || OWN.iter().any(|own| own.as_str().as_bytes() == folded)
+    OWN.iter().any(|own| own.as_str().as_bytes() == folded)
         || matches!(folded, b"keep-alive" | b"proxy-connection" | b"x-real-ip" | b"x-request-id")
         || folded.starts_with(b"x-forwarded-")
 }

@@ -129,20 +129,18 @@ fn scan(text: &str) -> Result<Scan, PathError> {
     for byte in text.bytes() {
         match byte {
             b'/' => {
-                odd |= previous == b'/' || previous == b'.';
+                odd |= previous == b'/';
                 rewrite |= previous == b'.';
             }
             b'A'..=b'Z' | b';' => odd = true,
-            b'%' => (rewrite, odd) = (true, true),
             _ if is_pchar(byte) => {}
+            // `%` as well: what it escapes may not need it.
             _ if byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'?' | b'#') => rewrite = true,
             _ => return Err(PathError::Byte),
         }
         previous = byte;
     }
-    if previous == b'.' {
-        (rewrite, odd) = (true, true);
-    }
+    rewrite |= previous == b'.';
     Ok(match (rewrite, odd) {
         (true, _) => Scan::Rewrite,
         (false, true) => Scan::Canonical,

@@ -1,5 +1,7 @@
 //! What is believed of whom, and what the next server is told.
 
+mod written;
+
 use super::*;
 
 fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -260,40 +262,6 @@ fn of_a_trusted_peer_too_only_what_is_clear_is_believed() {
         let line = Box::leak(format!("for=1.1.1.1;proto={proto}").into_boxed_str());
         let lines = told(&trust, &[("forwarded", line)]).1;
         assert!(lines.contains(&"x-forwarded-proto: http".to_owned()), "{lines:?}");
-    }
-}
-
-/// A host that would end its quotes is left out of the element, whoever sent it.
-#[test]
-fn no_host_writes_an_element_of_its_own() {
-    for host in ["a\";for=1.1.1.1;x=\"", "a\\", "a b"] {
-        let mut map = HeaderMap::new();
-        let host = HeaderValue::try_from(host).unwrap();
-        Origin::direct(&peer()).write(&peer(), Some(&host), &mut map);
-        assert_eq!(map[header::FORWARDED], "for=10.0.0.9;proto=http", "{host:?}");
-    }
-}
-
-#[test]
-fn each_request_of_a_trusted_peer_is_written_anew() {
-    let (peer, trust) = (peer(), trusting(TrustHeaders::XForwarded));
-    let host = HeaderValue::from_static("a.test");
-    for client in ["1.1.1.1", "2.2.2.2"] {
-        let mut map = headers(&[("x-forwarded-for", client)]);
-        let lines = trust.take(&peer, &mut map).lines(&peer, Some(&host));
-        let lines = String::from_utf8(lines.to_vec()).unwrap();
-        assert!(lines.contains(&format!("x-real-ip: {client}\r\n")), "{lines}");
-    }
-}
-
-#[test]
-fn of_each_request_its_own_host_is_told() {
-    let peer = peer();
-    for name in ["a.test", "b.test", "a.test"] {
-        let host = HeaderValue::from_static(name);
-        let lines = Origin::direct(&peer).lines(&peer, Some(&host));
-        let lines = String::from_utf8(lines.to_vec()).unwrap();
-        assert!(lines.contains(&format!("x-forwarded-host: {name}\r\n")), "{lines}");
     }
 }
 

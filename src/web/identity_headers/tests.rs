@@ -46,6 +46,18 @@ fn an_item_with_a_comma_never_becomes_two() {
     assert_eq!(rendered(&table), [("x-teams".to_owned(), "x".to_owned())]);
 }
 
+/// What a token of another issuer calls so is no claim, and nobody's certificate.
+#[test]
+fn a_word_of_ours_is_no_claim() {
+    let words = [("x-cert", CERTIFICATE), ("x-subject", SUBJECT), ("x-signed", SIGNED)];
+    let pairs = words.map(|(name, word)| (HeaderName::from_static(name), word.to_owned()));
+    let table = IdentityHeaders::new(pairs).unwrap();
+    let claims = words.map(|(_, word)| (word.to_owned(), Claim::Text("billing".into())));
+    let told = Identity { claims: BTreeMap::from(claims), ..identity() };
+    assert!(table.render(&told).is_empty());
+    assert_eq!(table.claims(&told).count(), 0);
+}
+
 #[test]
 fn framing_names_and_twins_are_refused() {
     for name in [

@@ -90,6 +90,16 @@ fn what_has_two_readings_is_refused() {
     }
 }
 
+/// The first character of each length has the first path that is not refused.
+#[test]
+fn the_shortest_form_of_a_character_is_not_overlong() {
+    for (lead, next) in [("E0", 0xa0), ("F0", 0x90), ("F8", 0x88), ("FC", 0x84)] {
+        let path = format!("/%{lead}%{next:02X}");
+        assert_eq!(parse(&path), Ok(path));
+        assert_eq!(parse(&format!("/%{lead}%{:02X}", next - 1)), Err(PathError::Overlong));
+    }
+}
+
 #[test]
 fn a_canonical_path_is_not_copied_and_a_plain_one_has_no_other_reading() {
     for raw in ["/", "/api/orders/42", "/a-b_c~d/v1.2/", "/Users/Bob", "/a%2Fb", "/a//b;c"] {
