@@ -103,3 +103,16 @@ impl fmt::Debug for Body {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body::Body as _;
+
+    use super::*;
+
+    #[test]
+    fn a_body_of_no_bytes_is_over_before_it_begins() {
+        assert!(Body::from(String::new()).is_end_stream());
+        assert!(!Body::from("x".to_owned()).is_end_stream());
+    }
+}

@@ -207,6 +207,10 @@ mod tests {
         assert_eq!(read(&body, &[1000]), Err(BadChunk));
         let trailers = [b"0\r\n".as_slice(), &b"X: y\r\n".repeat(MOST_ASIDE / 3)].concat();
         assert_eq!(read(&trailers, &[1000]), Err(BadChunk));
+        // To the byte, with the semicolon.
+        let aside = |most| [b"1;", "a".repeat(most - 1).as_bytes(), b"\r\nx\r\n0\r\n\r\n"].concat();
+        assert_eq!(read(&aside(MOST_ASIDE), &[1000]), Ok((b"x".to_vec(), true, 0)));
+        assert_eq!(read(&aside(MOST_ASIDE + 1), &[1000]), Err(BadChunk));
     }
 
     proptest! {

@@ -18,3 +18,17 @@ pub(crate) fn write_lines<'a>(
         out.put_slice(b"\r\n");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_field_has_a_line_that_ends() {
+        let (te, none) = (HeaderName::from_static("te"), HeaderValue::from_static(""));
+        let (host, name) = (HeaderName::from_static("host"), HeaderValue::from_static("a.test"));
+        let mut lines = BytesMut::from("x");
+        write_lines([(&te, &none), (&host, &name)], &mut lines);
+        assert_eq!(lines, "xte: \r\nhost: a.test\r\n");
+    }
+}

@@ -81,3 +81,59 @@ async fn discard(mut body: Dynamic) {
         left = less;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// So many frames, each of a mebibyte, that are counted when they are taken.
+    struct Frames {
+        left: usize,
+        taken: Arc<AtomicUsize>,
+    }
+
+    impl Body for Frames {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+            let Some(left) = self.left.checked_sub(1) else { return Poll::Ready(None) };
+            self.left = left;
+            self.taken.fetch_add(1, Ordering::Relaxed);
+            Poll::Ready(Some(Ok(Frame::data(vec![0; 1 << 20].into()))))
+        }
+
+        fn is_end_stream(&self) -> bool {
+            self.left == 0
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_is_read_for_nobody_than_is_bearable() {
+        for (left, read) in [(0, 0), (3, 3), (8, 8), (20, 9)] {
+            let taken = Arc::<AtomicUsize>::default();
+            discard(Box::pin(Frames { left, taken: Arc::clone(&taken) })).await;
+            assert_eq!(taken.load(Ordering::Relaxed), read, "of {left}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_outlives_its_reader_only_where_something_is_to_come() {
+        for (left, lingers, outlives) in [(1, true, true), (0, true, false), (1, false, false)] {
+            let taken = Arc::<AtomicUsize>::default();
+            let mut source = Source::new(Frames { left, taken: Arc::clone(&taken) });
+            if lingers {
+                source.linger();
+            }
+            drop(source);
+            // No task has run yet: there is another owner only if it was handed to one.
+            assert_eq!(Arc::strong_count(&taken) > 1, outlives, "{left} {lingers}");
+        }
+    }
+}

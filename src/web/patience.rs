@@ -84,3 +84,71 @@ impl Patience {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+
+    const WAIT: Duration = Duration::from_millis(60);
+
+    async fn is_exhausted(patience: &mut Patience) -> bool {
+        poll_fn(|cx| Poll::Ready(patience.poll_exhausted(cx).is_ready())).await
+    }
+
+    /// Waits until it ends.
+    async fn end(mut patience: Patience) {
+        let ends = poll_fn(|cx| patience.poll_exhausted(cx));
+        timeout(Duration::from_secs(30), ends).await.expect("it never ends");
+    }
+
+    #[tokio::test]
+    async fn enough_in_a_wait_is_good_for_that_wait() {
+        for (pieces, waits) in
+            [(&[][..], 1), (&[2], 1), (&[3], 2), (&[2, 1], 2), (&[u64::MAX, 1], 2)]
+        {
+            let begun = Instant::now();
+            let mut patience = Patience::new(WAIT, 3);
+            assert!(!is_exhausted(&mut patience).await);
+            pieces.iter().for_each(|bytes| patience.arrived(*bytes));
+            end(patience).await;
+            assert!(begun.elapsed() >= waits * WAIT, "{pieces:?}");
+        }
+    }
+
+    /// While a slow upstream takes nothing, nobody looks at the client.
+    #[tokio::test]
+    async fn while_the_client_waits_for_us_no_time_passes() {
+        let mut patience = Patience::new(WAIT, 3);
+        assert!(!is_exhausted(&mut patience).await);
+        sleep(2 * WAIT).await;
+        patience.arrived(1);
+        assert!(!is_exhausted(&mut patience).await, "the wait did not begin anew");
+        sleep(2 * WAIT).await;
+        patience.arrived(3);
+        assert_eq!(patience.seen, 0, "what came in no wait is good for the next one");
+    }
+
+    #[tokio::test]
+    async fn a_call_goes_on_with_a_word_of_either_side() {
+        let calm = || {
+            let mut patience = Patience::new(Duration::ZERO, 256);
+            let pulse = patience.converse(WAIT);
+            (patience, pulse)
+        };
+        for bytes in [1, 0] {
+            let begun = Instant::now();
+            let (mut patience, pulse) = calm();
+            if bytes > 0 {
+                patience.arrived(bytes);
+            } else {
+                pulse.beat();
+            }
+            end(patience).await;
+            assert!(begun.elapsed() >= 2 * WAIT, "{bytes}");
+        }
+    }
+}

@@ -233,4 +233,25 @@ mod tests {
             assert_eq!(peer(asked).may_ask_for(host), may, "{asked:?} {host}");
         }
     }
+
+    #[test]
+    fn where_no_port_was_connected_to_it_is_that_of_the_scheme() {
+        let tcp = Peer::tcp("[::1]:5".parse().unwrap(), Some("[::1]:8443".parse().unwrap()));
+        for (peer, port) in [
+            (Peer::local(), 80),
+            (Peer::local().over_tls(None), 443),
+            (tcp.clone(), 8443),
+            (tcp.over_tls(None), 8443),
+        ] {
+            assert_eq!(peer.local_port(), port);
+            assert_eq!(peer.local_port_value(), &*port.to_string());
+        }
+    }
+
+    #[test]
+    fn the_certificate_that_was_shown_is_known() {
+        let certificate = ClientCertificate::named(vec!["billing".to_owned()]);
+        assert_eq!(Peer::local().certified(&certificate).certificate(), Some(&certificate));
+        assert_eq!(Peer::local().certificate(), None);
+    }
 }

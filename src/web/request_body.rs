@@ -252,3 +252,6 @@ impl fmt::Debug for RequestBody {
         f.debug_struct("RequestBody").field("empty", &self.0.is_none()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

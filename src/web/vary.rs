@@ -29,3 +29,29 @@ pub fn lists(headers: &HeaderMap, name: &HeaderName, words: &[&str]) -> bool {
         parts.any(|part| words.iter().any(|word| part.eq_ignore_ascii_case(word.as_bytes())))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_says_all_that_an_answer_varies_by() {
+        for (said, says) in [
+            (&[][..], &["Origin"][..]),
+            (&["Accept"], &["Accept, Origin"]),
+            (&["accept,ORIGIN"], &["accept,ORIGIN"]),
+            (&["*"], &["*"]),
+            // A list that is empty is not gone on with.
+            (&[""], &["", "Origin"]),
+            (&["Accept", "Cookie"], &["Accept", "Cookie", "Origin"]),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in said {
+                headers.append(header::VARY, HeaderValue::from_static(value));
+            }
+            vary_by("Origin", &mut headers);
+            let found: Vec<_> = headers.get_all(header::VARY).iter().collect();
+            assert_eq!(found, says, "{said:?}");
+        }
+    }
+}

@@ -49,6 +49,12 @@ fn each_sloppiness_is_tried_alone_and_with_the_others() {
 fn the_canonical_reading_is_not_another_one() {
     assert!(!readings("/a//b").contains("/a//b"));
     assert_eq!(readings("/a/b"), BTreeSet::new());
+    // A dot within a name is not cut, and the slash at the end is no second one.
+    for path in ["/v1.2/A", "/A/"] {
+        assert!(!readings(path).contains(path), "{path}");
+    }
+    // Behind one slash is no host.
+    assert_eq!(readings("/%20x/b"), BTreeSet::from(["/ x/b".to_owned()]));
     // Elsewhere than at the beginning two slashes tell of no host.
     assert_eq!(readings("/a//x/b"), BTreeSet::from(["/a/x/b".to_owned()]));
 }
