@@ -69,3 +69,40 @@ fn set_claim(caller: &mut Identity, name: String, value: String) {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each is found again where a rule looks for it.
+    #[test]
+    fn a_caller_has_the_claims_that_are_said_of_it() {
+        let session = "7-00000000000000ab";
+        for (name, value) in [
+            ("user_id", "7"),
+            ("email", "a@a.test"),
+            ("email_verified", "true"),
+            ("email_verified", "false"),
+            ("roles", "admin"),
+            ("sid", session),
+            ("acr", MFA),
+            ("amr", "hwk"),
+            ("tenant", "acme"),
+        ] {
+            let caller = Caller::parse(&format!("claim:{name}={value}")).unwrap();
+            let found = caller.identity.unwrap().claim(name).map(|claim| match &*claim {
+                Claim::Text(text) => text.clone(),
+                Claim::List(texts) => texts.join(","),
+            });
+            assert_eq!(found.as_deref(), Some(value), "{name}");
+        }
+    }
+
+    #[test]
+    fn two_factors_are_shown_by_one_word_alone() {
+        for (text, has) in [("mfa", true), ("claim:acr=mfa", true), ("claim:acr=urn:a", false)] {
+            let identity = Caller::parse(text).unwrap().identity.unwrap();
+            assert_eq!(identity.has_second_factor(), has, "{text}");
+        }
+    }
+}
