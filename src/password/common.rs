@@ -43,8 +43,15 @@ mod tests {
 
     #[test]
     fn what_everybody_tries_is_common() {
-        for password in ["password", "123456", "qwerty", "password123", "PassWord123", " letmein "]
-        {
+        for password in [
+            "password",
+            "123456",
+            "qwerty",
+            "password123",
+            "PassWord123",
+            " letmein ",
+            "\u{1c}letmein\u{1f}",
+        ] {
             assert!(is_common(password), "{password}");
         }
         for password in ["", "Tr1cky-Phrase-77", "password 123", "correct horse battery"] {

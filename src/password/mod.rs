@@ -6,6 +6,7 @@ mod policy;
 mod pool;
 mod settings;
 
+use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -116,15 +117,8 @@ impl Passwords {
     ) -> Result<(bool, Option<Turn>), PasswordError> {
         let own = self.recipe.clone();
         let look = move || {
-            let Candidate { stored, entitled, recipes } = login;
             let password = password.expose();
-            let right = stored.as_ref().is_some_and(|hash| foreign::matches(password, hash));
-            if !(right && entitled) {
-                let paid = stored.and_then(|hash| Cost::of(&hash.recipe()));
-                let all = recipes.iter().chain([&own]).filter_map(|recipe| Cost::of(recipe));
-                foreign::even_out(password, paid, all);
-            }
-            right
+            judge(password, &login, &own, |work| drop(black_box(foreign::perform(password, work))))
         };
         self.pool.run_and_keep(look, rests).await
     }
@@ -148,6 +142,21 @@ impl Passwords {
     pub fn is_outdated(&self, stored: &PasswordHash) -> bool {
         stored.recipe() != self.recipe
     }
+}
+
+/// Whether the password is right. `spend` is to do the work that is missing where it lets nobody in:
+/// see [`Passwords::check`]. `own` is the recipe of our own hashes.
+fn judge(password: &[u8], login: &Candidate, own: &str, mut spend: impl FnMut(Cost)) -> bool {
+    let Candidate { stored, entitled, recipes } = login;
+    let right = stored.as_ref().is_some_and(|hash| foreign::matches(password, hash));
+    if !(right && *entitled) {
+        let paid = stored.as_ref().and_then(|hash| Cost::of(&hash.recipe()));
+        let all = recipes.iter().map(String::as_str).chain([own]).filter_map(Cost::of);
+        for work in foreign::missing(paid, all) {
+            spend(work);
+        }
+    }
+    right
 }
 
 fn hash(hasher: &Argon2<'_>, password: &[u8]) -> Result<PasswordHash, PasswordError> {
@@ -198,6 +207,49 @@ mod tests {
         assert!(later.verify(secret("Tr1cky"), Some(stored)).await.unwrap());
         let foreign = PasswordHash::new("md5$seasalt$3f86d0d3d465b7b458c231bf3555c0e3".to_owned());
         assert!(later.is_outdated(&foreign));
+    }
+
+    /// Whoever is let in has paid for the own hash alone; all others for one of each kind.
+    #[test]
+    fn whoever_is_not_let_in_costs_a_hash_of_each_kind() {
+        let (sha, pbkdf2) = ("$5$rounds=1000", "pbkdf2_sha256$9");
+        let own = "$argon2id$v=19$m=64,t=2,p=1";
+        let others = [Cost::of(pbkdf2).unwrap(), Cost::of(own).unwrap()];
+        let whole = [others.as_slice(), &[Cost::of(sha).unwrap()]].concat();
+        let hash = format!("{sha}$salt$JsHY.SBVZJuTe3P9WfPgXGZart.h/POoXaxBoY4l8A1");
+        let stored = Some(PasswordHash::new(hash));
+        for (password, stored, entitled, lets_in, spent) in [
+            ("password123", &stored, true, true, &[][..]),
+            // Disabled.
+            ("password123", &stored, false, true, &others),
+            ("password124", &stored, true, false, &others),
+            ("password124", &stored, false, false, &others),
+            // Unknown.
+            ("password123", &None, false, false, &whole),
+            ("password123", &None, true, false, &whole),
+        ] {
+            let recipes = vec![sha.to_owned(), pbkdf2.to_owned()];
+            let login = Candidate { stored: stored.clone(), entitled, recipes };
+            let mut done = Vec::new();
+            let right = judge(password.as_bytes(), &login, own, |work| done.push(work));
+            assert_eq!(right, lets_in, "{password} {entitled}");
+            let sorted = |mut work: Vec<Cost>| {
+                work.sort_unstable();
+                work
+            };
+            assert_eq!(sorted(done), sorted(spent.to_vec()), "{password} {entitled}");
+        }
+    }
+
+    #[tokio::test]
+    async fn hashes_of_ours_may_cost_what_nobody_elses_may() {
+        let (memory, passes) = (NonZeroU32::new(520).unwrap(), NonZeroU32::MIN);
+        let lanes = NonZeroU32::new(65).unwrap();
+        let settings = PasswordSettings { memory, passes, lanes, ..PasswordSettings::default() };
+        let passwords = Passwords::start(settings).unwrap();
+        let stored = passwords.hash(secret("Tr1cky")).await.unwrap();
+        assert_eq!(recognize(stored.expose()), Err(HashFault::Costly));
+        assert!(passwords.verify(secret("Tr1cky"), Some(stored)).await.unwrap());
     }
 
     #[tokio::test]

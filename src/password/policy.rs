@@ -82,10 +82,8 @@ pub(super) fn weaknesses(
 /// Whether Python's `str.isdigit` is true of it: decimal digits, and digits in circles, above
 /// the line or otherwise dressed up, but no fractions and no letters for numbers.
 fn is_digit(sign: char) -> bool {
-    let category = get_general_category(sign);
-    category == GeneralCategory::DecimalNumber
-        || (category == GeneralCategory::OtherNumber
-            && DRESSED_UP.iter().any(|(first, last)| (*first..=*last).contains(&sign)))
+    get_general_category(sign) == GeneralCategory::DecimalNumber
+        || DRESSED_UP.iter().any(|(first, last)| (*first..=*last).contains(&sign))
 }
 
 /// The digits (`Numeric_Type=Digit`) among the signs that are numbers otherwise.
@@ -198,6 +196,31 @@ mod tests {
         assert_eq!(told("123456"), [short, Weakness::Common, Weakness::Numeric]);
         assert_eq!(told("PassWord123"), [Weakness::Common]);
         assert_eq!(Weakness::Common.to_string(), "This password is too common.");
+    }
+
+    #[test]
+    fn what_is_not_asked_for_is_no_weakness() {
+        let strict = PasswordSettings { common: true, ..PasswordSettings::default() };
+        for (settings, found) in [
+            (strict.clone(), &[Weakness::Similar(Attribute::Username), Weakness::Numeric][..]),
+            (PasswordSettings { similarity: false, ..strict.clone() }, &[Weakness::Numeric]),
+            (
+                PasswordSettings { numeric: false, ..strict },
+                &[Weakness::Similar(Attribute::Username)],
+            ),
+        ] {
+            assert_eq!(weaknesses(&settings, "7193520846", "719352084", ""), found, "{settings:?}");
+        }
+        // Where there is nothing there is no digit.
+        assert_eq!(weaknesses(&PasswordSettings::default(), "", "", ""), [Weakness::Short(8)]);
+    }
+
+    #[test]
+    fn seven_signs_of_ten_are_too_many() {
+        let settings = PasswordSettings::default();
+        let similar = [Weakness::Similar(Attribute::Username)];
+        assert_eq!(weaknesses(&settings, "gfedcbaXYZ", "abcdefghij", ""), similar);
+        assert!(weaknesses(&settings, "fedcbaWXYZ", "abcdefghij", "").is_empty());
     }
 
     #[test]

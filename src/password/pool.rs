@@ -199,10 +199,52 @@ mod tests {
         tokio::task::spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
         let mut second = Box::pin(pool.run(|| 2));
         assert!(futures_util::poll!(second.as_mut()).is_pending());
-        assert!(matches!(pool.run(|| 3).await, Err(PasswordError::Busy(_))));
+        for refused in 1..3 {
+            assert!(matches!(pool.run(|| 3).await, Err(PasswordError::Busy(_))));
+            assert_eq!((pool.load.waiting(), pool.load.refused()), (1, refused));
+        }
         release.send(()).unwrap();
         assert_eq!(second.await.unwrap(), 2);
         first.await.unwrap().unwrap();
+        assert_eq!((pool.load.waiting(), pool.load.refused()), (0, 2));
+    }
+
+    #[tokio::test]
+    async fn who_goes_away_before_its_turn_costs_nothing() {
+        let pool = pool(4, Duration::from_secs(60));
+        let (release, released) = channel::<()>();
+        let mut first = Box::pin(pool.run(move || released.recv().unwrap()));
+        assert!(futures_util::poll!(first.as_mut()).is_pending());
+        let (ran, has_run) = channel();
+        let mut gone = Box::pin(pool.run(move || ran.send(()).unwrap()));
+        assert!(futures_util::poll!(gone.as_mut()).is_pending());
+        drop(gone);
+        release.send(()).unwrap();
+        first.await.unwrap();
+        pool.run(|| ()).await.unwrap();
+        assert!(has_run.try_recv().is_err(), "it was run for nobody");
+    }
+
+    /// The time of an answer would tell how far the work had come.
+    #[tokio::test]
+    async fn what_has_begun_is_finished_however_late() {
+        let wait = Duration::from_millis(20);
+        let pool = pool(4, wait);
+        let (begun, has_begun) = channel();
+        let (release, released) = channel::<()>();
+        let mut slow = Box::pin(pool.run(move || {
+            begun.send(()).unwrap();
+            released.recv().unwrap();
+            7
+        }));
+        assert!(futures_util::poll!(slow.as_mut()).is_pending());
+        // Nobody looks at the clock meanwhile.
+        has_begun.recv().unwrap();
+        tokio::time::sleep(2 * wait).await;
+        assert!(futures_util::poll!(slow.as_mut()).is_pending());
+        release.send(()).unwrap();
+        assert_eq!(slow.await.unwrap(), 7);
+        assert_eq!(pool.load.refused(), 0);
     }
 
     #[tokio::test]

@@ -1,7 +1,6 @@
 //! What checking a hash costs: bounded, and made the same for everybody who is not let in.
 
 use std::collections::BTreeSet;
-use std::hint::black_box;
 use std::num::NonZeroU32;
 
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -102,24 +101,17 @@ pub(super) fn scrypt_params(n: u32, r: u32, p: u32) -> Option<scrypt::Params> {
     scrypt::Params::new(log_n, r, p).ok()
 }
 
-/// Does the work that is still missing, so that with `paid` it is what a check of each kind of
-/// hash in the store would cost together: whoever is not let in has cost the same, whatever the
-/// account's own hash is, and whether or not there is an account.
-pub(in crate::password) fn even_out(
-    password: &[u8],
+/// The work that is still missing, so that with `paid` it is what a check of each kind of hash in
+/// the store would cost together: whoever is not let in has cost the same, whatever the account's
+/// own hash is, and whether or not there is an account.
+///
+/// Kinds whose work is counted in rounds are topped up to the longest of them; of the others each
+/// is done once.
+pub(in crate::password) fn missing(
     paid: Option<Cost>,
     there_are: impl IntoIterator<Item = Cost>,
-) {
+) -> Vec<Cost> {
     let there_are: BTreeSet<Cost> = there_are.into_iter().chain(paid).collect();
-    let password = password.get(..LONGEST).unwrap_or(password);
-    for work in missing(paid, &there_are) {
-        perform(password, work);
-    }
-}
-
-/// What is left to do. Kinds whose work is counted in rounds are topped up to the longest of
-/// them; of the others each is done once.
-fn missing(paid: Option<Cost>, there_are: &BTreeSet<Cost>) -> Vec<Cost> {
     let mut left = Vec::new();
     let mut top = |most: Option<u32>, done: Option<u32>, kind: fn(u32) -> Cost| {
         let rounds = most.unwrap_or(0).saturating_sub(done.unwrap_or(0));
@@ -151,8 +143,10 @@ const ROUNDS: &[Rounds] = &[
     (|cost| if let Cost::Sha512Crypt(n) = cost { Some(*n) } else { None }, Cost::Sha512Crypt),
 ];
 
-/// Hashes the password for nothing but the time. What fails was bounded before, and costs less.
-fn perform(password: &[u8], work: Cost) {
+/// Hashes the password for nothing but the time, as a check does that costs so much. What fails was
+/// bounded before, and costs less.
+pub(in crate::password) fn perform(password: &[u8], work: Cost) -> Option<Vec<u8>> {
+    let password = password.get(..LONGEST).unwrap_or(password);
     match work {
         Cost::Argon2 { kind, memory, passes, lanes } => {
             let algorithm = match kind {
@@ -160,122 +154,43 @@ fn perform(password: &[u8], work: Cost) {
                 1 => Algorithm::Argon2i,
                 _ => Algorithm::Argon2id,
             };
-            let Ok(params) = Params::new(memory, passes, lanes, None) else { return };
+            let params = Params::new(memory, passes, lanes, None).ok()?;
             let hasher = Argon2::new(algorithm, Version::V0x13, params);
-            let mut out = [0; 32];
-            if hasher.hash_password_into(password, SALT, &mut out).is_ok() {
-                black_box(out);
-            }
+            let mut out = vec![0; 32];
+            hasher.hash_password_into(password, SALT, &mut out).ok()?;
+            Some(out)
         }
         Cost::Scrypt { n, r, p } => {
-            let Some(params) = scrypt_params(n, r, p) else { return };
-            let mut out = [0; 64];
-            if scrypt::scrypt(password, SALT, &params, &mut out).is_ok() {
-                black_box(out);
-            }
+            let mut out = vec![0; 64];
+            scrypt::scrypt(password, SALT, &scrypt_params(n, r, p)?, &mut out).ok()?;
+            Some(out)
         }
-        Cost::Pbkdf2Sha256(rounds) => derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, password),
-        Cost::Pbkdf2Sha1(rounds) => derive(pbkdf2::PBKDF2_HMAC_SHA1, rounds, password),
+        Cost::Pbkdf2Sha256(rounds) => derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, password, 32),
+        Cost::Pbkdf2Sha1(rounds) => derive(pbkdf2::PBKDF2_HMAC_SHA1, rounds, password, 20),
         Cost::Bcrypt(cost) => {
-            black_box(bcrypt::bcrypt(cost, *SALT, password.get(..72).unwrap_or(password)));
+            Some(bcrypt::bcrypt(cost, *SALT, password.get(..72).unwrap_or(password)).to_vec())
         }
         Cost::Sha256Crypt(rounds) => {
-            let Ok(params) = sha_crypt::Params::new(rounds.max(1000)) else { return };
-            black_box(sha_crypt::sha256_crypt(password, SALT, params));
+            let params = sha_crypt::Params::new(rounds.max(1000)).ok()?;
+            Some(sha_crypt::sha256_crypt(password, SALT, params).to_vec())
         }
         Cost::Sha512Crypt(rounds) => {
-            let Ok(params) = sha_crypt::Params::new(rounds.max(1000)) else { return };
-            black_box(sha_crypt::sha512_crypt(password, SALT, params));
+            let params = sha_crypt::Params::new(rounds.max(1000)).ok()?;
+            Some(sha_crypt::sha512_crypt(password, SALT, params).to_vec())
         }
     }
 }
 
-fn derive(algorithm: pbkdf2::Algorithm, rounds: u32, password: &[u8]) {
-    let Some(rounds) = NonZeroU32::new(rounds) else { return };
-    let mut out = [0; 20];
-    pbkdf2::derive(algorithm, rounds, SALT, password, &mut out);
-    black_box(out);
+fn derive(
+    algorithm: pbkdf2::Algorithm,
+    rounds: u32,
+    password: &[u8],
+    length: usize,
+) -> Option<Vec<u8>> {
+    let mut out = vec![0; length];
+    pbkdf2::derive(algorithm, NonZeroU32::new(rounds)?, SALT, password, &mut out);
+    Some(out)
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// Work in rounds, where one kind is comparable with itself only.
-    fn sum(costs: impl IntoIterator<Item = Cost>) -> Vec<u64> {
-        let mut sums = vec![0; 5];
-        let mut singles = BTreeSet::new();
-        for cost in costs {
-            let (kind, work) = match cost {
-                Cost::Pbkdf2Sha256(rounds) => (0, u64::from(rounds)),
-                Cost::Pbkdf2Sha1(rounds) => (1, u64::from(rounds)),
-                Cost::Bcrypt(cost) => (2, 1 << cost),
-                Cost::Sha256Crypt(rounds) => (3, u64::from(rounds)),
-                Cost::Sha512Crypt(rounds) => (4, u64::from(rounds)),
-                Cost::Argon2 { .. } | Cost::Scrypt { .. } => {
-                    assert!(singles.insert(cost), "{cost:?} is done twice");
-                    continue;
-                }
-            };
-            sums[kind] += work;
-        }
-        sums.push(singles.len() as u64);
-        sums
-    }
-
-    fn any_cost() -> impl Strategy<Value = Cost> {
-        prop_oneof![
-            (1..5_u32).prop_map(|passes| Cost::Argon2 { kind: 2, memory: 64, passes, lanes: 1 }),
-            (1..9_u32).prop_map(|r| Cost::Scrypt { n: 16, r, p: 1 }),
-            (1..1000_u32).prop_map(Cost::Pbkdf2Sha256),
-            (1..1000_u32).prop_map(Cost::Pbkdf2Sha1),
-            (4..13_u32).prop_map(Cost::Bcrypt),
-            (1000..9000_u32).prop_map(Cost::Sha256Crypt),
-            (1000..9000_u32).prop_map(Cost::Sha512Crypt),
-        ]
-    }
-
-    proptest! {
-        /// Whichever hash an account has, and whether there is one, the work is the same.
-        #[test]
-        fn whoever_is_not_let_in_has_cost_the_same(
-            there_are in prop::collection::btree_set(any_cost(), 0..12),
-        ) {
-            let unknown = sum(missing(None, &there_are));
-            for paid in &there_are {
-                let known = sum(missing(Some(*paid), &there_are).into_iter().chain([*paid]));
-                prop_assert_eq!(&known, &unknown, "{:?}", paid);
-            }
-        }
-    }
-
-    #[test]
-    fn the_cost_of_a_recipe_is_read() {
-        for (recipe, cost) in [
-            (
-                "$argon2id$v=19$m=19456,t=2,p=1",
-                Some(Cost::Argon2 { kind: 2, memory: 19456, passes: 2, lanes: 1 }),
-            ),
-            (
-                "argon2$argon2i$v=19$m=512,t=2,p=2",
-                Some(Cost::Argon2 { kind: 1, memory: 512, passes: 2, lanes: 2 }),
-            ),
-            ("pbkdf2_sha256$1000000", Some(Cost::Pbkdf2Sha256(1_000_000))),
-            ("pbkdf2_sha1$10", Some(Cost::Pbkdf2Sha1(10))),
-            ("bcrypt$$2b$12", Some(Cost::Bcrypt(12))),
-            ("bcrypt_sha256$$2b$12", Some(Cost::Bcrypt(12))),
-            ("$2y$05", Some(Cost::Bcrypt(5))),
-            ("scrypt$16384$8$5", Some(Cost::Scrypt { n: 16384, r: 8, p: 5 })),
-            ("$6", Some(Cost::Sha512Crypt(5000))),
-            ("$5$rounds=9000", Some(Cost::Sha256Crypt(9000))),
-            ("md5", None),
-            ("$apr1", None),
-            ("", None),
-            ("pbkdf2_sha256$4000000000", None),
-        ] {
-            assert_eq!(Cost::of(recipe), cost, "{recipe}");
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! `$1$` and `$apr1$`: MD5 a thousand times over, as password files have it.
 
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 use super::digests::md5;
 
@@ -31,7 +32,7 @@ impl<'e> Md5Crypt<'e> {
     fn digest_of(&self, password: &[u8]) -> [u8; 16] {
         let salt = self.salt.as_bytes();
         let inner = md5(&[password, salt, password]);
-        let mut first = password.to_vec();
+        let mut first = Zeroizing::new(password.to_vec());
         first.extend_from_slice(format!("${}$", self.magic).as_bytes());
         first.extend_from_slice(salt);
         first.extend(inner.iter().cycle().take(password.len()));
@@ -43,7 +44,6 @@ impl<'e> Md5Crypt<'e> {
             length >>= 1;
         }
         let mut digest = md5(&[&first]);
-        zeroize::Zeroize::zeroize(&mut first);
         for round in 0..1000 {
             let (begin, end): (&[u8], &[u8]) =
                 if round % 2 == 1 { (password, &digest) } else { (&digest, password) };

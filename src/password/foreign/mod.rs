@@ -19,7 +19,7 @@ use subtle::ConstantTimeEq;
 use crate::store::PasswordHash;
 use digests::{hex, md5, sha1, sha256_hex};
 
-pub(super) use cost::{Cost, even_out};
+pub(super) use cost::{Cost, missing, perform};
 
 /// No password beyond this is right: the price of some formats grows with its square.
 const LONGEST: usize = 4096;
@@ -142,8 +142,8 @@ impl<'e> Encoded<'e> {
             }
             Self::Scrypt(params, salt, digest) => {
                 let mut made = vec![0; digest.len()];
-                scrypt::scrypt(password, salt.as_bytes(), params, &mut made).is_ok()
-                    && same(&made, digest)
+                scrypt::scrypt(password, salt.as_bytes(), params, &mut made)
+                    .is_ok_and(|()| same(&made, digest))
             }
             Self::ShaCrypt(text) => {
                 sha_crypt::ShaCrypt::default().verify_password(password, *text).is_ok()
@@ -167,7 +167,8 @@ enum Bounds {
 fn argon2<'e>(phc: &str, bounds: Bounds) -> Result<Encoded<'e>, HashFault> {
     let phc = Phc::new(phc).map_err(|_| HashFault::Damaged)?;
     let params = Params::try_from(&phc).map_err(|_| HashFault::Damaged)?;
-    if phc.salt.is_none() || phc.hash.is_none() {
+    // Where there is no salt there is none either.
+    if phc.hash.is_none() {
         return Err(HashFault::Damaged);
     }
     if bounds == Bounds::Theirs {
@@ -208,7 +209,7 @@ fn scrypt<'e>(
     digest: Vec<u8>,
 ) -> Result<Encoded<'e>, HashFault> {
     let (n, r, p) = (number(n)?, number(r)?, number(p)?);
-    if !n.is_power_of_two() || n < 2 || r == 0 || p == 0 {
+    if !n.is_power_of_two() || n < 2 {
         return Err(HashFault::Damaged);
     }
     cost::bearable(Cost::Scrypt { n, r, p })?;
