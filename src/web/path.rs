@@ -140,7 +140,9 @@ fn scan(text: &str) -> Result<Scan, PathError> {
         }
         previous = byte;
     }
-    rewrite |= previous == b'.';
+    if previous == b'.' {
+        rewrite = true;
+    }
     Ok(match (rewrite, odd) {
         (true, _) => Scan::Rewrite,
         (false, true) => Scan::Canonical,
