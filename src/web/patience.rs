@@ -113,7 +113,9 @@ mod tests {
             let begun = Instant::now();
             let mut patience = Patience::new(WAIT, 3);
             assert!(!is_exhausted(&mut patience).await);
-            pieces.iter().for_each(|bytes| patience.arrived(*bytes));
+            for bytes in pieces {
+                patience.arrived(*bytes);
+            }
             end(patience).await;
             assert!(begun.elapsed() >= waits * WAIT, "{pieces:?}");
         }
