@@ -133,7 +133,7 @@ impl Setup {
                 .with_user_keys(self.user_keys.clone()),
         );
         let mailer = self.mail.then(|| letters::mailer(&store, &now));
-        let accounts = accounts.with_mail(mailer);
+        let accounts = accounts.with_mail(mailer.clone());
         let foundations = Foundations {
             store: Arc::clone(&store),
             clock: Arc::clone(&now),
@@ -163,7 +163,8 @@ impl Setup {
             keys: self.keys,
             ..EndpointSettings::default()
         };
-        let sessions = Arc::new(Sessions::new(foundations, session, tokens));
+        let sessions = Sessions::new(foundations, session, tokens).with_mail(mailer);
+        let sessions = Arc::new(sessions);
         let messages = MessageLimits::default();
         let routes = Arc::new(Routes::new(Vec::new(), Owned::default()).unwrap());
         let accounts = Arc::new(accounts);

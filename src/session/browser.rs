@@ -247,3 +247,26 @@ impl Sessions {
         self.uses.note(caller, now);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A successor that was shown ends the wait for it, and nothing else does.
+    #[test]
+    fn the_time_of_grace_begins_when_the_successor_is_first_seen() {
+        let (exchanges, session) = (Exchanges::default(), SessionId { number: 1, tag: 1 });
+        let (grace, at) = (Duration::from_secs(10), Timestamp::from_secs);
+        let patience = |now| exchanges.patience(session, "spent", grace, at(now)).as_secs();
+        assert_eq!(patience(1_000), 10, "nothing was exchanged");
+        exchanges.exchanged(session, "spent".to_owned(), "next", at(100));
+        assert_eq!(patience(1_000), 910, "it is waited for");
+        exchanges.saw(session, "another", at(300));
+        assert_eq!(patience(1_000), 910);
+        exchanges.saw(session, "next", at(400));
+        assert_eq!(patience(1_000), 310);
+        exchanges.saw(session, "next", at(900));
+        assert_eq!(patience(1_000), 310, "it was seen before");
+        assert_eq!(exchanges.patience(session, "another", grace, at(1_000)), grace);
+    }
+}

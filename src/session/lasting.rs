@@ -267,7 +267,7 @@ impl Sessions {
 }
 
 /// State of the user first, then revocation: the order of the original.
-fn judge(
+pub(super) fn judge(
     standing: Standing,
     session: Option<SessionId>,
     issued: Timestamp,

@@ -1,14 +1,20 @@
+mod accounts;
+mod browser;
 mod claims;
-mod counting;
+pub(crate) mod counting;
 mod factors;
 mod keys;
 mod lasting;
 mod logins;
+mod meanwhile;
+mod record;
+mod renewal;
 mod shared_tickets;
 mod sharing;
 mod staleness;
 mod switched_off;
 mod unrotated;
+mod uses;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -16,9 +22,11 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderMap};
 
+use super::lasting::{Basis, Proof};
+use super::uses::NextNote;
 use super::*;
 use crate::clock::{Clock, ManualClock, Timestamp};
-use crate::identity::{SessionId, UserId};
+use crate::identity::{Identity, SessionId, UserId};
 use crate::keys::{Algorithm, KeyError, KeySettings, KeySource};
 use crate::password::{PasswordSettings, Passwords};
 use crate::secret::Secret;
@@ -26,15 +34,25 @@ use crate::store::{RedbStore, Store, User, UserChange};
 use crate::token::TokenError;
 use counting::Counting;
 
-struct World {
-    sessions: Sessions,
-    accounts: Accounts,
-    store: Arc<Counting>,
-    clock: Arc<ManualClock>,
+/// A caller of whom nothing is known but who it is.
+pub(super) fn somebody(identity: Identity) -> Authenticated {
+    let expires = Timestamp::from_millis(u64::MAX);
+    let revision = Revisions::default().of_others();
+    let proof = Proof::Issuer(Box::default());
+    let basis = Basis { proof, revision, until: expires, login: None };
+    let (headers, lines, note) = (Vec::new(), bytes::Bytes::new(), NextNote::default());
+    Authenticated { identity, user: None, headers, lines, expires, note, basis }
+}
+
+pub(crate) struct World {
+    pub(crate) sessions: Sessions,
+    pub(crate) accounts: Accounts,
+    pub(crate) store: Arc<Counting>,
+    pub(crate) clock: Arc<ManualClock>,
     keys: Arc<KeyRing>,
 }
 
-fn world(settings: SessionSettings) -> World {
+pub(crate) fn world(settings: SessionSettings) -> World {
     world_over(settings, RedbStore::in_memory().unwrap())
 }
 
@@ -74,7 +92,7 @@ fn world_of(settings: SessionSettings, store: RedbStore, revisions: Revisions) -
 }
 
 impl World {
-    async fn user(&self, name: &str) -> User {
+    pub(crate) async fn user(&self, name: &str) -> User {
         let account = NewAccount {
             username: name.to_owned(),
             email: format!("{name}@example.com"),
@@ -86,11 +104,11 @@ impl World {
         user
     }
 
-    async fn log_in(&self, user: &User) -> Pair {
+    pub(crate) async fn log_in(&self, user: &User) -> Pair {
         self.sessions.log_in(user, Client::default(), None).await.unwrap()
     }
 
-    async fn open(&self, access: &str) -> Result<Arc<Authenticated>, AuthError> {
+    pub(crate) async fn open(&self, access: &str) -> Result<Arc<Authenticated>, AuthError> {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, format!("Bearer {access}").parse().unwrap());
         self.sessions.authenticate(&headers).await.map(Option::unwrap)

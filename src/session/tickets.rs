@@ -183,21 +183,40 @@ impl fmt::Debug for Tickets {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::lasting::{Basis, Proof};
+    use super::super::tests::somebody;
     use super::*;
     use crate::identity::Identity;
-    use crate::token::Revisions;
 
     fn caller(number: u8) -> Arc<Authenticated> {
-        let identity = Identity { user_id: number.to_string(), ..Identity::nobody() };
-        let until = Timestamp::from_millis(u64::MAX);
-        let revision = Revisions::default().of_others();
-        let proof = Proof::Issuer(Box::default());
-        let basis = Basis { proof, revision, until, login: None };
-        let (headers, lines) = (Vec::new(), bytes::Bytes::new());
-        let note = super::super::uses::NextNote::default();
-        let user = None;
-        Arc::new(Authenticated { identity, user, headers, lines, expires: until, note, basis })
+        Arc::new(somebody(Identity { user_id: number.to_string(), ..Identity::nobody() }))
+    }
+
+    fn few(of_one_user: usize, of_all: usize) -> Tickets {
+        Tickets { held: Mutex::default(), of_one_user, of_all }
+    }
+
+    #[test]
+    fn what_is_too_old_makes_room() {
+        let (tickets, now) = (few(9, 9), Timestamp::from_secs(9));
+        for user in 0..3 {
+            tickets.keep([user; 32], caller(user), "/x", now);
+        }
+        tickets.keep([3; 32], caller(3), "/x", now.plus(TICKET_LIFE));
+        let held = tickets.held();
+        assert_eq!((held.by_hash.len(), held.order.len(), held.by_user.len()), (1, 1, 1));
+    }
+
+    /// One that made room for a newer one of its user is forgotten once, and not another in its place.
+    #[test]
+    fn a_user_has_no_more_at_once_though_some_grow_old() {
+        let (tickets, early) = (few(2, 9), Timestamp::from_secs(9));
+        let late = early.plus(Duration::from_secs(1));
+        for (number, now) in [(1, early), (2, late), (3, late), (4, early.plus(TICKET_LIFE))] {
+            tickets.keep([number; 32], caller(1), "/x", now);
+        }
+        let held = tickets.held();
+        let left = [1, 2, 3, 4].map(|number| held.by_hash.contains_key(&[number; 32]));
+        assert_eq!(left, [false, false, true, true]);
     }
 
     #[derive(Clone, Debug)]
@@ -223,7 +242,7 @@ mod tests {
             steps in prop::collection::vec(step(), 1..120),
         ) {
             let (of_one_user, of_all) = (3, 6);
-            let tickets = Tickets { held: Mutex::default(), of_one_user, of_all };
+            let tickets = few(of_one_user, of_all);
             let (mut now, mut made) = (Timestamp::from_secs(9), 0_u64);
             // All that were made: whose, until when, and whether used.
             let mut model: Vec<(u64, u8, Timestamp, bool)> = Vec::new();

@@ -118,3 +118,28 @@ fn warn_of(noted: Result<(), StoreError>) {
         tracing::warn!(error, "cannot note when sessions and keys were used");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::somebody;
+    use super::*;
+    use crate::identity::Identity;
+
+    #[test]
+    fn so_many_are_noted_at_once_and_those_are_kept_up_to_date() {
+        let id = |number| SessionId { number, tag: 0 };
+        let by = |number| somebody(Identity { session: Some(id(number)), ..Identity::nobody() });
+        let (early, late) = (Timestamp::from_secs(1), Timestamp::from_secs(2));
+        let uses = Uses::default();
+        let others = (1..).take(MOST - 2).map(|number| (Used::Session(id(number)), early));
+        uses.held().extend(others);
+        let noted = |number| uses.held().get(&Used::Session(id(number))).copied();
+        for (number, expected) in
+            [(u64::MAX, Some(late)), (0, Some(late)), (u64::MAX - 1, None), (1, Some(late))]
+        {
+            uses.note(&by(number), late);
+            assert_eq!(noted(number), expected, "{number}");
+        }
+        assert_eq!(uses.held().len(), MOST);
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::mail::{Links, MailSettings, Mailer, RelaySettings, Security, Templates};
-use crate::store::{Claimed, Letter, LetterKind};
+use crate::store::{Claimed, Letter, LetterKind, UserChange};
 use crate::web::Public;
 
 /// Nothing is sent in these tests, so there is no server.
@@ -116,4 +116,21 @@ async fn what_waits_is_no_secret() {
     let [letter] = &letters[..] else { panic!("{letters:?}") };
     assert_eq!((letter.kind, letter.to.as_str()), (LetterKind::Reset, "ann@example.com"));
     assert_eq!(letter.basis, room.stored("ann").await.basis());
+}
+
+#[tokio::test]
+async fn a_new_password_is_told_to_the_address_that_is_verified() {
+    let room = Room::with_mail(Setup::default());
+    let (mut access, _) = room.user("ann").await;
+    let words = [PASSWORD, "An0ther-Phrase-88", "A-Th1rd-Phrase-99"];
+    for (verified, pair) in [false, true].into_iter().zip(words.windows(2)) {
+        let email = "ann@example.com".to_owned();
+        let ann = room.stored("ann").await.id;
+        room.store.change_user(ann, UserChange::Email { email, verified }).await.unwrap();
+        let body = json!({ "old_password": pair[0], "new_password": pair[1] });
+        access = room.post_as(&access, "/password/change/", &body).await.text_of("access");
+        let told: Vec<_> = room.letters().await.into_iter().map(|it| (it.kind, it.to)).collect();
+        let expected = (LetterKind::PasswordChanged, "ann@example.com".to_owned());
+        assert_eq!(told, if verified { vec![expected] } else { vec![] });
+    }
 }

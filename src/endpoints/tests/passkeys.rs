@@ -4,6 +4,7 @@ use super::factors::claims;
 use super::*;
 use crate::session::RelyingParty;
 
+mod bounds;
 #[path = "../../../tests/common/passkey.rs"]
 mod device;
 mod own;

@@ -141,6 +141,7 @@ fn addresses_that_django_refuses() {
         "\"a\"b\"@example.com",
         "\"@example.com",
         "a@example.xn--",
+        "a@example.xn--p1-i",
         "a\r\nb@example.com",
         "a@exa\u{3000}mple.com",
         "5",
@@ -157,6 +158,7 @@ fn an_address_is_told_all_its_faults_in_order() {
     let of = |length: usize| format!("{}@example.com", "a".repeat(length - 12));
     assert!(check_email(&of(254)).is_ok());
     assert_eq!(told(check_email(&of(255))), ["Ensure this field has no more than 254 characters."]);
+    assert_eq!(check_email(&of(320)), Err(vec![EmailFault::Long]));
     assert_eq!(check_email(&of(321)), Err(vec![EmailFault::Long, EmailFault::Shape]));
     assert_eq!(check_email("a\0@example.com"), Err(vec![EmailFault::Null, EmailFault::Shape]));
 }

@@ -66,6 +66,8 @@ fn every_refusal_is_json() {
             let told = error.answer(presented);
             assert_eq!(told.body.to_string(), error.body(presented), "{error}");
             assert!(told.body["detail"].is_string(), "{error}");
+            // What may work again in a moment says so.
+            assert_eq!(told.retry_after.is_some(), told.status == 503, "{error}");
         }
     }
     assert_eq!(Answer::unavailable().body["code"], "unavailable");

@@ -7,6 +7,25 @@ use super::*;
 use crate::keys::JwkSet;
 use crate::token::IssuerSettings;
 
+/// Another issuer, whose tokens are signed as ours are.
+pub(super) fn corp() -> IssuerSettings {
+    let secret = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
+    let keys = json!({ "keys": [{ "kty": "oct", "kid": "k1", "k": secret }] });
+    let keys = JwkSet::parse(&keys.to_string()).unwrap();
+    let issuer = IssuerSettings::new("corp", "https://id.test", "gate", keys);
+    IssuerSettings { algorithms: vec![Algorithm::Hs256], ..issuer }
+}
+
+impl World {
+    /// A token by which [`corp`] vouches for somebody.
+    pub(super) fn of_corp(&self, name: &str) -> String {
+        self.signed(&json!({
+            "iss": "https://id.test", "aud": "gate", "sub": name, "preferred_username": name,
+            "exp": self.clock.now().as_secs() + 60,
+        }))
+    }
+}
+
 /// The claims of an access token of that session.
 fn of_session(world: &World, user: UserId, session: SessionId) -> Value {
     let now = world.clock.now().as_secs();
@@ -47,10 +66,7 @@ async fn a_token_without_an_id_opens_nothing_though_its_session_lives() {
 #[tokio::test]
 async fn an_address_is_verified_only_where_its_issuer_says_so() {
     let world = world(rotating(10));
-    let secret = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
-    let keys = json!({ "keys": [{ "kty": "oct", "kid": "k1", "k": secret }] });
-    let keys = JwkSet::parse(&keys.to_string()).unwrap();
-    let issuer = IssuerSettings::new("corp", "https://id.test", "gate", keys);
+    let issuer = corp();
     for (said, verified) in [
         (json!(true), true),
         (json!("true"), true),
@@ -72,32 +88,56 @@ async fn an_address_is_verified_only_where_its_issuer_says_so() {
     }
 }
 
+/// Those of sessions here, and those that were made elsewhere: told what is missing first, in the order
+/// of the original.
 #[tokio::test]
-async fn a_token_buys_nothing_without_an_end_and_an_id() {
+async fn a_token_buys_nothing_without_an_end_an_id_and_a_kind() {
     let world = world(SessionSettings { rotation: false, ..rotating(10) });
     let ada = world.user("ada").await;
-    let now = world.clock.now().as_secs();
-    let whole = json!({
-        "token_type": "refresh", "exp": now + 60, "iat": now, "jti": "a",
-        "user_id": ada.id.to_string(),
-    });
-    let without = |name: &str| {
-        let mut claims = whole.clone();
-        claims.as_object_mut().unwrap().remove(name);
-        world.signed(&claims)
-    };
-    for (name, error) in [("exp", TokenError::NoExpiry), ("jti", TokenError::NoId)] {
-        let token = without(name);
-        for refused in [
-            world.sessions.refresh(&token).await.map(drop),
-            world.sessions.check(&token).await,
-            world.sessions.blacklist(&token).await,
-        ] {
-            let refused = refused.unwrap_err();
-            assert!(matches!(refused, AuthError::Token(found) if found == error), "{refused}");
+    let caller = world.open(&world.log_in(&ada).await.access).await.unwrap();
+    let mut ours = of_session(&world, ada.id, caller.identity.session.unwrap());
+    ours["token_type"] = json!("refresh");
+    let mut theirs = ours.clone();
+    theirs.as_object_mut().unwrap().remove("sid");
+    let missing = [
+        ("exp", TokenError::NoExpiry),
+        ("jti", TokenError::NoId),
+        ("token_type", TokenError::NoType),
+    ];
+    for whole in [&ours, &theirs] {
+        for (at, (_, error)) in missing.iter().enumerate() {
+            let mut claims = whole.clone();
+            for (name, _) in &missing[at..] {
+                claims.as_object_mut().unwrap().remove(*name);
+            }
+            let token = world.signed(&claims);
+            for refused in [
+                world.sessions.refresh(&token).await.map(drop),
+                world.sessions.refresh_sliding(&token).await.map(drop),
+                world.sessions.check(&token).await,
+                world.sessions.blacklist(&token).await,
+            ] {
+                let refused = refused.unwrap_err();
+                assert!(matches!(refused, AuthError::Token(found) if found == *error), "{refused}");
+            }
         }
     }
-    assert!(world.sessions.refresh(&world.signed(&whole)).await.is_ok());
+    assert!(world.sessions.refresh(&world.signed(&theirs)).await.is_ok());
+}
+
+#[tokio::test]
+async fn roles_of_theirs_that_are_one_of_ours_are_granted_once() {
+    let world = world(rotating(10));
+    let mut issuer = corp();
+    for (theirs, ours) in [("writers", "editor"), ("authors", "editor"), ("staff", "admin")] {
+        issuer.roles.insert(theirs.to_owned(), ours.to_owned());
+    }
+    let token = world.signed(&json!({
+        "exp": world.clock.now().as_secs() + 60, "sub": "ada",
+        "roles": ["writers", "staff", "authors", "others"],
+    }));
+    let claims = world.sessions.own_claims(&token, world.clock.now()).unwrap();
+    assert_eq!(foreign_identity(&issuer, &claims).unwrap().roles, ["admin", "editor"]);
 }
 
 #[tokio::test]

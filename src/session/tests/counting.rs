@@ -1,52 +1,81 @@
-//! A store that counts its calls, and fails when it is told to.
+//! A store that counts its calls, fails when it is told to, and is changed by others in between.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::identity::{SessionId, UserId};
 use crate::store::{
-    Admission, Answered, ApiKey, Arrival, Claimed, Clashes, Commits, Confirmation, Creation,
-    EndReason, FactorChange, FactorProof, FactorStore, Factors, FirstCode, Group, GroupArrival,
-    GroupChange, GroupStore, Invitation, InvitationArrival, InvitationStore, KeptInvitation,
-    KeyAdded, KeyOwner, KeyStore, MailStore, MovingStore, NewInvitation, NewLetter, NewPasskey,
-    NewSession, NewToken, NewTotp, NewUser, NewUserKey, Numbers, Offered, PasskeyAdded,
+    Admission, Answered, ApiKey, Arrival, Claimed, Clashes, Commits, Confirmation, CopySink,
+    Creation, EndReason, FactorChange, FactorProof, FactorStore, Factors, FirstCode, Group,
+    GroupArrival, GroupChange, GroupStore, Invitation, InvitationArrival, InvitationStore,
+    KeptInvitation, KeyAdded, KeyOwner, KeyStore, MailStore, MovingStore, NewInvitation, NewLetter,
+    NewPasskey, NewSession, NewToken, NewTotp, NewUser, NewUserKey, Numbers, Offered, PasskeyAdded,
     PasswordHash, Posted, QueueLimits, RedbStore, Redeemed, Rotation, RotationRequest, Session,
     SessionRef, Standing, Store, StoreError, Terms, TokenRef, Trial, User, UserChange, UserKey,
     WholeUser,
 };
 
 #[derive(Debug)]
-pub(super) struct Counting {
+pub(crate) struct Counting {
     inner: RedbStore,
     calls: AtomicUsize,
-    failing: AtomicBool,
+    failure: Mutex<Option<fn() -> StoreError>>,
+    others: Mutex<Option<Others>>,
+}
+
+/// What somebody else does just before the call of that number.
+struct Others {
+    call: usize,
+    act: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl fmt::Debug for Others {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Others").field("call", &self.call).finish_non_exhaustive()
+    }
 }
 
 impl Counting {
     pub(super) fn new(inner: RedbStore) -> Self {
-        Self { inner, calls: AtomicUsize::new(0), failing: AtomicBool::new(false) }
+        let (failure, others) = (Mutex::default(), Mutex::default());
+        Self { inner, calls: AtomicUsize::new(0), failure, others }
     }
 
-    pub(super) fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
     }
 
-    pub(super) fn fail(&self) {
-        self.failing.store(true, Ordering::SeqCst);
+    pub(crate) fn fail(&self) {
+        self.fail_with(|| StoreError::Unavailable("told to fail".into()));
+    }
+
+    pub(super) fn fail_with(&self, failure: fn() -> StoreError) {
+        *self.failure.lock().unwrap() = Some(failure);
+    }
+
+    /// Has somebody else do that just before the call of that number, counted from now on.
+    pub(super) fn before(&self, call: usize, act: impl Future<Output = ()> + Send + 'static) {
+        let call = self.calls() + call;
+        *self.others.lock().unwrap() = Some(Others { call, act: Box::pin(act) });
     }
 
     pub(super) const fn inner(&self) -> &RedbStore {
         &self.inner
     }
 
-    fn counted(&self) -> Result<&RedbStore, StoreError> {
-        self.calls.fetch_add(1, Ordering::SeqCst);
-        if self.failing.load(Ordering::SeqCst) {
-            return Err(StoreError::Unavailable("told to fail".into()));
+    async fn counted(&self) -> Result<&RedbStore, StoreError> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let others = self.others.lock().unwrap().take_if(|others| others.call == call);
+        if let Some(others) = others {
+            others.act.await;
         }
-        Ok(&self.inner)
+        let failure = *self.failure.lock().unwrap();
+        failure.map_or(Ok(&self.inner), |failure| Err(failure()))
     }
 }
 
@@ -57,7 +86,7 @@ macro_rules! delegate {
         impl $trait for Counting {
             $($($more)*)?
             $(async fn $name(&self, $($arg: $type),*) -> Result<$out, StoreError> {
-                self.counted()?.$name($($arg),*).await
+                self.counted().await?.$name($($arg),*).await
             })*
         }
     };
@@ -86,6 +115,7 @@ delegate! {
     note_uses(uses: Vec<(SessionId, Timestamp)>) -> ();
     password_recipes() -> Vec<String>;
     sweep(now: Timestamp) -> usize;
+    copy_out(sink: CopySink) -> ();
 }
 
 delegate! {

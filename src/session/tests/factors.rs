@@ -21,7 +21,7 @@ async fn code(world: &World, user: &User, ahead: i64) -> String {
     totp::code(&secret(world, user).await, step).to_string()
 }
 
-async fn enrol(world: &World, user: &User) -> RecoveryCodes {
+pub(super) async fn enrol(world: &World, user: &User) -> RecoveryCodes {
     world.sessions.offer_totp(user).await.unwrap().unwrap();
     let first = code(world, user, 0).await;
     world.sessions.confirm_totp(user, &first).await.unwrap().unwrap()
@@ -33,7 +33,7 @@ async fn due(world: &World, user: &User) -> Option<Challenge> {
     Some(world.sessions.challenge(user, &factors, Wanted::Pair).await.unwrap())
 }
 
-async fn challenge(world: &World, user: &User) -> String {
+pub(super) async fn challenge(world: &World, user: &User) -> String {
     due(world, user).await.unwrap().text.to_string()
 }
 
@@ -94,6 +94,7 @@ async fn a_secret_counts_once_a_code_of_it_was_shown() {
     for code in &codes.0 {
         let groups: Vec<_> = code.split('-').collect();
         assert!(groups.len() == 4 && groups.iter().all(|group| group.len() == 4), "{}", **code);
+        assert_eq!(code.to_lowercase(), **code, "easier to read, and to type");
         assert!(!format!("{codes:?}").contains(&**code));
     }
     assert!(due(&world, &ada).await.is_some());

@@ -200,6 +200,8 @@ async fn no_key_lives_longer_than_it_may() {
     let long = NewKey { name: "n".to_owned(), scopes: None, life: Some(365 * DAY + DAY) };
     let made = world.accounts.make_key(&ada, long).await.unwrap();
     assert!(matches!(made, KeyMade::TooLong(most) if most == 365 * DAY), "{made:?}");
+    let longest = world.key(&ada, None, Some(365 * DAY)).await;
+    assert_eq!(longest.key.expires, key.key.expires);
     let text = format!("{key:?}");
     assert!(!text.contains(key.text.get(8..).unwrap()), "{text}");
 }
@@ -213,4 +215,34 @@ async fn a_sealed_key_is_shown_to_its_owner_alone() {
     world.store.inner().api_key(eve.id, moved).await.unwrap();
     let refused = world.sessions.api_key(&eve).await.unwrap_err();
     assert!(matches!(refused, AuthError::Keys(KeyError::Damaged)), "{refused}");
+}
+
+#[test]
+fn the_name_of_a_key_says_something_and_not_too_much() {
+    for (raw, checked) in [
+        ("  laptop\n", Ok("laptop".to_owned())),
+        ("", Err(KeyNameFault::Blank)),
+        (" \u{a0} ", Err(KeyNameFault::Blank)),
+        (&"ж".repeat(64), Ok("ж".repeat(64))),
+        (&"ж".repeat(65), Err(KeyNameFault::TooLong)),
+        ("a\u{202e}b", Err(KeyNameFault::Active)),
+    ] {
+        assert_eq!(check_key_name(raw), checked, "{raw:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_keys_of_everybody_are_listed_by_number() {
+    let world = with_keys();
+    let (ada, eve) = (world.user("ada").await, world.user("eve").await);
+    let mut made = Vec::new();
+    for owner in [&ada, &eve, &ada] {
+        made.push(world.key(owner, None, None).await.key.id);
+    }
+    let listed = async |after, limit| {
+        let keys = world.accounts.user_keys(after, limit).await.unwrap();
+        keys.iter().map(|key| key.id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(None, 9).await, made);
+    assert_eq!(listed(Some(made[0]), 1).await, made[1..2]);
 }

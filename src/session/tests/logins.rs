@@ -87,6 +87,38 @@ async fn each_is_found_once_however_few_at_a_time() {
 }
 
 #[tokio::test]
+async fn of_one_user_all_are_looked_at_however_long_it_takes() {
+    let world = world(rotating(10));
+    let ada = world.user("ada").await;
+    // More than are read at once.
+    for _ in 0..210 {
+        world.log_in(&ada).await;
+    }
+    let adas = world.accounts.look(Some(&ada), None, 500, |_| true, Duration::ZERO).await.unwrap();
+    assert_eq!((adas.sessions.len(), adas.next), (210, None));
+}
+
+#[tokio::test]
+async fn a_session_lives_until_its_last_moment_and_is_ended_once() {
+    let world = world(rotating(10));
+    let ada = world.user("ada").await;
+    world.log_in(&ada).await;
+    world.log_in(&ada).await;
+    let found = world.accounts.sessions(ada.id, 9).await.unwrap();
+    let [late, early] = &found[..] else { panic!("{found:?}") };
+    let end = async |session| {
+        world.accounts.end_session(ada.id, session, EndReason::Operator).await.unwrap()
+    };
+    assert!(end(early.id).await && !end(early.id).await);
+    let left = late.expires.since(world.clock.now());
+    world.clock.advance(left.checked_sub(Duration::from_millis(1)).unwrap());
+    assert_eq!(world.accounts.sessions(ada.id, 9).await.unwrap().len(), 1);
+    world.clock.advance(Duration::from_millis(1));
+    assert_eq!(world.accounts.sessions(ada.id, 9).await.unwrap().len(), 0);
+    assert!(!end(late.id).await, "it is over by itself");
+}
+
+#[tokio::test]
 async fn those_that_are_not_looked_for_cost_no_look_at_their_users() {
     let world = world(rotating(10));
     for number in 0..20 {

@@ -2,8 +2,10 @@
 
 use std::sync::Mutex;
 
+use super::claims::corp;
 use super::*;
 use crate::store::{KeptTicket, StoreError, TicketStore};
+use crate::token::{FreshnessSettings, WhenStale};
 
 /// A store of one ticket, which keeps it when it was taken.
 #[derive(Debug, Default)]
@@ -86,4 +88,24 @@ async fn a_ticket_outlives_neither_what_was_shown_for_it_nor_its_session() {
         .await
         .unwrap();
     assert_eq!(taken(&second, &store, HASH, SCOPE).await, "session_ended");
+}
+
+/// Others may have shut out somebody of the store meanwhile; an issuer's callers are in no store.
+#[tokio::test]
+async fn out_of_touch_a_ticket_is_good_for_callers_of_other_issuers_alone() {
+    let mut world = world(rotating(10));
+    let (headers, tokens) = (IdentityHeaders::default(), TokenSettings::default());
+    world.sessions = world.sessions.successor(headers, vec![corp()], rotating(10), tokens);
+    let ada = world.user("ada").await;
+    let credentials = [world.log_in(&ada).await.access, world.of_corp("ada")];
+    for (credential, out_of_touch) in credentials.iter().zip(["store_stale", "good"]) {
+        let (caller, store) = (world.open(credential).await.unwrap(), One::default());
+        world.sessions.share_ticket(&store, HASH, &caller, SCOPE).await.unwrap();
+        assert_eq!(taken(&world, &store, HASH, SCOPE).await, "good");
+        let (staleness, when_stale) = (Duration::ZERO, WhenStale::Serve);
+        let stale = Revisions::shared(FreshnessSettings { staleness, when_stale });
+        let fresh = std::mem::replace(&mut world.sessions.revisions, Arc::new(stale));
+        assert_eq!(taken(&world, &store, HASH, SCOPE).await, out_of_touch);
+        world.sessions.revisions = fresh;
+    }
 }

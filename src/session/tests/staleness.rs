@@ -96,3 +96,17 @@ async fn where_serving_matters_more_only_those_who_are_known_are_believed() {
     let answers = silent(WhenStale::Serve).await.answers().await;
     assert_eq!(answers, ["good", "good", "good", "stale", "stale", "stale", "stale"]);
 }
+
+#[tokio::test]
+async fn no_cookie_is_exchanged_meanwhile() {
+    for when_stale in [WhenStale::Refuse, WhenStale::Serve] {
+        let Silent { world, crumbs, .. } = silent(when_stale).await;
+        // They are due, and who is told to come again shows the same once more.
+        world.clock.advance(TokenSettings::default().access);
+        let calls = world.store.calls();
+        for crumb in &crumbs {
+            assert_eq!(visit(&world, crumb).await, "stale", "{when_stale:?}");
+        }
+        assert_eq!(world.store.calls(), calls, "{when_stale:?}");
+    }
+}

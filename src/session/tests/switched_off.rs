@@ -3,6 +3,7 @@
 use http::header::COOKIE;
 
 use super::*;
+use crate::store::PasswordHash;
 use crate::web::SessionCookie;
 
 const CRUMB: SessionCookie = SessionCookie::new(false);
@@ -63,4 +64,20 @@ async fn cookies_and_keys_that_are_switched_off_let_nobody_go_on() {
     world.clock.advance(TokenSettings::default().access);
     let refused = world.sessions.is_good(&by_token).await.unwrap_err();
     assert!(matches!(refused, AuthError::Token(TokenError::Expired)), "{refused}");
+}
+
+#[tokio::test]
+async fn a_new_password_gets_no_sliding_token_where_those_are_switched_off() {
+    for sliding in [true, false] {
+        let mut world = world(settings());
+        let tokens = TokenSettings { sliding, ..TokenSettings::default() };
+        world.sessions =
+            world.sessions.successor(IdentityHeaders::default(), Vec::new(), settings(), tokens);
+        let ada = world.user("ada").await;
+        world.sessions.log_in_sliding(&ada, Client::default(), None).await.unwrap();
+        let session = Some(world.accounts.sessions(ada.id, 1).await.unwrap()[0].id);
+        let (hash, client) = (PasswordHash::new("$x$".to_owned()), Client::default());
+        let opened = world.sessions.change_password(&ada, hash, client, session, None).await;
+        assert_eq!(matches!(opened.unwrap(), Opened::Sliding(_)), sliding);
+    }
 }

@@ -14,7 +14,7 @@ impl World {
             self.sessions.successor(IdentityHeaders::default(), Vec::new(), settings, tokens);
     }
 
-    async fn visit(&self, token: &str) -> Visit {
+    pub(super) async fn visit(&self, token: &str) -> Visit {
         let cookie = SessionCookie::new(false);
         let mut headers = HeaderMap::new();
         headers.insert(COOKIE, format!("{}={token}", cookie.name()).parse().unwrap());
@@ -52,4 +52,17 @@ async fn so_it_does_for_browsers() {
     }
     assert!(matches!(world.visit(&spent).await, Visit::Gone));
     assert!(matches!(world.visit(&newest).await, Visit::Gone), "its family is over");
+}
+
+#[tokio::test]
+async fn a_browser_that_is_known_costs_the_store_nothing_however_old_its_token_is() {
+    let mut world = world(rotating(10));
+    let ada = world.user("ada").await;
+    let token = world.log_in(&ada).await.refresh;
+    world.without_rotation(10);
+    assert!(matches!(world.visit(&token).await, Visit::Known(_)));
+    let calls = world.store.calls();
+    world.clock.advance(2 * TokenSettings::default().access);
+    assert!(matches!(world.visit(&token).await, Visit::Known(_)));
+    assert_eq!(world.store.calls(), calls);
 }
