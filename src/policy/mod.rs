@@ -154,4 +154,4 @@ pub struct Owned {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

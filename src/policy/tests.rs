@@ -10,7 +10,7 @@ mod inherited;
 mod properties;
 mod shadows;
 
-fn route(key: &str, allow: &str, to: &str) -> Route {
+pub(crate) fn route(key: &str, allow: &str, to: &str) -> Route {
     Route {
         key: Key::parse(key).unwrap(),
         line: None,

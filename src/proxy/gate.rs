@@ -148,6 +148,14 @@ mod tests {
     }
 
     #[test]
+    fn whoever_comes_to_the_line_and_finds_room_is_in_though_nobody_may_wait() {
+        let gate = Gate::<()>::new(1, 0);
+        assert!(matches!(gate.join(), Joined::In));
+        assert!(matches!(gate.join(), Joined::Refused));
+        assert_eq!((gate.inside(), gate.waiting()), (1, 0));
+    }
+
+    #[test]
     fn places_go_to_those_who_wait_in_the_order_they_came() {
         let gate = Gate::new(1, 2);
         assert!(gate.enter());

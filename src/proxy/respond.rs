@@ -73,6 +73,42 @@ fn guard_caches(known: bool, browser: bool, headers: &mut HeaderMap) {
 mod tests {
     use super::*;
 
+    #[test]
+    fn an_answer_is_framed_by_us() {
+        const LENGTH: HeaderName = header::CONTENT_LENGTH;
+        const CODING: HeaderName = header::TRANSFER_ENCODING;
+        for (sent, length) in [
+            (&[(LENGTH, "5")][..], &["5"][..]),
+            (&[(LENGTH, "5"), (LENGTH, "5")], &["5"]),
+            // Where it said nothing, whoever serves the connection knows better than we.
+            (&[], &[]),
+            (&[(CODING, "chunked"), (LENGTH, "9")], &[]),
+        ] {
+            let answer = Response::builder().version(Version::HTTP_2).header("connection", "x-hop");
+            let answer =
+                answer.header("x-hop", "1").header("keep-alive", "5").header("x-kept", "1");
+            let answer = sent.iter().fold(answer, |it, (name, value)| it.header(name, *value));
+            let mut answer = answer.body(Body::from("whole".to_owned())).unwrap();
+            tidy(&mut answer);
+            assert_eq!(answer.version(), Version::HTTP_11);
+            let said: Vec<_> = answer.headers().get_all(LENGTH).iter().collect();
+            assert_eq!(said, length, "{sent:?}");
+            for gone in ["connection", "x-hop", "keep-alive", "transfer-encoding"] {
+                assert!(!answer.headers().contains_key(gone), "{gone}");
+            }
+            assert_eq!(answer.headers()["x-kept"], "1");
+        }
+    }
+
+    #[test]
+    fn whatever_went_out_comes_back_tidied() {
+        let route = crate::policy::tests::route("/x", "anyone", "up");
+        let answer = Response::builder().header("connection", "x-hop").header("x-hop", "1");
+        let mut answer = answer.body(Body::empty()).unwrap();
+        finish(&route, false, None, &mut answer);
+        assert!(!answer.headers().contains_key("x-hop"));
+    }
+
     /// What becomes of these fields: `Cache-Control` and `Vary`.
     fn guarded(known: bool, fields: &[(&'static str, &'static str)]) -> (Vec<String>, Vec<String>) {
         let mut headers = HeaderMap::new();

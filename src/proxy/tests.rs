@@ -1,5 +1,10 @@
 //! The parts together: a place in the line, a name that moves, a connection.
 
+mod handler;
+pub(super) mod live;
+mod outfit;
+mod websocket;
+
 use std::future::Future;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

@@ -59,3 +59,38 @@ fn is_meant(cookie: SessionCookie, route: &Route, parts: &Parts) -> bool {
     [Method::GET, Method::HEAD, Method::OPTIONS].contains(&parts.method)
         || is_from_own_page(headers, https)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::Request;
+
+    use super::*;
+    use crate::policy::tests::route;
+
+    /// What a page of somebody else may have a browser send.
+    #[test]
+    fn pages_of_others_may_look_and_neither_act_nor_open_websockets() {
+        let cookie = SessionCookie::new(false);
+        let (minute, upgrade) = (Some(Duration::from_secs(60)), Some("websocket"));
+        for (method, upgrade, websocket, meant) in [
+            (Method::GET, None, None, true),
+            (Method::HEAD, None, None, true),
+            (Method::POST, None, None, false),
+            (Method::GET, None, minute, true),
+            // Nothing is opened there: the upstream sees an ordinary request.
+            (Method::GET, upgrade, None, true),
+            (Method::GET, upgrade, minute, false),
+        ] {
+            let what = format!("{method} {upgrade:?} {websocket:?}");
+            let request = Request::builder().method(method).uri("/x").header("host", "a.test");
+            let request = request.header("origin", "http://evil.test");
+            let request = request.header("sec-fetch-site", "cross-site");
+            let request = upgrade.into_iter().fold(request, |it, to| it.header(UPGRADE, to));
+            let (parts, ()) = request.body(()).unwrap().into_parts();
+            let route = Route { websocket, ..route("/x", "anyone", "up") };
+            assert_eq!(is_meant(cookie, &route, &parts), meant, "{what}");
+        }
+    }
+}

@@ -210,7 +210,56 @@ impl Vigil {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::live::Live;
     use super::*;
+    use crate::store::UserChange;
+    use crate::token::TokenSettings;
+
+    async fn look(watch: &mut Watch) -> Result<(), &'static str> {
+        poll_fn(|cx| watch.poll_look(cx)).await.map_err(|lost| lost.code())
+    }
+
+    #[tokio::test]
+    async fn a_store_that_cannot_answer_is_asked_again_at_the_next_look_and_no_sooner() {
+        let live = Live::new().await;
+        let (mut watch, began) = (live.watch(), Instant::now());
+        live.store.fail();
+        // Something may have changed, and nobody can say what.
+        let ada = live.caller.user.unwrap();
+        live.accounts.change(ada, UserChange::Active(false)).await.unwrap_err();
+        let before = live.store.calls();
+        let calls = || live.store.calls() - before;
+        assert_eq!((look(&mut watch).await, calls()), (Ok(()), 1));
+        assert!(watch.ask_after.unwrap() >= began + LOOK);
+        watch.ask_after = Some(began + Duration::from_secs(60 * 60));
+        assert_eq!((look(&mut watch).await, calls()), (Ok(()), 1));
+        watch.ask_after = Some(began);
+        assert_eq!((look(&mut watch).await, calls()), (Ok(()), 2));
+    }
+
+    #[tokio::test]
+    async fn what_is_opened_again_ends_with_its_credential_and_the_rest_may_be_finished() {
+        let live = Live::new().await;
+        let (mut lasting, mut other) = (live.watch().of_a_lasting_one(), live.watch());
+        live.clock.advance(TokenSettings::default().access);
+        assert_eq!(look(&mut lasting).await, Err("token_expired"));
+        assert_eq!(look(&mut other).await, Ok(()));
+        live.clock.advance(FINISHING);
+        assert_eq!(look(&mut other).await, Err("token_expired"));
+    }
+
+    #[tokio::test]
+    async fn who_goes_leaves_a_place_to_be_woken_at() {
+        let live = Live::new().await;
+        let cx = Context::from_waker(std::task::Waker::noop());
+        let [mut first, mut second, mut third] = [live.watch(), live.watch(), live.watch()];
+        first.rest(&cx);
+        second.rest(&cx);
+        assert_eq!((first.place, second.place), (Some(0), Some(1)));
+        drop(first);
+        third.rest(&cx);
+        assert_eq!(third.place, Some(0));
+    }
 
     #[test]
     fn a_live_connection_outlives_a_store_that_cannot_answer_and_no_refusal() {

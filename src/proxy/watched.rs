@@ -88,7 +88,71 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use http_body::Body as _;
+    use http_body_util::{BodyExt, Empty, Full};
+
+    use super::super::tests::live::Live;
     use super::*;
+    use crate::token::TokenSettings;
+
+    /// Goes on as long as anybody reads it.
+    struct Endless {
+        _upstream: Arc<()>,
+    }
+
+    impl http_body::Body for Endless {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"x")))))
+        }
+    }
+
+    /// How the body of a response of that kind goes on once its caller's token has ended.
+    async fn after_its_token(kind: &'static str) -> &'static str {
+        let (live, upstream) = (Live::new().await, Arc::new(()));
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, kind.parse().unwrap());
+        let body = Endless { _upstream: Arc::clone(&upstream) };
+        let mut body = watched(body, Some(live.watch()), &headers);
+        assert!(body.frame().await.unwrap().is_ok());
+        live.clock.advance(TokenSettings::default().access);
+        let end = match body.frame().await {
+            Some(Ok(_)) => return "goes on",
+            Some(Err(_)) => "breaks off",
+            None => "ends",
+        };
+        assert_eq!(Arc::strong_count(&upstream), 1, "its upstream is let go of");
+        assert!(body.frame().await.is_none());
+        end
+    }
+
+    #[tokio::test]
+    async fn what_a_client_opens_again_does_not_outlive_its_token() {
+        for (kind, goes) in [
+            ("text/html", "goes on"),
+            ("text/event-stream", "ends"),
+            ("application/grpc", "breaks off"),
+            ("application/grpc+proto", "breaks off"),
+        ] {
+            assert_eq!(after_its_token(kind).await, goes, "{kind}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_has_ended_says_so() {
+        let live = Live::new().await;
+        let is_end = |body| Watched { body, watch: None, cleanly: false }.is_end_stream();
+        assert!(is_end(None) && !is_end(Some(Full::<Bytes>::from("x"))));
+        let (body, watch) = (Some(Empty::<Bytes>::new()), Some(live.watch()));
+        assert!(Watched { body, watch, cleanly: false }.is_end_stream());
+    }
 
     #[test]
     fn an_event_stream_is_known_by_its_media_type() {
