@@ -142,7 +142,7 @@ async fn everything_is_there(store: &Arc<dyn Store>) {
 async fn unused(client: &Client) -> Vec<String> {
     let sql = "SELECT table_name::text, column_name::text FROM information_schema.columns \
                WHERE table_schema = 'portcullis' AND table_name NOT IN \
-               ('layout', 'events', 'gateways', 'holds', 'tickets')";
+               ('layout', 'events', 'gateways', 'holds', 'tickets', 'charges')";
     let mut unused = Vec::new();
     for row in client.query(sql, &[]).await.unwrap() {
         let (table, column): (String, String) = (row.get(0), row.get(1));
@@ -158,7 +158,7 @@ async fn unused(client: &Client) -> Vec<String> {
 /// Every row of the tables that are copied.
 async fn tables(client: &Client) -> BTreeMap<String, Vec<String>> {
     let sql = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'portcullis' \
-               AND tablename NOT IN ('layout', 'events', 'gateways', 'holds', 'tickets')";
+               AND tablename NOT IN ('layout', 'events', 'gateways', 'holds', 'tickets', 'charges')";
     let mut all = BTreeMap::new();
     for row in client.query(sql, &[]).await.unwrap() {
         let table: String = row.get(0);
