@@ -38,6 +38,8 @@ pub(super) struct PostgresHearing {
     read: Option<(i64, Instant)>,
     /// Something has changed since then.
     woken: bool,
+    /// The last look or glance came to nothing.
+    failed: bool,
     /// Since when whatever changes has to be heard of.
     made: Instant,
     heart: Option<Heart>,
@@ -56,7 +58,7 @@ impl PostgresHearing {
     pub(super) fn new(threads: Arc<Threads>) -> Self {
         let made = Instant::now();
         let (waker, last, read, heart) = (None, None, None, None);
-        Self { threads, waker, last, read, woken: false, made, heart, gateways: 1 }
+        Self { threads, waker, last, read, woken: false, failed: false, made, heart, gateways: 1 }
     }
 
     /// Reads what was written since that mark, and in the window before it.
@@ -98,30 +100,8 @@ impl PostgresHearing {
         self.heart = Some(Heart { beats, at, ..heart });
         Ok(is_earlier.then_some("the database has forgotten this gateway: it is an earlier one"))
     }
-}
 
-#[async_trait]
-impl Hearing for PostgresHearing {
-    async fn due(&mut self) {
-        // Not all at once, neither those who were woken by one change nor those who have waited for one
-        // database.
-        let apart = APART.saturating_mul(u32::try_from(self.gateways).unwrap_or(u32::MAX) - 1);
-        let rest = LOOK.mul_f64(random_part().mul_add(-0.1, 1.0));
-        let looked = self.last.as_ref().map_or(Duration::ZERO, |(_, at)| at.elapsed());
-        let rest = rest.saturating_sub(looked);
-        let Some(waker) = &self.waker else { return sleep(rest).await };
-        self.woken = tokio::time::timeout(rest, waker.woken()).await.is_ok();
-        if self.woken {
-            let since = self.read.map_or(REST, |(_, at)| at.elapsed());
-            let apart = apart.min(FAR_APART).mul_f64(random_part());
-            sleep(apart.max(REST.saturating_sub(since))).await;
-        }
-    }
-
-    async fn look(&mut self) -> Result<Heard, StoreError> {
-        if self.waker.is_none() {
-            self.waker = Some(Waker::start(&self.threads)?);
-        }
+    async fn look_or_glance(&mut self) -> Result<Heard, StoreError> {
         if let Some(events) = self.glance().await? {
             return Ok(Heard { events, gap: None, gateways: self.gateways, glance: true });
         }
@@ -144,6 +124,36 @@ impl Hearing for PostgresHearing {
         self.read = Some((found.at, begun));
         self.last = Some((found, begun));
         Ok(Heard { events, gap, gateways: self.gateways, glance: false })
+    }
+}
+
+#[async_trait]
+impl Hearing for PostgresHearing {
+    async fn due(&mut self) {
+        // Not all at once, neither those who were woken by one change nor those who have waited for one
+        // database.
+        let apart = APART.saturating_mul(u32::try_from(self.gateways).unwrap_or(u32::MAX) - 1);
+        let rest = LOOK.mul_f64(random_part().mul_add(-0.1, 1.0));
+        // A database that does not answer is asked no more often than one that does.
+        let last = self.last.as_ref().filter(|_| !self.failed);
+        let rest = rest.saturating_sub(last.map_or(Duration::ZERO, |(_, at)| at.elapsed()));
+        let Some(waker) = &self.waker else { return sleep(rest).await };
+        self.woken = tokio::time::timeout(rest, waker.woken()).await.is_ok();
+        if self.woken {
+            let since = self.read.map_or(REST, |(_, at)| at.elapsed());
+            let apart = apart.min(FAR_APART).mul_f64(random_part());
+            sleep(apart.max(REST.saturating_sub(since))).await;
+        }
+    }
+
+    async fn look(&mut self) -> Result<Heard, StoreError> {
+        if self.waker.is_none() {
+            self.waker = Some(Waker::start(&self.threads)?);
+        }
+        self.failed = true;
+        let heard = self.look_or_glance().await?;
+        self.failed = false;
+        Ok(heard)
     }
 }
 
