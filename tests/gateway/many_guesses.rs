@@ -121,3 +121,19 @@ async fn without_the_database_there_is_no_guess() {
     }
     many.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_goes_on_at_a_shut_door_does_not_come_as_far_as_the_database() {
+    let mut many = three("2/15m").await;
+    for number in 0..2 {
+        assert_eq!(guess(&many.stages[number], "alice", "wrong").await, 400);
+    }
+    let last = &many.stages[2];
+    assert_eq!(guess(last, "alice", "wrong").await, 429);
+    many.cluster.stop();
+    last.gateway.clock().advance(Duration::from_millis(999));
+    assert_eq!(guess(last, "alice", PASSWORD).await, 429);
+    last.gateway.clock().advance(Duration::from_millis(1));
+    assert_eq!(guess(last, "alice", PASSWORD).await, 503, "it may be open by now");
+    many.finish().await;
+}

@@ -2,15 +2,23 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::hmac;
+use std::time::Duration;
 
-use super::super::error::EndpointError;
+use aws_lc_rs::hmac;
+use quick_cache::sync::Cache;
+
 use super::key::Key;
 use crate::clock::Timestamp;
+use crate::endpoints::error::EndpointError;
 use crate::keys::KeyRing;
 use crate::limit::{Limiter, Quota};
 use crate::session::{Accounts, AuthError};
 use crate::store::{Charge, ChargeStore, Charged};
+
+/// What was refused by the store that is remembered here; and for how long it is not asked again. So whoever
+/// goes on at a door that is shut does not come as far as the database.
+const REFUSALS: usize = 10_000;
+const NOT_ASKED: Duration = Duration::from_secs(1);
 
 /// The store in which all gateways count, and the key by which it learns nothing of what is counted.
 #[derive(Clone, Debug)]
@@ -26,6 +34,22 @@ pub(super) struct Count {
     /// Asked first: what is too much for one gateway is too much for all, and costs the store nothing.
     limiter: Arc<Limiter>,
     shared: Option<(&'static str, Shared)>,
+    refusals: Arc<Cache<[u8; 32], Refusal>>,
+}
+
+/// That the store has refused something.
+#[derive(Clone, Copy, Debug)]
+struct Refusal {
+    at: Timestamp,
+    wait: Duration,
+}
+
+impl Refusal {
+    /// How long there is still to wait, while that need not be asked.
+    fn holds(self, now: Timestamp) -> Option<Duration> {
+        let since = now.since(self.at);
+        (since < NOT_ASKED.min(self.wait)).then(|| self.wait.saturating_sub(since))
+    }
 }
 
 impl Shared {
@@ -46,14 +70,16 @@ impl Count {
     /// That nothing was counted of yet. `name` tells it from all others.
     pub(super) fn new(quota: Quota, name: &'static str, shared: Option<&Shared>) -> Self {
         let shared = shared.map(|shared| (name, shared.clone()));
-        Self { quota, limiter: Arc::new(Limiter::new(quota)), shared }
+        let (limiter, refusals) = (Limiter::new(quota), Cache::new(REFUSALS));
+        Self { quota, limiter: Arc::new(limiter), shared, refusals: Arc::new(refusals) }
     }
 
     /// The same with what `before` has counted, where as much was allowed.
     pub(super) fn inherit(self, before: Option<&Self>) -> Self {
         match before {
             Some(before) if before.quota == self.quota => {
-                Self { limiter: Arc::clone(&before.limiter), ..self }
+                let (limiter, refusals) = (&before.limiter, &before.refusals);
+                Self { limiter: Arc::clone(limiter), refusals: Arc::clone(refusals), ..self }
             }
             _ => self,
         }
@@ -67,9 +93,19 @@ impl Count {
     pub(super) async fn take<K: Key>(&self, key: &K, now: Timestamp) -> Result<(), EndpointError> {
         self.limiter.take(key, now)?;
         let Some((store, charge)) = self.charge(key) else { return Ok(()) };
-        let refused = match store.charge(charge).await {
+        let known = self.refusals.get(&charge.key).and_then(|refusal| refusal.holds(now));
+        let charged = match known {
+            Some(wait) => Ok(Charged::Exceeded(wait)),
+            None => store.charge(charge).await,
+        };
+        let refused = match charged {
             Ok(Charged::Taken) => return Ok(()),
-            Ok(Charged::Exceeded(wait)) => EndpointError::Throttled(wait),
+            Ok(Charged::Exceeded(wait)) => {
+                if known.is_none() {
+                    self.refusals.insert(charge.key, Refusal { at: now, wait });
+                }
+                EndpointError::Throttled(wait)
+            }
             Err(error) => AuthError::Store(error).into(),
         };
         self.limiter.give_back(key);
@@ -80,6 +116,7 @@ impl Count {
     pub(super) async fn give_back<K: Key>(&self, key: &K) {
         self.limiter.give_back(key);
         let Some((store, charge)) = self.charge(key) else { return };
+        self.refusals.remove(&charge.key);
         if let Err(error) = store.refund(charge).await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "an attempt that did not fail counts as one that did");

@@ -31,29 +31,19 @@ impl Guessed {
 
 impl Key for Guessed {
     fn write(&self, to: &mut dyn FnMut(&[u8])) {
+        let kind: &[u8] = match self {
+            Self::Name(_) => b"name ",
+            Self::Device(_) => b"device ",
+            Self::User(_) => b"user ",
+            Self::Factor(_) => b"factor ",
+            Self::OwnFactor(_) => b"own factor ",
+            Self::FirstCode(_) => b"first code ",
+        };
+        to(kind);
         match self {
-            Self::Name(name) => {
-                to(b"name ");
-                to(name.as_bytes());
-            }
-            Self::Device(id) => {
-                to(b"device ");
-                to(id);
-            }
-            Self::User(id) => {
-                to(b"user ");
-                id.write(to);
-            }
-            Self::Factor(id) => {
-                to(b"factor ");
-                id.write(to);
-            }
-            Self::OwnFactor(id) => {
-                to(b"own factor ");
-                id.write(to);
-            }
-            Self::FirstCode(id) => {
-                to(b"first code ");
+            Self::Name(name) => to(name.as_bytes()),
+            Self::Device(id) => to(id),
+            Self::User(id) | Self::Factor(id) | Self::OwnFactor(id) | Self::FirstCode(id) => {
                 id.write(to);
             }
         }
