@@ -11,7 +11,7 @@ use super::raw;
 use super::read::Named;
 use super::upstreams;
 use crate::tls::ClientTls;
-use crate::trace::{Collector, Share, TraceSettings};
+use crate::trace::{Collector, TraceSettings};
 use crate::web::is_framing;
 
 /// `None` where there is no such table, or after a problem was noted.
@@ -26,22 +26,17 @@ pub(super) fn check(
     let collector = collector(cx, &at, raw.flawed, raw.endpoint, has_headers);
     let tls = tls(cx, &at, collector.as_ref(), raw.ca);
     let headers = headers(cx, raw.headers.map(Spanned::into_inner).unwrap_or_default());
-    let mut service = TraceSettings::SERVICE.to_owned();
-    if let Some(written) = raw.service {
-        if written.get_ref().trim().is_empty() {
-            cx.error(written.span(), "`service` is empty; name the gateway, or leave the key out");
-        }
-        service = written.into_inner();
+    if let Some(service) = raw.service.as_ref().filter(|it| it.get_ref().trim().is_empty()) {
+        cx.error(service.span(), "`service` is empty; name the gateway, or leave the key out");
     }
-    let mut share = Share::ALL;
-    set(&mut share, raw.sample);
-    let mut timeout = TraceSettings::TIMEOUT;
-    set(&mut timeout, raw.timeout);
-    let mut queue = TraceSettings::QUEUE;
-    set(&mut queue, raw.queue);
-    let users = raw.user.is_some_and(Spanned::into_inner);
-    let (collector, tls, headers) = (collector?, tls?, headers?);
-    Some(TraceSettings { collector, tls, headers, service, share, users, timeout, queue })
+    let (tls, headers) = (tls?, headers?);
+    let mut settings = TraceSettings { tls, headers, ..TraceSettings::to(collector?) };
+    set(&mut settings.service, raw.service);
+    set(&mut settings.share, raw.sample);
+    set(&mut settings.users, raw.user);
+    set(&mut settings.timeout, raw.timeout);
+    set(&mut settings.queue, raw.queue);
+    Some(settings)
 }
 
 fn collector(

@@ -179,8 +179,9 @@ fn every_form_in_the_example_is_accepted_and_is_the_default_where_it_says_so() {
 fn traces_are_the_default(config: &Config) {
     let traces = config.traces.as_ref().expect("traces");
     assert!(traces.tls.is_some() && traces.headers.len() == 1 && !traces.users);
-    assert_eq!(traces.service, TraceSettings::SERVICE);
-    assert_eq!((traces.timeout, traces.queue), (TraceSettings::TIMEOUT, TraceSettings::QUEUE));
+    let usual = TraceSettings::to(traces.collector.clone());
+    assert_eq!(traces.service, usual.service);
+    assert_eq!((traces.timeout, traces.queue), (usual.timeout, usual.queue));
     assert_eq!(traces.share, Share::ALL);
 }
 

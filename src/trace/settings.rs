@@ -32,12 +32,22 @@ pub struct TraceSettings {
 }
 
 impl TraceSettings {
-    /// What the gateway is called where nothing else was written.
-    pub const SERVICE: &str = "portcullis";
-    /// How long a batch may take where nothing else was written.
-    pub const TIMEOUT: Duration = Duration::from_secs(10);
-    /// Some 4 MiB of them, where nothing else was written.
-    pub const QUEUE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
+    /// Most spans that wait where nothing else was written: some 4 MiB of them.
+    const QUEUE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
+
+    /// All traces to that collector, and what holds where nothing else was written.
+    pub fn to(collector: Collector) -> Self {
+        Self {
+            collector,
+            tls: None,
+            headers: Vec::new(),
+            service: "portcullis".to_owned(),
+            share: Share::ALL,
+            users: false,
+            timeout: Duration::from_secs(10),
+            queue: Self::QUEUE,
+        }
+    }
 }
 
 /// Where spans are sent: `http://` or `https://`, and `/v1/traces` below what was written (OTLP 1.0,

@@ -37,16 +37,9 @@ fn a_request_has_one_line() {
 fn a_line_names_the_trace_where_there_is_one() {
     use crate::clock::SystemClock;
     use crate::trace::{Asked, Collector, Share, TraceSettings, Tracer};
-    let settings = TraceSettings {
-        collector: Collector::parse("http://localhost:4318").unwrap(),
-        tls: None,
-        headers: Vec::new(),
-        service: TraceSettings::SERVICE.to_owned(),
-        share: Share::new(0.0).unwrap(),
-        users: false,
-        timeout: TraceSettings::TIMEOUT,
-        queue: TraceSettings::QUEUE,
-    };
+    let collector = Collector::parse("http://localhost:4318").unwrap();
+    let settings =
+        TraceSettings { share: Share::new(0.0).unwrap(), ..TraceSettings::to(collector) };
     let (tracer, _exporter) = Tracer::new(settings, Arc::new(SystemClock));
     let (mut parts, ()) = Request::new(()).into_parts();
     // Also where nothing is recorded: the upstream may have it in its log.

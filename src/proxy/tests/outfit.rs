@@ -62,16 +62,9 @@ impl Wardrobe {
 
 /// A place in the trace that somebody trusted has begun.
 fn traced() -> Trace {
-    let settings = TraceSettings {
-        collector: Collector::parse("http://localhost:4318").unwrap(),
-        tls: None,
-        headers: Vec::new(),
-        service: TraceSettings::SERVICE.to_owned(),
-        share: Share::new(0.0).unwrap(),
-        users: false,
-        timeout: TraceSettings::TIMEOUT,
-        queue: TraceSettings::QUEUE,
-    };
+    let collector = Collector::parse("http://localhost:4318").unwrap();
+    let settings =
+        TraceSettings { share: Share::new(0.0).unwrap(), ..TraceSettings::to(collector) };
     let (tracer, _exporter) = Tracer::new(settings, Arc::new(SystemClock));
     let sent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
     let request = Request::get("/x").header("traceparent", sent).header("tracestate", "a=1");

@@ -8,19 +8,12 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::clock::SystemClock;
 use crate::log_sink::LogSink;
-use crate::trace::{Asked, Collector, Ended, Share, Subject, Tracer};
+use crate::trace::{Asked, Collector, Ended, Subject, Tracer};
 
 fn settings(port: u16) -> TraceSettings {
-    TraceSettings {
-        collector: Collector::parse(&format!("http://127.0.0.1:{port}")).unwrap(),
-        tls: None,
-        headers: Vec::new(),
-        service: TraceSettings::SERVICE.to_owned(),
-        share: Share::ALL,
-        users: false,
-        timeout: Duration::from_secs(1),
-        queue: NonZeroUsize::MIN,
-    }
+    let collector = Collector::parse(&format!("http://127.0.0.1:{port}")).unwrap();
+    let (timeout, queue) = (Duration::from_secs(1), NonZeroUsize::MIN);
+    TraceSettings { timeout, queue, ..TraceSettings::to(collector) }
 }
 
 fn leave_a_span(tracer: &Arc<Tracer>) {

@@ -14,16 +14,10 @@ const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const SPAN: &str = "b7ad6b7169203331";
 
 fn settings(share: f64, queue: usize) -> TraceSettings {
-    TraceSettings {
-        collector: Collector::parse("http://localhost:4318").unwrap(),
-        tls: None,
-        headers: Vec::new(),
-        service: TraceSettings::SERVICE.to_owned(),
-        share: Share::new(share).unwrap(),
-        users: false,
-        timeout: Duration::from_secs(1),
-        queue: NonZeroUsize::new(queue).unwrap(),
-    }
+    let collector = Collector::parse("http://localhost:4318").unwrap();
+    let (share, queue) = (Share::new(share).unwrap(), NonZeroUsize::new(queue).unwrap());
+    let timeout = Duration::from_secs(1);
+    TraceSettings { share, timeout, queue, ..TraceSettings::to(collector) }
 }
 
 /// A tracer whose spans nobody takes, and what has room for them.
